@@ -1,0 +1,1 @@
+"""See cross-attention, and check whether what you see is true."""

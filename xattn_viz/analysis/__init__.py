@@ -1,0 +1,1 @@
+"""Numbers about maps, from the maps alone."""

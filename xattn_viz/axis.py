@@ -1,0 +1,114 @@
+"""What the positions of one side of an attention map stand for: tokens, frames, patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+AxisKind = Literal["text", "audio", "image", "latent"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the positions of one side of a map stand for. Every field holds one entry a position.
+
+    `labels` are strings for people; `spans` (start, end) in characters of the axis's own text; `words` the index of the
+    word that a position belongs to (0, 1, 2, … without gaps, in order); `special` marks `</s>`, prompts and padding;
+    `times` (start, end) in seconds of the whole recording. `grid` is (rows, columns) of image patches, `parts` names
+    stretches of concatenated sequences as (name, start, end) positions.
+
+    Raises ValueError when the fields disagree about how many positions there are, or when `words` skips or goes back.
+    """
+
+    kind: AxisKind
+    labels: tuple[str, ...] | None = None
+    spans: tuple[tuple[int, int], ...] | None = None
+    words: tuple[int, ...] | None = None
+    special: tuple[bool, ...] | None = None
+    times: tuple[tuple[float, float], ...] | None = None
+    grid: tuple[int, int] | None = None
+    parts: tuple[tuple[str, int, int], ...] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(value) for name in _PER_POSITION if (value := getattr(self, name)) is not None}
+        if self.grid is not None:
+            lengths["grid"] = self.grid[0] * self.grid[1]
+        if not lengths:
+            raise ValueError(
+                "An axis needs labels, spans, words, special, times or a grid: nothing names its positions."
+            )
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"An axis's fields disagree about its length: {lengths}.")
+        if self.words is not None:
+            steps = np.diff(np.array((-1, *self.words)))
+            if len(self.words) and (self.words[0] != 0 or ((steps != 0) & (steps != 1)).any()):
+                raise ValueError(f"Word indices must start at 0 and rise by 0 or 1: {self.words}.")
+
+    def __len__(self) -> int:
+        if self.grid is not None:
+            return self.grid[0] * self.grid[1]
+        return len(next(value for name in _PER_POSITION if (value := getattr(self, name)) is not None))
+
+    def name(self, position: int) -> str:
+        """The label of a position, or its seconds, or its place in the grid."""
+        if self.labels is not None:
+            return self.labels[position]
+        if self.times is not None:
+            return "{:.2f}–{:.2f} s".format(*self.times[position])
+        if self.grid is not None:
+            return "row {}, column {}".format(*divmod(position, self.grid[1]))
+        return str(position)
+
+    @property
+    def is_special(self) -> NDArray[np.bool_]:
+        """Which positions are special, `[position]`."""
+        return np.array(self.special if self.special is not None else (False,) * len(self), dtype=bool)
+
+    def take(self, positions: Iterable[int]) -> Axis:
+        """The axis of some of the positions, in that order. A grid does not survive; words are numbered anew."""
+        chosen = list(positions)
+        picked: dict[str, Any] = {
+            name: tuple(value[i] for i in chosen)
+            for name in _PER_POSITION
+            if (value := getattr(self, name)) is not None
+        }
+        if "words" in picked:
+            old = picked["words"]
+            fresh = np.cumsum([0, *(a != b for a, b in pairwise(old))])
+            picked["words"] = tuple(int(i) for i in fresh[: len(old)])
+        if not picked:
+            picked["labels"] = tuple(self.name(i) for i in chosen)
+        return Axis(self.kind, **picked)
+
+    def to_words(self) -> Axis:
+        """The axis whose positions are this one's words: labels joined, spans and times from first to last piece.
+
+        Raises ValueError on an axis without words.
+        """
+        groups = self.word_groups()
+        first, last = [g[0] for g in groups], [g[-1] for g in groups]
+        return Axis(
+            self.kind,
+            labels=self.labels and tuple("".join(self.labels[i] for i in g) for g in groups),
+            spans=self.spans and tuple((self.spans[a][0], self.spans[b][1]) for a, b in zip(first, last, strict=True)),
+            words=tuple(range(len(groups))),
+            special=self.special and tuple(all(self.special[i] for i in g) for g in groups),
+            times=self.times and tuple((self.times[a][0], self.times[b][1]) for a, b in zip(first, last, strict=True)),
+        )
+
+    def word_groups(self) -> list[list[int]]:
+        """The positions of each word, in order. Raises ValueError on an axis without words."""
+        if self.words is None:
+            raise ValueError(f"This {self.kind} axis of {len(self)} positions carries no words.")
+        groups: list[list[int]] = [[] for _ in range(max(self.words, default=-1) + 1)]
+        for position, word in enumerate(self.words):
+            groups[word].append(position)
+        return groups
+
+
+_PER_POSITION = ("labels", "spans", "words", "special", "times")

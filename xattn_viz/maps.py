@@ -1,0 +1,237 @@
+"""Attention maps: the value between the models that attend and everything that shows or measures attention.
+
+They are frozen and hold numpy arrays only, so a page, a notebook and a file can share one without fear that another
+changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.axis import Axis
+from xattn_viz.frozen import read_only, same
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MapKind = Literal["cross", "encoder", "decoder"]
+#: Why the rows of a map may sum to something other than 1.
+Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
+
+# Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
+ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+
+
+@dataclass(frozen=True, eq=False)
+class Projections:
+    """The queries and keys behind a map: weights = softmax(q · k · scale + bias) over the keys.
+
+    `queries` is `[layer, head, query, d_k]`, `keys` `[layer, head, key, d_k]`; `scale` is 1/√d_k in most models and 1
+    in T5; `bias`, where there is one, broadcasts to `[layer, head, query, key]`.
+    """
+
+    queries: NDArray[np.float32]
+    keys: NDArray[np.float32]
+    scale: float
+    bias: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("queries", "keys", "bias"):
+            if (array := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read_only(array))
+        q, k = self.queries.shape, self.keys.shape
+        if len(q) != 4 or len(k) != 4 or q[:2] != k[:2] or q[3] != k[3]:
+            wanted = "queries [layer, head, query, d_k] and keys [layer, head, key, d_k]"
+            raise ValueError(f"Projections must be {wanted}: got {q} and {k}.")
+
+    def scores(self, layer: int, head: int) -> NDArray[np.float32]:
+        """q · k · scale + bias of one head, before the softmax, `[query, key]`; `layer` is an index into the array."""
+        scores: NDArray[np.float32] = self.queries[layer, head] @ self.keys[layer, head].T * np.float32(self.scale)
+        if self.bias is not None:
+            scores = scores + np.broadcast_to(self.bias, (*self.queries.shape[:2], *scores.shape))[layer, head]
+        return scores
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMaps:
+    """The attention weights of one run: `weights` float16 or float32, `[layer, head, query, key]`, after the softmax.
+
+    `queries` and `keys` say what the rows and columns are; `layers` are the model's own layer numbers, from 0. `read`
+    is the axis of the tokens *read* at each row (start token first) where that differs from the tokens predicted.
+    `altered` lists why rows may not sum to 1. Arrays become read-only.
+
+    Raises ValueError, with the shapes, on a wrong rank or dtype, a label count that does not fit, a value that is NaN
+    or outside 0 … 1, and on row sums that nothing in `altered` explains.
+    """
+
+    weights: NDArray[Any]
+    queries: Axis
+    keys: Axis
+    kind: MapKind
+    layers: tuple[int, ...]
+    read: Axis | None = None
+    step: int | None = None
+    projections: Projections | None = None
+    altered: tuple[Alteration, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", read_only(self.weights))
+        _check_shapes(self)
+        _check_values(self)
+
+    @property
+    def n_heads(self) -> int:
+        """How many heads each layer has."""
+        return int(self.weights.shape[1])
+
+    def layer_index(self, layer: int) -> int:
+        """Where a layer stands in the arrays. `layer` is the model's own number, or counts from the end when negative.
+
+        Raises ValueError naming the layers there are.
+        """
+        if layer < 0 and -layer <= len(self.layers):
+            return len(self.layers) + layer
+        if layer in self.layers:
+            return self.layers.index(layer)
+        raise ValueError(f"There is no layer {layer}: these maps hold layers {', '.join(map(str, self.layers))}.")
+
+    def head(self, layer: int, head: int) -> NDArray[Any]:
+        """The weights of one head, `[query, key]`. Raises ValueError for a layer or head that is not there."""
+        if not -self.n_heads <= head < self.n_heads:
+            raise ValueError(f"There is no head {head}: each layer has heads 0 to {self.n_heads - 1}.")
+        weights: NDArray[Any] = self.weights[self.layer_index(layer), head]
+        return weights
+
+    def by_input_token(self) -> AttentionMaps:
+        """The same weights with row t named for the token *read* at step t instead of the one predicted."""
+        if self.read is None:
+            return self
+        return replace(self, queries=self.read, read=None)
+
+    def without_special(self) -> AttentionMaps:
+        """The maps without special positions. Rows keep their weights, so they no longer sum to 1 (`cropped`).
+
+        Raises ValueError where only special positions would remain.
+        """
+        rows, columns = np.flatnonzero(~self.queries.is_special), np.flatnonzero(~self.keys.is_special)
+        if not len(rows) or not len(columns):
+            raise ValueError("Every position of these maps is special: nothing would be left to show.")
+        return AttentionMaps(
+            self.weights[:, :, rows][:, :, :, columns],
+            self.queries.take(rows),
+            self.keys.take(columns),
+            self.kind,
+            self.layers,
+            read=self.read and self.read.take(rows),
+            step=self.step,
+            altered=_with(self.altered, "cropped"),
+        )
+
+    def to_words(self) -> AttentionMaps:
+        """The maps between words: weights into a word are summed over its pieces, rows of a word's pieces averaged.
+
+        As Clark et al. 2019 (What Does BERT Look At?, §4.1) do it: rows still sum to 1. An axis without words keeps
+        its positions.
+        """
+        weights = self.weights.astype(np.float32)
+        queries, keys, read = self.queries, self.keys, self.read
+        if keys.words is not None:
+            weights = np.stack([weights[..., group].sum(-1) for group in keys.word_groups()], axis=-1)
+            keys = keys.to_words()
+        if queries.words is not None:
+            groups = queries.word_groups()
+            weights = np.stack([weights[..., group, :].mean(-2) for group in groups], axis=-2)
+            queries = queries.to_words()
+            read = read and read.take([group[0] for group in groups])
+        altered = _with(self.altered, "aggregated")
+        return AttentionMaps(weights, queries, keys, self.kind, self.layers, read, self.step, altered=altered)
+
+    def mean(self) -> AttentionMaps:
+        """The mean over the heads of each layer, `[layer, 1, query, key]`."""
+        return self._reduced(lambda w: w.mean(axis=1, keepdims=True))
+
+    def mean_over_all(self) -> AttentionMaps:
+        """The mean over all layers and heads, `[1, 1, query, key]`."""
+        return self._reduced(lambda w: w.mean(axis=(0, 1), keepdims=True))
+
+    def max_over_all(self) -> AttentionMaps:
+        """The maximum over all layers and heads, `[1, 1, query, key]`; its rows sum to 1 or more."""
+        return self._reduced(lambda w: w.max(axis=(0, 1), keepdims=True))
+
+    def _reduced(self, reduce: Callable[[NDArray[Any]], NDArray[Any]]) -> AttentionMaps:
+        weights = reduce(self.weights.astype(np.float32))
+        layers = self.layers if weights.shape[0] == len(self.layers) else (self.layers[-1],)
+        altered = _with(self.altered, "aggregated")
+        return replace(self, weights=weights, layers=layers, projections=None, altered=altered)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One tidy row a weight: layer, head, query, key (positions), query_label, key_label, weight."""
+        import pandas as pd  # heavy, and only a notebook asks for it
+
+        layer, head, query, key = (index.ravel() for index in np.indices(self.weights.shape))
+        query_labels = np.array([self.queries.name(i) for i in range(len(self.queries))], dtype=object)
+        key_labels = np.array([self.keys.name(i) for i in range(len(self.keys))], dtype=object)
+        return pd.DataFrame(
+            {
+                "layer": np.array(self.layers)[layer],
+                "head": head,
+                "query": query,
+                "key": key,
+                "query_label": query_labels[query],
+                "key_label": key_labels[key],
+                "weight": self.weights.ravel(),
+            }
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+
+def _check_shapes(maps: AttentionMaps) -> None:
+    shape, dtype = maps.weights.shape, maps.weights.dtype
+    if maps.weights.ndim != 4:
+        raise ValueError(f"Weights must be [layer, head, query, key]: got {maps.weights.ndim} axes of shape {shape}.")
+    if dtype.name not in ROW_SUM_TOLERANCE:
+        raise ValueError(f"Weights must be float16 or float32: got {dtype} of shape {shape}.")
+    wanted = (len(maps.layers), maps.n_heads, len(maps.queries), len(maps.keys))
+    if shape != wanted:
+        raise ValueError(f"Weights [layer, head, query, key] have shape {shape}, but the axes say {wanted}.")
+    if maps.read is not None and len(maps.read) != len(maps.queries):
+        raise ValueError(f"{len(maps.read)} tokens read do not fit the {len(maps.queries)} rows of weights {shape}.")
+    if maps.projections is not None:
+        q, k = maps.projections.queries.shape, maps.projections.keys.shape
+        if (*q[:3], k[2]) != shape:
+            raise ValueError(f"Projections of shapes {q} and {k} do not fit weights of shape {shape}.")
+
+
+def _check_values(maps: AttentionMaps) -> None:
+    weights, shape = maps.weights, maps.weights.shape
+    tolerance = ROW_SUM_TOLERANCE[weights.dtype.name]
+    if not np.isfinite(weights).all():
+        raise ValueError(f"Weights of shape {shape} hold NaN or infinity.")
+    if weights.size and (weights.min() < 0 or weights.max() > 1 + tolerance):
+        raise ValueError(f"Weights of shape {shape} reach from {weights.min()} to {weights.max()}, outside 0 … 1.")
+    if {"cropped", "aggregated", "ablated"} & set(maps.altered) or not weights.size:
+        return
+    sums = weights.sum(axis=-1, dtype=np.float64)
+    wrong = np.abs(sums - 1) > tolerance
+    if "masked" in maps.altered:
+        wrong &= sums != 0
+    if wrong.any():
+        layer, head, query = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"Rows of weights must sum to 1, shape {shape}: layer {maps.layers[layer]}, head {head}, row {query} "
+            f"sums to {sums[layer, head, query]:.4f}."
+        )
+
+
+def _with(altered: tuple[Alteration, ...], new: Alteration) -> tuple[Alteration, ...]:
+    return altered if new in altered else (*altered, new)

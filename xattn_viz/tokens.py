@@ -1,0 +1,80 @@
+"""Tokens as people read them: pieces to labels, characters to words, labels that are safe to draw.
+
+A tokenizer's piece can be `<unk>` or half a word, so labels come from character spans of the text itself. Text from a
+user or a tokenizer is data: what is drawn goes through `visible` (a canvas, the DOM) or `plotly_label` (Plotly, which
+reads tags in its ticks).
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import regex
+
+Span = tuple[int, int]
+
+_SHOWN = {"": "∅", "\n": "⏎", "\r": "⏎", "\t": "⇥", " ": "␣"}
+# Unicode's own word boundaries (UAX 29): "don't" and "3.5" are one word, each mark of punctuation is another.
+_WORD = regex.compile(r"(?w).+?\b", regex.DOTALL)
+_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+_HELD_IN_EMOJI = "\u200d"  # the joiner of 👩‍👧: invisible, and part of what people see
+
+
+def word_spans(text: str) -> list[Span]:
+    """The words and punctuation marks of a text as (start, end) in characters, white space left out."""
+    return [match.span() for match in _WORD.finditer(text) if not match.group().isspace()]
+
+
+def word_indices(text: str, spans: Sequence[Span]) -> tuple[int, ...]:
+    """The word that each token belongs to, numbered 0, 1, 2, … without gaps, in order.
+
+    `spans` are the tokens' (start, end) in characters of `text`. A token that touches several words belongs to the
+    first; an empty or blank one (`</s>`) is a word of its own.
+    """
+    words = word_spans(text)
+    indices: list[int] = []
+    previous: object = None
+    w = 0
+    for position, (start, end) in enumerate(spans):
+        while w < len(words) and words[w][1] <= start:
+            w += 1
+        inside = w < len(words) and words[w][0] < end
+        word: object = ("word", w) if inside else ("alone", position)
+        indices.append(indices[-1] + (word != previous) if indices else 0)
+        previous = word
+    return tuple(indices)
+
+
+def span_labels(text: str, spans: Iterable[Span], fallback: Iterable[str]) -> tuple[str, ...]:
+    """What each token covers in the text, without white space around it; `fallback` names tokens that cover nothing."""
+    return tuple(text[start:end].strip() or name for (start, end), name in zip(spans, fallback, strict=True))
+
+
+def visible(label: str) -> str:
+    """A label with everything that cannot be seen made visible: blanks by sign, control characters by number.
+
+    Characters that steer the direction of text become escapes, so that a token cannot disorder its neighbours.
+    """
+    if label in _SHOWN:
+        return _SHOWN[label]
+    return "".join(_visible_character(c) for c in label)
+
+
+def plotly_label(label: str, limit: int = 24) -> str:
+    """A label for Plotly's ticks and hovers: visible, cut to `limit` characters, isolated, with no live tag in it."""
+    shown = visible(label)
+    if len(shown) > limit:
+        shown = shown[: limit - 1] + "…"
+    return _FIRST_STRONG_ISOLATE + html.escape(shown, quote=False) + _POP_ISOLATE
+
+
+def _visible_character(character: str) -> str:
+    if character in _SHOWN and character != " ":
+        return _SHOWN[character]
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    if hidden and character != _HELD_IN_EMOJI:
+        code = ord(character)
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return character

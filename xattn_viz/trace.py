@@ -1,0 +1,96 @@
+"""A trace: one run of one model on one segment, with its maps, its decoding steps and how to run it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from xattn_viz.frozen import read_only, same
+from xattn_viz.maps import AttentionMaps, MapKind
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A token that the decoder could have chosen: its text, its id and its natural-log probability."""
+
+    token: str
+    id: int
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decoding step: the token chosen, with its natural-log probability, and the likeliest tokens in order.
+
+    `forced` marks a token that was given (a prompt, a target, a prefix) rather than chosen.
+    """
+
+    token: str
+    id: int
+    log_prob: float
+    alternatives: tuple[Alternative, ...] = ()
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Another output that the search kept: its text and its natural-log probability."""
+
+    text: str
+    log_prob: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One run of one model on one segment (a sentence, a 30 s window, an image).
+
+    `input` is what went in as shown to people (text, or an array: log-mel, pixels), `output` the text that came out,
+    `offset` where the segment begins in the whole (characters, or seconds for sound). `steps` has one entry a row of
+    the cross map. `provenance` holds JSON values: enough to run it again (`rerun`).
+
+    Raises ValueError when the steps do not fit the rows of the cross map.
+    """
+
+    maps: tuple[AttentionMaps, ...]
+    input: str | NDArray[Any]
+    output: str
+    steps: tuple[Step, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    offset: float = 0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.input, str):
+            object.__setattr__(self, "input", read_only(self.input))
+        for maps in self.maps:
+            if maps.kind == "cross" and self.steps and len(self.steps) != len(maps.queries):
+                raise ValueError(f"{len(self.steps)} steps do not fit a cross map of {len(maps.queries)} rows.")
+
+    def of_kind(self, kind: MapKind) -> AttentionMaps:
+        """The only map of a kind. Raises ValueError that lists the kinds there are, where there is none or several."""
+        found = [maps for maps in self.maps if maps.kind == kind]
+        if len(found) != 1:
+            kinds = ", ".join(maps.kind for maps in self.maps) or "none"
+            raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
+        return found[0]
+
+    @property
+    def cross(self) -> AttentionMaps:
+        """The cross-attention map: queries from the decoder, keys from the encoder."""
+        return self.of_kind("cross")
+
+    @property
+    def encoder(self) -> AttentionMaps:
+        """The encoder's self-attention map."""
+        return self.of_kind("encoder")
+
+    @property
+    def decoder(self) -> AttentionMaps:
+        """The decoder's self-attention map."""
+        return self.of_kind("decoder")
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
