@@ -1,1 +1,1 @@
-"""The canvas explorer: a trace packed into bytes, and the script that draws them. The same for the app and the export."""
+"""The canvas explorer: a trace packed into bytes and the script that draws them, for the app and the export alike."""
