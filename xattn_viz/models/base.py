@@ -1,0 +1,129 @@
+"""What a model family must offer, and the errors that it raises: the contract between models and everything else.
+
+A family is one module or package in this folder, named for it. It imports nothing heavy when it is imported and has:
+
+- `CARDS`, a tuple of `ModelCard`: the models that it knows by name;
+- `recognises(folder)`: whether a folder holds a model of this family;
+- `load(name_or_folder, **options)`: the `Adapter`, raising `ModelError`;
+- `example()`: a tiny adapter with random weights, for the contract test.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from xattn_viz.maps import MapKind
+from xattn_viz.trace import Trace
+
+#: Called with (steps done, most steps there can be); returning False cancels the run. It may also raise.
+OnStep = Callable[[int, int], bool | None]
+#: An attention head to switch off: (kind of map, layer, head), layer and head from 0.
+Head = tuple[MapKind, int, int]
+
+
+class ModelError(Exception):
+    """A model cannot be had or cannot do what was asked; the message is one sentence for the page."""
+
+
+class InputError(ValueError):
+    """The input cannot be traced; the message is one sentence for the page."""
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
+    """The run was cancelled by `on_step`."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of `trace` that the page offers: its keyword, a title and explanation for people, default and choices.
+
+    A boolean default makes it a switch; `choices` otherwise lists what may be chosen.
+    """
+
+    name: str
+    title: str
+    default: bool | str
+    help: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What people should know about a model before they choose it.
+
+    `name` is what `load` takes; `source_language` and `target_language` are ISO 639-1 codes, or None where the model
+    has no fixed one; `kinds` are the attention maps that it can show.
+    """
+
+    name: str
+    title: str
+    family: str
+    licence: str
+    credit: str
+    source_language: str | None = None
+    target_language: str | None = None
+    input_kind: Literal["text", "audio", "image"] = "text"
+    kinds: tuple[MapKind, ...] = ("cross",)
+    options: tuple[Option, ...] = ()
+
+
+class Adapter(ABC):
+    """A loaded model that makes traces. One instance serves all threads: a run keeps its state to itself."""
+
+    card: ModelCard
+
+    @abstractmethod
+    def trace(
+        self,
+        input: Any,
+        *,
+        target: str | None = None,
+        prefix: str | None = None,
+        num_beams: int = 1,
+        kinds: Sequence[MapKind] = ("cross",),
+        ablate: Sequence[Head] = (),
+        keep_projections: bool = False,
+        on_step: OnStep | None = None,
+        **options: Any,
+    ) -> Trace:
+        """Run the model on one segment and return its maps.
+
+        `target` is an output to score instead of generating one, `prefix` the start of the output to generate.
+        `kinds` are the maps wanted, `ablate` heads to switch off, `keep_projections` keeps the queries and keys behind
+        the maps; `options` are those of the card.
+
+        Raises InputError for input that cannot be traced, ModelError for something that this model cannot do, and
+        Cancelled when `on_step` returned False.
+        """
+
+    @abstractmethod
+    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
+        """Split a long input into segments and yield the trace of each, with its `offset` in the whole.
+
+        `settings` are those of `trace`, and those that say how to split.
+        """
+
+
+class Family(Protocol):
+    """A module of this folder that declares models."""
+
+    CARDS: tuple[ModelCard, ...]
+
+    def recognises(self, folder: Path) -> bool:
+        """Whether a folder holds a model of this family, judged by its file names."""
+
+    def load(self, name_or_folder: str, **options: Any) -> Adapter:
+        """Load a model by the name on its card, or from a folder."""
+
+    def example(self) -> Adapter:
+        """A tiny model with random weights that runs anywhere."""
+
+
+def report(on_step: OnStep | None, done: int, total: int) -> None:
+    """Tell `on_step` how far the run is. Raises Cancelled when it returns False."""
+    if on_step is not None and on_step(done, total) is False:
+        raise Cancelled(f"Cancelled after {done} of at most {total} steps.")
