@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xattn_viz.analysis.alignment import align
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps
+
+
+def black_cat() -> AttentionMaps:
+    """ "The black kit|ty </s>" → "O gato pre|to </s>", head 1 of layer 0 planted as the alignment, head 0 even."""
+    keys = Axis(
+        "text",
+        labels=("The", "black", "kit", "ty", "</s>"),
+        words=(0, 1, 2, 2, 3),
+        special=(False, False, False, False, True),
+    )
+    queries = Axis(
+        "text",
+        labels=("O", "gato", "pre", "to", "</s>"),
+        words=(0, 1, 2, 2, 3),
+        special=(False, False, False, False, True),
+    )
+    weights = np.full((1, 2, 5, 5), 0.2, dtype=np.float32)
+    weights[0, 1] = [
+        [0.4, 0.0, 0.0, 0.0, 0.6],  # </s> is largest, and left out
+        [0.0, 0.4, 0.3, 0.3, 0.0],  # no piece of "kitty" is largest, their sum is
+        [0.0, 1.0, 0.0, 0.0, 0.0],
+        [0.4, 0.3, 0.1, 0.1, 0.1],  # this piece alone says "The"; with its other half the word says "black"
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+    ]
+    return AttentionMaps(weights, queries, keys, "cross", (0,))
+
+
+def test_a_planted_alignment_comes_back_between_words_in_source_order() -> None:
+    assert align(black_cat(), layer=0, head=1) == [("The", "O"), ("black", "preto"), ("kitty", "gato")]
+
+
+def test_equal_weights_go_to_the_earlier_source_word() -> None:
+    # Head 0 is even: "kitty" has two pieces, so its sum is largest for every target word.
+    assert align(black_cat(), layer=0, head=0) == [("kitty", "O"), ("kitty", "gato"), ("kitty", "preto")]
+    even = AttentionMaps(
+        np.full((1, 1, 2, 3), 1 / 3, np.float32),
+        Axis("text", labels=("a", "b")),
+        Axis("text", labels=("x", "y", "z")),
+        "cross",
+        (0,),
+    )
+    assert align(even) == [("x", "a"), ("x", "b")]
+
+
+def test_the_mean_over_the_heads() -> None:
+    # In the mean, "O" has 0.3 on "The", 0.1 on "black" and 0.1 + 0.1 on "kitty".
+    assert align(black_cat(), head=None)[0] == ("The", "O")
+
+
+def test_what_cannot_be_aligned_is_said() -> None:
+    with pytest.raises(ValueError, match="no layer 7"):
+        align(black_cat(), layer=7)
+    only = Axis("text", labels=("</s>",), special=(True,))
+    with pytest.raises(ValueError, match="Every position of these maps is special"):
+        align(AttentionMaps(np.ones((1, 1, 1, 1), np.float32), only, only, "cross", (0,)))

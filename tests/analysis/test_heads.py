@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xattn_viz.analysis.heads import entropy, max_entropy, strongest_links, weight_on_special
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps
+
+
+def maps_of(weights: np.ndarray, **fields: object) -> AttentionMaps:
+    layers, _, queries, keys = weights.shape
+    return AttentionMaps(
+        weights,
+        Axis("text", labels=tuple(f"q{i}" for i in range(queries))),
+        Axis("text", labels=tuple(f"k{i}" for i in range(keys)), special=(*[False] * (keys - 1), True)),
+        "cross",
+        tuple(range(layers)),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def test_entropy_of_planted_rows_in_bits() -> None:
+    rows = [[1, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0], [0.5, 0.25, 0.125, 0.125]]
+    weights = np.array([[rows]], dtype=np.float32)
+    # Powers of two are exact in float32, so are their logarithms.
+    assert entropy(maps_of(weights)).tolist() == [[[0, 2, 1, 1.75]]]
+    assert max_entropy(maps_of(weights)) == 2
+
+
+@given(st.integers(0, 10_000), st.integers(1, 60))
+def test_entropy_agrees_with_the_sum_written_out_and_stays_in_its_range(seed: int, keys: int) -> None:
+    logits = np.random.default_rng(seed).normal(0, 4, (1, 2, 3, keys))
+    weights = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    maps = maps_of(weights.astype(np.float32))
+    oracle = -(weights * np.log(weights)).sum(-1) / np.log(2)
+    # float32 weights: each term is off by at most about 1e-7 · log2(1e-7); 60 of them stay below 1e-4.
+    np.testing.assert_allclose(entropy(maps), oracle, atol=1e-4)
+    assert entropy(maps).min() >= 0
+    assert entropy(maps).max() <= max_entropy(maps) + 1e-9
+
+
+def test_entropy_of_a_cropped_row_is_that_among_the_keys_left_and_a_masked_row_has_none() -> None:
+    weights = np.array([[[[0.25, 0.25, 0, 0], [0, 0, 0, 0]]]], dtype=np.float32)
+    bits = entropy(maps_of(weights, altered=("cropped", "masked")))[0, 0]
+    assert bits[0] == 1
+    assert np.isnan(bits[1])
+
+
+def test_one_key_leaves_nothing_to_be_unsure_of() -> None:
+    maps = maps_of(np.ones((1, 1, 2, 1), np.float32))
+    assert max_entropy(maps) == 0
+    assert entropy(maps).tolist() == [[[0, 0]]]
+
+
+def test_strongest_links_are_found_in_order_with_their_labels() -> None:
+    weights = np.full((1, 2, 3, 4), 0.25, dtype=np.float32)
+    weights[0, 1] = [[0.1, 0.7, 0.2, 0], [0.9, 0.1, 0, 0], [0, 0.2, 0.1, 0.7]]
+    links = strongest_links(maps_of(weights), layer=0, head=1, n=3)
+    assert [(link.query_label, link.key_label) for link in links] == [("q1", "k0"), ("q0", "k1"), ("q2", "k3")]
+    assert [(link.query, link.key) for link in links] == [(1, 0), (0, 1), (2, 3)]
+    assert [link.weight for link in links] == pytest.approx([0.9, 0.7, 0.7])
+    assert len(strongest_links(maps_of(weights), 0, 1, n=100)) == 8  # weights of 0 are no links
+    assert strongest_links(maps_of(weights), 0, 1, n=0) == []
+
+
+def test_strongest_links_of_the_mean_of_a_layer() -> None:
+    weights = np.zeros((1, 2, 1, 3), dtype=np.float32)
+    weights[0, 0, 0] = (1, 0, 0)
+    weights[0, 1, 0] = (0.5, 0.5, 0)
+    assert strongest_links(maps_of(weights), head=None, n=1)[0].weight == pytest.approx(0.75)
+
+
+def test_bad_choices_are_refused_in_words() -> None:
+    maps = maps_of(np.ones((1, 1, 1, 1), np.float32))
+    with pytest.raises(ValueError, match="0 or more: got -1"):
+        strongest_links(maps, n=-1)
+    with pytest.raises(ValueError, match="no head 4"):
+        strongest_links(maps, head=4)
+    with pytest.raises(ValueError, match="no layer 4"):
+        strongest_links(maps, layer=4, head=None)
+
+
+def test_weight_on_special_sums_special_columns_only() -> None:
+    weights = np.array([[[[0.1, 0.2, 0.3, 0.4], [0, 0, 0, 1]]]], dtype=np.float32)
+    maps = maps_of(weights)
+    assert weight_on_special(maps).tolist()[0][0] == pytest.approx([0.4, 1])
+    plain = replace(maps, keys=Axis("text", labels=("a", "b", "c", "d")))
+    assert weight_on_special(plain).tolist() == [[[0, 0]]]

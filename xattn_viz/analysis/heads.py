@@ -1,0 +1,72 @@
+"""What a head does, in numbers: how spread its weights are, where they are largest, how many merely rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.maps import AttentionMaps
+
+
+@dataclass(frozen=True)
+class Link:
+    """One weight of one head: the positions of its row and column, their labels, and the weight itself."""
+
+    query: int
+    key: int
+    query_label: str
+    key_label: str
+    weight: float
+
+
+def entropy(maps: AttentionMaps) -> NDArray[np.float64]:
+    """The entropy of every row in bits, `[layer, head, query]`: 0 where one key has it all, `max_entropy` where even.
+
+    Rows are first divided by their sum, so in cropped maps this is the entropy among the keys that are left. A row of
+    zeros (fully masked) has none: NaN.
+    """
+    weights = maps.weights.astype(np.float64)
+    sums = weights.sum(axis=-1, keepdims=True)
+    p = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+    logs = np.log2(p, out=np.zeros_like(p), where=p > 0)  # 0 · log 0 counts as 0
+    # The sum of -p·log p is never below 0, but rounding can leave -0.0 or -1e-17.
+    bits: NDArray[np.float64] = np.maximum(-(p * logs).sum(axis=-1), 0.0)
+    bits[sums[..., 0] == 0] = np.nan
+    return bits
+
+
+def max_entropy(maps: AttentionMaps) -> float:
+    """The entropy of a row that attends evenly to every key, in bits: log2 of the number of keys."""
+    return float(np.log2(len(maps.keys))) if len(maps.keys) else 0.0
+
+
+def strongest_links(maps: AttentionMaps, layer: int = -1, head: int | None = 0, n: int = 5) -> list[Link]:
+    """The `n` largest weights of one head (`head=None`: of the mean over the layer's heads), largest first.
+
+    Equal weights come in order of row, then column. Weights of 0 are no links. Raises ValueError for a layer or head
+    that is not there, or a negative `n`.
+    """
+    if n < 0:
+        raise ValueError(f"The number of links must be 0 or more: got {n}.")
+    if head is None:
+        maps, layer, head = maps.mean(), maps.layers[maps.layer_index(layer)], 0
+    weights = maps.head(layer, head)
+    order = np.argsort(-weights.ravel(), kind="stable")[:n]
+    rows, columns = np.unravel_index(order, weights.shape)
+    return [
+        Link(q, k, maps.queries.name(q), maps.keys.name(k), float(weights[q, k]))
+        for q, k in zip(rows.tolist(), columns.tolist(), strict=True)
+        if weights[q, k] > 0
+    ]
+
+
+def weight_on_special(maps: AttentionMaps) -> NDArray[np.float64]:
+    """How much of each row rests on special keys such as `</s>`, `[layer, head, query]`, 0 … 1.
+
+    Such weight often says that a head found nothing to attend to rather than that `</s>` matters (Clark et al. 2019,
+    What Does BERT Look At?, §3.2).
+    """
+    on_special: NDArray[np.float64] = maps.weights[..., maps.keys.is_special].sum(axis=-1, dtype=np.float64)
+    return on_special
