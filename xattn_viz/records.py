@@ -1,0 +1,112 @@
+"""Frozen dataclasses as JSON and back, checked field by field against their own annotations.
+
+A file can hold anything, so reading takes nothing on trust: every value must have the type that the field declares.
+Arrays stay outside the JSON, which names them.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def encode(value: Any, arrays: Arrays, path: str = "trace") -> Any:
+    """A dataclass, tuple, dict or plain value as JSON values; arrays go to `arrays`, named by their path.
+
+    Raises ValueError, naming the path, for a value that would not come back equal.
+    """
+    if isinstance(value, np.ndarray):
+        arrays[path] = value
+        return {"array": path}
+    if is_dataclass(value):
+        return {f.name: encode(getattr(value, f.name), arrays, f"{path}.{f.name}") for f in fields(value)}
+    if isinstance(value, tuple):
+        return [encode(item, arrays, f"{path}.{i}") for i, item in enumerate(value)]
+    _check_plain(value, path)
+    return value
+
+
+def decode(value: Any, hint: Any, arrays: Mapping[str, NDArray[Any]], path: str = "trace") -> Any:
+    """The value that `encode` wrote, of the type `hint`. Raises ValueError, naming the path, where it is another."""
+    if hint is Any:
+        return value
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _decode_any_of(value, parts, arrays, path)
+    if origin is Literal and any(value is part or value == part for part in parts if type(part) is type(value)):
+        return value
+    if origin is tuple and isinstance(value, list):
+        kinds = (parts[0],) * len(value) if parts[-1] is Ellipsis else parts
+        if len(kinds) == len(value):
+            pairs = enumerate(zip(value, kinds, strict=True))
+            return tuple(decode(item, kind, arrays, f"{path}.{i}") for i, (item, kind) in pairs)
+    if origin is np.ndarray and isinstance(value, dict) and value.keys() == {"array"} and value["array"] in arrays:
+        return arrays[value["array"]]
+    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return _decode_fields(value, hint, arrays, path)
+    if _is_plain(value, hint, origin):
+        return value
+    raise ValueError(f"{path} is not what it should be ({_name(hint)})")
+
+
+def _decode_any_of(value: Any, kinds: tuple[Any, ...], arrays: Mapping[str, NDArray[Any]], path: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    for kind in kinds[:-1]:
+        try:
+            return decode(value, kind, arrays, path)
+        except ValueError:
+            continue
+    return decode(value, kinds[-1], arrays, path)
+
+
+def _decode_fields(value: dict[str, Any], kind: type, arrays: Mapping[str, NDArray[Any]], path: str) -> Any:
+    declared = {field.name: field for field in fields(kind)}
+    if unknown := value.keys() - declared.keys():
+        raise ValueError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")
+    for name, field in declared.items():
+        if name not in value and field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"{path}.{name} is missing")
+    hints = _hints(kind)
+    return kind(**{name: decode(item, hints[name], arrays, f"{path}.{name}") for name, item in value.items()})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _is_plain(value: Any, hint: Any, origin: Any) -> bool:
+    """Whether a JSON value is of a plain type. A bool is no number here, and an int will do for a float."""
+    if hint is float:
+        return type(value) in (int, float)
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, dict)
+    return hint in (str, int, bool) and type(value) is hint
+
+
+def _check_plain(value: Any, path: str) -> None:
+    """Refuse what JSON would change on the way: numpy scalars, tuples in a dict, keys that are not strings."""
+    if type(value) is list:
+        for i, item in enumerate(value):
+            _check_plain(item, f"{path}.{i}")
+    elif type(value) is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise ValueError(f"{path} has a key that is not text: {key!r}.")
+            _check_plain(item, f"{path}.{key}")
+    elif not (value is None or type(value) in (str, int, float, bool)):
+        raise ValueError(f"{path} holds {type(value).__name__}, which JSON cannot keep: {value!r:.60}.")
+
+
+def _name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
