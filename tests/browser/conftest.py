@@ -1,0 +1,136 @@
+"""The app in a real Chromium. A page fails its test on any request to a foreign address and on any script error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from scripts import browser as chromium
+from tests.server import Server, free_port, start, streamlit_command
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LOCAL_SCHEMES = {"data", "blob", "about", "file"}
+VIEWPORT = {"width": 1280, "height": 720}
+
+
+@dataclass
+class Watch:
+    """What the pages of one test did that they should not. `allow` names errors that the test provokes itself."""
+
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+
+    def allow(self, pattern: str) -> None:
+        """Expect script errors or console errors in which this regular expression is found."""
+        self.allowed.append(pattern)
+
+    def follow(self, context: BrowserContext) -> None:
+        """Record what every page of the context asks for and complains about."""
+        context.on("request", lambda request: self._asked(request.url))
+        context.on("console", self._said)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._asked(socket.url)))
+
+    def complaints(self) -> list[str]:
+        """Foreign requests, and errors that nobody expected."""
+        unexpected = [e for e in self.errors if not any(re.search(pattern, e) for pattern in self.allowed)]
+        return [f"foreign request: {url}" for url in self.foreign] + [f"error: {error}" for error in unexpected]
+
+    def _asked(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in LOCAL_SCHEMES and parts.hostname not in LOOPBACK:
+            self.foreign.append(url)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server of the app for all tests; `app.url` and `app.log()`."""
+    port = free_port()
+    server = start(streamlit_command(port), port, tmp_path_factory.mktemp("app") / "log.txt")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def app_url(app: Server) -> str:
+    """Where the app is."""
+    return app.url
+
+
+@pytest.fixture
+def fresh_app(tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    """Call it for a server process that nobody has visited yet."""
+    servers: list[Server] = []
+
+    def launch() -> Server:
+        port = free_port()
+        servers.append(start(streamlit_command(port), port, tmp_path / f"log-{len(servers)}.txt"))
+        return servers[-1]
+
+    yield launch
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine."""
+    path = chromium.find()
+    assert path is not None, "There is no Chromium: `make test` brings one, or run `python scripts/browser.py`."
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=chromium.flags())
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """What the pages of this test may complain about."""
+    return Watch()
+
+
+@pytest.fixture
+def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """Call it for a page in a context of its own, 1280 × 720 and dark unless told otherwise (Playwright's options)."""
+    contexts: list[BrowserContext] = []
+
+    def launch(**options: Any) -> Page:
+        context = browser.new_context(**{"viewport": VIEWPORT, "color_scheme": "dark", **options})
+        contexts.append(context)
+        watch.follow(context)
+        return context.new_page()
+
+    yield launch
+    for context in contexts:
+        context.close()
+    assert not watch.complaints(), "\n".join(watch.complaints())
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """One page, 1280 × 720, dark."""
+    return open_page()
+
+
+@pytest.fixture
+def screenshot(tmp_path: Path) -> Callable[[Page, str], Path]:
+    """Call it with a page and a name: a PNG in the test's own folder."""
+
+    def shoot(page: Page, name: str) -> Path:
+        path = tmp_path / f"{name}.png"
+        page.screenshot(path=path)
+        return path
+
+    return shoot
