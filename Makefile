@@ -1,0 +1,58 @@
+# Two commands are all the set-up there is: `make run` starts the app, `make test` runs every test.
+
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install
+NPM := $(PY) scripts/npm.py
+
+# Stamps inside .venv, so that a second run starts at once and a deleted .venv is made anew.
+RUNTIME := .venv/.runtime-installed
+DEV := .venv/.dev-installed
+JS := node_modules/.installed
+
+.PHONY: run test check format examples bench clean
+
+run: $(RUNTIME)
+	@exec $(PY) -m streamlit run app.py
+
+test: $(DEV)
+	@$(PY) scripts/browser.py
+	@exec $(PY) -m pytest
+
+check: $(DEV) $(JS)
+	@$(PY) -m ruff format --check
+	@$(PY) -m ruff check
+	@$(PY) -m mypy
+	@$(NPM) run -s check
+	@$(MAKE) --no-print-directory test
+
+format: $(DEV) $(JS)
+	@$(PY) -m ruff format
+	@$(PY) -m ruff check --fix
+	@$(NPM) run -s format
+
+# Trace the precomputed examples anew.
+examples: $(RUNTIME)
+	@$(PY) -m xattn_viz.examples
+
+# Print each figure of benchmarks/ beside what it is to reach.
+bench: $(DEV)
+	@$(PIP) -q -r benchmarks/requirements.txt
+	@$(PY) scripts/browser.py
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+
+clean:
+	rm -rf .venv node_modules build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(RUNTIME): requirements.txt
+	@sh scripts/venv.sh
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# Not `npm ci`: the lock lists the formatter's builds for Linux only, and npm finds the others by the pinned version.
+$(JS): package.json package-lock.json $(DEV)
+	@$(NPM) install --no-save
+	@touch $@
