@@ -1,0 +1,143 @@
+import { COLOUR_MAPS } from "./colours.js";
+import { make } from "./dom.js";
+import { viewTitle } from "./payload.js";
+import { saveImage } from "./save.js";
+
+/**
+ * The quiet row of switches above the maps, and the legend that names the colour scale.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {import("./scene.js").Change} Change
+ * @typedef {import("./state.js").State} State
+ */
+
+/** @param {Change} change */
+export function makeControls(change) {
+  /** @type {Scene | null} */
+  let last = null;
+  const units = switcher("Units", "units", { pieces: "Pieces", words: "Words" }, change);
+  const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
+  const scale = switcher("Colour scale", "scale", { head: "Per head", common: "Common" }, change);
+  const special = checkbox("</s> shown", (checked) => change({ special: checked, row: -1, column: -1, checked: null }));
+  const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
+  const threshold = make("input", {
+    type: "range",
+    min: 0.05,
+    max: 0.95,
+    step: 0.05,
+    "aria-label": "Lines above this weight",
+  });
+  threshold.addEventListener("input", () => change({ threshold: Number(threshold.value), lines: true }));
+  const reach = make("output", { class: "xv-threshold" });
+  const colours = make(
+    "select",
+    { "aria-label": "Colour map" },
+    ...COLOUR_MAPS.map((name) => make("option", { value: name }, name)),
+  );
+  colours.addEventListener("change", () => change({ colours: colours.value }));
+  const pin = make("button", { type: "button", class: "xv-button" });
+  pin.addEventListener("click", () => last && change({ pinned: last.state.pinned ? "" : last.main.view.name }));
+  const save = ["PNG", "SVG"].map((format) => {
+    const button = make(
+      "button",
+      { type: "button", class: "xv-button", title: `Save the chosen map as ${format}` },
+      format,
+    );
+    button.addEventListener("click", () => last && saveImage(last, format));
+    return button;
+  });
+  const element = make(
+    "div",
+    { class: "xv-controls", role: "group", "aria-label": "How the map is shown" },
+    units.element,
+    rows.element,
+    special.element,
+    scale.element,
+    colours,
+    make("span", { class: "xv-line-controls" }, lines.element, threshold, reach),
+    pin,
+    ...save,
+  );
+
+  /** @param {Scene} scene */
+  function paint(scene) {
+    last = scene;
+    const { state, trace } = scene;
+    units.show(state.units);
+    units.element.hidden = !trace.keys.words && !trace.queries.words;
+    rows.show(state.rows);
+    rows.element.hidden = !trace.read;
+    scale.show(state.scale);
+    special.input.checked = state.special;
+    special.element.hidden = !trace.keys.special.includes(true) && !trace.queries.special.includes(true);
+    lines.input.checked = state.lines;
+    threshold.value = String(state.threshold);
+    reach.textContent = state.threshold.toFixed(2);
+    colours.value = state.colours;
+    pin.textContent = state.pinned ? "Unpin" : "Pin";
+    pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
+  }
+  return { element, paint };
+}
+
+/**
+ * What the colours mean.
+ */
+export function makeLegend() {
+  const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
+  const text = make("span");
+  const marks = make("span", { class: "xv-marks" });
+  const element = make("p", { class: "xv-legend" }, "0.00", bar, text, marks);
+  /** @param {Scene} scene */
+  function paint(scene) {
+    const { table, dark } = scene.theme;
+    const stops = Array.from({ length: 17 }, (_, i) => {
+      const at = Math.round((i / 16) * 255) * 3;
+      return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
+    });
+    bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    const whose =
+      scene.state.scale === "head" ? `the maximum of ${viewTitle(scene.main.view)}` : "the maximum of all maps";
+    const map = dark ? scene.state.colours : `${scene.state.colours}, reversed`;
+    text.textContent = `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
+    marks.replaceChildren(
+      make("span", { class: "xv-mark xv-unsure" }, "unsure token, p < 0.5"),
+      make("span", { class: "xv-mark xv-unread" }, "source word nobody read, all < 0.1"),
+      make("span", { class: "xv-mark xv-parked" }, "weight rests on special tokens"),
+    );
+  }
+  return { element, paint };
+}
+
+/**
+ * Two or more choices of which one holds.
+ *
+ * @param {string} label
+ * @param {"units" | "rows" | "scale"} field
+ * @param {Record<string, string>} choices
+ * @param {Change} change
+ */
+function switcher(label, field, choices, change) {
+  const buttons = Object.entries(choices).map(([value, text]) => {
+    const button = make("button", { type: "button", class: "xv-button", "data-value": value }, text);
+    // Rows and columns mean something else afterwards: what was chosen by number no longer holds.
+    const fresh = field === "scale" ? {} : { row: 0, column: -1, checked: null, hover: null, step: -1 };
+    button.addEventListener("click", () => change({ [field]: value, ...fresh }));
+    return button;
+  });
+  const element = make("span", { class: "xv-switch", role: "group", "aria-label": label, title: label }, ...buttons);
+  const show = (/** @type {string} */ value) => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+  };
+  return { element, show };
+}
+
+/**
+ * @param {string} label
+ * @param {(checked: boolean) => void} changed
+ */
+function checkbox(label, changed) {
+  const input = make("input", { type: "checkbox" });
+  input.addEventListener("change", () => changed(input.checked));
+  return { input, element: make("label", { class: "xv-check-label" }, input, label) };
+}

@@ -1,0 +1,46 @@
+/**
+ * Makes elements. Text enters as text nodes only, so a token can never become markup.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number | boolean>} [attributes] `true` sets an empty attribute, `false` leaves it out
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children);
+  return element;
+}
+
+/**
+ * A label kept apart from the direction of the text around it.
+ *
+ * @param {string} label
+ * @param {string} [name] its class
+ */
+export function isolated(label, name = "xv-token") {
+  return make("bdi", { class: name }, label);
+}
+
+/**
+ * A canvas fitted to a size in CSS pixels and to the screen's resolution.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ * @returns {CanvasRenderingContext2D} scaled so that one unit is one CSS pixel
+ */
+export function fitted(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
+  return context;
+}

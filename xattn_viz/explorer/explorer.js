@@ -1,0 +1,181 @@
+import { makeCheck } from "./check.js";
+import { makeControls, makeLegend } from "./controls.js";
+import { make } from "./dom.js";
+import { makeHeatmap } from "./heatmap.js";
+import { makeOverview } from "./overview.js";
+import { unpack } from "./payload.js";
+import { makeReadout } from "./readout.js";
+import { makeScene, readTheme } from "./scene.js";
+import { makeSentences } from "./sentences.js";
+import { fromAddress, initialState, toAddress, understood } from "./state.js";
+import { makeStepping } from "./stepping.js";
+import { makeTable } from "./table.js";
+
+/**
+ * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
+ *
+ * @typedef {import("./state.js").State} State
+ * @typedef {import("./payload.js").Trace} Trace
+ * @typedef {(name: string, value: unknown) => void} Tell
+ *
+ * @typedef {object} Explorer
+ * @property {(bytes: Uint8Array, tell: Tell) => void} load
+ * @property {() => void} leave
+ */
+
+/** @type {WeakMap<Element, Explorer>} */
+const explorers = new WeakMap();
+
+// What each trace's visitor was looking at, kept when the page is left and come back to.
+/** @type {Map<string, State>} */
+const remembered = new Map();
+/** @type {State | null} */
+let latest = null;
+
+const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, Python hears of the last
+
+/**
+ * Mounts the explorer, or hands new data to the one that is there: called again on every change of data or theme.
+ *
+ * @param {{data: Uint8Array, parentElement: Element | ShadowRoot, setStateValue?: Tell}} component
+ */
+export default function mount({ data, parentElement, setStateValue }) {
+  const root = /** @type {HTMLElement} */ (parentElement.querySelector(".xv"));
+  let explorer = explorers.get(root);
+  if (!explorer) {
+    explorer = makeExplorer(root);
+    explorers.set(root, explorer);
+  }
+  explorer.load(data, setStateValue ?? (() => {}));
+  return () => {
+    explorers.get(root)?.leave();
+    explorers.delete(root);
+  };
+}
+
+/**
+ * @param {HTMLElement} root
+ * @returns {Explorer}
+ */
+function makeExplorer(root) {
+  /** @type {Trace | null} */
+  let trace = null;
+  let state = initialState({});
+  let tell = /** @type {Tell} */ (() => {});
+  let told = "";
+  /** @type {number | undefined} */
+  let telling;
+
+  const sentences = makeSentences(change);
+  const readout = makeReadout();
+  const stepping = makeStepping(change);
+  const controls = makeControls(change);
+  const overview = makeOverview(change);
+  const main = makeHeatmap(change, "Chosen map");
+  const pinned = makeHeatmap(change, "Pinned map");
+  const legend = makeLegend();
+  const check = makeCheck(change);
+  const table = makeTable();
+  const maps = make("div", { class: "xv-maps" }, main.element, pinned.element);
+  const stage = make(
+    "div",
+    { class: "xv-body" },
+    overview.element,
+    make("div", { class: "xv-side" }, maps, legend.element),
+  );
+  const saying = make("div", { class: "xv-saying" }, readout.element, stepping.element);
+  root.replaceChildren(sentences.element, saying, controls.element, stage, check.element, table.element);
+
+  /** @param {Partial<State>} changes */
+  function change(changes) {
+    state = { ...state, ...changes };
+    paint();
+    if (!trace) return;
+    const passing = Object.keys(changes).every((name) => name === "hover");
+    if (passing) return;
+    remembered.set(trace.id, state);
+    latest = state;
+    toAddress(state);
+    window.clearTimeout(telling);
+    telling = window.setTimeout(report, TELL_AFTER);
+  }
+
+  function report() {
+    if (!trace) return;
+    const view = trace.views.find(({ name }) => name === state.head) ?? trace.views[0];
+    const selected = { head: view.name, row: state.row, column: state.column };
+    if (JSON.stringify(selected) === told) return;
+    told = JSON.stringify(selected);
+    tell("selected", selected);
+  }
+
+  function paint() {
+    if (!trace) return;
+    const scene = makeScene(trace, state, readTheme(root, state.colours));
+    const high = mapHeight(root, maps);
+    readout.paint(scene);
+    stepping.paint(scene);
+    controls.paint(scene);
+    legend.paint(scene);
+    pinned.element.hidden = !scene.pinned;
+    sentences.paint(scene);
+    overview.paint(scene, high);
+    const side = maps.clientWidth;
+    const beside = scene.pinned && side >= 720;
+    maps.classList.toggle("xv-two", Boolean(beside));
+    const each = beside ? (side - 24) / 2 : side;
+    main.paint(scene, scene.main, each, high - 28);
+    if (scene.pinned) pinned.paint(scene, scene.pinned, each, high - 28);
+    check.paint(scene);
+    table.paint(scene);
+    Object.assign(root.dataset, {
+      head: scene.main.view.name,
+      row: String(scene.focus.row),
+      column: String(scene.focus.column),
+      trace: trace.id,
+      theme: scene.theme.dark ? "dark" : "light",
+      painted: String(Number(root.dataset.painted ?? 0) + 1),
+    });
+    if (!scene.main.matrix && scene.main.view.layer !== null) tell("layer", scene.main.view.layer);
+  }
+
+  const observer = new ResizeObserver(() => paint());
+  observer.observe(root);
+
+  return {
+    load(bytes, heard) {
+      tell = heard;
+      const fresh = unpack(bytes);
+      if (fresh.id !== trace?.id) {
+        const known = remembered.get(fresh.id);
+        const first = latest === null;
+        // A first look follows the address; a later trace keeps the view, unless it comes with one of its own.
+        const asked = { ...understood(fresh.select), ...(first ? fromAddress() : {}) };
+        const carried = latest ?? initialState({});
+        state = known ?? { ...carried, row: 0, column: -1, hover: null, checked: null, step: -1, ...asked };
+        latest = state;
+        told = "";
+      }
+      trace = fresh;
+      paint();
+    },
+    leave() {
+      observer.disconnect();
+      stepping.stop();
+      window.clearTimeout(telling);
+    },
+  };
+}
+
+/**
+ * The height left for the maps, so that the whole explorer fits the window where the window allows.
+ *
+ * @param {HTMLElement} root
+ * @param {HTMLElement} maps
+ */
+function mapHeight(root, maps) {
+  const above = maps.getBoundingClientRect().top - root.getBoundingClientRect().top;
+  const begins = Number(root.dataset.begins ?? Math.max(root.getBoundingClientRect().top, 0));
+  root.dataset.begins = String(begins);
+  return Math.max(window.innerHeight - begins - above - 56, 280);
+}

@@ -1,0 +1,55 @@
+/**
+ * Bézier lines between the two sentences: those of the focused token, or all above the threshold. Drawing every line of
+ * every token at once would be a grey hairball.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {{x: number, top: number, bottom: number}} Place
+ */
+
+const FAINTEST = 0.03;
+
+/**
+ * @param {SVGSVGElement} svg
+ * @param {HTMLElement} page what the lines scroll with
+ * @param {Scene} scene
+ * @param {HTMLElement[]} sources the tokens of the source, by key position
+ * @param {HTMLElement[]} outputs the tokens of the output, by query position
+ */
+export function drawLines(svg, page, scene, sources, outputs) {
+  svg.replaceChildren();
+  const m = scene.main.matrix;
+  if (!m) return;
+  const frame = page.getBoundingClientRect();
+  svg.setAttribute("width", String(page.clientWidth));
+  svg.setAttribute("height", String(page.clientHeight));
+  /** @type {(tokens: HTMLElement[], positions: number[]) => Place | null} */
+  const placeOf = (tokens, positions) => {
+    const shown = positions.map((position) => tokens[position]).filter((token) => token && !token.hidden);
+    const boxes = shown.flatMap((token) => [...token.getClientRects()]).filter((box) => box.width > 0);
+    if (!boxes.length) return null;
+    const line = boxes.filter((box) => Math.abs(box.top - boxes[0].top) < 2);
+    const left = Math.min(...line.map((box) => box.left));
+    const right = Math.max(...line.map((box) => box.right));
+    return { x: (left + right) / 2 - frame.left, top: line[0].top - frame.top, bottom: line[0].bottom - frame.top };
+  };
+  const columns = m.columns.map((column) => placeOf(sources, column.positions));
+  const rows = m.rows.map((row) => placeOf(outputs, row.positions));
+  const { row, column } = scene.focus;
+  const lastRow = scene.state.step >= 0 ? m.rowOf[scene.state.step] : m.rows.length;
+  m.values.forEach((value, i) => {
+    const r = Math.floor(i / m.columns.length);
+    const c = i % m.columns.length;
+    const focused = row >= 0 ? r === row : c === column;
+    const wanted = (focused && value >= FAINTEST) || (scene.state.lines && value >= scene.state.threshold);
+    const from = columns[c];
+    const to = rows[r];
+    if (!wanted || !from || !to || r > lastRow) return;
+    const middle = (from.bottom + to.top) / 2;
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", `M${from.x} ${from.bottom} C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${to.top}`);
+    path.setAttribute("stroke-width", String(1 + 5 * value));
+    path.setAttribute("stroke-opacity", String(focused ? 0.35 + 0.65 * value : 0.15 + 0.4 * value));
+    path.setAttribute("class", focused ? "xv-line xv-line-focus" : "xv-line");
+    svg.append(path);
+  });
+}

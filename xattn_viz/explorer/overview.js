@@ -1,0 +1,174 @@
+import { fitted, make } from "./dom.js";
+import { viewTitle } from "./payload.js";
+
+/**
+ * All layers and heads as small maps: a picture behind, a button a map in front.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {import("./payload.js").View} View
+ * @typedef {{view: View, x: number, y: number}} Tile
+ */
+
+const GAP = 7;
+const TITLE = 20;
+
+/** @param {import("./scene.js").Change} change */
+export function makeOverview(change) {
+  const canvas = make("canvas", { "aria-hidden": "true" });
+  const stage = make("div", { class: "xv-tiles", role: "radiogroup", "aria-label": "Layers and heads" }, canvas);
+  const element = make("section", { class: "xv-overview", "aria-label": "Overview" }, stage);
+  /** @type {Tile[]} */
+  let tiles = [];
+  let side = 0;
+  let laidOut = "";
+  let painted = "";
+
+  stage.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    if (button?.dataset.view) change({ head: button.dataset.view, checked: null });
+  });
+  stage.addEventListener("keydown", (event) => {
+    const from = tiles.findIndex((tile) => tile.view.name === document.activeElement?.getAttribute("data-view"));
+    const here = tiles.findIndex((tile) => stage.querySelector(`[data-view="${tile.view.name}"][aria-checked="true"]`));
+    const next = neighbour(tiles, from >= 0 ? from : here, event.key);
+    if (next === null) return;
+    event.preventDefault();
+    change({ head: tiles[next].view.name, checked: null });
+    /** @type {HTMLElement | null} */ (stage.querySelector(`[data-view="${tiles[next].view.name}"]`))?.focus();
+  });
+
+  /**
+   * @param {Scene} scene
+   * @param {number} height in pixels that the overview may take
+   */
+  function paint(scene, height) {
+    const width = Math.max(element.clientWidth, 160);
+    const key = [scene.trace.id, width, height].join(" ");
+    if (key !== laidOut) {
+      laidOut = key;
+      const layout = arrange(scene, width, height);
+      ({ tiles, side } = layout);
+      stage.style.width = `${layout.width}px`;
+      stage.style.height = `${layout.height}px`;
+      const titles = layout.titles.map(({ text, y }) => {
+        const title = make("span", { class: "xv-layer", "aria-hidden": "true" }, text);
+        title.style.top = `${y}px`;
+        return title;
+      });
+      stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(tile, side)));
+    }
+    const { dark } = scene.theme;
+    const look = [key, scene.state.scale, scene.state.colours, dark, window.devicePixelRatio].join(" ");
+    if (look !== painted) {
+      painted = look;
+      const context = fitted(canvas, Number.parseInt(stage.style.width, 10), Number.parseInt(stage.style.height, 10));
+      for (const tile of tiles) paintTile(context, scene, tile, side);
+    }
+    for (const button of stage.querySelectorAll("button")) {
+      const chosen = button.dataset.view === scene.main.view.name;
+      button.setAttribute("aria-checked", String(chosen));
+      button.tabIndex = chosen ? 0 : -1;
+      button.classList.toggle("xv-pinned-tile", button.dataset.view === scene.pinned?.view.name);
+    }
+  }
+  return { element, paint };
+}
+
+/**
+ * @param {Tile} tile
+ * @param {number} side
+ */
+function tileButton(tile, side) {
+  const name = tile.view.head === null ? String(tile.view.reduce) : String(tile.view.head + 1);
+  const title = viewTitle(tile.view);
+  const label = title[0].toUpperCase() + title.slice(1);
+  const button = make("button", {
+    type: "button",
+    role: "radio",
+    "data-view": tile.view.name,
+    "aria-label": label,
+    title: label,
+  });
+  button.append(make("span", {}, name));
+  Object.assign(button.style, { left: `${tile.x}px`, top: `${tile.y}px`, width: `${side}px`, height: `${side}px` });
+  return button;
+}
+
+/**
+ * Places for all maps: as many to a line as makes them largest. Layers stand below each other, the whole model's last.
+ *
+ * @param {Scene} scene
+ * @param {number} width
+ * @param {number} height
+ */
+function arrange(scene, width, height) {
+  const { views, layers } = scene.trace;
+  const blocks = [...layers, null].map((layer) => views.filter((view) => view.layer === layer));
+  const longest = Math.max(...blocks.map((block) => block.length));
+  let best = { side: 0, across: longest };
+  for (let across = 1; across <= longest; across++) {
+    const down = blocks.reduce((sum, block) => sum + Math.ceil(block.length / across), 0);
+    const high = (height - blocks.length * TITLE) / down - GAP;
+    const side = Math.floor(Math.min(width / across - GAP, high, 110));
+    if (side > best.side) best = { side, across };
+  }
+  // Never smaller than can be hit with a finger or told apart: the overview then grows down the page.
+  const side = Math.max(best.side, 26);
+  const across = best.side < 26 ? Math.max(1, Math.floor(width / (side + GAP))) : best.across;
+  /** @type {Tile[]} */
+  const tiles = [];
+  /** @type {{text: string, y: number}[]} */
+  const titles = [];
+  let y = 0;
+  for (const block of blocks) {
+    titles.push({ text: block[0].layer === null ? "All layers" : `Layer ${block[0].layer + 1}`, y });
+    y += TITLE;
+    block.forEach((view, i) => {
+      tiles.push({ view, x: (i % across) * (side + GAP), y: y + Math.floor(i / across) * (side + GAP) });
+    });
+    y += Math.ceil(block.length / across) * (side + GAP);
+  }
+  return { tiles, titles, side, width: across * (side + GAP), height: y };
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Scene} scene
+ * @param {Tile} tile
+ * @param {number} side
+ */
+function paintTile(context, scene, tile, side) {
+  const { cells, rows, columns } = scene.trace.tile(tile.view);
+  const largest = Math.max(...scene.trace.views.map((view) => view.scale));
+  const stretch = scene.state.scale === "common" ? tile.view.scale / largest : 1;
+  const image = new ImageData(columns, rows);
+  for (let i = 0; i < cells.length; i++) {
+    const colour = Math.round(cells[i] * stretch) * 3;
+    image.data.set(scene.theme.table.subarray(colour, colour + 3), i * 4);
+    image.data[i * 4 + 3] = 255;
+  }
+  const small = new OffscreenCanvas(columns, rows);
+  /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, tile.x, tile.y, side, side);
+}
+
+/**
+ * The tile that an arrow key leads to: left and right in reading order, up and down to the nearest below or above.
+ *
+ * @param {Tile[]} tiles
+ * @param {number} from
+ * @param {string} key
+ */
+function neighbour(tiles, from, key) {
+  if (key === "ArrowRight") return Math.min(from + 1, tiles.length - 1);
+  if (key === "ArrowLeft") return Math.max(from - 1, 0);
+  if (key === "Home") return 0;
+  if (key === "End") return tiles.length - 1;
+  if (key !== "ArrowUp" && key !== "ArrowDown") return null;
+  const sign = key === "ArrowDown" ? 1 : -1;
+  const { x, y } = tiles[from];
+  const beyond = tiles.map((tile, i) => ({ i, far: sign * (tile.y - y), aside: Math.abs(tile.x - x) }));
+  const reachable = beyond.filter(({ far }) => far > 0).sort((a, b) => a.far - b.far || a.aside - b.aside);
+  return reachable.length ? reachable[0].i : from;
+}

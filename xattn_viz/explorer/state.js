@@ -1,0 +1,105 @@
+/**
+ * What the visitor is looking at, kept in the script so that no choice waits for Python, and mirrored in the address.
+ *
+ * @typedef {object} State
+ * @property {string} head the chosen view's name: "2.1", "2.mean", "mean", "max"
+ * @property {string} units "pieces" or "words"
+ * @property {string} rows "predicted" or "input"
+ * @property {boolean} special
+ * @property {string} scale "head" or "common"
+ * @property {string} colours
+ * @property {string} pinned a view's name, or ""
+ * @property {boolean} lines whether all lines are drawn
+ * @property {number} threshold of the lines, 0 … 1
+ * @property {number} row the chosen row of the shown matrix, -1 for none
+ * @property {number} column the chosen column, -1 for none
+ * @property {{row: number, column: number} | null} hover
+ * @property {{row: number, column: number} | null} checked the cell whose arithmetic is shown
+ * @property {number} step how many tokens are written while stepping, -1 when all are
+ */
+
+/** @type {State} */
+const DEFAULTS = {
+  head: "1.1",
+  units: "pieces",
+  rows: "predicted",
+  special: true,
+  scale: "head",
+  colours: "magma",
+  pinned: "",
+  lines: false,
+  threshold: 0.3,
+  row: 0,
+  column: -1,
+  hover: null,
+  checked: null,
+  step: -1,
+};
+
+// What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
+/** @type {Record<string, RegExp>} */
+const IN_ADDRESS = {
+  head: /^(\d+\.(\d+|mean)|mean|max)$/,
+  units: /^(pieces|words)$/,
+  rows: /^(predicted|input)$/,
+  special: /^(true|false)$/,
+  scale: /^(head|common)$/,
+  colours: /^(magma|viridis|cividis|grey)$/,
+  pinned: /^(\d+\.(\d+|mean)|mean|max)$/,
+  row: /^\d+$/,
+};
+
+/**
+ * @param {Record<string, string | number>} chosen
+ * @returns {State}
+ */
+export function initialState(chosen) {
+  return { ...DEFAULTS, ...understood(chosen) };
+}
+
+/**
+ * The part of a state that is known and well formed; anything else in an address is ignored.
+ *
+ * @param {Record<string, string | number>} chosen
+ * @returns {Partial<State>}
+ */
+export function understood(chosen) {
+  /** @type {Record<string, string | number | boolean>} */
+  const state = {};
+  for (const [name, pattern] of Object.entries(IN_ADDRESS)) {
+    const text = String(chosen[name] ?? "");
+    if (!pattern.test(text)) continue;
+    if (name === "special") state[name] = text === "true";
+    else if (name === "row") state[name] = Number(text);
+    else state[name] = text;
+  }
+  return state;
+}
+
+export function fromAddress() {
+  return understood(Object.fromEntries(new URLSearchParams(window.location.search)));
+}
+
+/**
+ * Writes what differs from the defaults into the address, without a step in the history.
+ *
+ * @param {State} state
+ */
+export function toAddress(state) {
+  const address = new URLSearchParams(window.location.search);
+  for (const name of Object.keys(IN_ADDRESS)) {
+    const key = /** @type {keyof State} */ (name);
+    if (state[key] === DEFAULTS[key] && name !== "head") address.delete(name);
+    else address.set(name, String(state[key]));
+  }
+  const search = address.toString();
+  try {
+    window.history.replaceState(
+      window.history.state,
+      "",
+      (search ? `?${search}` : window.location.pathname) + window.location.hash,
+    );
+  } catch {
+    // A page opened from a file, or inside a frame without an address, has nothing to write to.
+  }
+}

@@ -1,0 +1,116 @@
+import { isolated, make } from "./dom.js";
+import { decimals } from "./readout.js";
+
+/**
+ * Steps through the decoding: each step writes one token and shows what else the decoder could have written.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ */
+
+const PACE = 900; // milliseconds a token, slow enough to talk along
+
+/** @param {import("./scene.js").Change} change */
+export function makeStepping(change) {
+  const back = button("Back", "◀");
+  const play = make("button", { type: "button", class: "xv-button xv-play" });
+  const next = button("Next", "▶");
+  const all = button("Show all", "All");
+  const choices = make("span", { class: "xv-choices" });
+  const element = make("div", { class: "xv-stepping", role: "group", "aria-label": "Step through the decoding" });
+  element.append(back, play, next, all, choices);
+  /** @type {number | undefined} */
+  let timer;
+  /** @type {Scene | null} */
+  let last = null;
+  const name = () => {
+    play.textContent = timer === undefined ? "▶ Step through" : "❚❚ Pause";
+  };
+  name();
+
+  const count = () => last?.trace.steps.length ?? 0;
+  const go = (/** @type {number} */ step) => {
+    const row = last?.main.matrix?.rowOf[step] ?? -1;
+    change({ step, row, column: -1, hover: null, checked: null });
+  };
+  const pause = () => {
+    window.clearInterval(timer);
+    timer = undefined;
+    name();
+  };
+  const forward = () => {
+    const step = last?.state.step ?? -1;
+    if (step >= count() - 1) pause();
+    else go(step + 1);
+  };
+  play.addEventListener("click", () => {
+    if (timer !== undefined) return pause();
+    if ((last?.state.step ?? -1) >= count() - 1) change({ step: -1 });
+    timer = window.setInterval(forward, PACE);
+    name();
+    forward();
+    return undefined;
+  });
+  next.addEventListener("click", () => {
+    pause();
+    if ((last?.state.step ?? -1) < count() - 1) go((last?.state.step ?? -1) + 1);
+  });
+  back.addEventListener("click", () => {
+    pause();
+    go(Math.max((last?.state.step ?? 0) - 1, 0));
+  });
+  all.addEventListener("click", () => {
+    pause();
+    change({ step: -1 });
+  });
+
+  /** @param {Scene} scene */
+  function paint(scene) {
+    if (last && last.trace !== scene.trace) pause();
+    last = scene;
+    element.hidden = count() === 0;
+    const at = scene.state.step;
+    back.disabled = at <= 0;
+    all.disabled = at < 0;
+    next.disabled = at >= count() - 1;
+    const step = scene.trace.steps[at >= 0 ? at : rowStep(scene)];
+    choices.replaceChildren(...(step ? chosen(scene, step, at) : []));
+    choices.dataset.step = String(at);
+  }
+  return { element, paint, stop: pause };
+}
+
+/**
+ * The step of the row in focus, where the rows are steps.
+ *
+ * @param {Scene} scene
+ */
+function rowStep(scene) {
+  const row = scene.main.matrix?.rows[scene.focus.row];
+  if (!row || row.positions.length > 1) return -1;
+  return row.positions[0] - (scene.state.rows === "input" && scene.trace.read ? 1 : 0);
+}
+
+/**
+ * @param {Scene} scene
+ * @param {import("./payload.js").Step} step
+ * @param {number} at
+ * @returns {(Node | string)[]}
+ */
+function chosen(scene, step, at) {
+  const parts = at >= 0 ? [`${at + 1} of ${scene.trace.steps.length}: `] : [];
+  const others = step.alternatives.filter(([token]) => token !== step.token).slice(0, 4);
+  /** @type {(Node | string)[]} */
+  const listed = [...parts, isolated(step.token), ` ${step.forced ? "given, " : ""}p ${decimals(step.p)}`];
+  for (const [i, [token, p]] of others.entries()) {
+    listed.push(i ? ", " : " · or ", isolated(token), ` ${decimals(p)}`);
+  }
+  return listed;
+}
+
+/**
+ * @param {string} label
+ * @param {string} face
+ */
+function button(label, face) {
+  return make("button", { type: "button", class: "xv-button", "aria-label": label, title: label }, face);
+}

@@ -1,0 +1,80 @@
+import { isolated, make } from "./dom.js";
+import { decimals } from "./readout.js";
+
+/**
+ * The chosen map as a table, for screen readers and for whoever wants the numbers. Built when it is opened.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {import("./matrix.js").Matrix} Matrix
+ */
+
+// A table of more cells than this helps nobody: each row then names its strongest keys.
+const MOST_CELLS = 10000;
+const STRONGEST = 5;
+
+export function makeTable() {
+  const holder = make("div", {
+    class: "xv-table",
+    tabindex: 0,
+    role: "region",
+    "aria-label": "The chosen map as a table",
+  });
+  const element = make("details", { class: "xv-details" }, make("summary", {}, "This map as a table"), holder);
+  /** @type {Scene | null} */
+  let last = null;
+  let shown = "";
+  element.addEventListener("toggle", () => last && paint(last));
+
+  /** @param {Scene} scene */
+  function paint(scene) {
+    last = scene;
+    const m = scene.main.matrix;
+    if (!element.open || !m) return;
+    const { units, rows, special } = scene.state;
+    const key = [scene.trace.id, scene.main.view.name, units, rows, special].join(" ");
+    if (key === shown) return;
+    shown = key;
+    holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(m) : fullTable(m));
+  }
+  return { element, paint };
+}
+
+/** @param {Matrix} m */
+function fullTable(m) {
+  const head = make(
+    "tr",
+    {},
+    make("td"),
+    ...m.columns.map((column) => make("th", { scope: "col" }, isolated(column.label))),
+  );
+  const body = m.rows.map((row, r) => {
+    const weights = [...m.values.subarray(r * m.columns.length, (r + 1) * m.columns.length)];
+    const cells = weights.map((value) => make("td", {}, decimals(value)));
+    return make("tr", {}, make("th", { scope: "row" }, isolated(row.label)), ...cells);
+  });
+  return make(
+    "table",
+    {},
+    make("caption", {}, "Rows: queries. Columns: keys."),
+    make("thead", {}, head),
+    make("tbody", {}, ...body),
+  );
+}
+
+/** @param {Matrix} m */
+function strongestTable(m) {
+  const body = m.rows.map((row, r) => {
+    const weights = m.values.subarray(r * m.columns.length, (r + 1) * m.columns.length);
+    const order = m.columns.map((_, c) => c).sort((a, b) => weights[b] - weights[a]);
+    const cells = order
+      .slice(0, STRONGEST)
+      .map((c) => make("td", {}, isolated(m.columns[c].label), ` ${decimals(weights[c])}`));
+    return make("tr", {}, make("th", { scope: "row" }, isolated(row.label)), ...cells);
+  });
+  return make(
+    "table",
+    {},
+    make("caption", {}, `Each query with its ${STRONGEST} strongest keys.`),
+    make("tbody", {}, ...body),
+  );
+}
