@@ -1,1 +1,96 @@
-"""See cross-attention, and check whether what you see is true."""
+"""See cross-attention, and check whether what you see is true.
+
+Load a model and trace one sentence; the trace holds what came out, the maps, and each step of the decoding:
+
+>>> import xattn_viz as xv
+>>> model = xv.load("firefox-en-pt")
+>>> trace = model.trace("The cat sat on the mat.")
+>>> trace.output
+'O gato sentou-se no tapete.'
+>>> trace.cross.weights.shape == (2, 8, len(trace.cross.queries), len(trace.cross.keys))
+True
+
+Every map is `[layer, head, query, key]`, layers and heads counted from 0. Ask one for numbers or for a figure:
+
+>>> ("cat", "gato") in xv.align(trace.cross, layer=1, head=0)
+True
+>>> frame = trace.cross.to_frame()
+>>> figure = xv.figures.heatmap(trace.cross, layer=1, head=0)
+
+Give it to others, as a page that needs no network or as a file that reads back equal:
+
+>>> page = xv.export.html(trace)
+>>> xv.save(trace, "cat.npz")
+>>> xv.load_trace("cat.npz") == trace
+True
+
+Everything here is imported when it is first used: `import xattn_viz` alone brings in neither PyTorch nor Plotly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xattn_viz import export, figures
+    from xattn_viz.analysis.alignment import align
+    from xattn_viz.axis import Axis
+    from xattn_viz.layer import CrossAttention
+    from xattn_viz.maps import AttentionMaps, Projections
+    from xattn_viz.models.registry import cards, load
+    from xattn_viz.models.rerun import rerun
+    from xattn_viz.store import load_trace, save
+    from xattn_viz.trace import Alternative, Hypothesis, Step, Trace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Alternative",
+    "AttentionMaps",
+    "Axis",
+    "CrossAttention",
+    "Hypothesis",
+    "Projections",
+    "Step",
+    "Trace",
+    "align",
+    "cards",
+    "export",
+    "figures",
+    "load",
+    "load_trace",
+    "rerun",
+    "save",
+]
+
+# Where each name lives; a module itself is listed under its own name.
+_HOMES = {
+    "align": "analysis.alignment",
+    "Alternative": "trace",
+    "AttentionMaps": "maps",
+    "Axis": "axis",
+    "cards": "models.registry",
+    "CrossAttention": "layer",
+    "export": "export",
+    "figures": "figures",
+    "Hypothesis": "trace",
+    "load": "models.registry",
+    "load_trace": "store",
+    "Projections": "maps",
+    "rerun": "models.rerun",
+    "save": "store",
+    "Step": "trace",
+    "Trace": "trace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return module if _HOMES[name] == name else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -31,7 +31,7 @@ def word_indices(text: str, spans: Sequence[Span]) -> tuple[int, ...]:
     """The word that each token belongs to, numbered 0, 1, 2, … without gaps, in order.
 
     `spans` are the tokens' (start, end) in characters of `text`. A token that touches several words belongs to the
-    first; an empty or blank one (`</s>`) is a word of its own.
+    first; one that touches none (`</s>`, a blank) is a word of its own.
     """
     words = word_spans(text)
     indices: list[int] = []
@@ -57,24 +57,40 @@ def visible(label: str) -> str:
 
     Characters that steer the direction of text become escapes, so that a token cannot disorder its neighbours.
     """
-    if label in _SHOWN:
-        return _SHOWN[label]
-    return "".join(_visible_character(c) for c in label)
+    if not label:
+        return _SHOWN[""]
+    shown = "".join(_visible_character(c) for c in label)
+    if shown.isspace() or shown == _HELD_IN_EMOJI:  # nothing would be left to see
+        return "".join("␣" if c.isspace() else _escape(c) for c in shown)
+    return shown
 
 
 def plotly_label(label: str, limit: int = 24) -> str:
-    """A label for Plotly's ticks and hovers: visible, cut to `limit` characters, isolated, with no live tag in it."""
+    """A label for Plotly's ticks and hovers: as `short_label`, with no live tag, entity or formula in it."""
+    # Plotly hands $…$ to MathJax where a page has it, but not an entity that stands for the sign.
+    return html.escape(short_label(label, limit), quote=False).replace("$", "&#36;")
+
+
+def short_label(label: str, limit: int = 24) -> str:
+    """A label for one place in a picture: visible, cut to `limit` characters, apart from the text direction around."""
     shown = visible(label)
     if len(shown) > limit:
         shown = shown[: limit - 1] + "…"
-    return _FIRST_STRONG_ISOLATE + html.escape(shown, quote=False) + _POP_ISOLATE
+    return _FIRST_STRONG_ISOLATE + shown + _POP_ISOLATE
 
 
 def _visible_character(character: str) -> str:
     if character in _SHOWN and character != " ":
         return _SHOWN[character]
+    code = ord(character)
     hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    if hidden and character != _HELD_IN_EMOJI:
-        code = ord(character)
-        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    # Unicode's 66 noncharacters stand for nothing, and two of them (U+FFFE, U+FFFF) would break an XML file.
+    noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    if noncharacter or (hidden and character != _HELD_IN_EMOJI):
+        return _escape(character)
     return character
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

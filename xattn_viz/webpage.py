@@ -1,0 +1,116 @@
+"""A trace as one web page that needs nothing else: the explorer, its data and a policy that lets nothing foreign in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html as markup
+import re
+import zlib
+
+from xattn_viz.explorer import bundle
+from xattn_viz.explorer.payload import pack
+from xattn_viz.tokens import visible
+from xattn_viz.trace import Trace
+
+_ENTRY = re.compile(r"^export default function (\w+)", re.MULTILINE)
+
+# The page's two looks, by the names that the explorer's own style takes its colours from.
+_CSS = """
+:root {
+  color-scheme: dark; font: 16px/1.5 system-ui, "Noto Sans", sans-serif;
+  --st-background-color: #0e0f13; --st-text-color: #ece9e2; --st-primary-color: #ffb454;
+  background: var(--st-background-color); color: var(--st-text-color);
+}
+@media (prefers-color-scheme: light) { :root {
+  color-scheme: light;
+  --st-background-color: #fbfaf7; --st-text-color: #1d1b18; --st-primary-color: #a34a00;
+} }
+body { margin: 0; padding: 1rem clamp(0.75rem, 2vw, 2rem); background: inherit; }
+footer { margin-top: 1.5rem; font-size: 0.875rem; overflow-wrap: anywhere; }
+"""
+
+# Unpacks the data, mounts the explorer, and mounts it again (which only repaints) when the reader's theme changes.
+_MOUNT = """
+const packed = Uint8Array.from(atob(document.getElementById("payload").textContent), (c) => c.charCodeAt(0));
+const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+const data = new Uint8Array(await new Response(stream).arrayBuffer());
+const show = () => ENTRY({ data, parentElement: document.getElementById("explorer") });
+show();
+matchMedia("(prefers-color-scheme: light)").addEventListener("change", show);
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{css}</style>
+</head>
+<body>
+<main id="explorer"><div class="xv"></div></main>
+<noscript>This page draws its maps with a script, and scripts are switched off.</noscript>
+<footer>{footer}</footer>
+<script type="application/octet-stream;base64" id="payload">{payload}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+_CAVEAT = "Attention weights show where a head read from, not why the model chose a token."
+
+
+def html(trace: Trace, *, layer: int | None = None, head: int | None = None) -> str:
+    """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
+
+    `layer` and `head`, from 0, choose the map shown first. Its content policy allows the page's own script and style,
+    by their sha256, and pictures from the page itself. Needs a browser of 2023 or later (DecompressionStream). Raises
+    ValueError for a layer or head that is not there.
+    """
+    select = {} if layer is None and head is None else {"head": _view(trace, layer, head)}
+    payload = zlib.compress(pack(trace, select=select, full_limit=None), 9)
+    script, css = _script(), _embeddable(bundle.css() + _CSS, "style")
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(css)}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    model = str(trace.provenance.get("model", ""))
+    return _PAGE.format(
+        policy=policy,
+        title=markup.escape(f"Cross-attention: {visible(trace.output)[:80]}"),
+        css=css,
+        footer=markup.escape(" ".join(filter(None, (model and f"Model: {visible(model)}.", _CAVEAT)))),
+        payload=base64.b64encode(payload).decode(),
+        script=script,
+    )
+
+
+def _view(trace: Trace, layer: int | None, head: int | None) -> str:
+    """The explorer's name of a map: counted from 1, "2.mean" without a head."""
+    maps = trace.cross
+    number = maps.layers[maps.layer_index(-1 if layer is None else layer)]
+    if head is None:
+        return f"{number + 1}.mean"
+    maps.head(number, head)  # says so if there is none
+    return f"{number + 1}.{head % maps.n_heads + 1}"
+
+
+def _script() -> str:
+    explorer = bundle.script()
+    entry = _ENTRY.search(explorer)
+    if entry is None:
+        raise ValueError("The explorer's script has no line 'export default function NAME'.")
+    return _embeddable(explorer + _MOUNT.replace("ENTRY", entry[1]), "script")
+
+
+def _embeddable(text: str, element: str) -> str:
+    """The text itself, once it is sure that nothing in it ends the element early or hides its end."""
+    if re.search(rf"</{element}|<!--", text, re.IGNORECASE):
+        raise ValueError(f"The explorer's {element} holds '</{element}' or '<!--', which would end it early in a page.")
+    return text
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
