@@ -1,0 +1,30 @@
+"""Run a trace again from its provenance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from xattn_viz.models import registry
+from xattn_viz.models.base import ModelError
+from xattn_viz.trace import Trace
+
+
+def rerun(trace: Trace) -> Trace:
+    """Load the model that a trace names and trace its input again with the same settings.
+
+    The result carries the first one's `offset` and notes. Raises ModelError when the provenance does not say enough,
+    the model cannot be loaded, or its weights are not those that made the trace.
+    """
+    try:
+        name, digest = trace.provenance["model"], trace.provenance["weights_sha256"]
+        settings = dict(trace.provenance["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"This trace cannot be run again: its provenance lacks {error}.") from error
+    adapter = registry.load(name)
+    settings["kinds"] = tuple(settings["kinds"])
+    settings["ablate"] = tuple((kind, layer, head) for kind, layer, head in settings["ablate"])
+    again = adapter.trace(trace.input, **settings)
+    if again.provenance["weights_sha256"] != digest:
+        raise ModelError(f"This trace was made with other weights of {name} (sha256 {digest[:12]}…).")
+    provenance = {**again.provenance, "notes": trace.provenance.get("notes", [])}
+    return replace(again, offset=trace.offset, provenance=provenance)
