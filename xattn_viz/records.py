@@ -101,10 +101,10 @@ def _check_plain(value: Any, path: str) -> None:
             _check_plain(item, f"{path}.{i}")
     elif type(value) is dict:
         for key, item in value.items():
-            if type(key) is not str:
+            if not isinstance(key, str):
                 raise ValueError(f"{path} has a key that is not text: {key!r}.")
             _check_plain(item, f"{path}.{key}")
-    elif not (value is None or type(value) in (str, int, float, bool)):
+    elif not (value is None or isinstance(value, str | int | float)):
         raise ValueError(f"{path} holds {type(value).__name__}, which JSON cannot keep: {value!r:.60}.")
 
 

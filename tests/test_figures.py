@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pytest
+
+from xattn_viz import colours, figures
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps
+
+NASTY = ("", "</s>", "<b>fat</b>", '<a href="x">', "$x^2$", "same", "same", "\u202egato", "&amp;", "x" * 40)
+
+
+def maps_of(queries: int = 10, keys: int = 10) -> AttentionMaps:
+    weights = np.random.default_rng(1).dirichlet(np.ones(keys), (2, 3, queries)).astype(np.float32)
+    rows, columns = (Axis("text", labels=tuple(NASTY[i % 10] for i in range(n))) for n in (queries, keys))
+    return AttentionMaps(weights, rows, columns, "cross", (0, 1), read=rows)
+
+
+def test_a_heatmap_shows_the_weights_of_the_head_on_integer_positions() -> None:
+    maps = maps_of()
+    figure = figures.heatmap(maps, layer=1, head=2, colour_map="viridis")
+    assert np.array_equal(figure.data[0].z, maps.weights[1, 2])
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (0, pytest.approx(maps.weights[1, 2].max()))
+    assert figure.layout.xaxis.tickvals == tuple(range(10))  # equal labels stay apart
+    assert figure.layout.title.text == "Cross-attention, layer 2, head 3 (counted from 1)"
+    assert "viridis" in figure.data[0].colorbar.title.text
+    assert figure.layout.yaxis.range == (9.5, -0.5)  # the first row is on top
+
+
+def test_the_mean_and_the_common_scale() -> None:
+    maps = maps_of()
+    figure = figures.heatmap(maps, layer=0, head=None, scale="common")
+    np.testing.assert_allclose(figure.data[0].z, maps.weights[0].mean(0), rtol=1e-6)
+    assert figure.data[0].zmax == pytest.approx(maps.weights.max())
+    assert "all heads" in figure.data[0].colorbar.title.text
+
+
+def test_nothing_in_a_label_can_act_as_a_tag_or_a_formula() -> None:
+    figure = figures.heatmap(maps_of())
+    drawn = [*figure.layout.xaxis.ticktext, *figure.layout.yaxis.ticktext, *figure.data[0].hovertext[3]]
+    assert len(drawn) == 30
+    for text in drawn:
+        assert not set("<>$\u202e") & set(text), text
+    shown = html.unescape(figure.layout.xaxis.ticktext[2])
+    assert shown == "\u2068<b>fat</b>\u2069"  # what a reader sees
+
+
+def test_hovering_says_the_weight_in_words() -> None:
+    maps = maps_of()
+    text = figures.heatmap(maps, layer=0, head=1).data[0].hovertext[5][6]
+    assert text == f"Predicting \u2068same\u2069, this head put {maps.weights[0, 1, 5, 6]:.2f} on \u2068same\u2069"
+    assert figures.heatmap(maps, rows="input").data[0].hovertext[5][6].startswith("Reading ")
+
+
+def test_a_large_map_has_few_ticks_and_a_light_hover() -> None:
+    figure = figures.heatmap(maps_of(100, 150))
+    assert len(figure.layout.xaxis.ticktext) <= figures.MAX_TICKS
+    assert figure.data[0].hovertext is None
+    assert figure.data[0].hovertemplate == ("Predicting row %{y}, this head put %{z:.2f} on column %{x}<extra></extra>")
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_weight_0_is_near_the_ground(dark: bool) -> None:
+    figure = figures.heatmap(maps_of(), dark=dark)
+    first, last = (figure.data[0].colorscale[i][1] for i in (0, -1))
+    assert [first, last] == [colours.stops("magma", dark=dark)[i] for i in (0, -1)]
+    assert (sum(bytes.fromhex(first[1:])) < sum(bytes.fromhex(last[1:]))) == dark

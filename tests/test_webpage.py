@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from xattn_viz import webpage
+from xattn_viz.axis import Axis
+from xattn_viz.explorer import bundle
+from xattn_viz.explorer.payload import pack
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.trace import Trace
+from xattn_viz.webpage import html
+
+EVIL = "</script><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>\u202e"
+
+
+def made() -> Trace:
+    weights = np.random.default_rng(3).dirichlet(np.ones(3), (2, 4, 2)).astype(np.float32)
+    maps = AttentionMaps(
+        weights, Axis("text", labels=("a", EVIL)), Axis("text", labels=(EVIL, "b", "</s>")), "cross", (0, 1)
+    )
+    return Trace((maps,), EVIL, EVIL, provenance={"model": EVIL})
+
+
+class Page(HTMLParser):
+    """What a browser finds in the page: its elements with their attributes, and the text in each."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs), []))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append(("after " + tag, {}, []))
+
+    def handle_data(self, data: str) -> None:
+        if self.found:
+            self.found[-1][2].append(data)
+
+    def texts(self, tag: str) -> list[str]:
+        return ["".join(text) for name, _, text in self.found if name == tag]
+
+
+def test_text_cannot_become_markup() -> None:
+    page = Page(html(made()))
+    tags = [tag for tag, _, _ in page.found]
+    assert tags.count("script") == 2
+    assert "img" not in tags
+    assert "\u202e" not in html(made())
+    assert page.texts("title")[0].startswith("Cross-attention: </script><script>")
+
+
+def test_the_policy_allows_only_this_script_and_this_style() -> None:
+    page = Page(html(made()))
+    (policy,) = (attributes["content"] for tag, attributes, _ in page.found if "http-equiv" in attributes)
+    rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
+    assert rules["default-src"] == "'none'"
+    for rule, text in (("script-src", page.texts("script")[1]), ("style-src", page.texts("style")[0])):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    assert rules["img-src"] == "data: blob:"
+    assert not re.search(r"unsafe|https?:|\*", policy or "")
+
+
+def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
+    page = Page(html(made(), layer=1, head=-1))
+    packed = zlib.decompress(base64.b64decode(page.texts("script")[0]))
+    assert packed == pack(made(), select={"head": "2.4"}, full_limit=None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "head", "view"),
+    [(0, 2, "1.3"), (-1, 0, "2.1"), (None, 1, "2.2"), (1, None, "2.mean")],
+)
+def test_the_first_map_is_named_from_1(layer: int | None, head: int | None, view: str) -> None:
+    packed = zlib.decompress(base64.b64decode(Page(html(made(), layer=layer, head=head)).texts("script")[0]))
+    assert packed == pack(made(), select={"head": view}, full_limit=None)
+
+
+def test_a_head_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="no head 4"):
+        html(made(), layer=0, head=4)
+    with pytest.raises(ValueError, match="no layer 9"):
+        html(made(), layer=9)
+
+
+@pytest.mark.parametrize(
+    ("script", "css", "sentence"),
+    [
+        ("export default function f() { '</SCRIPT>' }", "", "holds '</script'"),
+        ("export default function f() { '<!--' }", "", "holds '</script' or '<!--'"),
+        ("export default function f() {}", "</style>", "style holds '</style'"),
+        ("const f = 1", "", "no line 'export default function NAME'"),
+    ],
+)
+def test_a_script_that_would_break_the_page_is_refused(
+    monkeypatch: pytest.MonkeyPatch, script: str, css: str, sentence: str
+) -> None:
+    monkeypatch.setattr(bundle, "script", lambda: script)
+    monkeypatch.setattr(bundle, "css", lambda: css)
+    with pytest.raises(ValueError, match=sentence):
+        webpage.html(made())
