@@ -1,0 +1,91 @@
+"""The wheel: everything is in it, it asks for what requirements.txt says, and it starts the app far from the clone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import urllib.request
+import venv
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.server import ROOT, free_port, start
+
+# Run by the installed package's Python: the page's script, as the app would run it.
+RUN_PAGE = """
+import sys, xattn_viz.__main__ as m
+from streamlit.testing.v1 import AppTest
+test = AppTest.from_file(str(m.app_script()), default_timeout=120).run()
+assert not test.exception, test.exception
+print(m.app_script())
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this source with the environment's own tools."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a fresh virtual environment with the wheel; it borrows this one's libraries."""
+    home = tmp_path_factory.mktemp("installed")
+    venv.create(home, with_pip=False)
+    programs = home / ("Scripts" if os.name == "nt" else "bin")
+    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--disable-pip-version-check", "--quiet", str(wheel)], check=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    return programs
+
+
+def test_the_wheel_holds_every_file(wheel: Path) -> None:
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {str(p.relative_to(ROOT)) for p in (ROOT / "xattn_viz").rglob("*") if p.is_file()}
+    wanted |= {f"xattn_viz/site/{p.relative_to(ROOT)}" for p in (ROOT / "pages").rglob("*") if p.is_file()}
+    wanted |= {"xattn_viz/site/app.py", "xattn_viz/site/.streamlit/config.toml"}
+    assert {name for name in wanted if "__pycache__" not in name} - packed == set()
+    assert any(name.endswith("licenses/LICENSE") for name in packed)
+    assert not [name for name in packed if name.split("/")[0] not in {"xattn_viz"} and ".dist-info/" not in name]
+
+
+def test_the_wheel_asks_for_the_requirements(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    asked = {str(Requirement(line)) for line in message_from_bytes(archive.read(name)).get_all("Requires-Dist", [])}
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert asked == {str(Requirement(line)) for line in lines if line and not line.startswith("#")}
+
+
+def test_the_installed_page_runs_outside_the_clone(installed: Path, tmp_path: Path) -> None:
+    command = [str(installed / "python"), "-c", RUN_PAGE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.splitlines()[-1]).is_relative_to(installed.parent)
+
+
+@pytest.mark.parametrize("command", [["xattn-viz", "app"], ["python", "-m", "xattn_viz", "app"]])
+def test_the_installed_app_starts_outside_the_clone(installed: Path, tmp_path: Path, command: list[str]) -> None:
+    port = free_port()
+    program, *arguments = command
+    full = [str(installed / program), *arguments, "--port", str(port)]
+    server = start(full, port, tmp_path / "log.txt", cwd=tmp_path)
+    try:
+        with urllib.request.urlopen(server.url, timeout=10) as answer:
+            assert b"<title>" in answer.read()
+    finally:
+        server.stop()
+    # One address, as serverAddress in our configuration says, so it was read; Streamlit alone prints two or three.
+    assert f"  URL: http://localhost:{port}" in server.log()
+    assert "Traceback" not in server.log()
