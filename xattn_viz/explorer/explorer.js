@@ -103,7 +103,7 @@ function makeExplorer(root) {
   function report() {
     if (!trace) return;
     const view = trace.views.find(({ name }) => name === state.head) ?? trace.views[0];
-    const selected = { head: view.name, row: state.row, column: state.column };
+    const selected = { trace: trace.id, head: view.name, row: state.row, column: state.column };
     if (JSON.stringify(selected) === told) return;
     told = JSON.stringify(selected);
     tell("selected", selected);

@@ -16,9 +16,9 @@
  * @property {number} columnFont
  */
 
-const LARGEST_CELL = [64, 34];
+const LARGEST_CELL = [96, 44];
 const SMALLEST_FONT = 11;
-const LARGEST_FONT = 14;
+const LARGEST_FONT = 16;
 // Up to so many rows the map stays readable line by line, and grows down the page where it must.
 const READABLE_ROWS = 60;
 

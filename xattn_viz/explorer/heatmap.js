@@ -156,7 +156,10 @@ export function makeHeatmap(change, name) {
       ...m.columns.map((column, c) => {
         const thinned = c % made.everyColumn ? "xv-label xv-thinned" : "xv-label";
         const label = make("div", { class: thinned, title: column.label }, isolated(column.label));
-        Object.assign(label.style, { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` });
+        Object.assign(label.style, {
+          left: `${c * made.cellWidth}px`,
+          width: made.slanted ? "max-content" : `${made.cellWidth}px`,
+        });
         return label;
       }),
     );

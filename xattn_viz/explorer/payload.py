@@ -1,9 +1,9 @@
 """A trace packed into bytes for the explorer: a JSON header and uint8 weights, small on the wire.
 
-Layout: u32 header length (little-endian), the header as UTF-8 JSON padded with blanks to 4 bytes, then data. Offsets in
-the header count from the start of the data. Every weight map is uint8, scaled by its own maximum: at most 0.002 from the
-weight itself. Where it is cheap, the exact float32 weights, queries and keys go along, so that the script can recompute
-any weight from q · k without asking anybody.
+Layout: u32 header length (little-endian), the header as UTF-8 JSON padded with blanks to 4 bytes, then data. Offsets
+in the header count from the start of the data. Every weight map is uint8, scaled by its own maximum: at most 0.002
+from the weight itself. Where it is cheap, the exact float32 weights, queries and keys go along, so that the script can
+recompute any weight from q · k without asking anybody.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def pack(
         )
     header = {
         "version": 1,
-        "id": _identity(trace),
+        "id": identity(trace),
         "kind": maps.kind,
         "layers": maps.layers,
         "heads": maps.n_heads,
@@ -132,7 +132,8 @@ def _views(maps: AttentionMaps) -> Iterator[_View]:
 
 
 def _uint8(weights: NDArray[Any], scale: float) -> NDArray[np.uint8]:
-    return np.rint(weights.astype(np.float32) * (255 / scale)).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(weights.astype(np.float32) * (255 / scale)).astype(np.uint8)
+    return rounded
 
 
 def _axis(axis: Axis, text: Any) -> dict[str, Any]:
@@ -149,8 +150,10 @@ def _axis(axis: Axis, text: Any) -> dict[str, Any]:
     if axis.spans is not None and isinstance(text, str):
         gaps, end = [], 0
         for start, stop in axis.spans:
+            inside = text[start:stop].strip()
+            start = text.find(inside, start)  # a piece often brings the blank before it
             gaps.append(_gap(text[end : max(end, start)]))
-            end = max(end, stop)
+            end = max(end, start + len(inside))
         packed["gaps"], packed["rest"] = gaps, _gap(text[end:])
     return packed
 
@@ -183,7 +186,7 @@ def _exact(maps: AttentionMaps, data: _Data, limit: int) -> dict[str, Any] | Non
     return {"weights": weights, "queries": queries, "keys": keys, "d_k": d_k, "scale": projections.scale}
 
 
-def _identity(trace: Trace) -> str:
+def identity(trace: Trace) -> str:
     """A digest that tells one trace from another, so that the script knows when what it shows has changed."""
     digest = hashlib.sha256(trace.cross.weights.tobytes())
     digest.update(repr((trace.input, trace.output)).encode())

@@ -31,7 +31,7 @@ export function makeSentences(change) {
     output.show(axis, scene.state.special);
     const length = scene.trace.keys.labels.length + axis.labels.length;
     element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : "long";
-    output.element.classList.toggle("xv-words", scene.state.units === "words");
+    page.classList.toggle("xv-words", scene.state.units === "words");
     if (!m) return;
     const { row, column } = scene.focus;
     const width = m.columns.length;

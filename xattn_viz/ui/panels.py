@@ -1,0 +1,75 @@
+"""What stands around and below the explorer: numbers about the chosen head, downloads, and what weights do not show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import streamlit as st
+
+from xattn_viz import export, store
+from xattn_viz.analysis import heads
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.models import registry
+from xattn_viz.trace import Trace
+from xattn_viz.ui.page import literal
+
+_CAVEAT = (
+    "Attention weights show where a head read from. They do not show why the model chose a word: what was read there, "
+    "the other heads and the layers around them count as much."
+)
+_ONE_HEAD = re.compile(r"(\d+)\.(\d+)")
+
+
+def chosen_head(trace: Trace, name: str) -> None:
+    """The panel about the chosen map, filled when it is opened. "2.1" is layer 2, head 1, as in the address."""
+    panel = st.expander("This head in numbers", key="panel", on_change="rerun")
+    if not panel.open:
+        return
+    maps = trace.cross
+    with panel:
+        if match := _ONE_HEAD.fullmatch(name):
+            layer, head = (int(part) - 1 for part in match.groups())
+            _head(maps, layer, head)
+        else:
+            st.write("A mean or maximum over heads is chosen. Choose one head to see its entropy and strongest links.")
+
+
+def _head(maps: AttentionMaps, layer: int, head: int) -> None:
+    import plotly  # noqa: F401 - about a second of script in the browser, so it comes only when the panel is opened
+
+    from xattn_viz import figures
+
+    numbers, picture = st.columns([2, 3], gap="large")
+    entropy = heads.entropy(maps)[maps.layer_index(layer), head]
+    numbers.metric(
+        f"Mean entropy of a row, of at most {heads.max_entropy(maps):.2f} bits", f"{entropy.mean():.2f} bits"
+    )
+    numbers.dataframe(
+        [
+            {"predicting": link.query, "looked at": link.key, "weight": round(link.weight, 4)}
+            for link in heads.strongest_links(maps, layer, head, n=8)
+        ],
+        hide_index=True,
+    )
+    picture.plotly_chart(figures.heatmap(maps, layer, head), key="heatmap")
+
+
+def below(trace: Trace) -> None:
+    """Downloads, notes about this run, the caveat, and whose model this is."""
+    for note in trace.provenance.get("notes", ()):
+        st.caption(literal(note))
+    columns = st.columns([1, 1, 1, 1, 6])
+    downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
+        "HTML": ("text/html", lambda: export.html(trace)),
+        "NPZ": ("application/octet-stream", lambda: store.to_bytes(trace)),
+        "JSON": ("application/json", lambda: export.json(trace)),
+        "CSV": ("text/csv", lambda: export.csv(trace)),
+    }
+    for column, (name, (mime, make)) in zip(columns, downloads.items(), strict=False):
+        file = f"attention.{name.lower()}"
+        column.download_button(name, make, file, mime, on_click="ignore", key=name, width="stretch")
+    st.caption(_CAVEAT)
+    card = next((card for card in registry.cards() if card.name == trace.provenance.get("model")), None)
+    if card:
+        st.caption(f"Model: {literal(card.credit)} ({literal(card.licence)}).")
