@@ -10,12 +10,22 @@ from numpy.typing import NDArray
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself when nobody can write to it, else a read-only copy."""
+    """The array itself when it and the memory behind it are read-only, else a read-only copy."""
     array = np.asarray(array)
-    if array.flags.writeable or (array.base is not None and getattr(array.base, "flags", array.flags).writeable):
+    if not _is_locked(array):
         array = array.copy()
         array.flags.writeable = False
     return array
+
+
+def _is_locked(array: NDArray[Any]) -> bool:
+    """Whether this array, every array that it is a view of, and the memory at the end are all read-only."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return False
+        owner = owner.base
+    return owner is None or isinstance(owner, bytes)
 
 
 def same(a: Any, b: object) -> bool:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import html
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xattn_viz.tokens import plotly_label, short_label, span_labels, visible, word_indices, word_spans
+
+
+def words(text: str) -> list[str]:
+    return [text[start:end] for start, end in word_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", []),
+        ("   \n\t", []),
+        ("The cat sat.", ["The", "cat", "sat", "."]),
+        ("don't pay 3.50 €", ["don't", "pay", "3.50", "€"]),
+        ("sentou-se", ["sentou", "-", "se"]),
+        ("👩‍👧 sat", ["👩‍👧", "sat"]),
+        ("não\u00a0é", ["não", "é"]),
+        ("שלום עולם", ["שלום", "עולם"]),
+        ("</s>", ["<", "/", "s", ">"]),
+    ],
+)
+def test_words_are_those_of_unicode(text: str, wanted: list[str]) -> None:
+    assert words(text) == wanted
+
+
+@given(st.text())
+def test_words_cover_everything_but_white_space_once_in_order(text: str) -> None:
+    spans = word_spans(text)
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
+    covered = {i for start, end in spans for i in range(start, end)}
+    assert all(text[i].isspace() for i in range(len(text)) if i not in covered)
+
+
+def test_pieces_are_numbered_by_the_word_that_they_belong_to() -> None:
+    text = "kitty sat."
+    spans = [(0, 3), (3, 5), (5, 9), (9, 10), (10, 10)]  # kit|ty| sat|.|</s>
+    assert word_indices(text, spans) == (0, 0, 1, 2, 3)
+
+
+def test_tokens_that_touch_no_word_stand_alone() -> None:
+    text = "a  b"
+    assert word_indices(text, [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 4), (4, 4)]) == (0, 1, 2, 3, 4, 5, 6)
+
+
+def test_a_token_over_several_words_belongs_to_the_first_and_an_empty_one_inside_a_word_to_that() -> None:
+    assert word_indices("ab cd ef", [(0, 4), (4, 5), (6, 8)]) == (0, 1, 2)
+    assert word_indices("abcd", [(0, 2), (2, 2), (2, 4)]) == (0, 0, 0)
+
+
+@given(st.text(max_size=30), st.data())
+def test_indices_start_at_0_and_rise_without_gaps(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
+    spans = list(pairwise(cuts))
+    indices = word_indices(text, spans)
+    assert len(indices) == len(spans)
+    assert indices[:1] in ((), (0,))
+    assert all(b - a in (0, 1) for a, b in pairwise(indices))
+
+
+def test_labels_come_from_the_text_and_fall_back_where_it_is_blank() -> None:
+    assert span_labels("€ cat", [(0, 1), (1, 5), (1, 2), (5, 5)], ["<unk>", "▁cat", "▁", "</s>"]) == (
+        *("€", "cat", "▁", "</s>"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("", "∅"),
+        ("\n", "⏎"),
+        ("\t", "⇥"),
+        (" ", "␣"),
+        ("   ", "␣␣␣"),
+        ("\u00a0", "␣"),
+        ("a b", "a b"),
+        ("a\nb", "a⏎b"),
+        ("\u202egato", "\\u202egato"),
+        ("\x00", "\\u0000"),
+        ("\ud800", "\\ud800"),
+        ("\uffff", "\\uffff"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\u200d", "\\u200d"),
+        ("👩‍👧", "👩‍👧"),
+        ("</s>", "</s>"),
+    ],
+)
+def test_everything_hidden_is_made_visible(label: str, shown: str) -> None:
+    assert visible(label) == shown
+
+
+@given(st.text(st.characters()))
+def test_what_is_shown_is_never_blank_and_steers_nothing(label: str) -> None:
+    shown = visible(label)
+    assert shown.strip()
+    assert {unicodedata.category(c) for c in shown} & {"Cc", "Cs", "Zl", "Zp"} == set()
+    assert {c for c in shown if unicodedata.category(c) == "Cf"} <= {"\u200d"}
+    shown.encode()
+
+
+@given(st.text(st.characters()))
+def test_a_plotly_label_has_no_live_character_and_reads_as_the_short_one(label: str) -> None:
+    drawn = plotly_label(label)
+    assert not set("<>$") & set(drawn)
+    assert html.unescape(drawn) == short_label(label)
+    assert len(short_label(label)) <= 26
+    assert (drawn[0], drawn[-1]) == ("\u2068", "\u2069")
+
+
+def test_long_labels_are_cut_with_an_ellipsis() -> None:
+    assert short_label("x" * 24) == "\u2068" + "x" * 24 + "\u2069"
+    assert short_label("x" * 25) == "\u2068" + "x" * 23 + "…\u2069"
+    assert plotly_label("<" * 9, limit=4) == "\u2068&lt;&lt;&lt;…\u2069"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps, MapKind
+from xattn_viz.trace import Step, Trace
+
+
+def maps(kind: MapKind = "cross") -> AttentionMaps:
+    axis = Axis("text", labels=("a", "b"))
+    return AttentionMaps(np.full((1, 1, 2, 2), 0.5, np.float32), axis, axis, kind, (0,))
+
+
+def test_the_only_map_of_a_kind_is_found() -> None:
+    trace = Trace((maps("cross"), maps("encoder")), "a b", "a b")
+    assert trace.cross.kind == "cross"
+    assert trace.encoder.kind == "encoder"
+    with pytest.raises(ValueError, match="holds 0 decoder maps; the kinds it holds: cross, encoder"):
+        _ = trace.decoder
+
+
+def test_several_maps_of_a_kind_are_not_guessed_among() -> None:
+    with pytest.raises(ValueError, match="holds 2 cross maps"):
+        _ = Trace((maps(), maps()), "a b", "a b").cross
+    with pytest.raises(ValueError, match="the kinds it holds: none"):
+        _ = Trace((), "", "").cross
+
+
+def test_steps_must_fit_the_rows() -> None:
+    with pytest.raises(ValueError, match="1 steps do not fit a cross map of 2 rows"):
+        Trace((maps(),), "a b", "a b", steps=(Step("a", 0, -1.0),))
+    assert len(Trace((maps("encoder"),), "a b", "a", steps=(Step("a", 0, -1.0),)).steps) == 1
+
+
+def test_a_trace_is_frozen_down_to_its_input() -> None:
+    samples = np.zeros(4)
+    trace = Trace((maps(),), samples, "a b")
+    samples[0] = 1
+    assert isinstance(trace.input, np.ndarray)
+    assert trace.input.tolist() == [0, 0, 0, 0]
+    with pytest.raises(FrozenInstanceError):
+        trace.output = "b"  # type: ignore[misc]
+
+
+def test_equality_is_by_content() -> None:
+    assert Trace((maps(),), np.zeros(4), "a") == Trace((maps(),), np.zeros(4), "a")
+    assert Trace((maps(),), np.zeros(4), "a") != Trace((maps(),), np.ones(4), "a")
+    assert Trace((maps(),), "a", "a") != "a"
