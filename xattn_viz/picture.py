@@ -74,7 +74,7 @@ def svg(
 
 
 def _placed(queries: Axis, keys: Axis) -> _Grid:
-    """Cells as large as fits 900 × 700 pixels, at most 26 wide and high, beside the labels that they need."""
+    """Cells as large as fits 900 × 700 pixels, at most 32 wide and high, beside the labels that they need."""
     longest = [
         max((_text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0) for axis in (queries, keys)
     ]
@@ -82,8 +82,8 @@ def _placed(queries: Axis, keys: Axis) -> _Grid:
     return _Grid(
         left=_MARGIN + longest[0] + 8,
         top=2 * _MARGIN + _FONT + float(rise) + 14,
-        width=min(26.0, 900 / max(1, len(keys))),
-        height=min(26.0, 700 / max(1, len(queries))),
+        width=min(32.0, 900 / max(1, len(keys))),
+        height=min(32.0, 700 / max(1, len(queries))),
     )
 
 
