@@ -156,10 +156,11 @@ export function makeHeatmap(change, name) {
       ...m.columns.map((column, c) => {
         const thinned = c % made.everyColumn ? "xv-label xv-thinned" : "xv-label";
         const label = make("div", { class: thinned, title: column.label }, isolated(column.label));
-        Object.assign(label.style, {
-          left: `${c * made.cellWidth}px`,
-          width: made.slanted ? "max-content" : `${made.cellWidth}px`,
-        });
+        // A slanted label begins above the middle of its column.
+        const place = made.slanted
+          ? { left: `${(c + 0.5) * made.cellWidth}px`, width: "max-content" }
+          : { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` };
+        Object.assign(label.style, place);
         return label;
       }),
     );

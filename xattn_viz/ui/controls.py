@@ -43,7 +43,7 @@ def request() -> Request:
         key="example",
         on_change=_take_example,
     )
-    with rest.form("sentence", enter_to_submit=True):
+    with rest.form("translate", enter_to_submit=True):
         field, whole, button = st.columns([8, 2, 1.6], vertical_alignment="bottom", gap="small")
         field.text_input("Sentence", key="text", placeholder="Type a sentence and press Enter", max_chars=None)
         whole.checkbox("Whole text", key="whole", help=_WHOLE_HELP)

@@ -52,7 +52,8 @@ def _head(maps: AttentionMaps, layer: int, head: int) -> None:
         ],
         hide_index=True,
     )
-    picture.plotly_chart(figures.heatmap(maps, layer, head), key="heatmap")
+    # Streamlit's own theme would repaint colours that it reserves; black, where magma begins, is one of them.
+    picture.plotly_chart(figures.heatmap(maps, layer, head, template=_template()), theme=None, key="heatmap")
 
 
 def below(trace: Trace) -> None:

@@ -79,8 +79,9 @@ def _shipped(request: Request) -> Traces | None:
 def _traced(request: Request) -> Traces | None:
     place = st.empty()
     with place.container():
-        bar = st.progress(0.0, text="Loading the model …")
-        st.button("Stop", on_click=_stop, args=(request,))
+        progress, stop = st.columns([8, 1], vertical_alignment="center")
+        bar = progress.progress(0.0, text="Loading the model …")
+        stop.button("Stop", on_click=_stop, args=(request,), width="stretch")
     try:
         model = registry.load(request.model)
         return tuple(
