@@ -11,6 +11,7 @@ from xattn_viz import export, store
 from xattn_viz.analysis import heads
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
+from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 from xattn_viz.ui.page import literal
 
@@ -36,9 +37,7 @@ def chosen_head(trace: Trace, name: str) -> None:
 
 
 def _head(maps: AttentionMaps, layer: int, head: int) -> None:
-    import plotly  # noqa: F401 - about a second of script in the browser, so it comes only when the panel is opened
-
-    from xattn_viz import figures
+    from xattn_viz import figures  # Plotly is slow to load, here and in the browser: only for who opens the panel
 
     numbers, picture = st.columns([2, 3], gap="large")
     entropy = heads.entropy(maps)[maps.layer_index(layer), head]
@@ -47,13 +46,18 @@ def _head(maps: AttentionMaps, layer: int, head: int) -> None:
     )
     numbers.dataframe(
         [
-            {"predicting": link.query, "looked at": link.key, "weight": round(link.weight, 4)}
+            {
+                "predicting": visible(link.query_label),
+                "looked at": visible(link.key_label),
+                "weight": round(link.weight, 4),
+            }
             for link in heads.strongest_links(maps, layer, head, n=8)
         ],
         hide_index=True,
     )
-    # Streamlit's own theme would repaint colours that it reserves; black, where magma begins, is one of them.
-    picture.plotly_chart(figures.heatmap(maps, layer, head, template=_template()), theme=None, key="heatmap")
+    # Streamlit's own theme would repaint colours that it reserves; the black where magma begins is one of them.
+    figure = figures.heatmap(maps, layer, head, dark=st.context.theme.type != "light")
+    picture.plotly_chart(figure, theme=None, key="heatmap")
 
 
 def below(trace: Trace) -> None:
