@@ -54,6 +54,6 @@ def load(name_or_folder: str, **options: Any) -> FirefoxAdapter:
 
 def example() -> FirefoxAdapter:
     """A tiny model with random weights, for tests."""
-    from xattn_viz.models.firefox.example import example as tiny  # imports torch
+    from xattn_viz.models.firefox.tiny import tiny  # imports torch
 
     return tiny()

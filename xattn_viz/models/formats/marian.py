@@ -68,7 +68,8 @@ def _values(name: str, shape: tuple[int, ...], kind: int, blob: memoryview) -> N
         (multiplier,) = np.frombuffer(blob, "<f4", 1, offset=size)
         if not (np.isfinite(multiplier) and multiplier > 0):
             raise FormatError(f"The model's {name!r} has the scale {multiplier}, so it is damaged.")
-        stored = np.frombuffer(blob, np.int8, size).astype(np.float32) / multiplier
+        with np.errstate(over="ignore"):  # a damaged scale; infinity is refused below
+            stored = np.frombuffer(blob, np.int8, size).astype(np.float32) / multiplier
         # Embeddings are stored row by row; the other matrices transposed, ready to be multiplied from the right.
         values = stored.reshape(shape) if name.endswith("Wemb") else stored.reshape(shape[::-1]).T
     elif kind in (_FLOAT32, _INTGEMM8):
@@ -83,7 +84,7 @@ def _values(name: str, shape: tuple[int, ...], kind: int, blob: memoryview) -> N
 def _configuration(blob: memoryview) -> Mapping[str, Any]:
     try:
         configuration = yaml.safe_load(bytes(blob).split(b"\0")[0].decode())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FormatError("The model's configuration is not YAML, so it is damaged.") from error
     if not isinstance(configuration, dict):
         raise FormatError("The model's configuration is not a mapping, so it is damaged.")

@@ -22,7 +22,7 @@ _SENTENCES = (
 )
 
 
-def example() -> FirefoxAdapter:
+def tiny() -> FirefoxAdapter:
     """The tiny model: 2 + 2 layers of 4 heads, one vocabulary of 80 pieces for both sides; always the same."""
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(

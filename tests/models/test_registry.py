@@ -1,0 +1,76 @@
+"""The registry: what there is, found without torch; loaded once, by name or from a folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xattn_viz.models import registry
+from xattn_viz.models.base import Adapter, ModelError
+
+
+def test_cards_need_no_torch() -> None:
+    code = (
+        "import sys; from xattn_viz.models import registry; names = [c.name for c in registry.cards()]; "
+        "assert 'torch' not in sys.modules and 'sentencepiece' not in sys.modules, 'heavy'; print(*names)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"firefox-en-pt", "firefox-pt-en"} <= set(run.stdout.split())
+
+
+def test_names_are_unique_and_cards_complete() -> None:
+    cards = registry.cards()
+    assert len({card.name for card in cards}) == len(cards)
+    for card in cards:
+        assert card.family in registry.families()
+        assert card.title
+        assert card.licence
+        assert card.credit
+
+
+def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model or folder named 'nonsense'.*firefox-en-pt"):
+        registry.load("nonsense")
+    with pytest.raises(ModelError, match="holds no model of a known family"):
+        registry.load(tmp_path)
+
+
+def test_eight_threads_load_once(make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, family = make_folder(), registry.families()["firefox"]
+    calls, load, loaded = [], family.load, list[Adapter]()
+    start = threading.Barrier(8)
+
+    def counted(name: str, **options: Any) -> Adapter:
+        calls.append(name)
+        return load(name, **options)
+
+    def ask() -> None:
+        start.wait()
+        loaded.append(registry.load(folder))
+
+    monkeypatch.setattr(family, "load", counted)
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert len(loaded) == 8
+    assert len({id(adapter) for adapter in loaded}) == 1
+
+
+def test_a_failed_load_is_tried_again(make_folder: Callable[..., Path]) -> None:
+    folder = make_folder()
+    model = folder / "model.enpt.intgemm.alphas.bin"
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-5])
+    with pytest.raises(ModelError, match=r"model.enpt.intgemm.alphas.bin cannot be used: The file ends within"):
+        registry.load(folder)
+    model.write_bytes(whole)
+    assert registry.load(folder).trace("A cat.").cross.weights.size
