@@ -87,7 +87,7 @@ def test_a_plotly_figure_draws_its_labels_literally(page: Page, tmp_path: Path) 
         drawn = [(text or "").strip("\u2068\u2069") for text in page.locator(f"{axis} text").all_text_contents()]
         wanted = [literal(word) for word in WORDS]
         assert drawn == [word if len(word) <= 24 else word[:23] + "…" for word in wanted]
-    assert page.locator(".main-svg a, .main-svg b, .main-svg img, .main-svg image").count() == 0
+    assert page.locator(".main-svg a, .main-svg b, .main-svg img, .main-svg script").count() == 0
 
 
 def test_a_picture_draws_cells_in_the_colours_of_the_colour_map(page: Page, tmp_path: Path) -> None:
