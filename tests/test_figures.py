@@ -65,5 +65,7 @@ def test_a_large_map_has_few_ticks_and_a_light_hover() -> None:
 def test_weight_0_is_near_the_ground(dark: bool) -> None:
     figure = figures.heatmap(maps_of(), dark=dark)
     first, last = (figure.data[0].colorscale[i][1] for i in (0, -1))
-    assert [first, last] == [colours.stops("magma", dark=dark)[i] for i in (0, -1)]
+    # Not as #rrggbb: Streamlit repaints some colours near black that are written so.
+    table = colours.table("magma", dark=dark)
+    assert [first, last] == ["rgb({}, {}, {})".format(*table[i]) for i in (0, -1)]
     assert (sum(bytes.fromhex(first[1:])) < sum(bytes.fromhex(last[1:]))) == dark

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from xattn_viz import colours
 from xattn_viz.axis import Axis
+from xattn_viz.colours import ColourMap
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.selection import Chosen, Rows, Scale, choose, thinned
 from xattn_viz.tokens import plotly_label
@@ -25,7 +26,7 @@ def heatmap(
     *,
     rows: Rows = "predicted",
     scale: Scale = "head",
-    colour_map: colours.ColourMap = "magma",
+    colour_map: ColourMap = "magma",
     dark: bool = True,
 ) -> go.Figure:
     """The weights of one head as a heatmap: rows are queries, from the top, columns keys; `head=None` is the mean.
@@ -36,13 +37,12 @@ def heatmap(
     layer, head or option that is not there.
     """
     chosen = choose(maps, layer, head, scale=scale, rows=rows)
-    stops = colours.stops(colour_map, dark=dark)
     figure = go.Figure(
         go.Heatmap(
             z=chosen.weights,
             zmin=0,
             zmax=chosen.top,
-            colorscale=[[i / (len(stops) - 1), colour] for i, colour in enumerate(stops)],
+            colorscale=_colour_scale(colour_map, dark),
             colorbar={"title": {"text": f"weight ({colour_map},<br>{chosen.scale_name})"}, "tickformat": ".2f"},
             **_hover(chosen),
         )
@@ -56,6 +56,13 @@ def heatmap(
     figure.update_xaxes(**_axis(chosen.keys, chosen.keys_title), tickangle=-50, range=[-0.5, len(chosen.keys) - 0.5])
     figure.update_yaxes(**_axis(chosen.queries, chosen.rows_title), range=[len(chosen.queries) - 0.5, -0.5])
     return figure
+
+
+def _colour_scale(colour_map: ColourMap, dark: bool) -> list[tuple[float, str]]:
+    """The stops as rgb(): Streamlit repaints some near-black colours written as #00000n, magma's first among them."""
+    stops = colours.stops(colour_map, dark=dark)
+    channels = ([int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops)
+    return [(i / (len(stops) - 1), "rgb({}, {}, {})".format(*rgb)) for i, rgb in enumerate(channels)]
 
 
 def _axis(axis: Axis, title: str) -> dict[str, Any]:

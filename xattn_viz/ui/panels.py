@@ -55,9 +55,8 @@ def _head(maps: AttentionMaps, layer: int, head: int) -> None:
         ],
         hide_index=True,
     )
-    # Streamlit's own theme would repaint colours that it reserves; the black where magma begins is one of them.
     figure = figures.heatmap(maps, layer, head, dark=st.context.theme.type != "light")
-    picture.plotly_chart(figure, theme=None, key="heatmap")
+    picture.plotly_chart(figure, key="heatmap")
 
 
 def below(trace: Trace) -> None:
