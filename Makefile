@@ -9,7 +9,7 @@ RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 JS := node_modules/.installed
 
-.PHONY: run test check format examples bench clean
+.PHONY: run test check format examples pictures bench clean
 
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
@@ -33,6 +33,11 @@ format: $(DEV) $(JS)
 # Trace the precomputed examples anew.
 examples: $(RUNTIME)
 	@$(PY) -m xattn_viz.examples
+
+# Take the screenshots of docs/ again.
+pictures: $(DEV)
+	@$(PY) scripts/browser.py
+	@$(PY) scripts/pictures.py
 
 # Print each figure of benchmarks/ beside what it is to reach.
 bench: $(DEV)

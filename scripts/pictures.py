@@ -1,0 +1,75 @@
+"""Take the screenshots of docs/ again: `make pictures`. Starts the app, drives it in Chromium, writes PNG files."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from scripts import browser  # noqa: E402 - found through the line above
+from tests.server import free_port, start, streamlit_command  # noqa: E402
+
+LONG = "The old fisherman who lived by the harbour told us that the storm had taken two boats and most of his nets."
+THREE = "The museum opens at nine. Tickets for students cost less. We waited in the rain, but nobody complained."
+
+
+def _pin(page: Page) -> None:
+    """The previous-token head, with the aligning head beside it."""
+    page.get_by_role("button", name="Pin").click()
+    page.locator('[data-view="1.6"]').click()
+    page.locator(".xv-rows .xv-text").nth(4).hover()
+
+
+def _check(page: Page) -> None:
+    """How one weight comes about."""
+    page.locator(".xv-stage").first.click(position={"x": 100, "y": 40})
+    page.locator(".xv-check").scroll_into_view_if_needed()
+
+
+def _hover(page: Page) -> None:
+    page.locator(".xv-rows .xv-text").nth(1).hover()
+
+
+# Name, address, width and height, theme, and what to do before the picture.
+SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], None]]] = [
+    ("translate-dark", {}, (1280, 720), "dark", _hover),
+    ("translate-light", {}, (1280, 720), "light", _hover),
+    ("translate-phone", {}, (400, 800), "dark", _hover),
+    ("translate-long", {"model": "firefox-en-pt", "text": LONG, "head": "2.1"}, (1280, 720), "dark", _pin),
+    ("translate-text", {"model": "firefox-en-pt", "text": THREE, "head": "2.1"}, (1280, 720), "dark", _hover),
+    ("translate-check", {}, (1280, 900), "dark", _check),
+]
+
+
+def main() -> int:
+    """Take every picture. The exit code is 1 where there is no browser."""
+    path = browser.find()
+    if path is None:
+        print("There is no Chromium to take pictures with: run scripts/browser.py.", file=sys.stderr)
+        return 1
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = start(streamlit_command(port), port, Path(folder) / "log.txt")
+        chromium = playwright.chromium.launch(executable_path=path, args=browser.flags())
+        for name, address, (width, height), theme, act in SHOTS:
+            page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+            page.goto(f"{server.url}/?{urlencode(address)}")
+            page.locator(".xv[data-painted]").wait_for(timeout=60_000)
+            act(page)
+            page.wait_for_timeout(500)
+            page.screenshot(path=ROOT / "docs" / f"{name}.png")
+            page.close()
+        chromium.close()
+        server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
