@@ -18,6 +18,11 @@ FONTS = ("fonts-noto-core", "fonts-noto-cjk", "fonts-noto-color-emoji")
 # One bare word a font: a family that the package brings.
 FONT_FAMILIES = ("Noto Sans CJK JP", "Noto Color Emoji")
 DOWNLOAD_SECONDS = 600
+_SAY_WHERE = """
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)
+"""
 
 # No sandbox for root, where Chromium refuses to start with one; the rest keeps Chromium from its own servers.
 FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
@@ -38,10 +43,9 @@ def find() -> str | None:
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    from playwright.sync_api import sync_playwright  # not needed where the PATH has a browser
-
-    with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
+    # Playwright says it only while it runs, and it runs but once a process: the tests' own browser may be running.
+    done = subprocess.run([sys.executable, "-c", _SAY_WHERE], capture_output=True, text=True, check=True)
+    path = done.stdout.strip()
     return path if Path(path).exists() else None
 
 

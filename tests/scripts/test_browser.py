@@ -103,3 +103,14 @@ def test_the_sandbox_stays_on_for_a_person(monkeypatch: pytest.MonkeyPatch) -> N
     assert "--no-sandbox" not in browser.flags()
     monkeypatch.setattr(browser, "is_root", lambda: True)
     assert "--no-sandbox" in browser.flags()
+
+
+def test_a_browser_in_playwrights_cache_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = browser._SAY_WHERE
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert Path(said).is_relative_to(tmp_path)
+    Path(said).parent.mkdir(parents=True)
+    Path(said).touch()
+    monkeypatch.setenv("PATH", "")
+    assert browser.find() == said
