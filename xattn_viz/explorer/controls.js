@@ -2,6 +2,7 @@ import { COLOUR_MAPS } from "./colours.js";
 import { make } from "./dom.js";
 import { viewTitle } from "./payload.js";
 import { saveImage } from "./save.js";
+import { AFRESH } from "./state.js";
 
 /**
  * The quiet row of switches above the maps, and the legend that names the colour scale.
@@ -18,7 +19,7 @@ export function makeControls(change) {
   const units = switcher("Units", "units", { pieces: "Pieces", words: "Words" }, change);
   const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
   const scale = switcher("Colour scale", "scale", { head: "Per head", common: "Common" }, change);
-  const special = checkbox("</s> shown", (checked) => change({ special: checked, row: -1, column: -1, checked: null }));
+  const special = checkbox("</s> shown", (checked) => change({ special: checked, ...AFRESH }));
   const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
   const threshold = make("input", {
     type: "range",
@@ -120,8 +121,7 @@ export function makeLegend() {
 function switcher(label, field, choices, change) {
   const buttons = Object.entries(choices).map(([value, text]) => {
     const button = make("button", { type: "button", class: "xv-button", "data-value": value }, text);
-    // Rows and columns mean something else afterwards: what was chosen by number no longer holds.
-    const fresh = field === "scale" ? {} : { row: 0, column: -1, checked: null, hover: null, step: -1 };
+    const fresh = field === "scale" ? {} : AFRESH;
     button.addEventListener("click", () => change({ [field]: value, ...fresh }));
     return button;
   });

@@ -7,7 +7,7 @@ import { unpack } from "./payload.js";
 import { makeReadout } from "./readout.js";
 import { makeScene, readTheme } from "./scene.js";
 import { makeSentences } from "./sentences.js";
-import { fromAddress, initialState, toAddress, understood } from "./state.js";
+import { AFRESH, fromAddress, initialState, toAddress, understood } from "./state.js";
 import { makeStepping } from "./stepping.js";
 import { makeTable } from "./table.js";
 
@@ -65,6 +65,8 @@ function makeExplorer(root) {
   let told = "";
   /** @type {number | undefined} */
   let telling;
+  /** @type {number | null} */
+  let asked = null;
 
   const sentences = makeSentences(change);
   const readout = makeReadout();
@@ -136,7 +138,9 @@ function makeExplorer(root) {
       theme: scene.theme.dark ? "dark" : "light",
       painted: String(Number(root.dataset.painted ?? 0) + 1),
     });
-    if (!scene.main.matrix && scene.main.view.layer !== null) tell("layer", scene.main.view.layer);
+    const missing = [scene.main, scene.pinned].find((panel) => panel && !panel.matrix)?.view.layer ?? null;
+    if (missing !== null && missing !== asked) tell("layer", missing);
+    asked = missing;
   }
 
   const observer = new ResizeObserver(() => paint());
@@ -145,16 +149,17 @@ function makeExplorer(root) {
   return {
     load(bytes, heard) {
       tell = heard;
-      const fresh = unpack(bytes);
+      const fresh = unpack(bytes, trace);
       if (fresh.id !== trace?.id) {
-        const known = remembered.get(fresh.id);
-        const first = latest === null;
-        // A first look follows the address; a later trace keeps the view, unless it comes with one of its own.
-        const asked = { ...understood(fresh.select), ...(first ? fromAddress() : {}) };
-        const carried = latest ?? initialState({});
-        state = known ?? { ...carried, row: 0, column: -1, hover: null, checked: null, step: -1, ...asked };
+        // Back on a page that was left, the view is as it was. A first look follows the address; a later trace keeps
+        // the view of the one before, unless it comes with one of its own.
+        const left = trace ? undefined : remembered.get(fresh.id);
+        const wanted = { ...understood(fresh.select), ...(latest ? {} : fromAddress()) };
+        state = left ? { ...left, hover: null } : { ...(latest ?? initialState({})), ...AFRESH, ...wanted };
+        remembered.set(fresh.id, state);
         latest = state;
         told = "";
+        asked = null;
       }
       trace = fresh;
       paint();

@@ -45,17 +45,22 @@ function widthOf(text, size) {
 export function fitGrid(m, width, height) {
   const rows = m.rows.length;
   const columns = m.columns.length;
-  const widest = (/** @type {{label: string}[]} */ all) =>
-    Math.min(Math.max(...all.map(({ label }) => widthOf(label, LARGEST_FONT))), 150);
-  const rowLabel = widest(m.rows);
-  const columnLabel = widest(m.columns);
+  const rowLabel = Math.min(Math.max(...m.rows.map(({ label }) => widthOf(label, LARGEST_FONT))), 150);
+  const labels = m.columns.map(({ label }) => Math.min(widthOf(label, LARGEST_FONT), 150));
   const labelWidth = Math.ceil(Math.min(rowLabel + 26, Math.max(width * 0.35, 70)));
-  const straight = Math.floor(Math.min((width - labelWidth) / columns, LARGEST_CELL[0]));
-  const slanted = columnLabel > straight - 8;
-  // Turned by 45°, a label needs the same room up and to the right.
-  const reach = slanted ? Math.ceil(Math.min(columnLabel, 120) * Math.SQRT1_2 + 14) : 0;
-  const cellWidth = Math.max(Math.floor(Math.min((width - labelWidth - reach) / columns, LARGEST_CELL[0])), 3);
-  const labelHeight = slanted ? reach + 8 : 24;
+  const room = width - labelWidth;
+  const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0]));
+  const slanted = Math.max(...labels) > straight - 8;
+  const columnFont = Math.min(Math.max(straight - 2, SMALLEST_FONT), LARGEST_FONT);
+  // Turned by 45°, a label needs the same room up and to the right, from the middle of its column.
+  const reaches = labels.map((label) =>
+    slanted ? Math.ceil((Math.min((label * columnFont) / LARGEST_FONT, 120) + columnFont) * Math.SQRT1_2 + 4) : 0,
+  );
+  // The widest cells with which every label still ends inside: only the last ones reach beyond their map.
+  const widest = reaches.map((reach, c) => Math.min((room - reach) / (c + 0.5), room / columns));
+  const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0])), 3);
+  const overhang = Math.max(...reaches.map((reach, c) => reach - (columns - c - 0.5) * cellWidth), 0);
+  const labelHeight = slanted ? Math.max(...reaches) + 8 : 24;
   const smallest = rows <= READABLE_ROWS ? SMALLEST_FONT + 1 : 3;
   const cellHeight = Math.max(Math.floor(Math.min((height - labelHeight) / rows, LARGEST_CELL[1])), smallest);
   return {
@@ -66,10 +71,10 @@ export function fitGrid(m, width, height) {
     labelWidth,
     labelHeight,
     slanted,
-    overhang: reach,
+    overhang: Math.ceil(overhang),
     everyRow: Math.ceil((SMALLEST_FONT + 1) / cellHeight),
     everyColumn: Math.ceil((SMALLEST_FONT + 2) / cellWidth),
     rowFont: Math.min(Math.max(cellHeight - 2, SMALLEST_FONT), LARGEST_FONT),
-    columnFont: Math.min(Math.max(cellWidth - 2, SMALLEST_FONT), LARGEST_FONT),
+    columnFont,
   };
 }

@@ -148,7 +148,9 @@ export function makeHeatmap(change, name) {
           { class: r % made.everyRow ? "xv-label xv-thinned" : "xv-label", title: row.label },
           isolated(row.label),
         );
-        Object.assign(label.style, { top: `${r * made.cellHeight}px`, height: `${made.cellHeight}px` });
+        // Where rows are lower than their labels, those that are shown stand over their neighbours.
+        const high = Math.max(made.cellHeight, made.rowFont + 2);
+        Object.assign(label.style, { top: `${(r + 0.5) * made.cellHeight - high / 2}px`, height: `${high}px` });
         return label;
       }),
     );
@@ -204,6 +206,11 @@ function paintCells(canvas, scene, panel, fit) {
   });
 }
 
+const LINES = [
+  [3, "#000"],
+  [1.5, "#fff"],
+];
+
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene
@@ -215,14 +222,15 @@ function paintFrame(canvas, scene, fit) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.clearRect(0, 0, width, height);
   const { row, column } = scene.focus;
-  // A dark line inside a light one shows on every colour of every map.
+  // A light line on a dark one shows on every colour of every map.
+  // Around cells too small to be seen inside a line, it runs outside.
+  const inset = Math.min(fit.cellWidth, fit.cellHeight) < 8 ? -2 : 1;
   const stroke = (/** @type {[number, number, number, number]} */ [x, y, w, h]) => {
-    context.lineWidth = 3;
-    context.strokeStyle = "#000";
-    context.strokeRect(x + 1, y + 1, w - 2, h - 2);
-    context.lineWidth = 1.5;
-    context.strokeStyle = "#fff";
-    context.strokeRect(x + 1, y + 1, w - 2, h - 2);
+    for (const [thickness, ink] of /** @type {[number, string][]} */ (LINES)) {
+      context.lineWidth = thickness;
+      context.strokeStyle = ink;
+      context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+    }
   };
   if (row >= 0) stroke([0, row * fit.cellHeight, width, fit.cellHeight]);
   if (column >= 0) stroke([column * fit.cellWidth, 0, fit.cellWidth, height]);

@@ -110,7 +110,7 @@ function arrange(scene, width, height) {
     const down = blocks.reduce((sum, block) => sum + Math.ceil(block.length / across), 0);
     const high = (height - blocks.length * TITLE) / down - GAP;
     const side = Math.floor(Math.min(width / across - GAP, high, 110));
-    if (side > best.side) best = { side, across };
+    if (side >= best.side) best = { side, across };
   }
   // Never smaller than can be hit with a finger or told apart: the overview then grows down the page.
   const side = Math.max(best.side, 26);
@@ -138,7 +138,7 @@ function arrange(scene, width, height) {
  * @param {number} side
  */
 function paintTile(context, scene, tile, side) {
-  const { cells, rows, columns } = scene.trace.tile(tile.view);
+  const { cells, rows, columns } = pooled(scene.trace.tile(tile.view), Math.ceil(side * window.devicePixelRatio));
   const largest = Math.max(...scene.trace.views.map((view) => view.scale));
   const stretch = scene.state.scale === "common" ? tile.view.scale / largest : 1;
   const image = new ImageData(columns, rows);
@@ -151,6 +151,29 @@ function paintTile(context, scene, tile, side) {
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, tile.x, tile.y, side, side);
+}
+
+/**
+ * A map of at most `most` rows and columns, each cell the largest of its block: a peak smaller than a pixel still shows.
+ *
+ * @param {{cells: Uint8Array, rows: number, columns: number}} map
+ * @param {number} most
+ */
+function pooled(map, most) {
+  const rows = Math.min(map.rows, most);
+  const columns = Math.min(map.columns, most);
+  if (rows === map.rows && columns === map.columns) return map;
+  const cells = new Uint8Array(rows * columns);
+  const columnOf = Array.from({ length: map.columns }, (_, c) => Math.floor((c * columns) / map.columns));
+  for (let r = 0; r < map.rows; r++) {
+    const start = Math.floor((r * rows) / map.rows) * columns;
+    for (let c = 0; c < map.columns; c++) {
+      const at = start + columnOf[c];
+      const value = map.cells[r * map.columns + c];
+      if (value > cells[at]) cells[at] = value;
+    }
+  }
+  return { cells, rows, columns };
 }
 
 /**

@@ -45,15 +45,17 @@
  * @property {Step[]} steps
  * @property {Exact | null} exact
  * @property {Record<string, string | number>} select
+ * @property {Map<string, Uint8Array>} sent the maps that came in full, by the name of their view
  * @property {(view: View) => Uint8Array | null} weights the map in full, [query, key], or null where it was not sent
  * @property {(view: View) => {cells: Uint8Array, rows: number, columns: number}} tile the map as the overview draws it
  */
 
 /**
  * @param {Uint8Array} bytes
+ * @param {Trace | null} [before] what was unpacked last: layers of the same trace that came with it are kept
  * @returns {Trace}
  */
-export function unpack(bytes) {
+export function unpack(bytes, before = null) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   const data = bytes.subarray(4 + length);
@@ -69,9 +71,15 @@ export function unpack(bytes) {
     header.exact.queries = floats(queries, maps * rows * d_k);
     header.exact.keys = floats(keys, maps * columns * d_k);
   }
+  /** @type {Map<string, Uint8Array>} */
+  const sent = new Map(before?.id === header.id ? before?.sent : []);
+  for (const view of header.views) {
+    if (view.at !== null) sent.set(view.name, data.subarray(view.at, view.at + rows * columns));
+  }
   return {
     ...header,
-    weights: (view) => (view.at === null ? null : data.subarray(view.at, view.at + rows * columns)),
+    sent,
+    weights: (view) => sent.get(view.name) ?? null,
     tile: (view) => {
       if (view.tile === null) {
         const at = /** @type {number} */ (view.at);

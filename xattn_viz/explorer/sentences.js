@@ -22,9 +22,16 @@ export function makeSentences(change) {
   const page = make("div", { class: "xv-page" }, source.element, output.element);
   page.append(lines);
   const element = make("div", { class: "xv-sentences" }, page);
+  /** @type {Scene | null} */
+  let last = null;
+  let focused = "";
+  for (const { element: box } of [source, output]) {
+    box.addEventListener("scroll", () => last && drawLines(lines, page, last, source.tokens, output.tokens));
+  }
 
   /** @param {Scene} scene */
   function paint(scene) {
+    last = scene;
     const m = scene.main.matrix;
     const axis = rowAxis(scene.trace, scene.state);
     source.show(scene.trace.keys, scene.state.special);
@@ -46,9 +53,23 @@ export function makeSentences(change) {
       parked: m.parked[r] >= PARKED,
     }));
     output.write(scene.state.step);
+    const focus = [scene.trace.id, scene.main.view.name, row, column].join(" ");
+    if (focus !== focused) {
+      focused = focus;
+      source.reveal(column >= 0 ? column : strongest(m.columns, (c) => m.values[row * width + c]));
+      output.reveal(row >= 0 ? row : strongest(m.rows, (r) => m.values[r * width + column]));
+    }
     drawLines(lines, page, scene, source.tokens, output.tokens);
   }
   return { element, paint };
+}
+
+/**
+ * @param {unknown[]} all
+ * @param {(index: number) => number} weight
+ */
+function strongest(all, weight) {
+  return all.reduce((/** @type {number} */ best, _, i) => (weight(i) > weight(best) ? i : best), 0);
 }
 
 /**
@@ -155,6 +176,19 @@ function makeSentence(name, side, change) {
         token.classList.toggle("xv-parked", Boolean(look.parked));
         token.setAttribute("aria-selected", String(index >= 0 && index === focused));
       });
+    },
+    /**
+     * Scrolls a long text to a row or column, unless the pointer is in the text: nothing moves away under it.
+     *
+     * @param {number} index
+     */
+    reveal(index) {
+      if (element.scrollHeight <= element.clientHeight + 1 || element.matches(":hover")) return;
+      const token = tokens[place.indexOf(index)];
+      if (!token || token.hidden) return;
+      const box = element.getBoundingClientRect();
+      const { top, bottom } = token.getBoundingClientRect();
+      if (top < box.top || bottom > box.bottom) element.scrollTop += (top + bottom - box.top - box.bottom) / 2;
     },
     /** @param {number} step the last token that is written, -1 for all */
     write(step) {

@@ -36,6 +36,9 @@ const DEFAULTS = {
   step: -1,
 };
 
+// Where rows and columns mean something else, what was chosen by number no longer holds.
+export const AFRESH = { row: 0, column: -1, hover: null, checked: null, step: -1 };
+
 // What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
 /** @type {Record<string, RegExp>} */
 const IN_ADDRESS = {
@@ -89,7 +92,8 @@ export function toAddress(state) {
   const address = new URLSearchParams(window.location.search);
   for (const name of Object.keys(IN_ADDRESS)) {
     const key = /** @type {keyof State} */ (name);
-    if (state[key] === DEFAULTS[key] && name !== "head") address.delete(name);
+    const unsaid = (state[key] === DEFAULTS[key] && name !== "head") || state[key] === -1;
+    if (unsaid) address.delete(name);
     else address.set(name, String(state[key]));
   }
   const search = address.toString();
