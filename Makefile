@@ -43,7 +43,7 @@ pictures: $(DEV)
 bench: $(DEV)
 	@$(PIP) -q -r benchmarks/requirements.txt
 	@$(PY) scripts/browser.py
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@for name in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf .venv node_modules build dist .pytest_cache .mypy_cache .ruff_cache
