@@ -33,9 +33,15 @@ def request() -> Request:
     state.setdefault("text", current.text)
     state.setdefault("whole", current.whole)
     shown = _examples(current.model)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="controls"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
         st.selectbox(
-            "Direction", list(titles), format_func=titles.__getitem__, key="direction", on_change=_turn, width=185
+            "Direction",
+            list(titles),
+            format_func=titles.__getitem__,
+            key="direction",
+            on_change=_turn,
+            label_visibility="collapsed",
+            width=185,
         )
         st.selectbox(
             "Examples",
@@ -45,13 +51,20 @@ def request() -> Request:
             placeholder="Examples",
             key="example",
             on_change=_take_example,
-            width=160,
+            label_visibility="collapsed",
+            width=135,
         )
         with (
             st.form("translate", enter_to_submit=True, border=False),
-            st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+            st.container(horizontal=True, vertical_alignment="center", gap="small"),
         ):
-            st.text_input("Sentence", key="text", placeholder="Type a sentence and press Enter", max_chars=None)
+            st.text_input(
+                "Sentence",
+                key="text",
+                placeholder="Type a sentence and press Enter",
+                max_chars=None,
+                label_visibility="collapsed",
+            )
             st.checkbox("Whole text", key="whole", help=_WHOLE_HELP)
             st.form_submit_button("Translate", type="primary", on_click=_translate)
     address.follow(_show_address)

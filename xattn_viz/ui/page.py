@@ -23,6 +23,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
 button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
+.st-key-controls { padding-inline-end: 2.25rem; } /* beside the menu */
 .st-key-history { display: none; }
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 34rem); }
 .st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 18rem); }
