@@ -19,9 +19,10 @@ from scripts import browser as chromium
 from tests.server import ROOT, Server, free_port, start, streamlit_command
 
 VIEWPORT: ViewportSize = {"width": 1280, "height": 720}
-#: In a page of the app the explorer stands in a shadow root, in an exported one in the document.
+#: The explorer's element. In a page of the app it stands in a shadow root, in an exported one in the document.
 EXPLORER = (
-    "((document.querySelector('[data-testid=stBidiComponentIsolated]')?.shadowRoot ?? document).querySelector('.xv'))"
+    "[document, ...Array.from(document.querySelectorAll('[data-testid=stBidiComponentIsolated]'), (e) => e.shadowRoot)]"
+    ".map((root) => root?.querySelector('.xv')).find(Boolean)"
 )
 #: Streamlit's own word for whether the script of the page runs.
 RESTING = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
