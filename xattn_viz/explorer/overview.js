@@ -44,6 +44,7 @@ export function makeOverview(change) {
   function paint(scene, height) {
     const width = Math.max(element.clientWidth, 160);
     const key = [scene.trace.id, width, height].join(" ");
+    let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
       const layout = arrange(scene, width, height);
@@ -55,6 +56,8 @@ export function makeOverview(change) {
         title.style.top = `${y}px`;
         return title;
       });
+      const root = /** @type {Document | ShadowRoot} */ (stage.getRootNode());
+      refocus = stage.contains(root.activeElement);
       stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(tile, side)));
     }
     const { dark } = scene.theme;
@@ -69,6 +72,8 @@ export function makeOverview(change) {
       button.setAttribute("aria-checked", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
       button.classList.toggle("xv-pinned-tile", button.dataset.view === scene.pinned?.view.name);
+      // New buttons: the keyboard stays where it was.
+      if (refocus && chosen) button.focus({ preventScroll: true });
     }
   }
   return { element, paint };
