@@ -19,10 +19,13 @@ _CSS = """
 html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stMainBlockContainer"] { padding: 0.75rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
 [data-testid="stHeader"] { min-height: 0; height: 2.25rem; background: transparent; }
+[data-testid="stHeader"], [data-testid="stHeader"] * { pointer-events: none; } /* it lies over the controls */
+[data-testid="stHeader"] :is(button, a, button *, a *) { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
 button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
+[data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 .st-key-controls { padding-inline-end: 2.25rem; } /* beside the menu */
 .st-key-history { display: none; }
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 34rem); }
