@@ -28,7 +28,8 @@ export function makeOverview(change) {
     if (button?.dataset.view) change({ head: button.dataset.view, checked: null });
   });
   stage.addEventListener("keydown", (event) => {
-    const from = tiles.findIndex((tile) => tile.view.name === document.activeElement?.getAttribute("data-view"));
+    const held = event.target instanceof Element ? event.target.getAttribute("data-view") : null;
+    const from = tiles.findIndex((tile) => tile.view.name === held);
     const here = tiles.findIndex((tile) => stage.querySelector(`[data-view="${tile.view.name}"][aria-checked="true"]`));
     const next = neighbour(tiles, from >= 0 ? from : here, event.key);
     if (next === null) return;

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
 
 # Chooses each view in one task of the browser and says what holds at its end, before any message could be answered.
-CHOOSE = """async views => {
-  const root = document.querySelector('.xv'), cells = root.querySelector('.xv-cells');
+CHOOSE = """async (root, views) => {
+  const cells = root.querySelector('.xv-cells');
   const picture = () => { const c = cells.getContext('2d').getImageData(0, 0, cells.width, cells.height).data;
     let sum = 0; for (let i = 0; i < c.length; i += 4) sum = (sum * 31 + c[i] + c[i + 1] * 7) % 1000003; return sum; };
   const said = [];
@@ -31,7 +31,7 @@ CHOOSE = """async views => {
 def test_a_choice_is_painted_at_once(explorer: Explorer) -> None:
     explorer.choose("2.3")
     chosen = ["1.1", "2.2", "1.mean", "max", "1.3", "2.1", "mean", "1.2"]
-    said = explorer.page.evaluate(CHOOSE, chosen)
+    said = explorer.root.evaluate(CHOOSE, chosen)
     assert [each["head"] for each in said] == chosen
     assert all(each["grew"] >= 1 and each["changed"] for each in said)
     assert not any(each["sent"] for each in said)
@@ -46,11 +46,10 @@ def test_arrow_keys_paint_before_any_message(explorer: Explorer) -> None:
     if explorer.where == "app":  # what this choice has to tell is on its way: let it go first
         explorer.page.wait_for_timeout(600)
     sent = explorer.page.evaluate("window.sent.length")
-    painted = explorer.page.evaluate(
-        """() => new Promise(done => {
-          const root = document.querySelector('.xv'), sent = window.sent.length;
+    painted = explorer.root.evaluate(
+        """root => new Promise(done => {
+          const sent = window.sent.length, from = root.querySelector('.xv-tiles [aria-checked="true"]');
           addEventListener('keydown', () => done({ head: root.dataset.head, sent: window.sent.length - sent }));
-          const from = document.activeElement;
           from.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true, composed: true }));
         })"""
     )
@@ -67,11 +66,11 @@ def test_a_click_tells_python(explorer: Explorer) -> None:
     page = explorer.page
     explorer.choose("1.2")
     page.get_by_text("This head in numbers").click()
-    title = page.locator(".js-plotly-plot .gtitle")
-    expect(title).to_contain_text("layer 1, head 2", timeout=20_000)
-    page.evaluate("document.querySelector('.xv-readout').dataset.same = 'yes'")
+    titles = page.locator(".js-plotly-plot .gtitle")
+    expect(titles.filter(has_text="layer 1, head 2")).to_be_visible(timeout=20_000)
+    page.locator(".xv-readout").evaluate("readout => { readout.dataset.same = 'yes'; }")
     explorer.choose("2.3")
-    expect(title).to_contain_text("layer 2, head 3", timeout=20_000)
+    expect(titles.filter(has_text="layer 2, head 3")).to_be_visible(timeout=20_000)
     assert explorer.data("head") == "2.3"
     assert page.locator(".xv-readout").get_attribute("data-same") == "yes"
 

@@ -6,7 +6,8 @@ from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import Explorer, views
 
-ACTIVE = "document.activeElement"
+# The app shows the explorer in a shadow tree, which has an active element of its own.
+ACTIVE = "(document.activeElement?.shadowRoot ?? document).activeElement"
 
 
 def tab_to(explorer: Explorer, selector: str, most: int = 60) -> None:
@@ -15,10 +16,10 @@ def tab_to(explorer: Explorer, selector: str, most: int = 60) -> None:
         explorer.page.keyboard.press("Tab")
         if explorer.page.evaluate(f"selector => {ACTIVE}?.matches?.(selector) ?? false", selector):
             style, width = explorer.page.evaluate(
-                """() => {
-                  const style = getComputedStyle(document.activeElement);
+                f"""() => {{
+                  const style = getComputedStyle({ACTIVE});
                   return [style.outlineStyle, parseFloat(style.outlineWidth)];
-                }"""
+                }}"""
             )
             assert style != "none"
             assert width >= 1
@@ -120,3 +121,11 @@ def test_stepping_and_switches_work_from_the_keyboard(explorer: Explorer) -> Non
     tab_to(explorer, '.xv-controls > .xv-button:not([title^="Save"])')
     explorer.page.keyboard.press("Enter")
     expect(explorer.page.locator('[aria-label="Pinned map"]')).to_be_visible()
+
+
+def test_the_focus_stays_when_the_overview_is_laid_out_anew(explorer: Explorer) -> None:
+    explorer.choose("2.2")
+    explorer.page.set_viewport_size({"width": 1000, "height": 640})
+    explorer.page.wait_for_function(f"{ACTIVE}?.dataset.view === '2.2'")
+    explorer.page.keyboard.press("ArrowRight")
+    expect(explorer.root).to_have_attribute("data-head", "2.3")
