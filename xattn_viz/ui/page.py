@@ -25,6 +25,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
 button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
+[data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 .st-key-controls { padding-inline-end: 2.25rem; } /* beside the menu */
 .st-key-history { display: none; }
