@@ -14,6 +14,8 @@ JS := node_modules/.installed
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
 
+# The models of the tests are small: more threads a process would only wait for each other.
+test: export OMP_NUM_THREADS = 1
 test: $(DEV)
 	@$(PY) scripts/browser.py
 	@exec $(PY) -m pytest

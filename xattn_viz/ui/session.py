@@ -15,6 +15,7 @@ from xattn_viz import examples
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
@@ -92,6 +93,7 @@ def _traced(request: Request, line: DeltaGenerator, problem: DeltaGenerator) -> 
         bar = st.progress(0.0, text="Loading the model …")
         st.button("Stop", on_click=_stop, args=(request,))
     try:
+        share_cores()
         model = registry.load(request.model)
         return tuple(
             model.traces(request.text, whole_text=request.whole, keep_projections=True, on_step=_progress(bar.progress))
