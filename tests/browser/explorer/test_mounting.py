@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +184,7 @@ def test_another_trace_keeps_the_head_unless_it_brings_one(harness: Page) -> Non
     assert explorer.data("head") == "2.3"
 
 
-def test_changing_the_head_of_a_long_text_stays_quick(harness: Page, record_property: Callable[..., None]) -> None:
+def test_changing_the_head_of_a_long_text_stays_quick(harness: Page) -> None:
     trace = large_trace()
     show(harness, payload.pack(trace, full_limit=None))
     times = harness.evaluate(
@@ -196,5 +195,4 @@ def test_changing_the_head_of_a_long_text_stays_quick(harness: Page, record_prop
         })"""
     )
     median = sorted(times)[2]
-    record_property("milliseconds", median)
-    assert median < 1000, times
+    assert median < 1000, times  # 360,000 cells and 1,200 tokens, and a test machine that runs much else beside
