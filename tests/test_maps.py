@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps, Projections
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.projections import Projections
 
 KEYS = Axis("text", labels=("The", "kit", "ty", "</s>"), words=(0, 1, 1, 2), special=(False, False, False, True))
 QUERIES = Axis("text", labels=("ga", "to", "</s>"), words=(0, 0, 1), special=(False, False, True))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps, Projections
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.projections import Projections
 from xattn_viz.store import load_trace, save, to_bytes
 from xattn_viz.trace import Alternative, Hypothesis, Step, Trace
 

@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment import align
     from xattn_viz.axis import Axis
     from xattn_viz.layer import CrossAttention
-    from xattn_viz.maps import AttentionMaps, Projections
+    from xattn_viz.maps import AttentionMaps
     from xattn_viz.models.registry import cards, load
     from xattn_viz.models.rerun import rerun
+    from xattn_viz.projections import Projections
     from xattn_viz.store import load_trace, save
     from xattn_viz.trace import Alternative, Hypothesis, Step, Trace
 
@@ -77,7 +78,7 @@ _HOMES = {
     "Hypothesis": "trace",
     "load": "models.registry",
     "load_trace": "store",
-    "Projections": "maps",
+    "Projections": "projections",
     "rerun": "models.rerun",
     "save": "store",
     "Step": "trace",

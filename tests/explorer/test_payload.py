@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
 from xattn_viz.explorer.payload import TILE_SIDE, identity, max_pool, pack
-from xattn_viz.maps import AttentionMaps, Projections
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.projections import Projections
 from xattn_viz.trace import Alternative, Step, Trace
 
 # A weight is rounded to the nearest 255th of its map's maximum.

@@ -9,9 +9,10 @@ from streamlit.testing.v1 import AppTest
 from tests.server import ROOT
 from xattn_viz import examples
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps, Projections
+from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.projections import Projections
 from xattn_viz.trace import Trace
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.session import Remembered, _size

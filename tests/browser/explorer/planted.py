@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps, Projections
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.projections import Projections
 from xattn_viz.trace import Alternative, Step, Trace
 
 #: Labels that must be shown as they are: tags, the end of a script, a formula, right-to-left letters, an emoji.

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps, MapKind, Projections
+from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import Head
 from xattn_viz.models.firefox.network import Capture
+from xattn_viz.projections import Projections
 
 START_LABEL = "<s>"  # the zero vector that the decoder reads first has no piece of its own
 
