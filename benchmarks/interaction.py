@@ -54,9 +54,13 @@ _HEAD = f"(before) => before === null ? {EXPLORER}.dataset.head : {EXPLORER}.dat
 _TRACE = f"(before) => before === null ? {EXPLORER}.dataset.trace : {EXPLORER}.dataset.trace !== before"
 _COUNT = """(before) => { const said = document.querySelector("[data-testid=stText]").textContent;
   return before === null ? said : said !== before; }"""
-# An empty rerun shows no change but that of the state: it must first be seen to run.
-_RERUN = f"""(before) => {{ if (before === null) {{ window.ran = false; return 0; }}
-  const resting = {RESTING}; window.ran ||= !resting; return window.ran && resting; }}"""
+# An empty rerun shows no change but that of the state. It can be over between two frames, so an observer sees it run.
+_RERUN = f"""(before) => {{ const resting = () => {RESTING};
+  if (before !== null) return window.ran && resting();
+  window.ran = false;
+  const observer = new MutationObserver(() => {{ window.ran ||= !resting(); }});
+  observer.observe(document.querySelector("[data-testid=stApp]"), {{ attributes: true }});
+  return 0; }}"""
 
 
 def key_to_paint(page: Page, key: str) -> tuple[float, int]:
