@@ -29,7 +29,7 @@ def _pin(page: Page) -> None:
 
 def _check(page: Page) -> None:
     """How one weight comes about."""
-    page.locator(".xv-stage").first.click(position={"x": 100, "y": 40})
+    page.locator(".xv-stage").first.click(position={"x": 150, "y": 66})
     page.locator(".xv-check").scroll_into_view_if_needed()
 
 
