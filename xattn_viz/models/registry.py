@@ -16,7 +16,7 @@ from typing import Any, cast
 from xattn_viz import models
 from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError
 
-_NOT_FAMILIES = {"base", "formats", "gate", "registry", "rerun"}
+_NOT_FAMILIES = {"base", "formats", "gate", "registry", "rerun", "segments"}
 
 _Key = tuple[str, tuple[tuple[str, Any], ...]]
 _loaded: dict[_Key, Adapter] = {}
