@@ -60,6 +60,7 @@ class Recording:
     kinds: Collection[MapKind] = ()
     ablate: Mapping[Site, Collection[int]] = field(default_factory=dict)
     projections: bool = False
+    items: slice = field(default_factory=lambda: slice(None))
     seen: dict[Site, list[Seen]] = field(default_factory=dict)
 
     def layers(self, kind: MapKind) -> list[Seen]:
@@ -78,15 +79,17 @@ def recording(
     *,
     ablate: Collection[tuple[MapKind, int, int]] = (),
     projections: bool = False,
+    items: slice = slice(None),
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
-    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
+    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides; `items` are those of
+    the batch to record (heads are ablated in all).
     """
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections)
+    made = Recording(sites, tuple(kinds), off, projections, items)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -138,16 +141,17 @@ def _attend(
     if off:
         output[:, :, off] = 0
     if site.kind in current.kinds:
-        seen = _see(module, query, key, attention_mask, settings, current.projections)
+        seen = _see(module, query, key, attention_mask, settings, current)
         seen.weights[:, off] = 0
         current.seen.setdefault(site, []).append(seen)
     return output, None
 
 
 def _see(
-    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], projections: bool
+    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], wishes: Recording
 ) -> Seen:
-    q, k = query.detach().float(), key.detach().float()
+    q, k = query[wishes.items].detach().float(), key[wishes.items].detach().float()
+    mask = mask if mask is None or mask.shape[0] == 1 else mask[wishes.items]
     if k.shape[1] != q.shape[1]:  # grouped queries: several heads share their keys
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
     scaling = settings.get("scaling")
@@ -157,7 +161,7 @@ def _see(
     scores = scores if bias is None else scores + bias
     # A row with every key masked is 0/0; fused attention gives zeros there.
     weights = scores.softmax(-1).masked_fill(scores.isneginf().all(-1, keepdim=True), 0)
-    if not projections:
+    if not wishes.projections:
         return Seen(weights.cpu())
     return Seen(weights.cpu(), q.cpu(), k.cpu(), None if bias is None else bias.cpu(), scale)
 

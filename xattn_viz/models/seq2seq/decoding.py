@@ -1,0 +1,156 @@
+"""What the decoder reads and writes: where an output starts and ends, generation, and scores of what came out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessorList
+from transformers.generation import LogitsProcessor
+from transformers.modeling_outputs import BaseModelOutput
+
+from xattn_viz.models.base import OnStep, report
+from xattn_viz.models.seq2seq.settings import Settings
+from xattn_viz.models.seq2seq.text import Text, Tokens
+from xattn_viz.trace import Alternative, Step
+
+ALTERNATIVES = 5
+DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own
+_LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for a sentence
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around the tokens of an output: the token read first, one that must come first, and the ends."""
+
+    start: int
+    first: int | None
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, model: Any, language_id: int | None, labels: Sequence[int]) -> Frame:
+        """The frame of a model. `labels` are those of some text: mBART's first models put the language last there."""
+        settings, config = model.generation_config, model.config
+        start = next(
+            value
+            for value in (settings.decoder_start_token_id, config.decoder_start_token_id, settings.bos_token_id)
+            if value is not None
+        )
+        first = settings.forced_bos_token_id
+        if language_id is not None:
+            last = config.model_type == "mbart" and labels[-1] == language_id
+            start, first = (language_id, None) if last else (start, language_id)
+        ends = settings.eos_token_id
+        return cls(int(start), first, tuple(ends) if isinstance(ends, list) else (int(ends),))
+
+    def framed(self, labels: Tokens) -> Tokens:
+        """A target as the model would write it: the token that must come first, the text's own, one end."""
+        columns = list(zip(labels.ids, labels.spans, labels.pieces, labels.special, strict=True))
+        while columns and columns[-1][3] and columns[-1][0] not in self.ends:
+            columns.pop()  # a language code behind the end
+        if columns and columns[0][0] == self.start and columns[0][0] not in self.ends:
+            columns.pop(0)  # BERT's [CLS], which is read first
+        if self.first is not None and (not columns or columns[0][0] != self.first):
+            columns.insert(0, (self.first, (0, 0), "", True))
+        if not columns or columns[-1][0] not in self.ends:
+            columns.append((self.ends[0], (len(labels.text), len(labels.text)), "", True))
+        ids, spans, pieces, special = zip(*columns, strict=True)
+        return Tokens(labels.text, ids, spans, pieces, special)
+
+
+class _Steps(LogitsProcessor):  # type: ignore[misc]
+    """Tells the caller of each step; changes no score."""
+
+    def __init__(self, on_step: OnStep | None, limit: int) -> None:
+        self.on_step, self.limit = on_step, limit
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        report(self.on_step, input_ids.shape[1] - 1, self.limit)
+        return scores
+
+
+def generate(
+    model: Any,
+    source: Tensor,
+    hidden: Tensor,
+    frame: Frame,
+    given: Sequence[int],
+    settings: Settings,
+    on_step: OnStep | None,
+) -> list[list[int]]:
+    """The outputs that the search kept, best first, each as ids behind the start token, `</s>` included.
+
+    `source` `[1, key]` are the ids read, `hidden` `[1, key, d_model]` what the encoder made of them, `given` ids that
+    the output begins with. Everything else is as the checkpoint's generation settings say.
+    """
+    limit = most_new_tokens(model, settings) + 1 + len(given)
+    wanted = configuration(model, frame, settings, limit)
+    found = model.generate(
+        source,
+        attention_mask=torch.ones_like(source),
+        encoder_outputs=BaseModelOutput(last_hidden_state=hidden),  # generate() expands it in place
+        decoder_input_ids=torch.tensor([[frame.start, *given]], device=source.device),
+        generation_config=wanted,
+        logits_processor=LogitsProcessorList([_Steps(on_step, limit)]),
+    )
+    return [_trimmed(ids, frame, len(given)) for ids in found[:, 1:].tolist()]
+
+
+def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> GenerationConfig:
+    """The checkpoint's own generation settings with this run's beams, length and language; nothing is sampled."""
+    wanted = copy.deepcopy(model.generation_config)
+    wanted.update(
+        num_beams=settings.num_beams,
+        num_return_sequences=settings.num_beams,
+        max_length=limit,
+        max_new_tokens=None,
+        min_new_tokens=None,
+        do_sample=False,
+        temperature=None,
+        top_k=None,
+        top_p=None,
+        forced_bos_token_id=frame.first,
+        num_beam_groups=None,
+        return_dict_in_generate=False,
+    )
+    return wanted
+
+
+def most_new_tokens(model: Any, settings: Settings) -> int:
+    """How many tokens may be written: as asked for, else as the checkpoint says, never more than it has positions."""
+    own = model.generation_config
+    said = own.max_new_tokens or (own.max_length if own.max_length != _LIBRARY_DEFAULT else None)
+    most = settings.max_new_tokens or said or DEFAULT_NEW_TOKENS
+    positions = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return int(most if positions is None else min(most, positions - 2))
+
+
+def _trimmed(ids: list[int], frame: Frame, given: int) -> list[int]:
+    """An output up to its end; behind it a batch holds padding. An end among the given tokens is none."""
+    for i, token in enumerate(ids):
+        if i >= given and token in frame.ends and (i > 0 or token != frame.first):
+            return ids[: i + 1]
+    return ids
+
+
+def steps(logits: Tensor, chosen: Sequence[int], text: Text, forced: Sequence[bool]) -> tuple[Step, ...]:
+    """Log-probability and likeliest alternatives of each token over the whole vocabulary; `logits` `[query, id]`."""
+    log_probs = logits.float().log_softmax(-1)
+    own = log_probs.gather(1, torch.tensor(chosen, device=logits.device).unsqueeze(1)).squeeze(1).tolist()
+    top = log_probs.topk(min(ALTERNATIVES, log_probs.shape[1]))
+    return tuple(
+        Step(
+            text.readable(token),
+            token,
+            min(log_prob, 0.0),
+            tuple(Alternative(text.readable(i), i, min(p, 0.0)) for i, p in zip(others, values, strict=True)),
+            was_forced,
+        )
+        for token, log_prob, others, values, was_forced in zip(
+            chosen, own, top.indices.tolist(), top.values.tolist(), forced, strict=True
+        )
+    )
