@@ -12,7 +12,7 @@ from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnStep
 from xattn_viz.models.gate import turn
 from xattn_viz.models.segments import check_text, sentences
-from xattn_viz.models.seq2seq.decoding import Frame, generate, most_new_tokens, steps
+from xattn_viz.models.seq2seq.decoding import Frame, decoder_positions, generate, length_limit, steps
 from xattn_viz.models.seq2seq.languages import language_id, prompt
 from xattn_viz.models.seq2seq.replay import Runner, attention_maps
 from xattn_viz.models.seq2seq.settings import Identity, Settings, Size, check, provenance
@@ -85,8 +85,8 @@ class Seq2SeqAdapter(Adapter):
         source, _ = self._source(check_text(input), settings)
         with turn(), torch.inference_mode():
             ids = torch.tensor([source.ids], device=self.runner.model.device)
-            hidden, _ = self.runner.encode(ids, Settings(kinds=()))
-            found = generate(self.runner.model, ids, hidden, self._frame(settings), (), settings, None)
+            encoded, _ = self.runner.encode(ids, Settings(kinds=()))
+            found = generate(self.runner.model, ids, encoded, self._frame(settings), (), settings, None)
         return self.text.output(found[0]).text
 
     def _source(self, text: str, settings: Settings) -> tuple[Tokens, tuple[str, ...]]:
@@ -111,10 +111,10 @@ class Seq2SeqAdapter(Adapter):
             return None
         name = "target" if settings.target is not None else "prefix"
         tokens = self.text.target(check_text(text, name), language=self._target_language(settings))
-        framed = self._frame(settings).framed(tokens)
-        most = most_new_tokens(self.runner.model, Settings(max_new_tokens=100_000))
-        if len(framed.ids) > min(most, 4096):
-            raise InputError(f"The {name} has {len(framed.ids):,} tokens; at most {min(most, 4096):,} can be scored.")
+        framed = self._frame(settings).framed(tokens, self.text.piece)
+        most = decoder_positions(self.runner.model)
+        if len(framed.ids) > most:
+            raise InputError(f"The {name} has {len(framed.ids):,} tokens; at most {most:,} can be scored.")
         return framed
 
     def _run(
@@ -127,17 +127,18 @@ class Seq2SeqAdapter(Adapter):
     ) -> Trace:
         model, frame = self.runner.model, self._frame(settings)
         ids = torch.tensor([source.ids], device=model.device)
-        hidden, encoder = self.runner.encode(ids, settings)
+        encoded, encoder = self.runner.encode(ids, settings)
         if settings.target is not None and given is not None:
-            outputs, forced = [list(given.ids)], len(given.ids)
+            outputs, forced, begin = [list(given.ids)], len(given.ids), list[int]()
         else:
-            begin = list(given.ids[:-1]) if given else [] if frame.first is None else [frame.first]
+            begin = list(given.ids[:-1]) if given else []
             with self.runner.watch(settings):
-                outputs = generate(model, ids, hidden, frame, begin, settings, on_step)
+                outputs = generate(model, ids, encoded, frame, begin, settings, on_step)
             outputs.insert(0, outputs.pop(settings.hypothesis))
-            forced = len(begin)
+            forced = len(begin) or int(frame.first is not None)
+        limit = length_limit(model, settings, len(begin))
         check_maps(settings.kinds, self.size, len(source.ids), len(outputs[0]))
-        seen, logits, log_probs = self.runner.replay(hidden, outputs, frame, settings)
+        seen, logits, log_probs = self.runner.replay(encoded, outputs, frame, settings)
         output = given if settings.target is not None and given else self.text.output(outputs[0])
         written, read = output.axis(), self._read(output, frame)
         maps: list[AttentionMaps] = []
@@ -146,7 +147,7 @@ class Seq2SeqAdapter(Adapter):
             queries = source.axis() if kind == "encoder" else written
             keys = read if kind == "decoder" else source.axis()
             maps.append(attention_maps(kind, layers, queries, keys, None if kind == "encoder" else read, settings))
-        end_note = self._end_note(outputs[0], frame, settings)
+        end_note = self._end_note(outputs[0], frame, settings, limit)
         others = zip(outputs[1:], log_probs[1:], strict=True)
         return Trace(
             tuple(maps),
@@ -167,10 +168,10 @@ class Seq2SeqAdapter(Adapter):
             (True, *written.special[:-1]),
         ).axis()
 
-    def _end_note(self, output: Sequence[int], frame: Frame, settings: Settings) -> list[str]:
+    def _end_note(self, output: Sequence[int], frame: Frame, settings: Settings, limit: int) -> list[str]:
         """A note where the output did not end by itself; some checkpoints force an end at the limit."""
         own = self.runner.model.generation_config
-        cut = own.forced_eos_token_id is not None and len(output) >= most_new_tokens(self.runner.model, settings)
+        cut = own.forced_eos_token_id is not None and len(output) + 1 >= limit
         if settings.target is not None or (output[-1] in frame.ends and not cut):
             return []
         return [f"The model was stopped after {len(output)} tokens, before it ended by itself."]
@@ -181,7 +182,7 @@ class Seq2SeqAdapter(Adapter):
         own = self.runner.model.generation_config
         return {
             "method": "greedy" if settings.num_beams == 1 else "beam search",
-            "max_new_tokens": most_new_tokens(self.runner.model, settings),
+            "max_length": length_limit(self.runner.model, settings, 0),
             "length_penalty": own.length_penalty,
             "no_repeat_ngram_size": own.no_repeat_ngram_size,
             "min_length": own.min_length,

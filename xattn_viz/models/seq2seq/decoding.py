@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 from transformers.generation import LogitsProcessor
-from transformers.modeling_outputs import BaseModelOutput
 
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.settings import Settings
@@ -20,6 +19,7 @@ from xattn_viz.trace import Alternative, Step
 
 ALTERNATIVES = 5
 DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own
+MOST_TOKENS = 4096
 _LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for a sentence
 
 
@@ -47,17 +47,21 @@ class Frame:
         ends = settings.eos_token_id
         return cls(int(start), first, tuple(ends) if isinstance(ends, list) else (int(ends),))
 
-    def framed(self, labels: Tokens) -> Tokens:
-        """A target as the model would write it: the token that must come first, the text's own, one end."""
+    def framed(self, labels: Tokens, piece: Callable[[int], str]) -> Tokens:
+        """A target as the model would write it: the token that must come first, the text's own, one end.
+
+        `piece` names a token.
+        """
         columns = list(zip(labels.ids, labels.spans, labels.pieces, labels.special, strict=True))
         while columns and columns[-1][3] and columns[-1][0] not in self.ends:
             columns.pop()  # a language code behind the end
         if columns and columns[0][0] == self.start and columns[0][0] not in self.ends:
             columns.pop(0)  # BERT's [CLS], which is read first
         if self.first is not None and (not columns or columns[0][0] != self.first):
-            columns.insert(0, (self.first, (0, 0), "", True))
+            columns.insert(0, (self.first, (0, 0), piece(self.first), True))
         if not columns or columns[-1][0] not in self.ends:
-            columns.append((self.ends[0], (len(labels.text), len(labels.text)), "", True))
+            end = len(labels.text)
+            columns.append((self.ends[0], (end, end), piece(self.ends[0]), True))
         ids, spans, pieces, special = zip(*columns, strict=True)
         return Tokens(labels.text, ids, spans, pieces, special)
 
@@ -76,7 +80,7 @@ class _Steps(LogitsProcessor):  # type: ignore[misc]
 def generate(
     model: Any,
     source: Tensor,
-    hidden: Tensor,
+    encoded: Any,
     frame: Frame,
     given: Sequence[int],
     settings: Settings,
@@ -84,20 +88,27 @@ def generate(
 ) -> list[list[int]]:
     """The outputs that the search kept, best first, each as ids behind the start token, `</s>` included.
 
-    `source` `[1, key]` are the ids read, `hidden` `[1, key, d_model]` what the encoder made of them, `given` ids that
-    the output begins with. Everything else is as the checkpoint's generation settings say.
+    `source` `[1, key]` are the ids read, `encoded` what the encoder made of them, `given` ids that the output begins
+    with. Everything else is as the checkpoint's generation settings say.
     """
-    limit = most_new_tokens(model, settings) + 1 + len(given)
+    limit = length_limit(model, settings, len(given))
     wanted = configuration(model, frame, settings, limit)
     found = model.generate(
         source,
         attention_mask=torch.ones_like(source),
-        encoder_outputs=BaseModelOutput(last_hidden_state=hidden),  # generate() expands it in place
+        encoder_outputs=repeated(encoded, 1),  # generate() expands it in place
         decoder_input_ids=torch.tensor([[frame.start, *given]], device=source.device),
         generation_config=wanted,
         logits_processor=LogitsProcessorList([_Steps(on_step, limit)]),
     )
     return [_trimmed(ids, frame, len(given)) for ids in found[:, 1:].tolist()]
+
+
+def repeated(encoded: Any, count: int) -> Any:
+    """A fresh object with the encoder's result for a batch of `count` equal items, without its attention."""
+    rest = {name: value for name, value in encoded.items() if name not in ("attentions", "hidden_states")}
+    rest["last_hidden_state"] = encoded.last_hidden_state.expand(count, -1, -1)
+    return type(encoded)(**rest)
 
 
 def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> GenerationConfig:
@@ -113,6 +124,7 @@ def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> G
         temperature=None,
         top_k=None,
         top_p=None,
+        decoder_start_token_id=frame.start,
         forced_bos_token_id=frame.first,
         num_beam_groups=None,
         return_dict_in_generate=False,
@@ -120,13 +132,25 @@ def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> G
     return wanted
 
 
-def most_new_tokens(model: Any, settings: Settings) -> int:
-    """How many tokens may be written: as asked for, else as the checkpoint says, never more than it has positions."""
+def length_limit(model: Any, settings: Settings, given: int) -> int:
+    """How long an output may get, its start token and the `given` ones included.
+
+    As asked for, else as the checkpoint says; never more than the decoder has positions.
+    """
     own = model.generation_config
-    said = own.max_new_tokens or (own.max_length if own.max_length != _LIBRARY_DEFAULT else None)
-    most = settings.max_new_tokens or said or DEFAULT_NEW_TOKENS
+    if (new := settings.max_new_tokens or own.max_new_tokens) is not None:
+        limit = 1 + new + given
+    elif own.max_length not in (None, _LIBRARY_DEFAULT):
+        limit = own.max_length + given
+    else:
+        limit = 1 + DEFAULT_NEW_TOKENS + given
+    return min(int(limit), decoder_positions(model))
+
+
+def decoder_positions(model: Any) -> int:
+    """How many tokens the decoder can read; a bound of our own where it has no positions to run out of."""
     positions = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return int(most if positions is None else min(most, positions - 2))
+    return min(positions or MOST_TOKENS, MOST_TOKENS)
 
 
 def _trimmed(ids: list[int], frame: Frame, given: int) -> list[int]:

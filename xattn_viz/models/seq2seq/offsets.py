@@ -15,7 +15,8 @@ from xattn_viz.tokens import Span
 
 # The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
 _MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
-_MOST_BYTES = 4  # of a character in UTF-8
+_MOST_HELD = 4  # tokens that are found together only; a character has at most four bytes in UTF-8
+_MOST_SKIPPED = 40
 _BROKEN = "\ufffd"  # stands for bytes that make no whole character yet
 
 
@@ -25,12 +26,18 @@ def sentencepiece_spans(tokenizer: Any, processor: Any, text: str) -> list[tuple
     As the tokenizer does it: special tokens that were typed are cut out first.
     """
     found: list[tuple[str, Span]] = []
+    special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder}
     start = 0
     for part in tokenizer.tokens_trie.split(text):
         start = text.index(part, start)
-        if part in tokenizer.all_special_tokens or part in tokenizer.get_added_vocab():
+        if part in special:
             found.append((part, (start, start + len(part))))
         else:
+            if hasattr(tokenizer, "remove_language_code"):  # Marian's >>fra<<
+                codes, part = tokenizer.remove_language_code(part)
+                for code in codes:
+                    found.append((code, (start, start + len(code))))
+                    start += len(code)
             result = processor.encode(part, return_type="offset_mapping")
             spans = [(start + a, start + b) for a, b in result["offsets"]]
             found.extend(zip(result["pieces"], spans, strict=True))
@@ -50,9 +57,10 @@ def followed_spans(text: str, pieces: Sequence[str], as_text: Callable[[list[str
     for piece in pieces:
         held.append(piece)
         words = bare(as_text(held))
-        if (not words or _BROKEN in words) and not bare(piece).isascii() and len(held) < _MOST_BYTES:
-            continue  # bytes of a character that is not complete
-        span = _find(text, words, cursor)
+        incomplete = not words and not bare(piece).isascii()
+        span = None if incomplete or _BROKEN in words else _find(text, words, cursor)
+        if span is None and len(held) < _MOST_HELD:
+            continue  # bytes of one character, or pieces of a character that stands for several, such as ﬁ
         spans.extend([span] * len(held))
         cursor, held = span[1] if span else cursor, []
     spans.extend([None] * len(held))
@@ -99,7 +107,9 @@ def _find(text: str, wanted: str, cursor: int) -> Span | None:
     place = text.find(wanted, cursor)
     if place < 0 or text[cursor:place].strip():  # only white space may be skipped
         place = len(text) - len(text[cursor:].lstrip())
-        return _find_folded(text, _folded(wanted), place)
+        found = _find_folded(text, _folded(wanted), place)
+        again = text.find(wanted, cursor, cursor + _MOST_SKIPPED)  # behind something unknown
+        return found or ((again, again + len(wanted)) if again >= 0 else None)
     return (place, place + len(wanted))
 
 

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutput
 
 from xattn_viz.axis import Axis
 from xattn_viz.capture import Recording, Seen, Site, recording
 from xattn_viz.maps import AttentionMaps, MapKind, Projections
-from xattn_viz.models.seq2seq.decoding import Frame
+from xattn_viz.models.seq2seq.decoding import Frame, repeated
 from xattn_viz.models.seq2seq.settings import Settings
 
 # Logits of one batch: 64 Mi float32, 256 MB.
@@ -34,16 +33,16 @@ class Runner:
         """Whether maps come from the library's own attention (`output_attentions`)."""
         return not self.sites
 
-    def encode(self, source: Tensor, settings: Settings) -> tuple[Tensor, list[Seen]]:
-        """What the encoder makes of `source` `[1, key]`: `[1, key, d_model]`, and its maps where they are wanted."""
+    def encode(self, source: Tensor, settings: Settings) -> tuple[Any, list[Seen]]:
+        """What the encoder makes of `source` `[1, key]`, as transformers gives it, and its maps where wanted."""
         mask, wanted = torch.ones_like(source), "encoder" in settings.kinds
         encoder = self.model.get_encoder()
         if self.native:
             out = encoder(input_ids=source, attention_mask=mask, output_attentions=wanted, return_dict=True)
-            return out.last_hidden_state, [_seen(weights) for weights in out.attentions] if wanted else []
+            return out, [_seen(weights) for weights in out.attentions] if wanted else []
         with self.watch(settings, ("encoder",) if wanted else ()) as seen:
             out = encoder(input_ids=source, attention_mask=mask, return_dict=True)
-        return out.last_hidden_state, seen.layers("encoder")
+        return out, seen.layers("encoder")
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
         """A block in which the first item's maps of these kinds are recorded and the heads switched off."""
@@ -51,7 +50,7 @@ class Runner:
         return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections, items=first)
 
     def replay(
-        self, hidden: Tensor, outputs: Sequence[Sequence[int]], frame: Frame, settings: Settings
+        self, encoded: Any, outputs: Sequence[Sequence[int]], frame: Frame, settings: Settings
     ) -> tuple[dict[MapKind, list[Seen]], Tensor, list[float]]:
         """The decoder's maps and logits `[query, id]` of the first output, and the log-probability of every output."""
         longest = max(map(len, outputs))
@@ -64,7 +63,7 @@ class Runner:
         for begin in range(0, len(outputs), size):
             batch = outputs[begin : begin + size]
             with self.watch(settings, () if begin else kinds) as seen:
-                out = self._decode(hidden, batch, frame, bool(kinds) and not begin)
+                out = self._decode(encoded, batch, frame, bool(kinds) and not begin)
             if first is None:
                 first = out.logits[0, : len(batch[0])]
                 maps = {kind: self._layers(kind, out, seen, len(batch[0])) for kind in kinds}
@@ -72,15 +71,16 @@ class Runner:
         assert first is not None  # noqa: S101 - there is at least one output
         return maps, first, totals
 
-    def _decode(self, hidden: Tensor, batch: Sequence[Sequence[int]], frame: Frame, attentions: bool) -> Any:
+    def _decode(self, encoded: Any, batch: Sequence[Sequence[int]], frame: Frame, attentions: bool) -> Any:
         """One pass of the decoder: each output behind its start token, shorter ones filled up at their end."""
         longest = max(map(len, batch))
         read = [[frame.start, *ids[:-1], *[frame.ends[0]] * (longest - len(ids))] for ids in batch]
-        hidden = hidden.expand(len(batch), -1, -1)
+        encoded = repeated(encoded, len(batch))
+        shape, device = encoded.last_hidden_state.shape[:2], self.model.device
         return self.model(
-            encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
-            attention_mask=torch.ones(hidden.shape[:2], dtype=torch.long, device=hidden.device),
-            decoder_input_ids=torch.tensor(read, device=hidden.device),
+            encoder_outputs=encoded,
+            attention_mask=torch.ones(shape, dtype=torch.long, device=device),
+            decoder_input_ids=torch.tensor(read, device=device),
             use_cache=False,
             return_dict=True,
             **({"output_attentions": True} if self.native and attentions else {}),

@@ -78,10 +78,10 @@ def check(
     if native and (ablate or keep_projections):
         raise ModelError(f"{card.title} shows its maps only: its heads cannot be ablated, nor its q and k kept.")
     rest = dict(options)
+    num_beams = _whole(num_beams, "num_beams", 1, MOST_BEAMS)
     hypothesis = _whole(rest.pop("hypothesis", 0), "hypothesis", 0, num_beams - 1)
     most = rest.pop("max_new_tokens", None)
     most = None if most is None else _whole(most, "max_new_tokens", 1, 100_000)
-    num_beams = _whole(num_beams, "num_beams", 1, MOST_BEAMS)
     heads = tuple(sorted(set(ablate)))
     chosen = _options(card, rest)
     return Settings(target, prefix or None, num_beams, tuple(kinds), heads, keep_projections, hypothesis, most, chosen)

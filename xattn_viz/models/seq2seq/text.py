@@ -43,8 +43,9 @@ class Text:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer, self._lock = tokenizer, threading.Lock()
+        # M2M100 does not always count its languages as special.
+        self._languages = frozenset(getattr(tokenizer, "id_to_lang_token", ()))
         self.readable = lru_cache(maxsize=20_000)(self._readable)
-        self.end: int | None = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
 
     def source(self, text: str, *, prompt: str = "", language: str | None = None) -> Tokens:
         """The tokens of a source text as the encoder reads them; `prompt` (a task, say) stands before it.
@@ -62,13 +63,7 @@ class Text:
         with self._lock:
             if language is not None:
                 self._tokenizer.tgt_lang = language
-            if not hasattr(self._tokenizer, "_switch_to_target_mode"):  # one vocabulary and no languages
-                return self._encode(text)
-            self._tokenizer._switch_to_target_mode()
-            try:
-                return self._encode(text)
-            finally:
-                self._tokenizer._switch_to_input_mode()
+            return self._encode(text, target=True)
 
     def output(self, ids: Sequence[int]) -> Tokens:
         """The text of ids that a model chose, without the special ones, and what each covers in it."""
@@ -88,23 +83,32 @@ class Text:
         return text if text and "\ufffd" not in text else bare(self.piece(token)) or " "
 
     def _decode(self, ids: Sequence[int], *, skip: bool) -> str:
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=skip, clean_up_tokenization_spaces=False))
+        ids = [i for i in ids if not (skip and i in self._languages)]
+        return str(self._tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
     def _special(self, ids: Sequence[int]) -> tuple[bool, ...]:
-        special = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
+        special = {*self._tokenizer.all_special_ids, *self._languages} - {self._tokenizer.unk_token_id}
         return tuple(i in special for i in ids)
 
-    def _encode(self, text: str) -> Tokens:
+    def _encode(self, text: str, *, target: bool = False) -> Tokens:
+        side: dict[str, Any] = {"text_target" if target else "text": text, "truncation": False, "verbose": False}
         if self._tokenizer.is_fast:
-            found = self._tokenizer(
-                text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=False, verbose=False
-            )
-            ids, spans = found["input_ids"], found["offset_mapping"]
-            added = [bool(mark) for mark in found["special_tokens_mask"]]
+            found = self._tokenizer(**side, return_offsets_mapping=True, return_special_tokens_mask=True)
+            ids, added = found["input_ids"], [bool(mark) for mark in found["special_tokens_mask"]]
             pieces = self._tokenizer.convert_ids_to_tokens(ids)
+            # A lone mark of a space is reported to cover the character behind it as well.
+            pairs = zip(found["offset_mapping"], pieces, strict=True)
+            spans = [(start, end if bare(piece) else start) for (start, end), piece in pairs]
         else:
-            ids = self._tokenizer(text, truncation=False, verbose=False)["input_ids"]
-            pieces, spans, added = self._follow(text, ids)
+            ids = self._tokenizer(**side)["input_ids"]
+            target = target and hasattr(self._tokenizer, "_switch_to_target_mode")
+            if target:
+                self._tokenizer._switch_to_target_mode()
+            try:
+                pieces, spans, added = self._follow(text, ids)
+            finally:
+                if target:
+                    self._tokenizer._switch_to_input_mode()
         special = tuple(a or b for a, b in zip(added, self._special(ids), strict=True))
         return Tokens(text, tuple(ids), tuple(_in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
 
@@ -122,7 +126,7 @@ class Text:
 
     def _own_spans(self, text: str, pieces: Sequence[str]) -> list[Span]:
         processor = getattr(self._tokenizer, "current_spm", None) or getattr(self._tokenizer, "sp_model", None)
-        if processor is not None and not text.startswith(">>"):  # Marian's language code is cut off before the pieces
+        if processor is not None:
             found = sentencepiece_spans(self._tokenizer, processor, text)
             if [piece for piece, _ in found] == list(pieces):
                 return [span for _, span in found]
