@@ -52,7 +52,9 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
             info = api.model_info(name, revision=revision, files_metadata=True, timeout=20)
         except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError):
             raise
-        except OSError as error:
+        except Exception as error:
+            if not _is_of_network(error):
+                raise
             return _downloaded_before(name, revision, error)
         sizes, notes = _sizes(info), tuple[str, ...]()
         commit = str(info.sha)
@@ -69,6 +71,11 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
             notes = (f"The weights are Hugging Face's conversion to safetensors (pull request {number}).",)
         total = sum(chosen.values())
         _check_disk(name, total)
+        if not notes and "config.json" in chosen:
+            # By its branch, so that the cache notes which commit that is: without network it is looked up there.
+            hf_hub_download(
+                name, "config.json", revision=revision, endpoint=_endpoint(), cache_dir=constants.HF_HUB_CACHE
+            )
         folder = _download(name, commit, chosen, total, on_progress)
     return Fetched(folder, commit, notes)
 
@@ -131,7 +138,7 @@ def _progress(total: int, on_progress: OnProgress | None) -> Any:
     return Progress
 
 
-def _downloaded_before(name: str, revision: str | None, error: OSError) -> Fetched:
+def _downloaded_before(name: str, revision: str | None, error: Exception) -> Fetched:
     try:
         folder = Path(
             snapshot_download(
@@ -188,9 +195,14 @@ def _sentences(name: str, revision: str | None) -> Iterator[None]:
     except EntryNotFoundError as error:
         raise ModelError(f"{name} lost a file while it was being fetched: try again.") from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore", "httpcore2"):
+        if not _is_of_network(error):
             raise
         raise ModelError(f"{name} could not be fetched: {_reason(error)}.") from error
+
+
+def _is_of_network(error: Exception) -> bool:
+    """Whether an error means that the hub was not reached or failed: httpx's own are no OSError."""
+    return isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore"))
 
 
 def _reason(error: Exception) -> str:
