@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 VALUES = {"axis", "capture", "audio", "colours", "frozen", "layer", "maps", "records", "selection", "tokens", "trace"}
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
-LEVELS = dict.fromkeys(VALUES, 0) | {"export": 2, "webpage": 2, "": 3, "ui": 4, "__main__": 4, "examples": 4}
+LEVELS = dict.fromkeys(VALUES, 0) | {"export": 2, "many": 2, "webpage": 2, "": 3, "ui": 4, "__main__": 4, "examples": 4}
 PAGES_LEVEL = 5
 
 # Who may import what is heavy. Everything else reads maps, and must do without.
