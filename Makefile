@@ -14,6 +14,8 @@ JS := node_modules/.installed
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
 
+# The models of the tests are small: more threads a process would only wait for each other.
+test: export OMP_NUM_THREADS = 1
 test: $(DEV)
 	@$(PY) scripts/browser.py
 	@exec $(PY) -m pytest
@@ -43,7 +45,7 @@ pictures: $(DEV)
 bench: $(DEV)
 	@$(PIP) -q -r benchmarks/requirements.txt
 	@$(PY) scripts/browser.py
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@for name in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf .venv node_modules build dist .pytest_cache .mypy_cache .ruff_cache

@@ -6,9 +6,10 @@ import threading
 import time
 
 import pytest
+import torch
 
 from xattn_viz.models.base import Cancelled
-from xattn_viz.models.gate import turn
+from xattn_viz.models.gate import CORES, RUNS_AT_ONCE, share_cores, turn
 
 
 def test_no_more_than_the_limit_at_once() -> None:
@@ -44,3 +45,12 @@ def test_a_run_that_waits_can_be_cancelled() -> None:
     with turn(gate=gate), pytest.raises(Cancelled), turn(lambda done, total: False, gate):
         pytest.fail("there was no place")
     assert gate.acquire(timeout=0)
+
+
+def test_all_runs_together_have_no_more_threads_than_cores() -> None:
+    before = torch.get_num_threads()
+    try:
+        share_cores()
+        assert 1 <= torch.get_num_threads() <= max(1, CORES // RUNS_AT_ONCE)
+    finally:
+        torch.set_num_threads(before)

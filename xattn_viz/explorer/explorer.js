@@ -32,6 +32,7 @@ const remembered = new Map();
 /** @type {State | null} */
 let latest = null;
 
+const STEADY = 48; // pixels: about two lines of text
 const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, Python hears of the last
 
 /**
@@ -67,6 +68,8 @@ function makeExplorer(root) {
   let telling;
   /** @type {number | null} */
   let asked = null;
+  let placed = "";
+  let high = 0;
 
   const sentences = makeSentences(change);
   const readout = makeReadout();
@@ -111,10 +114,22 @@ function makeExplorer(root) {
     tell("selected", selected);
   }
 
+  /**
+   * The maps keep their height when a line of text above them comes or goes: nothing jumps under the pointer.
+   *
+   * @param {number} measured
+   */
+  function steady(measured) {
+    const place = [trace?.id, root.clientWidth, window.innerHeight].join(" ");
+    if (place === placed && Math.abs(measured - high) < STEADY) return;
+    placed = place;
+    high = measured;
+  }
+
   function paint() {
     if (!trace) return;
     const scene = makeScene(trace, state, readTheme(root, state.colours));
-    const high = mapHeight(root, maps);
+    steady(mapHeight(root, maps));
     readout.paint(scene);
     stepping.paint(scene);
     controls.paint(scene);

@@ -28,7 +28,8 @@ export function makeOverview(change) {
     if (button?.dataset.view) change({ head: button.dataset.view, checked: null });
   });
   stage.addEventListener("keydown", (event) => {
-    const from = tiles.findIndex((tile) => tile.view.name === document.activeElement?.getAttribute("data-view"));
+    const held = event.target instanceof Element ? event.target.getAttribute("data-view") : null;
+    const from = tiles.findIndex((tile) => tile.view.name === held);
     const here = tiles.findIndex((tile) => stage.querySelector(`[data-view="${tile.view.name}"][aria-checked="true"]`));
     const next = neighbour(tiles, from >= 0 ? from : here, event.key);
     if (next === null) return;
@@ -44,6 +45,7 @@ export function makeOverview(change) {
   function paint(scene, height) {
     const width = Math.max(element.clientWidth, 160);
     const key = [scene.trace.id, width, height].join(" ");
+    let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
       const layout = arrange(scene, width, height);
@@ -55,6 +57,8 @@ export function makeOverview(change) {
         title.style.top = `${y}px`;
         return title;
       });
+      const root = /** @type {Document | ShadowRoot} */ (stage.getRootNode());
+      refocus = stage.contains(root.activeElement);
       stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(tile, side)));
     }
     const { dark } = scene.theme;
@@ -69,6 +73,8 @@ export function makeOverview(change) {
       button.setAttribute("aria-checked", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
       button.classList.toggle("xv-pinned-tile", button.dataset.view === scene.pinned?.view.name);
+      // New buttons: the keyboard stays where it was.
+      if (refocus && chosen) button.focus({ preventScroll: true });
     }
   }
   return { element, paint };

@@ -9,11 +9,22 @@ from contextlib import contextmanager
 
 from xattn_viz.models.base import OnStep, report
 
-# Each run already spreads over the cores: more of them at once only share the same processor and multiply the memory.
-RUNS_AT_ONCE = max(2, (os.cpu_count() or 2) // 2)
+# More runs at once would only share the same processor and multiply the memory.
+CORES = os.cpu_count() or 2
+RUNS_AT_ONCE = max(2, CORES // 2)
 POLL_SECONDS = 0.1
 
 _GATE = threading.BoundedSemaphore(RUNS_AT_ONCE)
+
+
+def share_cores() -> None:
+    """Let PyTorch use no more threads than leave each run its share of the cores. For a server; it holds process-wide.
+
+    Threads that wait for each other on busy cores make one small run many times slower (docs/benchmarks.md).
+    """
+    import torch
+
+    torch.set_num_threads(max(1, CORES // RUNS_AT_ONCE))
 
 
 @contextmanager

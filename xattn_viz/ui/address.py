@@ -1,50 +1,83 @@
-"""What the address says: the model and the sentence. The explorer's script writes the rest (head, view) by itself."""
+"""What the address says: model, text, sentence. The explorer's script writes the rest (head, view) by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
 
-#: A longer sentence stays out of the address: browsers and chat programs cut long ones.
+#: A longer text stays out of the address: browsers and chat programs cut long ones.
 LONGEST_TEXT = 1000
 
-# Written by the explorer's script (state.js). They speak of the trace that was shown, so a new example drops them.
-_EXPLORER = ("head", "units", "rows", "special", "scale", "colours", "pinned", "row")
 _PAGE = ("model", "text", "whole", "sentence")
+# Written by the explorer's script (state.js). They speak of the trace that was shown, so another one drops them.
+_TRACE = ("head", "row")
+
+# Streamlit puts every change of the address into the browser's history, and does nothing when the visitor goes back.
+# The handler is a property, so that setting it again (Streamlit calls a script again at will) leaves one handler.
+_SCRIPT = """
+export default function ({ setTriggerValue }) {
+  window.onpopstate = () => setTriggerValue("moved", true);
+  return () => { window.onpopstate = null; };
+}
+"""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the visitor asked for: a model, a text, whole or in sentences, and what to show of it at first."""
+    """What the visitor asked for: a model, a text, whole or in sentences.
+
+    `select` is what to show of it at first; it does not make it another request.
+    """
 
     model: str
     text: str
     whole: bool = False
-    select: Mapping[str, Any] = field(default_factory=dict)
+    select: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-def read(models: list[str], default: Request) -> Request:
-    """The request that the address holds, or the default where it names no known model and holds no text."""
+def read(defaults: Mapping[str, Request]) -> Request:
+    """The request that the address holds; without a text, the default of its model, or the first one of all."""
     said = st.query_params
-    model = said.get("model", default.model)
-    if model not in models:
-        model = default.model
+    default = defaults.get(said.get("model", ""), next(iter(defaults.values())))
     text = said.get("text", "")
     if not text.strip():
-        return default if model == default.model else Request(model, "")
-    return Request(model, text, said.get("whole") == "true")
+        return default
+    return Request(default.model, text, said.get("whole") == "true")
 
 
-def write(request: Request, *, fresh_view: bool = False) -> None:
-    """Make the address say the request. `fresh_view` drops what it says about the view of the trace before."""
-    dropped = (*_PAGE, *_EXPLORER) if fresh_view else _PAGE
+def read_sentence() -> int:
+    """Which sentence of the text the address names, from 1."""
+    said = st.query_params.get("sentence", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 4 and int(said) else 1
+
+
+def write(request: Request, sentence: int = 1, *, same_head: bool = True) -> None:
+    """Make the address say the request, and what to show of it where that is not what was shown before."""
+    dropped = {*_PAGE, "row"} if same_head else {*_PAGE, *_TRACE}
     kept = {name: value for name, value in st.query_params.items() if name not in dropped}
     said = {"model": request.model}
     if len(request.text) < LONGEST_TEXT:
         said["text"] = request.text
-    if request.whole:
-        said["whole"] = "true"
+        if request.whole:
+            said["whole"] = "true"
+        if sentence > 1:
+            said["sentence"] = str(sentence)
+    if not same_head:
+        said |= request.select
     st.query_params.from_dict({**kept, **said})
+
+
+def follow(moved: Callable[[], None]) -> None:
+    """Call `moved` when the visitor goes back or forth in the browser's history."""
+    with st.container(key="history"):
+        _component()(key="address", on_moved_change=moved)
+
+
+@cache
+def _component() -> ComponentRenderer:
+    return st.components.v2.component("xattn_viz_address", js=_SCRIPT)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import EXAMPLES, Example
 from xattn_viz.models import registry
@@ -14,59 +14,83 @@ from xattn_viz.ui import address
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
 
-_WHOLE_HELP = (
-    "Translate the text as one segment instead of sentence by sentence. These models were trained on single sentences: "
-    "on longer input they may skip or merge sentences."
+_CAVEAT = "Attention weights show where a head read from. They do not show why the model chose a word."
+_WHOLE_HELP = "Translate the text as one segment instead of sentence by sentence."
+_WHOLE_RISK = (
+    "Whole text: the model was trained on single sentences, so on a longer text it may skip, repeat or merge some."
 )
 
 
 def request() -> Request:
-    """The widgets, and what they ask for. What the visitor typed is kept for each direction."""
+    """The widgets, and what they ask for. What the visitor had translated is kept for each direction."""
     state = st.session_state
-    titles = {card.name: card.title for card in registry.cards() if card.input_kind == "text"}
+    titles = {card.name: card.title for card in registry.cards() if card.name in _defaults()}
     if "request" not in state:
-        state.request = address.read(list(titles), _of(EXAMPLES[0]))
         state.typed = {}
+        _show_address()
     current: Request = state.request
     state.setdefault("direction", current.model)
     state.setdefault("text", current.text)
     state.setdefault("whole", current.whole)
     shown = _examples(current.model)
-    direction, example, rest = st.columns([2, 2.4, 8], vertical_alignment="bottom", gap="small")
-    direction.selectbox("Direction", list(titles), format_func=titles.__getitem__, key="direction", on_change=_turn)
-    example.selectbox(
-        "Examples",
-        range(len(shown)),
-        format_func=lambda i: shown[i].text,
-        index=None,
-        placeholder="Examples",
-        key="example",
-        on_change=_take_example,
-    )
-    with rest.form("translate", enter_to_submit=True):
-        field, whole, button = st.columns([8, 2, 1.6], vertical_alignment="bottom", gap="small")
-        field.text_input("Sentence", key="text", placeholder="Type a sentence and press Enter", max_chars=None)
-        whole.checkbox("Whole text", key="whole", help=_WHOLE_HELP)
-        button.form_submit_button("Translate", type="primary", on_click=_translate, width="stretch")
-    _say_what_to_notice(state.request)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
+        st.selectbox(
+            "Direction",
+            list(titles),
+            format_func=titles.__getitem__,
+            key="direction",
+            on_change=_turn,
+            label_visibility="collapsed",
+            width=185,
+        )
+        st.selectbox(
+            "Examples",
+            range(len(shown)),
+            format_func=lambda i: shown[i].text,
+            index=None,
+            placeholder="Examples",
+            key="example",
+            on_change=_take_example,
+            label_visibility="collapsed",
+            width=135,
+        )
+        with (
+            st.form("translate", enter_to_submit=True, border=False),
+            st.container(horizontal=True, vertical_alignment="center", gap="small"),
+        ):
+            st.text_input(
+                "Sentence",
+                key="text",
+                placeholder="Type a sentence and press Enter",
+                max_chars=None,
+                label_visibility="collapsed",
+            )
+            st.checkbox("Whole text", key="whole", help=_WHOLE_HELP)
+            st.form_submit_button("Translate", type="primary", on_click=_translate)
+    address.follow(_show_address)
     return current
 
 
-def sentence_of(traces: Sequence[Trace]) -> Trace:
-    """The trace to show: the only one, or the one that the visitor pages to."""
-    if len(traces) == 1:
-        return traces[0]
+def sentence_of(traces: Sequence[Trace], line: DeltaGenerator) -> Trace:
+    """The trace to show: the only one, or the one paged to. `line` says which it is, and what to notice."""
     state = st.session_state
-    state.setdefault("sentence", 1)
     state.sentence = min(state.sentence, len(traces))
-    back, forth, where = st.columns([0.6, 0.6, 12], vertical_alignment="center", gap="small")
-    back.button("◀", key="previous", disabled=state.sentence <= 1, on_click=_page, args=(-1,), help="Sentence before")
-    forth.button(
-        "▶", key="next", disabled=state.sentence >= len(traces), on_click=_page, args=(1,), help="Next sentence"
-    )
-    where.caption(f"Sentence {state.sentence} of {len(traces)}")
+    with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
+        if len(traces) > 1:
+            first, last = state.sentence <= 1, state.sentence >= len(traces)
+            st.button("◀ Previous", key="previous", disabled=first, on_click=_page, args=(-1,))
+            st.button("Next ▶", key="next", disabled=last, on_click=_page, args=(1,))
+            st.markdown(f"Sentence {state.sentence} of {len(traces)}", width="content")
+        st.caption(literal(_remark(state.request)))
     chosen: int = state.sentence - 1
     return traces[chosen]
+
+
+def _remark(request: Request) -> str:
+    for example in EXAMPLES:
+        if request == _of(example):
+            return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
+    return _WHOLE_RISK if request.whole else _CAVEAT
 
 
 def _examples(model: str) -> list[Example]:
@@ -78,22 +102,40 @@ def _of(example: Example) -> Request:
     return Request(example.model, example.text, select={"head": f"{example.layer + 1}.{example.head + 1}"})
 
 
-def _ask(request: Request, *, fresh_view: bool = False) -> None:
+def _defaults() -> dict[str, Request]:
+    """The first example of each model: what is shown before anything is typed."""
+    defaults: dict[str, Request] = {}
+    for example in EXAMPLES:
+        defaults.setdefault(example.model, _of(example))
+    return defaults
+
+
+def _show_address() -> None:
+    """Show what the address says: at first, and after a step back in the browser's history."""
+    state = st.session_state
+    state.request = address.read(_defaults())
+    state.sentence = address.read_sentence()
+    _fill_in(state.request)
+
+
+def _fill_in(request: Request) -> None:
+    state = st.session_state
+    state.direction, state.text, state.whole, state.example = request.model, request.text, request.whole, None
+
+
+def _ask(request: Request, *, same_head: bool = True) -> None:
     """Change what is shown. Callbacks only: they run before the page does."""
-    st.session_state.request = request
-    st.session_state.sentence = 1
-    address.write(request, fresh_view=fresh_view)
+    state = st.session_state
+    state.request, state.sentence, state.stopped = request, 1, None
+    address.write(request, same_head=same_head)
 
 
 def _turn() -> None:
     state = st.session_state
-    state.typed[state.request.model] = state.text
-    first = _of(_examples(state.direction)[0])
-    typed = state.typed.get(state.direction)
-    wanted = first if typed in (None, first.text) else replace(first, text=typed, select={})
-    state.text = wanted.text
-    state.example = None
-    _ask(wanted, fresh_view=True)
+    state.typed[state.request.model] = state.request
+    wanted = state.typed.get(state.direction, _defaults()[state.direction])
+    _fill_in(wanted)
+    _ask(wanted, same_head=False)
 
 
 def _take_example() -> None:
@@ -102,7 +144,7 @@ def _take_example() -> None:
         return
     wanted = _of(_examples(state.request.model)[state.example])
     state.text, state.whole = wanted.text, False
-    _ask(wanted, fresh_view=True)
+    _ask(wanted, same_head=False)
 
 
 def _translate() -> None:
@@ -111,10 +153,6 @@ def _translate() -> None:
 
 
 def _page(step: int) -> None:
-    st.session_state.sentence += step
-
-
-def _say_what_to_notice(request: Request) -> None:
-    for example in EXAMPLES:
-        if request == _of(example):
-            st.caption(literal(f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"))
+    state = st.session_state
+    state.sentence += step
+    address.write(state.request, state.sentence)

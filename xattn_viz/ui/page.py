@@ -11,31 +11,46 @@ from streamlit.navigation.page import Page
 
 PAGES = Path("pages")
 
-# The frame is kept thin, so that sentence, translation, overview and map fit one screen of 1280 × 720. A primary button
-# takes dark ink in the dark theme, where white on amber would be too faint.
+# The frame is kept thin, so that sentence, translation, overview and map fit one screen of 1280 × 720; on a very wide
+# screen all grows. A primary button takes dark ink in the dark theme, where white on amber would be too faint. The
+# page has a Stop button of its own, so Streamlit's does not show.
 _CSS = """
 <style>
+html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stMainBlockContainer"] { padding: 0.75rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
 [data-testid="stHeader"] { min-height: 0; height: 2.25rem; background: transparent; }
+[data-testid="stHeader"], [data-testid="stHeader"] * { pointer-events: none; } /* it lies over the controls */
+[data-testid="stHeader"] :is(button, a, button *, a *) { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
-[data-testid="stForm"] { border: 0; padding: 0; }
+[data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
-button[kind="primaryFormSubmit"] p, button[kind="primary"] p { color: var(--st-background-color, #0e0f13); }
+button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
+[data-testid="stCaptionContainer"] { opacity: 1; }
+[data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
+.st-key-controls { padding-inline-end: 2.25rem; } /* beside the menu */
+.st-key-history { display: none; }
+.st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 34rem); }
+.st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 18rem); }
+.st-key-line, .st-key-progress { min-height: 1.9rem; }
+.st-key-line button, .st-key-progress button { min-height: 1.9rem; padding: 0 0.75rem; }
 </style>
 """
 
 
 def navigation() -> Page:
-    """The pages and the one to run. `app.py` calls it, and so does every page, see `begin`."""
-    return st.navigation([st.Page(PAGES / "translate.py", title="Translate", default=True)], position="top")
+    """The pages and the one to run; for `app.py`."""
+    translate = PAGES / "translate.py"
+    pages = [
+        # The default page lives at /, whatever its own path is; so that whoever asks for /translate finds it too, that
+        # path is a page that the menu leaves out.
+        st.Page(translate, title="Translate", url_path="start", default=True),
+        st.Page(translate, title="Translate", url_path="translate", visibility="hidden"),
+    ]
+    return st.navigation(pages, position="top")
 
 
 def begin() -> None:
-    """Set a page up; safe to call any number of times.
-
-    On a fresh process a deep link can run a page once without `app.py`; declaring the same navigation here keeps the
-    menu right.
-    """
+    """What every page begins with: its title and icon, and the look of the frame. Safe to call any number of times."""
     st.set_page_config(page_title="xattn_viz", page_icon=_icon(), layout="wide")
     st.html(_CSS)
 

@@ -63,16 +63,16 @@ def below(trace: Trace) -> None:
     """Downloads, notes about this run, the caveat, and whose model this is."""
     for note in trace.provenance.get("notes", ()):
         st.caption(literal(note))
-    columns = st.columns([1, 1, 1, 1, 6])
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
         "HTML": ("text/html", lambda: export.html(trace)),
         "NPZ": ("application/octet-stream", lambda: store.to_bytes(trace)),
         "JSON": ("application/json", lambda: export.json(trace)),
         "CSV": ("text/csv", lambda: export.csv(trace)),
     }
-    for column, (name, (mime, make)) in zip(columns, downloads.items(), strict=False):
-        file = f"attention.{name.lower()}"
-        column.download_button(name, make, file, mime, on_click="ignore", key=name, width="stretch")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("Download this sentence\u2019s maps:", width="content")
+        for name, (mime, make) in downloads.items():
+            st.download_button(name, make, f"attention.{name.lower()}", mime, on_click="ignore", key=name)
     st.caption(_CAVEAT)
     card = next((card for card in registry.cards() if card.name == trace.provenance.get("model")), None)
     if card:

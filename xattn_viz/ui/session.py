@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
+from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
 
 Traces = tuple[Trace, ...]
+_LOG = logging.getLogger(__name__)
 
 REMEMBERED_BYTES = 256_000_000
 #: Between two signs of progress: drawing more often would slow the run down.
@@ -52,17 +57,20 @@ def _remembered() -> Remembered:
     return Remembered(REMEMBERED_BYTES)
 
 
-def traces(request: Request) -> Traces | None:
-    """The traces of a request. Where there are none a sentence on the page says why, and the last ones stay in view."""
+def traces(request: Request, line: DeltaGenerator) -> Traces | None:
+    """The traces of a request; `line` shows the progress of a run.
+
+    Where there are none a sentence on the page says why, and the last ones stay in view.
+    """
     state = st.session_state
+    problem = st.empty()
     found = _remembered().get(request) or _shipped(request)
-    if found is None and state.get("stopped") != request:
-        found = _traced(request)
-        if found is not None:
-            _remembered().put(request, found)
+    if found is None and state.get("stopped") == request:
+        problem.info("Stopped. Press Translate to start again.")
     elif found is None:
-        st.info("Stopped. Press Translate to start again.")
+        found = _traced(request, line, problem)
     if found is not None:
+        _remembered().put(request, found)
         state.shown = found
     shown: Traces | None = state.get("shown")
     return shown
@@ -71,27 +79,33 @@ def traces(request: Request) -> Traces | None:
 def _shipped(request: Request) -> Traces | None:
     for example in examples.EXAMPLES:
         if (example.model, example.text) == (request.model, request.text):
-            trace = examples.load(example.slug)
+            try:
+                trace = examples.load(example.slug)
+            except ValueError as error:
+                _LOG.warning("The shipped trace of %s is traced anew: %s", example.slug, error)
+                return None
             return None if trace is None else (trace,)
     return None
 
 
-def _traced(request: Request) -> Traces | None:
-    place = st.empty()
-    with place.container():
-        progress, stop = st.columns([8, 1], vertical_alignment="center")
-        bar = progress.progress(0.0, text="Loading the model …")
-        stop.button("Stop", on_click=_stop, args=(request,), width="stretch")
+def _traced(request: Request, line: DeltaGenerator, problem: DeltaGenerator) -> Traces | None:
+    with line.container(horizontal=True, vertical_alignment="center", key="progress"):
+        bar = st.progress(0.0, text="Loading the model …")
+        st.button("Stop", on_click=_stop, args=(request,))
     try:
+        share_cores()
         model = registry.load(request.model)
         return tuple(
             model.traces(request.text, whole_text=request.whole, keep_projections=True, on_step=_progress(bar.progress))
         )
     except (InputError, ModelError) as error:
-        st.error(literal(str(error)))
-        return None
+        problem.error(literal(str(error)))
+    except Exception:
+        _LOG.exception("Tracing failed")
+        problem.error("This text could not be traced: the program has a fault. The server\u2019s log says more.")
     finally:
-        place.empty()
+        line.empty()
+    return None
 
 
 def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
@@ -114,4 +128,9 @@ def _stop(request: Request) -> None:
 
 
 def _size(traces: Traces) -> int:
-    return sum(maps.weights.nbytes for trace in traces for maps in trace.maps)
+    return sum(_bytes(maps) for trace in traces for maps in trace.maps)
+
+
+def _bytes(maps: AttentionMaps) -> int:
+    kept = maps.projections
+    return maps.weights.nbytes + (kept.queries.nbytes + kept.keys.nbytes if kept else 0)

@@ -1,0 +1,143 @@
+"""How soon a choice is on screen: another head or layer, and another trace that is already there.
+
+Head or layer: arrow keys move over the overview, through every head of every layer and back. From the key event to the
+end of the painting of the frame that shows the chosen map, by the page's own clock; the page also notes when messages
+of the server arrive, and none may come in between, so that the map cannot have waited for one. Tried on the example
+that the app opens with and on the longest sentence of the tests. To reach: a median of at most 50 ms; the worst is
+reported.
+
+Trace: a text of two sentences, traced beforehand; the button for the next or previous one is clicked. From the click to
+the painted map of the other sentence. The peer is an empty rerun of the same page: a click on Translate with nothing
+changed, until Streamlit says that the script has ended and that frame is painted. In turn, 20 pairs. To reach: at most
+1.5. Reported besides: an empty rerun of a page that only holds a button and a counter, the least that Streamlit can do.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page
+
+from benchmarks._browser import EXPLORER, RESTING, app, browser, cold_page
+from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
+
+SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "sentences.en.txt"
+TWO = "The old bridge was closed for repairs. My sister sells apples at the market."
+PAIRS = 20
+QUIET = 700  # milliseconds: what a key or click before set off has ended by then
+COUNTER = """
+import streamlit as st
+st.session_state.setdefault("count", 0)
+st.session_state.count += st.button("Again")
+st.text(f"count {st.session_state.count}")
+"""
+
+# Notes when each message of the server arrives. answer() times a key or click until ready() holds and is painted.
+_NOTES = """
+window.heard = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...given) { super(...given); this.addEventListener("message", () => heard.push(performance.now())); }
+};
+window.answer = (kind, ready) => {
+  window.answered = new Promise((resolve, reject) => addEventListener(kind, (event) => {
+    setTimeout(() => reject(new Error(`nothing was painted within 30 s of this ${kind}`)), 30000);
+    const before = ready(null);
+    painted(() => ready(before)).then((end) => resolve(
+      { took: end - event.timeStamp, messages: heard.filter((at) => at > event.timeStamp && at < end).length }));
+  }, { capture: true, once: true }));
+};
+"""
+_HEAD = f"(before) => before === null ? {EXPLORER}.dataset.head : {EXPLORER}.dataset.head !== before"
+_TRACE = f"(before) => before === null ? {EXPLORER}.dataset.trace : {EXPLORER}.dataset.trace !== before"
+_COUNT = """(before) => { const said = document.querySelector("[data-testid=stText]").textContent;
+  return before === null ? said : said !== before; }"""
+# An empty rerun shows no change but that of the state: it must first be seen to run.
+_RERUN = f"""(before) => {{ if (before === null) {{ window.ran = false; return 0; }}
+  const resting = {RESTING}; window.ran ||= !resting; return window.ran && resting; }}"""
+
+
+def key_to_paint(page: Page, key: str) -> tuple[float, int]:
+    """Seconds from an arrow key in the overview to the painted map, and how many messages came in between."""
+    page.evaluate(f"() => answer('keydown', {_HEAD})")
+    page.keyboard.press(key)
+    answer = page.evaluate("() => answered")
+    page.wait_for_timeout(QUIET)
+    return answer["took"] / 1000, answer["messages"]
+
+
+def click_to_paint(page: Page, buttons: str, ready: str) -> float:
+    """Seconds from a click on the enabled one of these buttons until `ready` is painted."""
+    page.evaluate(f"() => answer('click', {ready})")
+    page.locator(buttons).and_(page.locator(":enabled")).click()
+    answer = page.evaluate("() => answered")
+    page.wait_for_function(f"() => {RESTING}")
+    page.wait_for_timeout(QUIET)
+    return float(answer["took"]) / 1000
+
+
+def keys(launched: Browser, name: str, address: str) -> None:
+    """Print how soon heads and layers change on the page at that address."""
+    with cold_page(launched, _NOTES) as page:
+        page.goto(address)
+        chosen = page.locator(".xv [role=radio][aria-checked=true]")
+        chosen.wait_for(timeout=120_000)
+        page.wait_for_function(f"() => {RESTING}")
+        page.wait_for_timeout(2 * QUIET)
+        chosen.focus()
+        page.keyboard.press("Home")
+        page.wait_for_timeout(QUIET)
+        steps = page.locator(".xv-tiles button").count() - 1
+        answers = [key_to_paint(page, key) for key in ["ArrowRight"] * steps + ["ArrowLeft"] * steps]
+        tokens = page.locator(".xv-sentence .xv-text").count()
+    times, messages = [took for took, _ in answers], sum(count for _, count in answers)
+    said = f"{len(times)} keys, {tokens} tokens, median {milliseconds(times)}, worst {max(times) * 1000:.0f} ms, "
+    said += f"messages of the server in between: {messages}"
+    figure(f"key to painted map / 50 ms, {name}", median(times) / 0.05, at_most=1, details=said)
+
+
+def clicks(launched: Browser, address: str) -> None:
+    """Print how soon a cached trace is painted, against an empty rerun."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        cold_page(launched, _NOTES) as page,
+        cold_page(launched, _NOTES) as bare,
+    ):
+        Path(folder, "app.py").write_text(COUNTER, encoding="utf-8")
+        with app(cwd=Path(folder)) as server:
+            bare.goto(server.url)
+            bare.get_by_text("count 0").wait_for()
+            page.goto(address)
+            page.locator(".xv[data-painted]").wait_for(timeout=120_000)
+            page.wait_for_function(f"() => {RESTING}")
+            pager, translate = ".st-key-next button, .st-key-previous button", "[data-testid=stFormSubmitButton] button"
+            measures = {
+                "trace": lambda: click_to_paint(page, pager, _TRACE),
+                "empty": lambda: click_to_paint(page, translate, _RERUN),
+                "least": lambda: click_to_paint(bare, "[data-testid=stButton] button", _COUNT),
+            }
+            interleaved(measures, 2)
+            times = interleaved(measures, PAIRS)
+    for peer, name, at_most in (("empty", "an empty rerun", 1.5), ("least", "an empty rerun of a bare page", None)):
+        said = f"{PAIRS} pairs, medians {milliseconds(times['trace'])} and {milliseconds(times[peer])}"
+        ratio = paired_ratio(times["trace"], times[peer])
+        figure(f"click to painted map of a cached trace / {name}", ratio, at_most=at_most, details=said)
+
+
+def main() -> None:
+    """Measure, and print the figures."""
+    longest = max(SENTENCES.read_text(encoding="utf-8").splitlines(), key=len)
+    with app() as server, browser() as launched:
+
+        def asking(text: str) -> str:
+            return f"{server.url}/?{urlencode({'model': 'firefox-en-pt', 'text': text})}"
+
+        keys(launched, "the first example", server.url)
+        keys(launched, "a long sentence", asking(longest))
+        clicks(launched, asking(TWO))
+
+
+if __name__ == "__main__":
+    main()

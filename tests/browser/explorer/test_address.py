@@ -1,0 +1,74 @@
+"""The address follows what is looked at, without steps in the history, and brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
+from xattn_viz.tokens import visible
+
+
+def said(explorer: Explorer) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(explorer.page.url).query).items()}
+
+
+def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[..., Page]) -> None:
+    page = explorer.page
+    steps = page.evaluate("history.length")
+    explorer.choose("1.2")
+    explorer.press("Pin")
+    explorer.choose("2.mean")
+    explorer.press("Words")
+    explorer.press("Read")
+    explorer.press("Common")
+    page.get_by_label("Colour map").select_option("cividis")
+    page.get_by_label("</s> shown").uncheck()
+    words = explorer.maps.by_input_token().to_words().without_special()
+    explorer.page.locator(".xv-rows .xv-text:not([hidden])").nth(1).click()
+    row = int(explorer.data("row"))
+    wanted = {
+        "head": "2.mean",
+        "units": "words",
+        "rows": "input",
+        "special": "false",
+        "scale": "common",
+        "colours": "cividis",
+        "pinned": "1.2",
+    } | ({"row": str(row)} if row else {})
+    assert {name: said(explorer).get(name) for name in wanted} == wanted
+    assert page.evaluate("history.length") == steps
+    if explorer.where == "app":
+        assert said(explorer)["text"] == explorer.trace.input
+
+    other = open_page()
+    other.goto(page.url)
+    again = Explorer(other, explorer.trace, explorer.where)
+    labels = [visible(label) for label in explorer.maps.keys.labels or ()]
+    expect(other.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
+    assert (again.data("head"), again.data("row")) == ("2.mean", str(row))
+    expect(other.locator('[aria-label="Pinned map"] h3')).to_have_text("Layer 1, head 2")
+    for value in ("words", "input", "common"):
+        expect(other.locator(f'[data-value="{value}"]')).to_have_attribute("aria-pressed", "true")
+    expect(other.get_by_label("Colour map")).to_have_value("cividis")
+    expect(other.get_by_label("</s> shown")).not_to_be_checked()
+    top = float(again.stage().get_attribute("data-top") or 0)
+    assert_painted(again.pixels(), weights_of(words, "2.mean"), top, colour_map="cividis", off=3)
+
+
+def test_nonsense_in_the_address_is_ignored(explorer: Explorer, open_page: Callable[..., Page]) -> None:
+    explorer.choose("1.1")
+    page = open_page()
+    nonsense = "head=9.99&units=<b>&rows=0&special=maybe&scale=huge&colours=jet&pinned=7.7&row=99999"
+    base, _, query = explorer.page.url.partition("?")
+    kept = "&".join(part for part in query.split("&") if part.startswith(("text=", "model=")))
+    page.goto(f"{base}?{kept}&{nonsense}")
+    other = Explorer(page, explorer.trace, explorer.where)
+    labels = [visible(label) for label in explorer.maps.keys.labels or ()]
+    expect(page.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
+    assert other.data("head") == "1.1"
+    assert other.said() == "Hover or choose a token to read its weights here."
+    weights = weights_of(explorer.maps, "1.1")
+    assert_painted(other.pixels(), weights, float(weights.max()))

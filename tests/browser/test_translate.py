@@ -1,0 +1,161 @@
+"""The page as a visitor meets it: the first map, a typed sentence, a long text, the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import xattn_viz as xv
+from tests.server import Server
+from xattn_viz.examples import EXAMPLES
+
+from . import translate as visitor
+from .conftest import Watch
+
+TWENTY_WORDS = "The old fisherman who lived near the harbour told the children a long story about a whale and a storm."
+THREE = ("My sister bought three red apples.", "We will leave tomorrow.", "Nobody knows where the keys are.")
+
+
+@cache
+def translated(model: str, text: str) -> str:
+    """What the model says without the page."""
+    return str(xv.load(model).trace(text).output)
+
+
+def test_the_first_map_needs_neither_a_click_nor_torch(fresh_app: Callable[[], Server], page: Page) -> None:
+    server = fresh_app()
+    visitor.open_app(page, server.url)
+    visitor.expect_source(page, EXAMPLES[0].text)
+    assert (
+        page.evaluate(
+            """() => {
+          const map = document.querySelector('.xv') ?? [...document.querySelectorAll('*')]
+            .map((e) => e.shadowRoot?.querySelector('.xv')).find(Boolean);
+          const canvas = map.querySelector('.xv-stage canvas');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+        )
+        > 8
+    ), "The map shows many colours."
+    maps = Path(f"/proc/{server.process.pid}/maps")
+    if maps.exists():  # Linux lists what a process has loaded
+        assert "libtorch" not in maps.read_text()
+    visitor.translate(page, "The dog sleeps.")
+    visitor.expect_source(page, "The dog sleeps.")
+    if maps.exists():
+        assert "libtorch" in maps.read_text(), "The check above would not have seen torch."
+
+
+@pytest.mark.parametrize("text", [EXAMPLES[0].text, TWENTY_WORDS], ids=["example", "twenty words"])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_everything_is_on_one_screen(app_url: str, open_page: Callable[..., Page], text: str, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    visitor.open_app(page, app_url)
+    visitor.translate(page, text)
+    visitor.expect_source(page, text)
+    expect(page.locator(".st-key-progress")).to_have_count(0)
+    page.wait_for_timeout(300)  # the layout settles after the last message
+    for what in (".xv-columns", ".xv-rows", ".xv-tiles", ".xv-stage canvas >> nth=0"):
+        place = visitor.box(page.locator(what).first)
+        assert place["y"] >= 0, what
+        assert place["y"] + place["height"] <= 720, what
+        assert place["x"] + place["width"] <= 1280, what
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
+
+
+@pytest.mark.parametrize("press", ["Enter", "button"])
+def test_a_typed_sentence_is_translated(app_url: str, page: Page, press: str) -> None:
+    text = f"Seven green parrots sang near the {press} yesterday."
+    visitor.open_app(page, app_url)
+    visitor.field(page).fill(text)
+    if press == "Enter":
+        visitor.field(page).press("Enter")
+    else:
+        page.get_by_role("button", name="Translate").click()
+    visitor.expect_source(page, text)
+    assert visitor.sentence(visitor.output(page)) == translated("firefox-en-pt", text)
+
+
+def test_lines_that_are_pasted_become_one_line(app_url: str, page: Page) -> None:
+    visitor.open_app(page, app_url)
+    visitor.field(page).fill("")
+    page.keyboard.insert_text("Good\nmorning.")
+    visitor.field(page).press("Enter")
+    visitor.expect_source(page, "Good morning.")
+
+
+def test_a_long_text_is_paged_and_the_address_says_where(
+    app_url: str, page: Page, open_page: Callable[..., Page]
+) -> None:
+    visitor.open_app(page, app_url)
+    visitor.translate(page, " ".join(THREE))
+    visitor.expect_source(page, THREE[0])
+    expect(page.get_by_text("Sentence 1 of 3", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    for text in THREE[1:]:
+        page.get_by_role("button", name="Next ▶").click()
+        visitor.expect_source(page, text)
+        assert visitor.sentence(visitor.output(page)) == translated("firefox-en-pt", text)
+    expect(page.get_by_role("button", name="Next ▶")).to_be_disabled()
+    page.get_by_role("button", name="Previous").click()
+    visitor.expect_source(page, THREE[1])
+
+    another = open_page()
+    another.goto(page.url)
+    visitor.expect_source(another, THREE[1])
+    expect(another.get_by_text("Sentence 2 of 3", exact=True)).to_be_visible()
+
+
+def test_whole_text_is_one_trace_and_says_what_it_risks(app_url: str, page: Page) -> None:
+    visitor.open_app(page, app_url)
+    visitor.field(page).fill(" ".join(THREE[:2]))
+    page.get_by_text("Whole text", exact=True).click()
+    page.get_by_role("button", name="Translate").click()
+    visitor.expect_source(page, " ".join(THREE[:2]))
+    expect(page.get_by_text("it may skip, repeat or merge some")).to_be_visible()
+    assert page.get_by_role("button", name="Next ▶").count() == 0
+
+
+def test_back_and_forth_in_the_history_shows_what_the_address_says(app_url: str, page: Page) -> None:
+    visitor.open_app(page, app_url)
+    for text in ("The river is cold.", "The bridge is old."):
+        visitor.translate(page, text)
+        visitor.expect_source(page, text)
+    page.go_back()
+    visitor.expect_source(page, "The river is cold.")
+    expect(visitor.field(page)).to_have_value("The river is cold.")
+    page.go_forward()
+    visitor.expect_source(page, "The bridge is old.")
+
+
+def test_the_address_opens_the_same_thing(app_url: str, page: Page, open_page: Callable[..., Page]) -> None:
+    visitor.open_app(page, app_url, model="firefox-pt-en")
+    visitor.translate(page, "A chuva parou & o sol abriu? Não 100%.")
+    visitor.expect_source(page, "A chuva parou & o sol abriu?")
+    page.get_by_role("radio", name="Layer 1, head 3").click()
+    expect(visitor.explorer(page)).to_have_attribute("data-head", "1.3")
+    assert parse_qs(urlsplit(page.url).query)["head"] == ["1.3"]
+    another = open_page()
+    another.goto(page.url)
+    visitor.expect_source(another, "A chuva parou & o sol abriu?")
+    expect(visitor.explorer(another)).to_have_attribute("data-head", "1.3")
+    assert visitor.sentence(visitor.output(another)) == visitor.sentence(visitor.output(page))
+
+
+@pytest.mark.parametrize("path", ["/", "/translate", "/translate?text=Hello."])
+def test_a_deep_link_opens_on_a_fresh_server(
+    fresh_app: Callable[[], Server], page: Page, watch: Watch, path: str
+) -> None:
+    watch.allow("404")  # Streamlit's script looks for the server below the path first
+    server = fresh_app()
+    for _ in ("cold", "warm"):
+        page.goto(server.url + path)
+        visitor.expect_source(page, "Hello." if "text" in path else EXAMPLES[0].text)
+        assert page.get_by_role("dialog").count() == 0
+        assert page.title() == "xattn_viz"

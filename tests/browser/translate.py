@@ -1,0 +1,64 @@
+"""How a visitor uses the page: open it, type, wait for the map, read what is shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Locator, Page, expect
+
+#: A run may wait for torch, the model and other tests on a slow machine.
+PATIENCE = 60_000
+expect.set_options(timeout=20_000)
+
+
+def open_app(page: Page, url: str, **said: str) -> None:
+    """Open the page at an address that says `said`, and wait for the first map."""
+    page.goto(f"{url}/?{urlencode(said)}")
+    explorer(page).wait_for(timeout=PATIENCE)
+
+
+def explorer(page: Page) -> Locator:
+    """The explorer, once it has painted."""
+    return page.locator(".xv[data-painted]")
+
+
+def field(page: Page) -> Locator:
+    """Where the sentence is typed."""
+    return page.get_by_label("Sentence", exact=True)
+
+
+def translate(page: Page, text: str) -> None:
+    """Type a text and press Enter."""
+    field(page).fill(text)
+    field(page).press("Enter")
+
+
+def source(page: Page) -> Locator:
+    """The source sentence as the explorer shows it."""
+    return page.get_by_role("listbox", name="Source sentence")
+
+
+def output(page: Page) -> Locator:
+    """The translation as the explorer shows it."""
+    return page.get_by_role("listbox", name="Output sentence")
+
+
+def sentence(locator: Locator) -> str:
+    """A shown sentence as it is read: without the end mark and the marks of tokens that are only a blank."""
+    shown = (locator.text_content() or "").replace("␣", " ")
+    return re.sub(r"\s*</s>$", "", " ".join(shown.split()))
+
+
+def expect_source(page: Page, text: str) -> None:
+    """Wait until the trace of a text is shown."""
+    blank = "[\\s␣]+".join(map(re.escape, text.split()))
+    expect(source(page)).to_have_text(re.compile(rf"^[\s␣]*{blank}[\s␣]*</s>\s*$"), timeout=PATIENCE)
+
+
+def box(locator: Locator) -> dict[str, Any]:
+    """Where something is: x, y, width, height in pixels."""
+    found = locator.bounding_box()
+    assert found is not None
+    return dict(found)
