@@ -60,7 +60,6 @@ class Recording:
     kinds: Collection[MapKind] = ()
     ablate: Mapping[Site, Collection[int]] = field(default_factory=dict)
     projections: bool = False
-    items: slice = field(default_factory=lambda: slice(None))
     seen: dict[Site, list[Seen]] = field(default_factory=dict)
 
     def layers(self, kind: MapKind) -> list[Seen]:
@@ -79,17 +78,15 @@ def recording(
     *,
     ablate: Collection[tuple[MapKind, int, int]] = (),
     projections: bool = False,
-    items: slice = slice(None),
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
-    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides; `items` are those of
-    the batch to record (heads are ablated in all).
+    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
     """
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections, items)
+    made = Recording(sites, tuple(kinds), off, projections)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -141,17 +138,16 @@ def _attend(
     if off:
         output[:, :, off] = 0
     if site.kind in current.kinds:
-        seen = _see(module, query, key, attention_mask, settings, current)
+        seen = _see(module, query, key, attention_mask, settings, current.projections)
         seen.weights[:, off] = 0
         current.seen.setdefault(site, []).append(seen)
     return output, None
 
 
 def _see(
-    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], wishes: Recording
+    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], projections: bool
 ) -> Seen:
-    q, k = query[wishes.items].detach().float(), key[wishes.items].detach().float()
-    mask = mask if mask is None or mask.shape[0] == 1 else mask[wishes.items]
+    q, k = query.detach().float(), key.detach().float()
     if k.shape[1] != q.shape[1]:  # grouped queries: several heads share their keys
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
     scaling = settings.get("scaling")
@@ -161,7 +157,7 @@ def _see(
     scores = scores if bias is None else scores + bias
     # A row with every key masked is 0/0; fused attention gives zeros there.
     weights = scores.softmax(-1).masked_fill(scores.isneginf().all(-1, keepdim=True), 0)
-    if not wishes.projections:
+    if not projections:
         return Seen(weights.cpu())
     return Seen(weights.cpu(), q.cpu(), k.cpu(), None if bias is None else bias.cpu(), scale)
 

@@ -12,7 +12,7 @@ from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnStep
 from xattn_viz.models.gate import turn
 from xattn_viz.models.segments import check_text, sentences
-from xattn_viz.models.seq2seq.decoding import Frame, decoder_positions, generate, length_limit, steps
+from xattn_viz.models.seq2seq.decoding import Frame, Written, decoder_positions, generate, length_limit, steps
 from xattn_viz.models.seq2seq.languages import language_id, prompt
 from xattn_viz.models.seq2seq.replay import Runner, attention_maps
 from xattn_viz.models.seq2seq.settings import Identity, Settings, Size, check, provenance
@@ -47,7 +47,8 @@ class Seq2SeqAdapter(Adapter):
 
         Besides the card's options: `max_new_tokens` bounds the output (else as the checkpoint says), `hypothesis`
         picks another of the beams than the best (0). Probabilities are over the whole vocabulary, before any of the
-        checkpoint's own rules of generation; `hypotheses` are the other beams.
+        checkpoint's own rules of generation; `hypotheses` are the other beams, with the log-probability of what the
+        search chose (what was given or forced counts as certain).
 
         Input beyond the model's positions is cut, and `provenance["notes"]` says so.
         """
@@ -87,7 +88,7 @@ class Seq2SeqAdapter(Adapter):
             ids = torch.tensor([source.ids], device=self.runner.model.device)
             encoded, _ = self.runner.encode(ids, Settings(kinds=()))
             found = generate(self.runner.model, ids, encoded, self._frame(settings), (), settings, None)
-        return self.text.output(found[0]).text
+        return self.text.output(found[0].ids).text
 
     def _source(self, text: str, settings: Settings) -> tuple[Tokens, tuple[str, ...]]:
         marian = not self._two_sided
@@ -129,7 +130,7 @@ class Seq2SeqAdapter(Adapter):
         ids = torch.tensor([source.ids], device=model.device)
         encoded, encoder = self.runner.encode(ids, settings)
         if settings.target is not None and given is not None:
-            outputs, forced, begin = [list(given.ids)], len(given.ids), list[int]()
+            outputs, forced, begin = [Written(list(given.ids))], len(given.ids), list[int]()
         else:
             begin = list(given.ids[:-1]) if given else []
             with self.runner.watch(settings):
@@ -137,9 +138,10 @@ class Seq2SeqAdapter(Adapter):
             outputs.insert(0, outputs.pop(settings.hypothesis))
             forced = len(begin) or int(frame.first is not None)
         limit = length_limit(model, settings, len(begin))
-        check_maps(settings.kinds, self.size, len(source.ids), len(outputs[0]))
-        seen, logits, log_probs = self.runner.replay(encoded, outputs, frame, settings)
-        output = given if settings.target is not None and given else self.text.output(outputs[0])
+        best, *others = outputs
+        check_maps(settings.kinds, self.size, len(source.ids), len(best.ids))
+        seen, logits = self.runner.replay(encoded, best.ids, frame, settings)
+        output = given if settings.target is not None and given else self.text.output(best.ids)
         written, read = output.axis(), self._read(output, frame)
         maps: list[AttentionMaps] = []
         for kind in settings.kinds:
@@ -147,14 +149,13 @@ class Seq2SeqAdapter(Adapter):
             queries = source.axis() if kind == "encoder" else written
             keys = read if kind == "decoder" else source.axis()
             maps.append(attention_maps(kind, layers, queries, keys, None if kind == "encoder" else read, settings))
-        end_note = self._end_note(outputs[0], frame, settings, limit)
-        others = zip(outputs[1:], log_probs[1:], strict=True)
+        end_note = self._end_note(best.ids, frame, settings, limit)
         return Trace(
             tuple(maps),
             source.text,
             output.text,
             steps(logits, output.ids, self.text, [i < forced for i in range(len(output.ids))]),
-            tuple(Hypothesis(self.text.output(other).text, log_prob) for other, log_prob in others),
+            tuple(Hypothesis(self.text.output(other.ids).text, other.log_prob or 0.0) for other in others),
             provenance=provenance(self.identity, settings, self._decoding(settings), source.text, [*notes, *end_note]),
         )
 

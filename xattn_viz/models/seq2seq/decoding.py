@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
-from transformers.generation import LogitsProcessor
+from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.settings import Settings
@@ -77,6 +77,29 @@ class _Steps(LogitsProcessor):  # type: ignore[misc]
         return scores
 
 
+class _Forget(StoppingCriteria):  # type: ignore[misc]
+    """Frees the scores of each step, which the search keeps for its caller although it uses only their sums.
+
+    They are [beam, id] a step: a gigabyte for a long output of a large vocabulary. Stops nothing.
+    """
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        if scores:
+            scores[-1].untyped_storage().resize_(0)
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An output as ids behind the start token, `</s>` included, and the log-probability of what the search chose.
+
+    Tokens that were given or forced count as certain there; a search with one beam keeps no score.
+    """
+
+    ids: list[int]
+    log_prob: float | None = None
+
+
 def generate(
     model: Any,
     source: Tensor,
@@ -85,8 +108,8 @@ def generate(
     given: Sequence[int],
     settings: Settings,
     on_step: OnStep | None,
-) -> list[list[int]]:
-    """The outputs that the search kept, best first, each as ids behind the start token, `</s>` included.
+) -> list[Written]:
+    """The outputs that the search kept, best first.
 
     `source` `[1, key]` are the ids read, `encoded` what the encoder made of them, `given` ids that the output begins
     with. Everything else is as the checkpoint's generation settings say.
@@ -96,19 +119,27 @@ def generate(
     found = model.generate(
         source,
         attention_mask=torch.ones_like(source),
-        encoder_outputs=repeated(encoded, 1),  # generate() expands it in place
+        encoder_outputs=fresh(encoded),  # generate() expands it in place
         decoder_input_ids=torch.tensor([[frame.start, *given]], device=source.device),
         generation_config=wanted,
         logits_processor=LogitsProcessorList([_Steps(on_step, limit)]),
+        stopping_criteria=StoppingCriteriaList([_Forget()]),
     )
-    return [_trimmed(ids, frame, len(given)) for ids in found[:, 1:].tolist()]
+    outputs = [_trimmed(ids, frame, len(given)) for ids in found.sequences[:, 1:].tolist()]
+    if settings.num_beams == 1:
+        return [Written(ids) for ids in outputs]
+    # The search divides the sum of log-probabilities by a power of the count of tokens that it wrote.
+    penalty = 1.0 if wanted.length_penalty is None else wanted.length_penalty
+    scores = found.sequences_scores.tolist()
+    return [
+        Written(ids, min(score * (len(ids) - len(given)) ** penalty, 0.0))
+        for ids, score in zip(outputs, scores, strict=True)
+    ]
 
 
-def repeated(encoded: Any, count: int) -> Any:
-    """A fresh object with the encoder's result for a batch of `count` equal items, without its attention."""
-    rest = {name: value for name, value in encoded.items() if name not in ("attentions", "hidden_states")}
-    rest["last_hidden_state"] = encoded.last_hidden_state.expand(count, -1, -1)
-    return type(encoded)(**rest)
+def fresh(encoded: Any) -> Any:
+    """The encoder's result in an object of its own, without its attention."""
+    return type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
 
 
 def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> GenerationConfig:
@@ -127,7 +158,8 @@ def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> G
         decoder_start_token_id=frame.start,
         forced_bos_token_id=frame.first,
         num_beam_groups=None,
-        return_dict_in_generate=False,
+        return_dict_in_generate=True,
+        output_scores=settings.num_beams > 1,
     )
     return wanted
 

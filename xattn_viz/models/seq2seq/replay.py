@@ -1,4 +1,4 @@
-"""One teacher-forced pass over outputs that are known: their attention, and what the model thought of each token."""
+"""One teacher-forced pass over an output that is known: its attention, and what the model thought of each token."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xattn_viz.axis import Axis
-from xattn_viz.capture import Recording, Seen, Site, recording
+from xattn_viz.capture import Seen, Site, recording
 from xattn_viz.maps import AttentionMaps, MapKind, Projections
-from xattn_viz.models.seq2seq.decoding import Frame, repeated
+from xattn_viz.models.seq2seq.decoding import Frame, fresh
 from xattn_viz.models.seq2seq.settings import Settings
-
-# Logits of one batch: 64 Mi float32, 256 MB.
-_MOST_LOGITS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -45,58 +42,28 @@ class Runner:
         return out, seen.layers("encoder")
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
-        """A block in which the first item's maps of these kinds are recorded and the heads switched off."""
-        first = slice(0, 1)
-        return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections, items=first)
+        """A block in which the maps of these kinds are recorded and the heads switched off."""
+        return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections)
 
     def replay(
-        self, encoded: Any, outputs: Sequence[Sequence[int]], frame: Frame, settings: Settings
-    ) -> tuple[dict[MapKind, list[Seen]], Tensor, list[float]]:
-        """The decoder's maps and logits `[query, id]` of the first output, and the log-probability of every output."""
-        longest = max(map(len, outputs))
-        logits_each = longest * self.model.config.get_text_config(decoder=True).vocab_size
-        size = 1 if self.native else max(1, _MOST_LOGITS // logits_each)
+        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings
+    ) -> tuple[dict[MapKind, list[Seen]], Tensor]:
+        """The decoder's maps of an output, by kind and layer, and its logits `[query, id]`."""
         kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
-        maps: dict[MapKind, list[Seen]] = {}
-        first: Tensor | None = None
-        totals: list[float] = []
-        for begin in range(0, len(outputs), size):
-            batch = outputs[begin : begin + size]
-            with self.watch(settings, () if begin else kinds) as seen:
-                out = self._decode(encoded, batch, frame, bool(kinds) and not begin)
-            if first is None:
-                first = out.logits[0, : len(batch[0])]
-                maps = {kind: self._layers(kind, out, seen, len(batch[0])) for kind in kinds}
-            totals += [log_prob(logits, ids) for logits, ids in zip(out.logits, batch, strict=True)]
-        assert first is not None  # noqa: S101 - there is at least one output
-        return maps, first, totals
-
-    def _decode(self, encoded: Any, batch: Sequence[Sequence[int]], frame: Frame, attentions: bool) -> Any:
-        """One pass of the decoder: each output behind its start token, shorter ones filled up at their end."""
-        longest = max(map(len, batch))
-        read = [[frame.start, *ids[:-1], *[frame.ends[0]] * (longest - len(ids))] for ids in batch]
-        encoded = repeated(encoded, len(batch))
         shape, device = encoded.last_hidden_state.shape[:2], self.model.device
-        return self.model(
-            encoder_outputs=encoded,
-            attention_mask=torch.ones(shape, dtype=torch.long, device=device),
-            decoder_input_ids=torch.tensor(read, device=device),
-            use_cache=False,
-            return_dict=True,
-            **({"output_attentions": True} if self.native and attentions else {}),
-        )
-
-    def _layers(self, kind: MapKind, out: Any, seen: Recording, rows: int) -> list[Seen]:
-        if self.native:
-            return [_seen(weights) for weights in (out.cross_attentions if kind == "cross" else out.decoder_attentions)]
-        return [_cropped(layer, kind, rows) for layer in seen.layers(kind)]
-
-
-def log_prob(logits: Tensor, ids: Sequence[int]) -> float:
-    """The natural-log probability of an output from its logits `[query, id]`."""
-    log_probs = logits[: len(ids)].float().log_softmax(-1)
-    chosen = log_probs.gather(1, torch.tensor(ids, device=logits.device).unsqueeze(1))
-    return min(float(chosen.sum()), 0.0)
+        with self.watch(settings, kinds) as seen:
+            out = self.model(
+                encoder_outputs=fresh(encoded),
+                attention_mask=torch.ones(shape, dtype=torch.long, device=device),
+                decoder_input_ids=torch.tensor([[frame.start, *output[:-1]]], device=device),
+                use_cache=False,
+                return_dict=True,
+                **({"output_attentions": True} if self.native and kinds else {}),
+            )
+        if not self.native:
+            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0]
+        native = {"cross": out.cross_attentions, "decoder": out.decoder_attentions}
+        return {kind: [_seen(weights) for weights in native[kind]] for kind in kinds}, out.logits[0]
 
 
 def attention_maps(
@@ -125,15 +92,6 @@ def _seen(weights: Tensor) -> Seen:
     """What the library reports, `[batch, head, query, key]`; its half-precision rows do not quite sum to 1."""
     exact = weights[:1].float().cpu()
     return Seen(exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True))
-
-
-def _cropped(layer: Seen, kind: MapKind, rows: int) -> Seen:
-    """A layer without the rows (in the decoder's own map also the columns) that only filled up the batch."""
-    keys = rows if kind == "decoder" else layer.weights.shape[3]
-    bias = None if layer.bias is None else layer.bias[..., :rows, :keys]
-    q = None if layer.queries is None else layer.queries[:, :, :rows]
-    k = None if layer.keys is None else layer.keys[:, :, :keys]
-    return Seen(layer.weights[:, :, :rows, :keys], q, k, bias, layer.scale)
 
 
 def _biases(layers: Sequence[Seen]) -> NDArray[np.float32] | None:
