@@ -140,7 +140,7 @@ def test_the_address_opens_the_same_thing(app_url: str, page: Page, open_page: C
     visitor.expect_source(page, "A chuva parou & o sol abriu?")
     page.get_by_role("radio", name="Layer 1, head 3").click()
     expect(visitor.explorer(page)).to_have_attribute("data-head", "1.3")
-    assert parse_qs(urlsplit(page.url).query)["head"] == ["1.3"]
+    page.wait_for_url(lambda address: parse_qs(urlsplit(address).query).get("head") == ["1.3"])
     another = open_page()
     another.goto(page.url)
     visitor.expect_source(another, "A chuva parou & o sol abriu?")

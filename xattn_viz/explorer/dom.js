@@ -26,6 +26,11 @@ export function isolated(label, name = "xv-token") {
   return make("bdi", { class: name }, label);
 }
 
+/** The page's font size against the usual 16 pixels: what is measured in pixels here grows with it. */
+export function rem() {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
 /**
  * A canvas fitted to a size in CSS pixels and to the screen's resolution.
  *

@@ -1,6 +1,6 @@
 import { makeCheck } from "./check.js";
 import { makeControls, makeLegend } from "./controls.js";
-import { make } from "./dom.js";
+import { make, rem } from "./dom.js";
 import { makeHeatmap } from "./heatmap.js";
 import { makeOverview } from "./overview.js";
 import { unpack } from "./payload.js";
@@ -33,7 +33,7 @@ const remembered = new Map();
 let latest = null;
 
 const STEADY = 48; // pixels: about two lines of text
-const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, Python hears of the last
+const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, address and Python hear of the last
 
 /**
  * Mounts the explorer, or hands new data to the one that is there: called again on every change of data or theme.
@@ -100,13 +100,13 @@ function makeExplorer(root) {
     if (passing) return;
     remembered.set(trace.id, state);
     latest = state;
-    toAddress(state);
     window.clearTimeout(telling);
     telling = window.setTimeout(report, TELL_AFTER);
   }
 
   function report() {
     if (!trace) return;
+    toAddress(state);
     const view = trace.views.find(({ name }) => name === state.head) ?? trace.views[0];
     const selected = { trace: trace.id, head: view.name, row: state.row, column: state.column };
     if (JSON.stringify(selected) === told) return;
@@ -138,11 +138,12 @@ function makeExplorer(root) {
     sentences.paint(scene);
     overview.paint(scene, high);
     const side = maps.clientWidth;
-    const beside = scene.pinned && side >= 720;
+    const beside = scene.pinned && side >= 720 * rem();
     maps.classList.toggle("xv-two", Boolean(beside));
-    const each = beside ? (side - 24) / 2 : side;
-    main.paint(scene, scene.main, each, high - 28);
-    if (scene.pinned) pinned.paint(scene, scene.pinned, each, high - 28);
+    const each = beside ? (side - 24 * rem()) / 2 : side;
+    const tall = high - 28 * rem();
+    main.paint(scene, scene.main, each, tall);
+    if (scene.pinned) pinned.paint(scene, scene.pinned, each, tall);
     check.paint(scene);
     table.paint(scene);
     Object.assign(root.dataset, {
@@ -197,5 +198,5 @@ function mapHeight(root, maps) {
   const above = maps.getBoundingClientRect().top - root.getBoundingClientRect().top;
   const begins = Number(root.dataset.begins ?? Math.max(root.getBoundingClientRect().top, 0));
   root.dataset.begins = String(begins);
-  return Math.max(window.innerHeight - begins - above - 56, 280);
+  return Math.max(window.innerHeight - begins - above - 56 * rem(), 280);
 }

@@ -1,5 +1,7 @@
+import { rem } from "./dom.js";
+
 /**
- * How large the cells of a map are, and how its labels stand, in CSS pixels.
+ * How large the cells of a map are, and how its labels stand, in CSS pixels; the limits below are for a font size of 16.
  *
  * @typedef {object} Grid
  * @property {number} rows
@@ -19,6 +21,8 @@
 const LARGEST_CELL = [96, 44];
 const SMALLEST_FONT = 11;
 const LARGEST_FONT = 16;
+const LONGEST_LABEL = 150;
+const LONGEST_SLANTED = 120;
 // Up to so many rows the map stays readable line by line, and grows down the page where it must.
 const READABLE_ROWS = 60;
 
@@ -43,26 +47,34 @@ function widthOf(text, size) {
  * @returns {Grid}
  */
 export function fitGrid(m, width, height) {
+  const unit = rem();
+  const smallestFont = SMALLEST_FONT * unit;
+  const largestFont = LARGEST_FONT * unit;
+  const longestLabel = LONGEST_LABEL * unit;
   const rows = m.rows.length;
   const columns = m.columns.length;
-  const rowLabel = Math.min(Math.max(...m.rows.map(({ label }) => widthOf(label, LARGEST_FONT))), 150);
-  const labels = m.columns.map(({ label }) => Math.min(widthOf(label, LARGEST_FONT), 150));
-  const labelWidth = Math.ceil(Math.min(rowLabel + 26, Math.max(width * 0.35, 70)));
+  const rowLabel = Math.min(Math.max(...m.rows.map(({ label }) => widthOf(label, largestFont))), longestLabel);
+  const labels = m.columns.map(({ label }) => Math.min(widthOf(label, largestFont), longestLabel));
+  const labelWidth = Math.ceil(Math.min(rowLabel + 26 * unit, Math.max(width * 0.35, 70)));
   const room = width - labelWidth;
-  const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0]));
+  const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0] * unit));
   const slanted = Math.max(...labels) > straight - 8;
-  const columnFont = Math.min(Math.max(straight - 2, SMALLEST_FONT), LARGEST_FONT);
+  const columnFont = Math.min(Math.max(straight - 2, smallestFont), largestFont);
   // Turned by 45°, a label needs the same room up and to the right, from the middle of its column.
   const reaches = labels.map((label) =>
-    slanted ? Math.ceil((Math.min((label * columnFont) / LARGEST_FONT, 120) + columnFont) * Math.SQRT1_2 + 4) : 0,
+    slanted
+      ? Math.ceil(
+          (Math.min((label * columnFont) / largestFont, LONGEST_SLANTED * unit) + columnFont) * Math.SQRT1_2 + 4,
+        )
+      : 0,
   );
   // The widest cells with which every label still ends inside: only the last ones reach beyond their map.
   const widest = reaches.map((reach, c) => Math.min((room - reach) / (c + 0.5), room / columns));
-  const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0])), 3);
+  const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0] * unit)), 3);
   const overhang = Math.max(...reaches.map((reach, c) => reach - (columns - c - 0.5) * cellWidth), 0);
-  const labelHeight = slanted ? Math.max(...reaches) + 8 : 24;
-  const smallest = rows <= READABLE_ROWS ? SMALLEST_FONT + 1 : 3;
-  const cellHeight = Math.max(Math.floor(Math.min((height - labelHeight) / rows, LARGEST_CELL[1])), smallest);
+  const labelHeight = slanted ? Math.max(...reaches) + 8 : Math.ceil(24 * unit);
+  const smallest = rows <= READABLE_ROWS ? smallestFont + 1 : 3;
+  const cellHeight = Math.floor(Math.max(Math.min((height - labelHeight) / rows, LARGEST_CELL[1] * unit), smallest));
   return {
     rows,
     columns,
@@ -72,9 +84,9 @@ export function fitGrid(m, width, height) {
     labelHeight,
     slanted,
     overhang: Math.ceil(overhang),
-    everyRow: Math.ceil((SMALLEST_FONT + 1) / cellHeight),
-    everyColumn: Math.ceil((SMALLEST_FONT + 2) / cellWidth),
-    rowFont: Math.min(Math.max(cellHeight - 2, SMALLEST_FONT), LARGEST_FONT),
+    everyRow: Math.ceil((smallestFont + 1) / cellHeight),
+    everyColumn: Math.ceil((smallestFont + 2) / cellWidth),
+    rowFont: Math.min(Math.max(cellHeight - 2, smallestFont), largestFont),
     columnFont,
   };
 }

@@ -1,5 +1,5 @@
 import { inkOn } from "./colours.js";
-import { fitted, isolated, make } from "./dom.js";
+import { fitted, isolated, make, rem } from "./dom.js";
 import { fitGrid } from "./grid.js";
 import { probability } from "./matrix.js";
 import { viewTitle } from "./payload.js";
@@ -191,9 +191,9 @@ function paintCells(canvas, scene, panel, fit) {
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
-  if (fit.cellWidth < 32 || fit.cellHeight < 17) return;
+  if (fit.cellWidth < 32 * rem() || fit.cellHeight < 17 * rem()) return;
   // Where there is room, the number stands in the cell. Small weights stay silent: they would only be noise.
-  context.font = `${Math.min(12, fit.cellHeight - 5)}px ${getComputedStyle(canvas).fontFamily}`;
+  context.font = `${Math.min(12 * rem(), fit.cellHeight - 5)}px ${getComputedStyle(canvas).fontFamily}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   m.values.forEach((value, i) => {

@@ -1,4 +1,4 @@
-import { fitted, make } from "./dom.js";
+import { fitted, make, rem } from "./dom.js";
 import { viewTitle } from "./payload.js";
 
 /**
@@ -9,8 +9,11 @@ import { viewTitle } from "./payload.js";
  * @typedef {{view: View, x: number, y: number}} Tile
  */
 
+// In pixels at a font size of 16.
 const GAP = 7;
 const TITLE = 20;
+const SMALLEST_TILE = 26;
+const LARGEST_TILE = 110;
 
 /** @param {import("./scene.js").Change} change */
 export function makeOverview(change) {
@@ -109,18 +112,22 @@ function tileButton(tile, side) {
  */
 function arrange(scene, width, height) {
   const { views, layers } = scene.trace;
+  const unit = rem();
+  const gap = Math.round(GAP * unit);
+  const title = Math.round(TITLE * unit);
+  const smallest = SMALLEST_TILE * unit;
   const blocks = [...layers, null].map((layer) => views.filter((view) => view.layer === layer));
   const longest = Math.max(...blocks.map((block) => block.length));
   let best = { side: 0, across: longest };
   for (let across = 1; across <= longest; across++) {
     const down = blocks.reduce((sum, block) => sum + Math.ceil(block.length / across), 0);
-    const high = (height - blocks.length * TITLE) / down - GAP;
-    const side = Math.floor(Math.min(width / across - GAP, high, 110));
+    const high = (height - blocks.length * title) / down - gap;
+    const side = Math.floor(Math.min(width / across - gap, high, LARGEST_TILE * unit));
     if (side >= best.side) best = { side, across };
   }
   // Never smaller than can be hit with a finger or told apart: the overview then grows down the page.
-  const side = Math.max(best.side, 26);
-  const across = best.side < 26 ? Math.max(1, Math.floor(width / (side + GAP))) : best.across;
+  const side = Math.max(best.side, smallest);
+  const across = best.side < smallest ? Math.max(1, Math.floor(width / (side + gap))) : best.across;
   /** @type {Tile[]} */
   const tiles = [];
   /** @type {{text: string, y: number}[]} */
@@ -128,13 +135,13 @@ function arrange(scene, width, height) {
   let y = 0;
   for (const block of blocks) {
     titles.push({ text: block[0].layer === null ? "All layers" : `Layer ${block[0].layer + 1}`, y });
-    y += TITLE;
+    y += title;
     block.forEach((view, i) => {
-      tiles.push({ view, x: (i % across) * (side + GAP), y: y + Math.floor(i / across) * (side + GAP) });
+      tiles.push({ view, x: (i % across) * (side + gap), y: y + Math.floor(i / across) * (side + gap) });
     });
-    y += Math.ceil(block.length / across) * (side + GAP);
+    y += Math.ceil(block.length / across) * (side + gap);
   }
-  return { tiles, titles, side, width: across * (side + GAP), height: y };
+  return { tiles, titles, side, width: across * (side + gap), height: y };
 }
 
 /**

@@ -47,7 +47,8 @@ def read(defaults: Mapping[str, Request]) -> Request:
     text = said.get("text", "")
     if not text.strip():
         return default
-    return Request(default.model, text, said.get("whole") == "true")
+    # A text of one's own begins with the head that the first example shows: one worth seeing.
+    return Request(default.model, text, said.get("whole") == "true", default.select)
 
 
 def read_sentence() -> int:

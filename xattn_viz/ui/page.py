@@ -29,6 +29,8 @@ button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 .st-key-controls { padding-inline-end: 2.25rem; } /* beside the menu */
 .st-key-history { display: none; }
+.st-key-direction { min-width: 11.5rem; } /* grows with the font */
+.st-key-example { min-width: 8.5rem; }
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 34rem); }
 .st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 18rem); }
 .st-key-line, .st-key-progress { min-height: 1.9rem; }
