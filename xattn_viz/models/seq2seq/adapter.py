@@ -88,7 +88,7 @@ class Seq2SeqAdapter(Adapter):
             ids = torch.tensor([source.ids], device=self.runner.model.device)
             encoded, _ = self.runner.encode(ids, Settings(kinds=()))
             found = generate(self.runner.model, ids, encoded, self._frame(settings), (), settings, None)
-        return self.text.output(found[0].ids).text
+        return self.text.plain(found[0].ids)
 
     def _source(self, text: str, settings: Settings) -> tuple[Tokens, tuple[str, ...]]:
         marian = not self._two_sided
@@ -155,7 +155,7 @@ class Seq2SeqAdapter(Adapter):
             source.text,
             output.text,
             steps(logits, output.ids, self.text, [i < forced for i in range(len(output.ids))]),
-            tuple(Hypothesis(self.text.output(other.ids).text, other.log_prob or 0.0) for other in others),
+            tuple(Hypothesis(self.text.plain(other.ids), other.log_prob or 0.0) for other in others),
             provenance=provenance(self.identity, settings, self._decoding(settings), source.text, [*notes, *end_note]),
         )
 

@@ -72,6 +72,11 @@ class Text:
             pieces = self._tokenizer.convert_ids_to_tokens(list(ids))
         return Tokens(text, tuple(ids), tuple(spans), tuple(map(str, pieces)), self._special(ids))
 
+    def plain(self, ids: Sequence[int]) -> str:
+        """Only the text of ids, without the special ones."""
+        with self._lock:
+            return self._decode(ids, skip=True)
+
     def piece(self, token: int) -> str:
         """The tokenizer's own name of an id."""
         return str(self._tokenizer.convert_ids_to_tokens(token))
