@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment import align
     from xattn_viz.axis import Axis
     from xattn_viz.layer import CrossAttention
+    from xattn_viz.many import trace_many
     from xattn_viz.maps import AttentionMaps
     from xattn_viz.models.registry import cards, load
     from xattn_viz.models.rerun import rerun
@@ -63,6 +64,7 @@ __all__ = [
     "load_trace",
     "rerun",
     "save",
+    "trace_many",
 ]
 
 # Where each name lives; a module itself is listed under its own name.
@@ -83,6 +85,7 @@ _HOMES = {
     "save": "store",
     "Step": "trace",
     "Trace": "trace",
+    "trace_many": "many",
 }
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.models.seq2seq_folders import write
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
 from xattn_viz.models.gate import RUNS_AT_ONCE
 from xattn_viz.models.rerun import rerun
 from xattn_viz.trace import Trace
 
-MODELS = [*(f"example of {name}" for name in registry.families()), "firefox-en-pt", "firefox-pt-en"]
+CHECKPOINTS = ["marian", "bart", "mbart", "m2m100", "nllb", "pegasus", "t5"]
+MODELS = [
+    *(f"example of {name}" for name in registry.families()),
+    "firefox-en-pt",
+    "firefox-pt-en",
+    *(f"checkpoint of {kind}" for kind in CHECKPOINTS),
+]
 TEXTS = [
     "The cat sat on the mat.",
     "Um barco pequeno atravessou o rio.",
@@ -31,6 +40,9 @@ TEXTS = [
 def model(name: str) -> Adapter:
     if name.startswith("example of "):
         return registry.families()[name.removeprefix("example of ")].example()
+    if name.startswith("checkpoint of "):
+        with tempfile.TemporaryDirectory() as folder:
+            return registry.load(write(Path(folder), name.removeprefix("checkpoint of "), max_length=12))
     return registry.load(name)
 
 

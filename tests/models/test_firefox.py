@@ -17,7 +17,8 @@ from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.firefox import files
 from xattn_viz.models.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.firefox.decoding import START
-from xattn_viz.models.firefox.text import MAX_SENTENCES, MAX_TOKENS
+from xattn_viz.models.firefox.text import MAX_TOKENS
+from xattn_viz.models.segments import MAX_SENTENCES
 
 NAMES = pytest.mark.parametrize("name", ["firefox-en-pt", "firefox-pt-en"])
 FOLDERS = {"firefox-en-pt": "enpt-1693087644", "firefox-pt-en": "pten-1693087646"}

@@ -4,6 +4,7 @@ A family is one module or package in this folder, named for it. It imports nothi
 
 - `CARDS`, a tuple of `ModelCard`: the models that it knows by name;
 - `recognises(folder)`: whether a folder holds a model of this family;
+- `downloads(name)`: whether it could fetch a model of that name; it then takes `on_progress` in `load`;
 - `load(name_or_folder, **options)`: the `Adapter`, raising `ModelError`;
 - `example()`: a tiny adapter with random weights, for the contract test.
 """
@@ -21,6 +22,8 @@ from xattn_viz.trace import Trace
 
 #: Called with (steps done, most steps there can be); returning False cancels the run. It may also raise.
 OnStep = Callable[[int, int], bool | None]
+#: Called with (bytes done, bytes in all) while a model is fetched. It may raise to give up.
+OnProgress = Callable[[int, int], object]
 #: An attention head to switch off: (kind of map, layer, head), layer and head from 0.
 Head = tuple[MapKind, int, int]
 
@@ -56,7 +59,8 @@ class ModelCard:
     """What people should know about a model before they choose it.
 
     `name` is what `load` takes; `source_language` and `target_language` are ISO 639-1 codes, or None where the model
-    has no fixed one; `kinds` are the attention maps that it can show.
+    has no fixed one; `kinds` are the attention maps that it can show; `download_mb` is how much has to be fetched
+    before the first use, in megabytes of 10⁶ bytes, None where nothing has.
     """
 
     name: str
@@ -69,12 +73,15 @@ class ModelCard:
     input_kind: Literal["text", "audio", "image"] = "text"
     kinds: tuple[MapKind, ...] = ("cross",)
     options: tuple[Option, ...] = ()
+    download_mb: int | None = None
 
 
 class Adapter(ABC):
     """A loaded model that makes traces. One instance serves all threads: a run keeps its state to itself."""
 
     card: ModelCard
+    #: What the loaded weights take, in bytes; the registry bounds the sum.
+    memory: int = 0
 
     @abstractmethod
     def trace(
@@ -116,8 +123,11 @@ class Family(Protocol):
     def recognises(self, folder: Path) -> bool:
         """Whether a folder holds a model of this family, judged by its file names."""
 
+    def downloads(self, name: str) -> bool:
+        """Whether a name on no card could be that of a model that this family fetches from elsewhere."""
+
     def load(self, name_or_folder: str, **options: Any) -> Adapter:
-        """Load a model by the name on its card, or from a folder."""
+        """Load a model by its name, or from a folder."""
 
     def example(self) -> Adapter:
         """A tiny model with random weights that runs anywhere."""

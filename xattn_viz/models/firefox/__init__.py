@@ -42,6 +42,11 @@ def recognises(folder: Path) -> bool:
     return any(folder.glob("model*.bin")) and any(folder.glob("*vocab*.spm"))
 
 
+def downloads(name: str) -> bool:
+    """Whether a name could be that of a model to fetch: never, the models are in an installed package."""
+    return False
+
+
 def load(name_or_folder: str, **options: Any) -> FirefoxAdapter:
     """Load a model by its card's name or from its folder.
 

@@ -14,10 +14,11 @@ from xattn_viz.models.firefox.capture import Recorder
 from xattn_viz.models.firefox.decoding import LENGTH_FACTOR, START, Choice, Generated, greedy, steps
 from xattn_viz.models.firefox.network import Ablated, Memory, Network
 from xattn_viz.models.firefox.settings import Settings, provenance
-from xattn_viz.models.firefox.text import MAX_TOKENS, Source, check_text, read_source, sentences
+from xattn_viz.models.firefox.text import MAX_TOKENS, Source, read_source
 from xattn_viz.models.firefox.vocabulary import END, Tokens, Vocabulary
 from xattn_viz.models.formats.shortlist import Shortlist
 from xattn_viz.models.gate import turn
+from xattn_viz.models.segments import check_text, sentences
 from xattn_viz.trace import Step, Trace
 
 

@@ -1,18 +1,14 @@
-"""Text on its way into a model: checked, split into sentences, cut to what can be shown."""
+"""Text on its way into a model of this family: its tokens, cut to what can be shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
-import sentencex  # type: ignore[import-untyped]
+from dataclasses import dataclass
 
 from xattn_viz.models.base import InputError
 from xattn_viz.models.firefox.vocabulary import Tokens, Vocabulary
-from xattn_viz.trace import Trace
+from xattn_viz.models.segments import check_text
 
 MAX_TOKENS = 512  # of one segment, </s> among them; a map of 512 x 1,280 tokens is 42 MB
-MAX_SENTENCES = 100
 
 
 @dataclass(frozen=True)
@@ -21,31 +17,6 @@ class Source:
 
     tokens: Tokens
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of a text, `[start, end)` in characters, and a note that its trace should carry."""
-
-    start: int
-    end: int
-    note: str = ""
-
-    def place(self, trace: Trace) -> Trace:
-        """The segment's trace with its offset in the whole text, and its note."""
-        notes = [*trace.provenance["notes"], *([self.note] if self.note else [])]
-        return replace(trace, offset=self.start, provenance={**trace.provenance, "notes": notes})
-
-
-def check_text(text: object, name: str = "text") -> str:
-    """The text itself. Raises InputError when it is no text, is blank, or holds half a character."""
-    if not isinstance(text, str):
-        raise InputError(f"The {name} must be a string, not {type(text).__name__}.")
-    if not text.strip():
-        raise InputError(f"The {name} is empty: type at least one word.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InputError(f"The {name} holds half of a character (a lone surrogate), which no model can read.")
-    return text
 
 
 def read_source(vocabulary: Vocabulary, text: object) -> Source:
@@ -72,19 +43,3 @@ def _cut(tokens: Tokens, count: int) -> str:
     text = tokens.text[:end]
     word_end = len(text.rstrip()) if tokens.text[end : end + 1].isspace() else text.rfind(" ")
     return text[:word_end] if word_end > end // 2 else text
-
-
-def sentences(text: str, language: str, whole: bool) -> Iterator[Segment]:
-    """The sentences of a text, white space around them left out, at most `MAX_SENTENCES`; one segment when `whole`."""
-    bounds = [(0, len(text))]
-    if not whole:
-        found = sentencex.get_sentence_boundaries(language, text)
-        bounds = [(sentence["start_index"], sentence["end_index"]) for sentence in found]
-    bounds = [(a, b) for a, b in bounds if text[a:b].strip()]
-    note = ""
-    if len(bounds) > MAX_SENTENCES:
-        note = f"Only the first {MAX_SENTENCES:,} of {len(bounds):,} sentences were traced."
-    for start, end in bounds[:MAX_SENTENCES]:
-        left = len(text[start:end]) - len(text[start:end].lstrip())
-        yield Segment(start + left, start + len(text[start:end].rstrip()), note)
-        note = ""

@@ -1,0 +1,182 @@
+"""Exact attention weights of a running transformers model, recorded for one call and no other.
+
+A model loaded with the attention implementation `NAME` runs PyTorch's fused attention, as it would by default. Within
+`recording`, the modules asked for also compute softmax(q·kᵀ·scale + bias) and hand it over, and heads can be switched
+off. What is recorded belongs to the caller's context (a ContextVar), so threads that share a model never see each
+other's maps. A new thread starts with an empty context: run it in `contextvars.copy_context()` to record there.
+
+Models whose class does not support fused attention (`supports`) refuse to load with `NAME`; they are run with
+transformers' own "eager" attention instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from xattn_viz.maps import MapKind
+
+#: The attention implementation to load a model with. With "sdpa" in its name, the library checks that a model's class
+#: supports fused attention; without, such a model would run and be silently wrong.
+NAME = "sdpa_recording"
+
+
+class Site(NamedTuple):
+    """Where an attention module stands in its model: the kind of map that it makes, and its layer, from 0."""
+
+    kind: MapKind
+    layer: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one module did in one call, float32 on the CPU: `weights` `[batch, head, query, key]` after the softmax.
+
+    `queries` `[batch, head, query, d_k]`, `keys` `[batch, head, key, d_k]`, `bias` (broadcasts to the weights' shape,
+    -inf where a key is masked; None where there is nothing to add) and `scale` are there when projections are kept.
+    """
+
+    weights: Tensor
+    queries: Tensor | None = None
+    keys: Tensor | None = None
+    bias: Tensor | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One call's wishes and what came of them: `seen` holds, for each site, what its module did, in order of calls."""
+
+    sites: Mapping[nn.Module, Site]
+    kinds: Collection[MapKind] = ()
+    ablate: Mapping[Site, Collection[int]] = field(default_factory=dict)
+    projections: bool = False
+    seen: dict[Site, list[Seen]] = field(default_factory=dict)
+
+    def layers(self, kind: MapKind) -> list[Seen]:
+        """What each layer did in the last call, from the first layer on."""
+        return [self.seen[site][-1] for site in sorted(self.seen) if site.kind == kind]
+
+
+_RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
+_PROBE: ContextVar[list[tuple[nn.Module, int, int]] | None] = ContextVar("probe", default=None)
+
+
+@contextmanager
+def recording(
+    sites: Mapping[nn.Module, Site],
+    kinds: Collection[MapKind] = (),
+    *,
+    ablate: Collection[tuple[MapKind, int, int]] = (),
+    projections: bool = False,
+) -> Iterator[Recording]:
+    """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
+
+    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
+    """
+    off: dict[Site, list[int]] = {}
+    for kind, layer, head in ablate:
+        off.setdefault(Site(kind, layer), []).append(head)
+    made = Recording(sites, tuple(kinds), off, projections)
+    token = _RECORDING.set(made)
+    try:
+        yield made
+    finally:
+        _RECORDING.reset(token)
+
+
+def find_sites(run: Callable[[], object], target_length: int) -> dict[nn.Module, Site]:
+    """The attention modules of an encoder-decoder, found by running it once on a batch.
+
+    `run` calls the model with `target_length` decoder tokens and any other number of encoder positions: lengths tell
+    cross-attention from the decoder's own and the encoder's, whatever the modules are called.
+
+    Raises ValueError where layers share one module, so that a call would not say which layer it belongs to.
+    """
+    calls: list[tuple[nn.Module, int, int]] = []
+    token = _PROBE.set(calls)
+    try:
+        run()
+    finally:
+        _PROBE.reset(token)
+    sites: dict[nn.Module, Site] = {}
+    counts: dict[MapKind, int] = {"cross": 0, "encoder": 0, "decoder": 0}
+    for module, queries, keys in calls:
+        if module in sites:
+            raise ValueError("Layers of this model share an attention module: their maps cannot be told apart.")
+        kind: MapKind = "encoder" if queries != target_length else "decoder" if keys == target_length else "cross"
+        sites[module] = Site(kind, counts[kind])
+        counts[kind] += 1
+    return sites
+
+
+def supports(model_class: type) -> bool:
+    """Whether models of this transformers class run with `NAME`."""
+    return bool(getattr(model_class, "_supports_sdpa", False))
+
+
+def _attend(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
+) -> tuple[Tensor, None]:
+    """Fused attention as transformers calls it: `[batch, head, query, d_k]` in, `[batch, query, head, d_v]` out."""
+    output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
+    probe, current = _PROBE.get(), _RECORDING.get()
+    if probe is not None:
+        probe.append((module, query.shape[2], key.shape[2]))
+    if current is None or (site := current.sites.get(module)) is None:
+        return output, None
+    off = list(current.ablate.get(site, ()))
+    if off:
+        output[:, :, off] = 0
+    if site.kind in current.kinds:
+        seen = _see(module, query, key, attention_mask, settings, current.projections)
+        seen.weights[:, off] = 0
+        current.seen.setdefault(site, []).append(seen)
+    return output, None
+
+
+def _see(
+    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], projections: bool
+) -> Seen:
+    q, k = query.detach().float(), key.detach().float()
+    if k.shape[1] != q.shape[1]:  # grouped queries: several heads share their keys
+        k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
+    scaling = settings.get("scaling")
+    scale = q.shape[-1] ** -0.5 if scaling is None else float(scaling)
+    bias = _bias(module, q, k, mask, settings)
+    scores = q @ k.transpose(-2, -1) * scale  # [batch, head, query, key]
+    scores = scores if bias is None else scores + bias
+    # A row with every key masked is 0/0; fused attention gives zeros there.
+    weights = scores.softmax(-1).masked_fill(scores.isneginf().all(-1, keepdim=True), 0)
+    if not projections:
+        return Seen(weights.cpu())
+    return Seen(weights.cpu(), q.cpu(), k.cpu(), None if bias is None else bias.cpu(), scale)
+
+
+def _bias(module: nn.Module, q: Tensor, k: Tensor, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor | None:
+    """All that is added to the scores, float32: mask, causality and a learnt position bias; None where that is zero."""
+    position_bias = settings.get("position_bias")
+    bias = None if position_bias is None or not position_bias.any() else position_bias.detach().float()
+    is_causal = settings.get("is_causal")
+    is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    if mask is None and is_causal and q.shape[2] > 1:
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+    if mask is None:
+        return bias
+    if mask.dtype == torch.bool:
+        mask = torch.zeros(mask.shape, device=q.device).masked_fill(~mask, float("-inf"))
+    return mask.float() if bias is None else bias + mask.float()
+
+
+AttentionInterface.register(NAME, _attend)
+# Without its own mask function a model gets no mask at all, and padding takes part.
+AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -1,0 +1,83 @@
+"""Many texts: each line's trace goes to a file of its own as soon as it is made, so memory does not grow with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from xattn_viz.models import registry
+from xattn_viz.models.base import Adapter, InputError
+from xattn_viz.store import load_trace, save
+
+_KEY = "line_sha256"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `trace_many` did: how many lines it traced, how many it found done, and (line, sentence) for the others."""
+
+    traced: int
+    found: int
+    problems: tuple[tuple[int, str], ...] = ()
+
+
+def trace_many(
+    lines: Iterable[str],
+    model: Adapter | str,
+    out: str | Path,
+    *,
+    on_line: Callable[[int, Path | None], object] | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Trace each line and write it to `out`/000000.npz, 000001.npz, …, for `load_trace` to read.
+
+    `lines` may be endless or larger than memory: one line at a time is held. `model` is a name as `load` takes it, or
+    a loaded model; `settings` are those of its `trace`. `on_line` is called after each line with its number, from 0,
+    and its file; None for a line that cannot be traced (an empty one, say), which becomes a problem of the outcome.
+
+    Started again with the same lines, model and settings, it leaves what is done and goes on where it stopped. Raises
+    ValueError where the folder holds the trace of another line, of another model or with other settings.
+    """
+    adapter = registry.load(model) if isinstance(model, str) else model
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    traced = found = 0
+    problems: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        file: Path | None = folder / f"{number:06}.npz"
+        try:
+            fresh = _write(line, adapter, folder / f"{number:06}.npz", settings)
+        except InputError as error:
+            problems.append((number, str(error)))
+            file = None
+        else:
+            traced, found = traced + fresh, found + (not fresh)
+        if on_line is not None:
+            on_line(number, file)
+    return Outcome(traced, found, tuple(problems))
+
+
+def _write(line: str, adapter: Adapter, file: Path, settings: dict[str, Any]) -> bool:
+    """Make sure that a line's file is there; False where an earlier run made it."""
+    key = _key(line, adapter, settings)
+    if file.exists():
+        if load_trace(file).provenance.get(_KEY) != key:
+            raise ValueError(
+                f"{file} is the trace of another line, of another model or with other settings: choose an empty folder."
+            )
+        return False
+    trace = adapter.trace(line, **settings)
+    part = file.with_suffix(".part")
+    save(replace(trace, provenance={**trace.provenance, _KEY: key}), part)
+    part.replace(file)  # at once: a run that is stopped leaves no half a file
+    return True
+
+
+def _key(line: str, adapter: Adapter, settings: dict[str, Any]) -> str:
+    """What makes a line's trace: the text as given, the model, and the settings."""
+    made_of = json.dumps([line, adapter.card.name, settings], sort_keys=True, default=str)
+    return hashlib.sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,73 @@
+"""The options that a checkpoint offers: languages, a task prefix. And what stands at the start of an output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xattn_viz.models.base import Option
+
+# mBART writes en_XX, NLLB eng_Latn; M2M100's __en__ carries its code between underscores.
+_CODE = re.compile(r"[a-z]{2,3}_(?:[A-Z]{2}|[A-Z][a-z]{3})")
+_MARIAN_CODE = re.compile(r">>[\w-]+<<")
+_ENGLISH = ("en", "eng_Latn", "en_XX")
+_FRENCH = ("fr", "fra_Latn", "fr_XX")
+
+
+def options_of(tokenizer: Any, config: Any) -> tuple[Option, ...]:
+    """The options for a model's card; each choice is a name that the tokenizer knows."""
+    codes = languages(tokenizer)
+    if codes:
+        source = _first(_ENGLISH, codes, codes[0])
+        target = _first(_FRENCH, codes, next((code for code in codes if code != source), source))
+        return (
+            Option("source_language", "Source language", source, "The language that the text is in.", codes),
+            Option("target_language", "Target language", target, "The language to translate into.", codes),
+        )
+    marian = tuple(sorted(code for code in tokenizer.get_vocab() if _MARIAN_CODE.fullmatch(code)))
+    if marian:
+        choices = tuple(code[2:-2] for code in marian)
+        default = _first(("fra", "fr"), choices, choices[0])
+        return (Option("target_language", "Target language", default, "The language to translate into.", choices),)
+    if prefixes := task_prefixes(config):
+        title = "Task, as the words before the text"
+        return (Option("task_prefix", title, prefixes[0], "What the model is to do with the text.", prefixes),)
+    return ()
+
+
+def languages(tokenizer: Any) -> tuple[str, ...]:
+    """The language codes of a tokenizer that marks both sides (mBART, M2M100, NLLB); none for any other."""
+    if not hasattr(tokenizer, "src_lang"):
+        return ()
+    if hasattr(tokenizer, "lang_code_to_token"):
+        vocabulary = tokenizer.get_vocab() | tokenizer.get_added_vocab() | tokenizer.lang_token_to_id
+        return tuple(sorted(code for code, token in tokenizer.lang_code_to_token.items() if token in vocabulary))
+    return tuple(sorted(token for token in tokenizer.get_added_vocab() if _CODE.fullmatch(token)))
+
+
+def language_id(tokenizer: Any, language: str) -> int:
+    """The token that stands for a language."""
+    if hasattr(tokenizer, "get_lang_id"):
+        return int(tokenizer.get_lang_id(language))
+    return int(tokenizer.convert_tokens_to_ids(language))
+
+
+def task_prefixes(config: Any) -> tuple[str, ...]:
+    """The task prefixes that a checkpoint's configuration names (T5), and none at all as the last choice."""
+    tasks = getattr(config, "task_specific_params", None) or {}
+    prefixes = [task["prefix"] for task in tasks.values() if isinstance(task, dict) and task.get("prefix")]
+    if not prefixes and getattr(config, "model_type", "") not in ("t5", "mt5", "umt5", "longt5", "switch_transformers"):
+        return ()
+    return (*sorted(set(prefixes), key=prefixes.index), "")
+
+
+def prompt(options: Mapping[str, str], *, marian: bool) -> str:
+    """What is put before the source text: a task, or Marian's >>language<<."""
+    if marian and "target_language" in options:
+        return f">>{options['target_language']}<< "
+    return options.get("task_prefix", "")
+
+
+def _first(wanted: Sequence[str], among: Sequence[str], otherwise: str) -> str:
+    return next((code for code in wanted if code in among), otherwise)

@@ -1,0 +1,189 @@
+"""From a hub name or a folder to a loaded model, and one sentence for whatever goes wrong on the way.
+
+Weights are read from safetensors. A `.bin` of PyTorch is a pickle: it is taken only with the caller's consent, and then
+as data only (`weights_only`). Code that lies in a checkpoint is never run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
+
+from xattn_viz.capture import NAME, find_sites, supports
+from xattn_viz.maps import MapKind
+from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.seq2seq import CARDS, SHORT_NAMES, card
+from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.seq2seq.hub import fetch
+from xattn_viz.models.seq2seq.languages import options_of
+from xattn_viz.models.seq2seq.replay import Runner
+from xattn_viz.models.seq2seq.settings import Identity, Size
+
+# The lengths of the run that finds the attention modules; they tell encoder and decoder apart.
+_SOURCE, _TARGET = 7, 5
+
+
+def load(
+    name_or_folder: str,
+    *,
+    allow_pickle: bool = False,
+    revision: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> Seq2SeqAdapter:
+    """The adapter of a model on the hub or in a folder; see the family's `load`. Raises ModelError."""
+    folder, commit, notes = Path(name_or_folder), None, tuple[str, ...]()
+    name = name_or_folder
+    if not folder.is_dir():
+        name = SHORT_NAMES.get(name_or_folder, name_or_folder)
+        fetched = fetch(name, revision, allow_pickle, on_progress)
+        folder, commit, notes = fetched.folder, fetched.commit, fetched.notes
+    weights = _weights(folder, name, allow_pickle)
+    config = _config(folder, name)
+    tokenizer = _tokenizer(folder, name)
+    model = _model(folder, name, config, safetensors=weights[0].suffix == ".safetensors")
+    return assemble(name, model.to(_device()), tokenizer, _digest(weights), commit, notes)
+
+
+def assemble(
+    name: str, model: Any, tokenizer: Any, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
+) -> Seq2SeqAdapter:
+    """The adapter of a loaded model. Raises ModelError where it has no cross-attention to show."""
+    runner, size = _probe(name, model)
+    known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
+    kinds = tuple(kind for kind in known.kinds if kind in size.layers)
+    known = replace(known, kinds=kinds, options=options_of(tokenizer, model.config))
+    identity = Identity(name, commit, digest, str(model.dtype).removeprefix("torch."), model.device.type, notes)
+    return Seq2SeqAdapter(known, identity, runner, tokenizer, size)
+
+
+def _probe(name: str, model: Any) -> tuple[Runner, Size]:
+    """Where the attention modules are and how many heads they have, found by one short run."""
+    source = torch.full((1, _SOURCE), 5, device=model.device)
+    target = torch.full((1, _TARGET), 5, device=model.device)
+    found: Sequence[Any]
+    layers: dict[MapKind, int] = {}
+    heads: dict[MapKind, int] = {}
+    with torch.inference_mode():
+        if model.config._attn_implementation == NAME:
+            try:
+                sites = find_sites(lambda: model(input_ids=source, decoder_input_ids=target), _TARGET)
+            except ValueError as error:
+                raise ModelError(f"{name} cannot be shown: {error}") from error
+            runner = Runner(model, sites)
+            for kind in ("cross", "encoder", "decoder"):
+                found = [module for module, site in sites.items() if site.kind == kind]
+                if found:
+                    layers[kind], heads[kind] = len(found), _heads(found[0])
+        else:
+            runner = Runner(model, {})
+            out = model(input_ids=source, decoder_input_ids=target, output_attentions=True)
+            shapes: dict[MapKind, tuple[int, int]] = {
+                "cross": (_TARGET, _SOURCE),
+                "encoder": (_SOURCE, _SOURCE),
+                "decoder": (_TARGET, _TARGET),
+            }
+            for kind, shape in shapes.items():
+                field = "cross_attentions" if kind == "cross" else f"{kind}_attentions"
+                found = [weights for weights in out.get(field) or () if weights is not None]
+                # Local or sparse attention reports blocks, which are no map of all positions.
+                if found and all(weights.shape[2:] == shape for weights in found):
+                    layers[kind], heads[kind] = len(found), found[0].shape[1]
+    if "cross" not in layers:
+        raise ModelError(f"{name} has no cross-attention that can be shown: its decoder merges it or hides it.")
+    return runner, Size(layers, heads)
+
+
+def _heads(module: Any) -> int:
+    names = ("num_heads", "n_heads", "num_attention_heads")
+    return int(next(getattr(module, name) for name in names if hasattr(module, name)))
+
+
+def _config(folder: Path, name: str) -> Any:
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} cannot be loaded: its config.json is damaged or of an unknown kind.") from error
+    kind = getattr(config, "model_type", "unknown")
+    if not getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{name} is a {kind} model, which has one stack that reads and writes: it has no cross-attention between "
+            "an encoder and a decoder to show."
+        )
+    if type(config) not in KNOWN:
+        raise ModelError(f"{name} is a {kind} model, which does not turn text into text.")
+    return config
+
+
+def _tokenizer(folder: Path, name: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # Marian's tokenizer recommends a package whose result it never uses.
+            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # tokenizers raise bare Exceptions on damaged files
+        raise ModelError(f"{name} cannot be loaded: its tokenizer is missing or damaged ({_line(error)}).") from error
+
+
+def _model(folder: Path, name: str, config: Any, *, safetensors: bool) -> Any:
+    attention = NAME if supports(KNOWN[type(config)]) else "eager"
+    try:
+        model, report = AutoModelForSeq2SeqLM.from_pretrained(
+            folder,
+            config=config,
+            dtype="auto",
+            attn_implementation=attention,
+            use_safetensors=safetensors,
+            weights_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise ModelError(f"{name} does not fit into this machine's memory.") from error
+    except Exception as error:  # safetensors, pickle and torch each raise their own
+        if "memory" in str(error).lower() and "alloc" in str(error).lower():
+            raise ModelError(f"{name} does not fit into this machine's memory.") from error
+        raise ModelError(f"{name} cannot be loaded: its weights are damaged or do not fit ({_line(error)}).") from error
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(f"{name} lacks {len(missing)} of its parameters, such as {missing[0]!r}.")
+    return model.eval().requires_grad_(False)
+
+
+def _weights(folder: Path, name: str, allow_pickle: bool) -> list[Path]:
+    """The files of the weights. Raises ModelError where there are none, or only a `.bin` without consent."""
+    if found := sorted(folder.glob("model*.safetensors")):
+        return found
+    pickles = sorted(folder.glob("pytorch_model*.bin"))
+    if pickles and allow_pickle:
+        return pickles
+    if pickles:
+        raise ModelError(
+            f"{name} has its weights only in PyTorch's older format ({pickles[0].name}): allow it with "
+            "allow_pickle=True if you trust where it comes from. It is then read as data, and no code in it is run."
+        )
+    raise ModelError(f"{name} has no weights that can be read: neither model.safetensors nor pytorch_model.bin.")
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,0 +1,135 @@
+"""Which characters of a text each token covers, for every kind of tokenizer.
+
+Fast tokenizers and SentencePiece report it themselves. For the others (byte-level, WordPiece or BPE in Python), and for
+text that comes out of a model, it is found by following the text along.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import Any
+
+from xattn_viz.tokens import Span
+
+# The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
+_MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
+_MOST_HELD = 4  # tokens that are found together only; a character has at most four bytes in UTF-8
+_MOST_SKIPPED = 40
+_BROKEN = "\ufffd"  # stands for bytes that make no whole character yet
+
+
+def sentencepiece_spans(tokenizer: Any, processor: Any, text: str) -> list[tuple[str, Span]]:
+    """The pieces of a text and what each covers, for a slow tokenizer around one SentencePiece model.
+
+    As the tokenizer does it: special tokens that were typed are cut out first.
+    """
+    found: list[tuple[str, Span]] = []
+    special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder}
+    start = 0
+    for part in tokenizer.tokens_trie.split(text):
+        start = text.index(part, start)
+        if part in special:
+            found.append((part, (start, start + len(part))))
+        else:
+            if hasattr(tokenizer, "remove_language_code"):  # Marian's >>fra<<
+                codes, part = tokenizer.remove_language_code(part)
+                for code in codes:
+                    found.append((code, (start, start + len(code))))
+                    start += len(code)
+            result = processor.encode(part, return_type="offset_mapping")
+            spans = [(start + a, start + b) for a, b in result["offsets"]]
+            found.extend(zip(result["pieces"], spans, strict=True))
+        start += len(part)
+    return found
+
+
+def followed_spans(text: str, pieces: Sequence[str], as_text: Callable[[list[str]], str]) -> list[Span]:
+    """What each piece covers, found by looking for it where the one before ended.
+
+    `as_text` gives pieces as characters; bytes that make one character together each cover it. What differs only in
+    case, accents or compatible forms counts as found. A piece that is not found (`<unk>`) covers what lies between its
+    neighbours.
+    """
+    spans: list[Span | None] = []
+    cursor, held = 0, list[str]()
+    for piece in pieces:
+        held.append(piece)
+        words = bare(as_text(held))
+        incomplete = not words and not bare(piece).isascii()
+        span = None if incomplete or _BROKEN in words else _find(text, words, cursor)
+        if span is None and len(held) < _MOST_HELD:
+            continue  # bytes of one character, or pieces of a character that stands for several, such as ﬁ
+        spans.extend([span] * len(held))
+        cursor, held = span[1] if span else cursor, []
+    spans.extend([None] * len(held))
+    return _fill_gaps(text, spans)
+
+
+def decoded_spans(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> tuple[str, list[Span]]:
+    """The text of ids and what each covers, by decoding ever longer beginnings.
+
+    Tokens that make one character only together (bytes) each cover that character.
+    """
+    beginnings = [decode(ids[: count + 1]) for count in range(len(ids))]
+    text = beginnings[-1] if beginnings else ""
+    spans: list[Span] = []
+    for beginning in beginnings:
+        start = spans[-1][1] if spans else 0
+        spans.append((start, max(start, _common(beginning, text))))
+    for i in reversed(range(len(ids) - 1)):
+        if spans[i][0] == spans[i][1] < spans[i + 1][1] and beginnings[i].endswith(_BROKEN):
+            spans[i] = spans[i + 1]
+    return text, spans
+
+
+def bare(piece: str) -> str:
+    """A piece without its tokenizer's marks and without white space around it."""
+    for mark in _MARKS_BEFORE:
+        piece = piece.removeprefix(mark)
+    for mark in _MARKS_AFTER:
+        piece = piece.removesuffix(mark)
+    return piece.replace("▁", " ").strip()
+
+
+def _common(beginning: str, text: str) -> int:
+    """How many characters two texts begin with in common; a character that is not complete does not count."""
+    if not text.startswith(beginning):
+        beginning = beginning.rstrip(_BROKEN)
+    pairs = zip(beginning, text, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _find(text: str, wanted: str, cursor: int) -> Span | None:
+    if not wanted:
+        return (cursor, cursor)
+    place = text.find(wanted, cursor)
+    if place < 0 or text[cursor:place].strip():  # only white space may be skipped
+        place = len(text) - len(text[cursor:].lstrip())
+        found = _find_folded(text, _folded(wanted), place)
+        again = text.find(wanted, cursor, cursor + _MOST_SKIPPED)  # behind something unknown
+        return found or ((again, again + len(wanted)) if again >= 0 else None)
+    return (place, place + len(wanted))
+
+
+def _find_folded(text: str, wanted: str, start: int) -> Span | None:
+    """The shortest stretch from `start` that equals `wanted` but for case, accents and compatible forms."""
+    for end in range(start + 1, min(len(text), start + 2 * len(wanted) + 2) + 1):
+        if _folded(text[start:end]) == wanted:
+            return (start, end)
+    return None
+
+
+def _folded(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def _fill_gaps(text: str, spans: Sequence[Span | None]) -> list[Span]:
+    filled: list[Span] = []
+    for i, span in enumerate(spans):
+        start = filled[-1][1] if filled else 0
+        following = next((s[0] for s in spans[i + 1 :] if s), len(text))
+        filled.append(span or (start, max(start, following)))
+    return filled

@@ -1,0 +1,108 @@
+"""One teacher-forced pass over an output that is known: its attention, and what the model thought of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from xattn_viz.axis import Axis
+from xattn_viz.capture import Seen, Site, recording
+from xattn_viz.maps import AttentionMaps, MapKind
+from xattn_viz.models.seq2seq.decoding import Frame, fresh
+from xattn_viz.models.seq2seq.settings import Settings
+from xattn_viz.projections import Projections
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A loaded model and where its attention modules are; no sites for a model that runs with its own attention."""
+
+    model: Any
+    sites: Mapping[nn.Module, Site]
+
+    @property
+    def native(self) -> bool:
+        """Whether maps come from the library's own attention (`output_attentions`)."""
+        return not self.sites
+
+    def encode(self, source: Tensor, settings: Settings) -> tuple[Any, list[Seen]]:
+        """What the encoder makes of `source` `[1, key]`, as transformers gives it, and its maps where wanted."""
+        mask, wanted = torch.ones_like(source), "encoder" in settings.kinds
+        encoder = self.model.get_encoder()
+        if self.native:
+            out = encoder(input_ids=source, attention_mask=mask, output_attentions=wanted, return_dict=True)
+            return out, [_seen(weights) for weights in out.attentions] if wanted else []
+        with self.watch(settings, ("encoder",) if wanted else ()) as seen:
+            out = encoder(input_ids=source, attention_mask=mask, return_dict=True)
+        return out, seen.layers("encoder")
+
+    def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
+        """A block in which the maps of these kinds are recorded and the heads switched off."""
+        return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections)
+
+    def replay(
+        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings
+    ) -> tuple[dict[MapKind, list[Seen]], Tensor]:
+        """The decoder's maps of an output, by kind and layer, and its logits `[query, id]`."""
+        kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
+        shape, device = encoded.last_hidden_state.shape[:2], self.model.device
+        with self.watch(settings, kinds) as seen:
+            out = self.model(
+                encoder_outputs=fresh(encoded),
+                attention_mask=torch.ones(shape, dtype=torch.long, device=device),
+                decoder_input_ids=torch.tensor([[frame.start, *output[:-1]]], device=device),
+                use_cache=False,
+                return_dict=True,
+                **({"output_attentions": True} if self.native and kinds else {}),
+            )
+        if not self.native:
+            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0]
+        native = {"cross": out.cross_attentions, "decoder": out.decoder_attentions}
+        return {kind: [_seen(weights) for weights in native[kind]] for kind in kinds}, out.logits[0]
+
+
+def attention_maps(
+    kind: MapKind, layers: Sequence[Seen], queries: Axis, keys: Axis, read: Axis | None, settings: Settings
+) -> AttentionMaps:
+    """What the layers did with the one item of the batch, as maps."""
+    weights = np.stack([layer.weights[0].numpy() for layer in layers])
+    projections = None
+    if settings.keep_projections:
+        q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
+        projections = Projections(q, k, layers[0].scale, _biases(layers))
+    altered = any(head[0] == kind for head in settings.ablate)
+    return AttentionMaps(
+        weights,
+        queries,
+        keys,
+        kind,
+        tuple(range(len(layers))),
+        read=read,
+        projections=projections,
+        altered=("ablated",) if altered else (),
+    )
+
+
+def _seen(weights: Tensor) -> Seen:
+    """What the library reports, `[batch, head, query, key]`; its half-precision rows do not quite sum to 1."""
+    exact = weights[:1].float().cpu()
+    return Seen(exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True))
+
+
+def _biases(layers: Sequence[Seen]) -> NDArray[np.float32] | None:
+    """What was added to the scores, to be broadcast to `[layer, head, query, key]`; None where it was nothing."""
+    if all(layer.bias is None for layer in layers):
+        return None
+    each = [torch.zeros(1, 1, 1, 1) if layer.bias is None else layer.bias for layer in layers]
+    return np.stack(np.broadcast_arrays(*(bias[0].numpy() for bias in each)))
+
+
+def _array(tensor: Tensor | None) -> NDArray[np.float32]:
+    assert tensor is not None  # noqa: S101 - projections were asked for
+    return tensor[0].numpy()

@@ -1,0 +1,162 @@
+"""Text to tokens and back, with the characters that each token covers.
+
+Tokenizers of transformers hold settings (languages, side) and are not safe to share between threads, so one lock
+guards each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from xattn_viz.axis import Axis
+from xattn_viz.models.seq2seq.offsets import bare, decoded_spans, followed_spans, sentencepiece_spans
+from xattn_viz.tokens import Span, span_labels, word_indices
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text with its token ids and, for each, what it covers (start, end), its piece, and whether it is special."""
+
+    text: str
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+    pieces: tuple[str, ...]
+    special: tuple[bool, ...]
+
+    def axis(self) -> Axis:
+        """The tokens as an axis, labelled with what they cover in the text."""
+        return Axis(
+            "text",
+            labels=span_labels(self.text, self.spans, (bare(piece) or " " for piece in self.pieces)),
+            spans=self.spans,
+            words=word_indices(self.text, self.spans),
+            special=self.special,
+        )
+
+
+class Text:
+    """The tokenizer of one model."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self._lock = tokenizer, threading.Lock()
+        # M2M100 does not always count its languages as special.
+        self._languages = frozenset(getattr(tokenizer, "id_to_lang_token", ()))
+        self.readable = lru_cache(maxsize=20_000)(self._readable)
+
+    def source(self, text: str, *, prompt: str = "", language: str | None = None) -> Tokens:
+        """The tokens of a source text as the encoder reads them; `prompt` (a task, say) stands before it.
+
+        The tokens of the prompt are special and cover nothing of the text.
+        """
+        with self._lock:
+            if language is not None:
+                self._tokenizer.src_lang = language
+            tokens = self._encode(prompt + text)
+        return _without(tokens, len(prompt))
+
+    def target(self, text: str, *, language: str | None = None) -> Tokens:
+        """The tokens of a target text as labels, special ones included."""
+        with self._lock:
+            if language is not None:
+                self._tokenizer.tgt_lang = language
+            return self._encode(text, target=True)
+
+    def output(self, ids: Sequence[int]) -> Tokens:
+        """The text of ids that a model chose, without the special ones, and what each covers in it."""
+        with self._lock:
+            text, spans = decoded_spans(ids, lambda some: self._decode(some, skip=True))
+            pieces = self._tokenizer.convert_ids_to_tokens(list(ids))
+        return Tokens(text, tuple(ids), tuple(spans), tuple(map(str, pieces)), self._special(ids))
+
+    def plain(self, ids: Sequence[int]) -> str:
+        """Only the text of ids, without the special ones."""
+        with self._lock:
+            return self._decode(ids, skip=True)
+
+    def piece(self, token: int) -> str:
+        """The tokenizer's own name of an id."""
+        return str(self._tokenizer.convert_ids_to_tokens(token))
+
+    def _readable(self, token: int) -> str:
+        """What an id says to people: its text, or its piece where it has none by itself."""
+        with self._lock:
+            text = self._decode([token], skip=False).strip()
+        return text if text and "\ufffd" not in text else bare(self.piece(token)) or " "
+
+    def _decode(self, ids: Sequence[int], *, skip: bool) -> str:
+        ids = [i for i in ids if not (skip and i in self._languages)]
+        return str(self._tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
+
+    def _special(self, ids: Sequence[int]) -> tuple[bool, ...]:
+        special = {*self._tokenizer.all_special_ids, *self._languages} - {self._tokenizer.unk_token_id}
+        return tuple(i in special for i in ids)
+
+    def _encode(self, text: str, *, target: bool = False) -> Tokens:
+        side: dict[str, Any] = {"text_target" if target else "text": text, "truncation": False, "verbose": False}
+        if self._tokenizer.is_fast:
+            found = self._tokenizer(**side, return_offsets_mapping=True, return_special_tokens_mask=True)
+            ids, added = found["input_ids"], [bool(mark) for mark in found["special_tokens_mask"]]
+            pieces = self._tokenizer.convert_ids_to_tokens(ids)
+            # A lone mark of a space is reported to cover the character behind it as well.
+            pairs = zip(found["offset_mapping"], pieces, strict=True)
+            spans = [(start, end if bare(piece) else start) for (start, end), piece in pairs]
+        else:
+            ids = self._tokenizer(**side)["input_ids"]
+            target = target and hasattr(self._tokenizer, "_switch_to_target_mode")
+            if target:
+                self._tokenizer._switch_to_target_mode()
+            try:
+                pieces, spans, added = self._follow(text, ids)
+            finally:
+                if target:
+                    self._tokenizer._switch_to_input_mode()
+        special = tuple(a or b for a, b in zip(added, self._special(ids), strict=True))
+        return Tokens(text, tuple(ids), tuple(_in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
+
+    def _follow(self, text: str, ids: Sequence[int]) -> tuple[list[str], list[Span], list[bool]]:
+        """Pieces, spans and which tokens the tokenizer added by itself, where it does not say."""
+        tokenizer = self._tokenizer
+        pieces: list[str] = tokenizer.tokenize(text)
+        own = tokenizer.convert_tokens_to_ids(pieces)
+        before = next((i for i in range(len(ids)) if list(ids[i : i + len(own)]) == own), 0)
+        after = len(ids) - before - len(own)
+        names = [*tokenizer.convert_ids_to_tokens(list(ids[:before])), *pieces]
+        names += tokenizer.convert_ids_to_tokens(list(ids[len(ids) - after :])) if after else []
+        added = [*[True] * before, *[False] * len(own), *[True] * after]
+        return names, [*[(0, 0)] * before, *self._own_spans(text, pieces), *[(0, 0)] * after], added
+
+    def _own_spans(self, text: str, pieces: Sequence[str]) -> list[Span]:
+        processor = getattr(self._tokenizer, "current_spm", None) or getattr(self._tokenizer, "sp_model", None)
+        if processor is not None:
+            found = sentencepiece_spans(self._tokenizer, processor, text)
+            if [piece for piece, _ in found] == list(pieces):
+                return [span for _, span in found]
+        return followed_spans(text, pieces, self._tokenizer.convert_tokens_to_string)
+
+
+def _in_order(spans: Sequence[Span], added: Sequence[bool], length: int) -> list[Span]:
+    """Spans that never go back: tokens that were added cover nothing, where the one before them ends."""
+    ordered: list[Span] = []
+    last = max((i for i, own in enumerate(added) if not own), default=-1)
+    for i, ((start, end), own) in enumerate(zip(spans, added, strict=True)):
+        before = ordered[-1] if ordered else (0, 0)
+        if own:
+            place = length if i > last else before[1]
+            ordered.append((place, place))
+        else:
+            start = max(start, before[0])
+            ordered.append((start, max(start, end)))
+    return ordered
+
+
+def _without(tokens: Tokens, prompt: int) -> Tokens:
+    """The tokens with their text and spans counted from behind the prompt."""
+    if not prompt:
+        return tokens
+    spans = tuple((max(a - prompt, 0), max(b - prompt, 0)) for a, b in tokens.spans)
+    special = tuple(is_special or b <= prompt for is_special, (_, b) in zip(tokens.special, tokens.spans, strict=True))
+    return Tokens(tokens.text[prompt:], tokens.ids, spans, tokens.pieces, special)
