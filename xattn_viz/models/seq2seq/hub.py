@@ -180,7 +180,7 @@ def _sentences(name: str, revision: str | None) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise ModelError(
-            f"{name} is gated: accept its terms on its page at huggingface.co, then log in with `hf auth login`."
+            f"{name} is gated: accept its terms on its page of the Hugging Face hub, then log in with `hf auth login`."
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"There is no public model {name!r} on the hub: check its spelling.") from error
