@@ -62,3 +62,19 @@ def box(locator: Locator) -> dict[str, Any]:
     found = locator.bounding_box()
     assert found is not None
     return dict(found)
+
+
+def expect_source_of_any(page: Page, text: str) -> None:
+    """Wait until the trace of a text is shown, whatever special tokens its model puts around it."""
+    letters = r"[\s␣]*".join(map(re.escape, re.sub(r"\s", "", text)))
+    expect(source(page)).to_have_text(re.compile(letters), timeout=PATIENCE)
+
+
+def shown_id(page: Page) -> str:
+    """Which trace is shown."""
+    return explorer(page).get_attribute("data-trace") or ""
+
+
+def expect_id(page: Page, wanted: str) -> None:
+    """Wait until a certain trace is shown."""
+    expect(explorer(page)).to_have_attribute("data-trace", wanted, timeout=PATIENCE)

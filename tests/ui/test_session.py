@@ -81,7 +81,7 @@ def test_queries_and_keys_count_towards_the_size() -> None:
 def test_whatever_goes_wrong_is_a_sentence_and_the_example_stays(
     monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    def fail(name: str) -> Any:
+    def fail(name: str, **_: Any) -> Any:
         raise error
 
     app = AppTest.from_file(APP, default_timeout=30).run()

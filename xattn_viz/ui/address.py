@@ -1,4 +1,4 @@
-"""What the address says: model, text, sentence. The explorer's script writes the rest (head, view) by itself."""
+"""What the address says: model, options, text, sentence. The explorer's script writes the rest by itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ LONGEST_TEXT = 1000
 _PAGE = ("model", "text", "whole", "sentence")
 # Written by the explorer's script (state.js). They speak of the trace that was shown, so another one drops them.
 _TRACE = ("head", "row")
+# Before the name of an option of the model, so that none can be mistaken for something else.
+_OPTION = "option."
 
 # Streamlit puts every change of the address into the browser's history, and does nothing when the visitor goes back.
 # The handler is a property, so that setting it again (Streamlit calls a script again at will) leaves one handler.
@@ -29,7 +31,7 @@ export default function ({ setTriggerValue }) {
 
 @dataclass(frozen=True)
 class Request:
-    """What the visitor asked for: a model, a text, whole or in sentences.
+    """What the visitor asked for: a model, a text, whole or in sentences, and options other than the model's defaults.
 
     `select` is what to show of it at first; it does not make it another request.
     """
@@ -37,18 +39,31 @@ class Request:
     model: str
     text: str
     whole: bool = False
+    options: tuple[tuple[str, str | bool], ...] = ()
     select: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-def read(defaults: Mapping[str, Request]) -> Request:
-    """The request that the address holds; without a text, the default of its model, or the first one of all."""
+def read(defaults: Mapping[str, Request], is_model: Callable[[str], bool]) -> Request:
+    """The request that the address holds; without a text, the default of its model, or the first one of all.
+
+    `is_model` says which names without a default may be models.
+    """
     said = st.query_params
-    default = defaults.get(said.get("model", ""), next(iter(defaults.values())))
-    text = said.get("text", "")
+    first = next(iter(defaults.values()))
+    name, text = said.get("model", ""), said.get("text", "")
+    if name not in defaults and is_model(name):
+        return Request(name, text if text.strip() else first.text, said.get("whole") == "true", _options(said))
+    default = defaults.get(name, first)
     if not text.strip():
         return default
     # A text of one's own begins with the head that the first example shows: one worth seeing.
-    return Request(default.model, text, said.get("whole") == "true", default.select)
+    return Request(default.model, text, said.get("whole") == "true", _options(said), default.select)
+
+
+def _options(said: Mapping[str, str]) -> tuple[tuple[str, str | bool], ...]:
+    switches: dict[str, str | bool] = {"true": True, "false": False}
+    named = {name.removeprefix(_OPTION): value for name, value in said.items() if name.startswith(_OPTION)}
+    return tuple(sorted((name, switches.get(value, value)) for name, value in named.items()))
 
 
 def read_sentence() -> int:
@@ -60,8 +75,11 @@ def read_sentence() -> int:
 def write(request: Request, sentence: int = 1, *, same_head: bool = True) -> None:
     """Make the address say the request, and what to show of it where that is not what was shown before."""
     dropped = {*_PAGE, "row"} if same_head else {*_PAGE, *_TRACE}
-    kept = {name: value for name, value in st.query_params.items() if name not in dropped}
+    kept = {
+        name: value for name, value in st.query_params.items() if name not in dropped and not name.startswith(_OPTION)
+    }
     said = {"model": request.model}
+    said |= {_OPTION + name: value if isinstance(value, str) else str(value).lower() for name, value in request.options}
     if len(request.text) < LONGEST_TEXT:
         said["text"] = request.text
         if request.whole:

@@ -13,6 +13,7 @@ from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
+from xattn_viz.ui import models
 from xattn_viz.ui.page import literal
 
 _CAVEAT = (
@@ -74,6 +75,20 @@ def below(trace: Trace) -> None:
         for name, (mime, make) in downloads.items():
             st.download_button(name, make, f"attention.{name.lower()}", mime, on_click="ignore", key=name)
     st.caption(_CAVEAT)
-    card = next((card for card in registry.cards() if card.name == trace.provenance.get("model")), None)
-    if card:
-        st.caption(f"Model: {literal(card.credit)} ({literal(card.licence)}).")
+    _whose(trace)
+
+
+def _whose(trace: Trace) -> None:
+    """Whose model this is, where it ran, and how much memory the loaded models take."""
+    said = trace.provenance
+    card = models.card_of(str(said.get("model")))
+    parts = [f"Model: {card.credit} ({card.licence})."] if card else []
+    if "device" in said:
+        parts.append(f"Ran on {said['device']} in {said['dtype']}.")
+    loaded = registry.loaded()
+    used, limit = sum(size for _, size in loaded) / 1e9, registry.memory_limit() / 1e9
+    if used:
+        count = "1 model" if len(loaded) == 1 else f"{len(loaded)} models"
+        parts.append(f"In memory: {count}, {used:.2f} of at most {limit:.1f} GB.")
+    if parts:
+        st.caption(literal(" ".join(parts)))

@@ -1,0 +1,143 @@
+"""What the visitor asks for, and how each of the controls changes it: the callbacks, which run before the page does.
+
+`st.session_state` holds it under names of its own: `request` is what is asked for, `sentence` which sentence of it is
+shown, `typed` the last request of each model, and `stopped` and `failed` why there is nothing to show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from xattn_viz.examples import EXAMPLES, Example
+from xattn_viz.ui import address, models
+from xattn_viz.ui.address import Request
+
+
+def current() -> Request:
+    """What is asked for: what the address says at first, then whatever the controls made of it."""
+    state = st.session_state
+    if "request" not in state:
+        state.typed = {}
+        show_address()
+    request: Request = state.request
+    # Widgets forget what they held while another page is shown.
+    for name, value in _held(request).items():
+        state.setdefault(name, value)
+    return request
+
+
+def examples_of(model: str) -> list[Example]:
+    """The examples of a model, in order."""
+    return [example for example in EXAMPLES if example.model == model]
+
+
+def example_request(example: Example) -> Request:
+    """An example as a request, with the head to look at as the address counts it: from 1."""
+    return Request(example.model, example.text, select={"head": f"{example.layer + 1}.{example.head + 1}"})
+
+
+def show_address() -> None:
+    """Show what the address says: at first, and after a step back in the browser's history."""
+    state = st.session_state
+    state.request = address.read(_defaults(), lambda name: name in models.listed() or models.may_be_named(name))
+    state.sentence = address.read_sentence()
+    state.failed = None
+    _fill_in(state.request)
+
+
+def turn() -> None:
+    """Another model was chosen: go on with what was last asked of it, or with the text that is there."""
+    name = st.session_state.direction
+    if name != models.OTHER:
+        _turn_to(name)
+
+
+def take_other() -> None:
+    """The name of a model, or its folder, was typed."""
+    if name := models.cleaned(st.session_state.other):
+        models.agree(name)
+        _turn_to(name)
+
+
+def agree() -> None:
+    """The visitor wants the model that the address names."""
+    models.agree(st.session_state.request.model)
+
+
+def allow_weights() -> None:
+    """The visitor allows `.bin` weights, read as data only."""
+    state = st.session_state
+    models.allow_weights(state.request.model)
+    state.failed = None
+
+
+def take_option(name: str) -> None:
+    """An option of the model was changed; the address and the request name it where it is not the default."""
+    state = st.session_state
+    request: Request = state.request
+    card = models.card_of(request.model)
+    defaults = {option.name: option.default for option in card.options} if card else {}
+    chosen = {**dict(request.options), name: state[option_key(name)]}
+    others = tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
+    _ask(replace(request, options=others))
+
+
+def option_key(name: str) -> str:
+    """Under which key the control of an option lives."""
+    return f"option_{name}"
+
+
+def take_example() -> None:
+    """An example was chosen."""
+    state = st.session_state
+    if state.example is not None:
+        wanted = example_request(examples_of(state.request.model)[state.example])
+        state.text, state.whole = wanted.text, False
+        _ask(wanted, same_head=False)
+
+
+def translate() -> None:
+    """The text in the field is to be traced, by the same model with the same options."""
+    state = st.session_state
+    _ask(Request(state.request.model, state.text, state.whole, state.request.options))
+
+
+def page(step: int) -> None:
+    """Another sentence of the text."""
+    state = st.session_state
+    state.sentence += step
+    address.write(state.request, state.sentence)
+
+
+def _turn_to(name: str) -> None:
+    state = st.session_state
+    last: Request = state.request
+    state.typed[last.model] = last
+    text = state.get("text", "") or last.text
+    wanted = state.typed.get(name) or _defaults().get(name) or Request(name, text, state.get("whole", last.whole))
+    _fill_in(wanted)
+    _ask(wanted, same_head=False)
+
+
+def _ask(request: Request, *, same_head: bool = True) -> None:
+    state = st.session_state
+    state.request, state.sentence, state.stopped, state.failed = request, 1, None, None
+    address.write(request, same_head=same_head)
+
+
+def _fill_in(request: Request) -> None:
+    st.session_state.update(_held(request) | {"example": None})
+
+
+def _held(request: Request) -> dict[str, object]:
+    return {"direction": request.model, "text": request.text, "whole": request.whole}
+
+
+def _defaults() -> dict[str, Request]:
+    """The first example of each model: what is shown before anything is typed."""
+    defaults: dict[str, Request] = {}
+    for example in EXAMPLES:
+        defaults.setdefault(example.model, example_request(example))
+    return defaults

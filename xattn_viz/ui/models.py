@@ -1,0 +1,123 @@
+"""Which models the page offers, what is known of each, and loading one with its progress shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from xattn_viz.models import registry
+from xattn_viz.models.base import Adapter, ModelCard, ModelError
+
+#: The choice that opens a field for a model of one's own.
+OTHER = ""
+#: Between two signs of progress: drawing more often would slow the run down.
+PROGRESS_SECONDS = 0.1
+
+# How a family's sentence names what it wants to be allowed: to read weights from a .bin file.
+_CONSENT = "allow_pickle=True"
+
+Draw = Callable[..., object]
+
+
+def listed() -> list[str]:
+    """The names of the models that have a card: first those that need no download."""
+    return [card.name for card in sorted(registry.cards(), key=lambda card: card.download_mb is not None)]
+
+
+def choices(current: str) -> list[str]:
+    """What the visitor may choose: the listed models, those loaded or asked for in this visit, and `OTHER`."""
+    named = listed()
+    own = [name for name in _agreed() if card_of(name) is not None and name not in named]
+    return [*named, *dict.fromkeys([*own, *([] if current in named else [current])]), OTHER]
+
+
+def title(name: str) -> str:
+    """A model as the list shows it: what it does, its licence, and what has to be downloaded first."""
+    if name == OTHER:
+        return "Another model …"
+    card = next((card for card in registry.cards() if card.name == name), None)
+    if card is None:
+        return name
+    if card.download_mb is None:
+        return card.title
+    size = f"{card.download_mb} MB" if card.download_mb < 1000 else f"{card.download_mb / 1000:.1f} GB"
+    return f"{card.title} · {card.licence} · downloads {size}"
+
+
+def card_of(name: str) -> ModelCard | None:
+    """The card of a model that is listed or has been loaded; only a loaded one knows all of its options."""
+    return _loaded_cards().get(name) or next((card for card in registry.cards() if card.name == name), None)
+
+
+def cleaned(typed: str) -> str:
+    """A hub name or a folder as it was typed or pasted; a folder always has a slash, which tells it from a word."""
+    name = typed.strip().strip("\"'")
+    if "://" in name:  # the address of a model's page
+        name = urlsplit(name).path.strip("/")
+    return name if not name or may_be_named(name) else f"./{name}"
+
+
+def may_be_named(name: str) -> bool:
+    """Whether a name on no card could be a folder or a model to download."""
+    return "/" in name or "\\" in name or any(family.downloads(name) for family in registry.families().values())
+
+
+def is_agreed(name: str) -> bool:
+    """Whether this visitor chose a model: an address alone loads only the listed ones."""
+    return name in listed() or name in _agreed()
+
+
+def agree(name: str) -> None:
+    """The visitor chose this model."""
+    if name not in _agreed():
+        _agreed().append(name)
+
+
+def allow_weights(name: str) -> None:
+    """The visitor allows a model's weights to be read from a `.bin` file, as data only."""
+    st.session_state.setdefault("weights_allowed", set()).add(name)
+
+
+def wants_consent(error: Exception) -> bool:
+    """Whether a model failed to load only because nobody allowed its `.bin` weights."""
+    return isinstance(error, ModelError) and _CONSENT in str(error)
+
+
+def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
+    """A model, and whether it has options that the page could not know before. `draw` shows the download.
+
+    Raises ModelError in one sentence.
+    """
+    allowed = name in st.session_state.get("weights_allowed", ())
+    before = card_of(name)
+    model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))
+    # A folder's card carries the folder's full path, which is also what the trace says of its model.
+    _loaded_cards().update({name: model.card, model.card.name: model.card})
+    return model, model.card.options != (before.options if before else ())
+
+
+def _downloading(draw: Draw) -> Callable[[int, int], None]:
+    last = 0.0
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
+            text = f"Downloading the model: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+            draw(min(done / max(total, 1), 1.0), text=text if done < total else "Loading the model …")
+
+    return on_progress
+
+
+def _agreed() -> list[str]:
+    names: list[str] = st.session_state.setdefault("agreed", [])
+    return names
+
+
+@st.cache_resource(show_spinner=False)
+def _loaded_cards() -> dict[str, ModelCard]:
+    """Shared by all visitors; a list of choices shows only what its own visitor named."""
+    return {}
