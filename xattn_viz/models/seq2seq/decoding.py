@@ -17,6 +17,8 @@ from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.models.seq2seq.text import Text, Tokens
 from xattn_viz.trace import Alternative, Step
 
+OnWritten = Callable[[Sequence[int]], object]
+
 ALTERNATIVES = 5
 DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own
 MOST_TOKENS = 4096
@@ -47,6 +49,10 @@ class Frame:
         ends = settings.eos_token_id
         return cls(int(start), first, tuple(ends) if isinstance(ends, list) else (int(ends),))
 
+    def is_end(self, ids: Sequence[int], place: int) -> bool:
+        """Whether the id at a place ends an output; BART's must begin with what ends others."""
+        return ids[place] in self.ends and (place > 0 or ids[place] != self.first)
+
     def framed(self, labels: Tokens, piece: Callable[[int], str]) -> Tokens:
         """A target as the model would write it: the token that must come first, the text's own, one end.
 
@@ -67,13 +73,16 @@ class Frame:
 
 
 class _Steps(LogitsProcessor):  # type: ignore[misc]
-    """Tells the caller of each step; changes no score."""
+    """Tells the caller of each step, and what is written before it; changes no score."""
 
-    def __init__(self, on_step: OnStep | None, limit: int) -> None:
-        self.on_step, self.limit = on_step, limit
+    def __init__(self, on_step: OnStep | None, on_written: OnWritten | None, limit: int) -> None:
+        self.on_step, self.on_written, self.limit = on_step, on_written, limit
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        report(self.on_step, input_ids.shape[1] - 1, self.limit)
+        written = input_ids.shape[1] - 1
+        report(self.on_step, written, self.limit)
+        if self.on_written is not None and written:
+            self.on_written(input_ids[0, 1:].tolist())  # a search sorts its beams, the best first
         return scores
 
 
@@ -107,12 +116,14 @@ def generate(
     frame: Frame,
     given: Sequence[int],
     settings: Settings,
-    on_step: OnStep | None,
+    on_step: OnStep | None = None,
+    on_written: OnWritten | None = None,
 ) -> list[Written]:
     """The outputs that the search kept, best first.
 
     `source` `[1, key]` are the ids read, `encoded` what the encoder made of them, `given` ids that the output begins
-    with. Everything else is as the checkpoint's generation settings say.
+    with. `on_written` hears before each step what is written: of several beams, the likeliest that goes on. Everything
+    else is as the checkpoint's generation settings say.
     """
     limit = length_limit(model, settings, len(given))
     wanted = configuration(model, frame, settings, limit)
@@ -122,7 +133,7 @@ def generate(
         encoder_outputs=fresh(encoded),  # generate() expands it in place
         decoder_input_ids=torch.tensor([[frame.start, *given]], device=source.device),
         generation_config=wanted,
-        logits_processor=LogitsProcessorList([_Steps(on_step, limit)]),
+        logits_processor=LogitsProcessorList([_Steps(on_step, on_written, limit)]),
         stopping_criteria=StoppingCriteriaList([_Forget()]),
     )
     outputs = [_trimmed(ids, frame, len(given)) for ids in found.sequences[:, 1:].tolist()]
@@ -187,8 +198,8 @@ def decoder_positions(model: Any) -> int:
 
 def _trimmed(ids: list[int], frame: Frame, given: int) -> list[int]:
     """An output up to its end; behind it a batch holds padding. An end among the given tokens is none."""
-    for i, token in enumerate(ids):
-        if i >= given and token in frame.ends and (i > 0 or token != frame.first):
+    for i in range(len(ids)):
+        if i >= given and frame.is_end(ids, i):
             return ids[: i + 1]
     return ids
 
