@@ -13,7 +13,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from tests.models.seq2seq_folders import KINDS, write
 from xattn_viz.maps import MapKind
-from xattn_viz.models import registry
+from xattn_viz.models import registry, seq2seq
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.rerun import rerun
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
@@ -142,6 +142,25 @@ def test_a_target_costs_what_the_librarys_loss_says(kind: str, adapter: Seq2SeqA
     assert sum(ours) == pytest.approx(total, abs=1e-3 * n)
     assert trace.output == TARGET
     assert all(step.forced for step in trace.steps)
+
+
+@ALL
+def test_probabilities_are_those_of_the_forced_pass(kind: str, folders: Any) -> None:
+    # Every rule that changes the scores of a step: what is told is what the model thought before them.
+    loaded = seq2seq.load(str(folders(kind)))
+    own = loaded.runner.model.generation_config
+    own.update(min_length=6, no_repeat_ngram_size=2, repetition_penalty=1.3, bad_words_ids=[[7], [8, 9]])
+    own.update(suppress_tokens=[11, 12], begin_suppress_tokens=[13], exponential_decay_length_penalty=(3, 1.1))
+    for prefix in (None, "O gato"):
+        trace = loaded.trace(TEXT, prefix=prefix, **options(kind))
+        ids = [step.id for step in trace.steps]
+        end = loaded.trace(TEXT, target="a", **options(kind)).steps[-1].id
+        forced = loaded.trace(TEXT, prefix=[*ids, *([] if ids[-1] == end else [end])], **options(kind))
+        assert all(step.forced for step in forced.steps)
+        for ours, expected in zip(trace.steps, forced.steps[: len(ids)], strict=True):
+            assert ours.log_prob == pytest.approx(expected.log_prob, abs=1e-4)
+            values, others = ([a.log_prob for a in step.alternatives] for step in (ours, expected))
+            np.testing.assert_allclose(values, others, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["marian", "t5", "bert2bert"])

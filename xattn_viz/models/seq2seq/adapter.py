@@ -12,7 +12,8 @@ from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartia
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text, sentences
-from xattn_viz.models.seq2seq.decoding import Frame, decoder_positions
+from xattn_viz.models.seq2seq.decoding import decoder_positions
+from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.languages import language_id, prompt
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.run import Model, Run

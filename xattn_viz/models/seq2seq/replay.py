@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,8 @@ from torch import Tensor, nn
 from xattn_viz.axis import Axis
 from xattn_viz.capture import Seen, Site, recording
 from xattn_viz.maps import AttentionMaps, MapKind
-from xattn_viz.models.seq2seq.decoding import Frame, fresh
+from xattn_viz.models.seq2seq.decoding import fresh
+from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.projections import Projections
 
@@ -25,6 +28,10 @@ class Runner:
 
     model: Any
     sites: Mapping[nn.Module, Site]
+
+    def __post_init__(self) -> None:
+        if (layer := self.model.get_output_embeddings()) is not None:
+            layer.register_forward_pre_hook(_only_the_first)
 
     @property
     def native(self) -> bool:
@@ -47,12 +54,15 @@ class Runner:
         return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections)
 
     def replay(
-        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings
+        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings, scored: int
     ) -> tuple[dict[MapKind, list[Seen]], Tensor]:
-        """The decoder's maps of an output, by kind and layer, and its logits `[query, id]`."""
+        """The decoder's maps of an output, by kind and layer, and the logits `[query, id]` of its first `scored`.
+
+        The output layer, the largest of a small model, computes no others.
+        """
         kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
         shape, device = encoded.last_hidden_state.shape[:2], self.model.device
-        with self.watch(settings, kinds) as seen:
+        with self.watch(settings, kinds) as seen, _scoring(scored):
             out = self.model(
                 encoder_outputs=fresh(encoded),
                 attention_mask=torch.ones(shape, dtype=torch.long, device=device),
@@ -62,9 +72,27 @@ class Runner:
                 **({"output_attentions": True} if self.native and kinds else {}),
             )
         if not self.native:
-            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0]
+            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0, :scored]
         native = {"cross": out.cross_attentions, "decoder": out.decoder_attentions}
-        return {kind: [_seen(weights) for weights in native[kind]] for kind in kinds}, out.logits[0]
+        return {kind: [_seen(weights) for weights in native[kind]] for kind in kinds}, out.logits[0, :scored]
+
+
+_SCORED: ContextVar[int | None] = ContextVar("scored", default=None)
+
+
+@contextmanager
+def _scoring(count: int) -> Iterator[None]:
+    """A block in which the output layer sees only the first tokens; as all that is of a run, it is the caller's."""
+    token = _SCORED.set(count)
+    try:
+        yield
+    finally:
+        _SCORED.reset(token)
+
+
+def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    count = _SCORED.get()
+    return None if count is None else (inputs[0][:, :count], *inputs[1:])
 
 
 def attention_maps(

@@ -16,8 +16,10 @@ from xattn_viz.axis import Axis
 from xattn_viz.capture import Seen
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
-from xattn_viz.models.seq2seq.decoding import Frame, Written, generate, length_limit, steps
+from xattn_viz.models.seq2seq.decoding import Written, generate, length_limit
+from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.replay import Runner, attention_maps
+from xattn_viz.models.seq2seq.scores import steps
 from xattn_viz.models.seq2seq.settings import Identity, Settings, Size, provenance
 from xattn_viz.models.seq2seq.source import check_maps
 from xattn_viz.models.seq2seq.text import Text, Tokens
@@ -75,17 +77,19 @@ class Run:
         """The trace of the output that was asked for, with the others as hypotheses."""
         others = list(outputs)
         best = others.pop(self.settings.hypothesis)
-        hypotheses = tuple(Hypothesis(self.model.text.plain(other.ids), other.log_prob or 0.0) for other in others)
-        return self.trace(
-            self.model.text.output(best.ids), self._forced(begin), hypotheses, self._end_note(best.ids, begin)
-        )
+        texts = (self.model.text.plain(other.ids) for other in others)
+        hypotheses = tuple(Hypothesis(text, other.log_prob or 0.0) for text, other in zip(texts, others, strict=True))
+        trace = self.trace(self.model.text.output(best.ids), self._forced(begin), best.logits)
+        return replace(trace, hypotheses=hypotheses).with_notes(*self._end_note(best.ids, begin))
 
-    def trace(
-        self, output: Tokens, forced: int, hypotheses: tuple[Hypothesis, ...] = (), notes: Sequence[str] = ()
-    ) -> Trace:
-        """The trace of an output, of which the first `forced` tokens were given."""
+    def trace(self, output: Tokens, forced: int, logits: Sequence[Tensor] = ()) -> Trace:
+        """The trace of an output, of which the first `forced` tokens were given.
+
+        `logits`, each `[id]`, are those of its last tokens, where they are known.
+        """
         check_maps(self.settings.kinds, self.model.size, len(self.source.ids), len(output.ids))
-        seen, logits = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings)
+        scored = len(output.ids) - len(logits)
+        seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)
         written, read, source = output.axis(), self._read(output), self.source.axis()
         maps: list[AttentionMaps] = []
         for kind in self.settings.kinds:
@@ -98,11 +102,8 @@ class Run:
             tuple(maps),
             self.source.text,
             output.text,
-            steps(logits, output.ids, self.model.text, [i < forced for i in range(len(output.ids))]),
-            hypotheses,
-            provenance=provenance(
-                self.model.identity, self.settings, self._decoding(), self.source.text, [*self.notes, *notes]
-            ),
+            steps([*first, *logits], output.ids, forced, self.model.text),
+            provenance=provenance(self.model.identity, self.settings, self._decoding(), self.source.text, self.notes),
         )
 
     def _forced(self, begin: int) -> int:
