@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -39,7 +39,9 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What one module did in one call, float32 on the CPU: `weights` `[batch, head, query, key]` after the softmax.
+    """What one module did in one call, on the CPU: `weights` `[batch, head, query, key]` after the softmax.
+
+    All is float32; `weights` are float16 where the recording's `half_above` says so.
 
     `queries` `[batch, head, query, d_k]`, `keys` `[batch, head, key, d_k]`, `bias` (broadcasts to the weights' shape,
     -inf where a key is masked; None where there is nothing to add) and `scale` are there when projections are kept.
@@ -60,6 +62,7 @@ class Recording:
     kinds: Collection[MapKind] = ()
     ablate: Mapping[Site, Collection[int]] = field(default_factory=dict)
     projections: bool = False
+    half_above: int | None = None
     seen: dict[Site, list[Seen]] = field(default_factory=dict)
 
     def layers(self, kind: MapKind) -> list[Seen]:
@@ -78,15 +81,17 @@ def recording(
     *,
     ablate: Collection[tuple[MapKind, int, int]] = (),
     projections: bool = False,
+    half_above: int | None = None,
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
     The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
+    A kind of map with more weights than `half_above` in all layers together is kept in float16.
     """
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections)
+    made = Recording(sites, tuple(kinds), off, projections, half_above)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -140,8 +145,18 @@ def _attend(
     if site.kind in current.kinds:
         seen = _see(module, query, key, attention_mask, settings, current.projections)
         seen.weights[:, off] = 0
+        layers = sum(other.kind == site.kind for other in current.sites.values())
+        seen = replace(seen, weights=compact(seen.weights, layers, current.half_above))
         current.seen.setdefault(site, []).append(seen)
     return output, None
+
+
+def compact(weights: Tensor, layers: int, half_above: int | None) -> Tensor:
+    """A layer's weights in float16 where all `layers` like it hold more than `half_above` weights.
+
+    float16 is within 1/2048 of each weight: an eighth of a level, where a map is shown in 255 levels of its maximum.
+    """
+    return weights.half() if half_above is not None and weights.numel() * layers > half_above else weights
 
 
 def _see(

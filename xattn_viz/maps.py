@@ -109,7 +109,7 @@ class AttentionMaps:
         As Clark et al. 2019 (What Does BERT Look At?, §4.1) do it: rows still sum to 1. An axis without words keeps
         its positions.
         """
-        weights = self.weights.astype(np.float32)
+        weights = self.weights.astype(np.float32, copy=False)
         queries, keys, read = self.queries, self.keys, self.read
         if keys.words is not None:
             weights = np.stack([weights[..., group].sum(-1) for group in keys.word_groups()], axis=-1)
@@ -124,18 +124,18 @@ class AttentionMaps:
 
     def mean(self) -> AttentionMaps:
         """The mean over the heads of each layer, `[layer, 1, query, key]`."""
-        return self._reduced(lambda w: w.mean(axis=1, keepdims=True))
+        return self._reduced(lambda w: w.mean(axis=1, keepdims=True, dtype=np.float32))
 
     def mean_over_all(self) -> AttentionMaps:
         """The mean over all layers and heads, `[1, 1, query, key]`."""
-        return self._reduced(lambda w: w.mean(axis=(0, 1), keepdims=True))
+        return self._reduced(lambda w: w.mean(axis=(0, 1), keepdims=True, dtype=np.float32))
 
     def max_over_all(self) -> AttentionMaps:
         """The maximum over all layers and heads, `[1, 1, query, key]`; its rows sum to 1 or more."""
         return self._reduced(lambda w: w.max(axis=(0, 1), keepdims=True))
 
     def _reduced(self, reduce: Callable[[NDArray[Any]], NDArray[Any]]) -> AttentionMaps:
-        weights = reduce(self.weights.astype(np.float32))
+        weights = reduce(self.weights).astype(np.float32, copy=False)
         layers = self.layers if weights.shape[0] == len(self.layers) else (self.layers[-1],)
         altered = _with(self.altered, "aggregated")
         return replace(self, weights=weights, layers=layers, projections=None, altered=altered)
@@ -181,25 +181,32 @@ def _check_shapes(maps: AttentionMaps) -> None:
 
 
 def _check_values(maps: AttentionMaps) -> None:
-    weights, shape = maps.weights, maps.weights.shape
-    tolerance = ROW_SUM_TOLERANCE[weights.dtype.name]
-    if not np.isfinite(weights).all():
+    for number, weights in zip(maps.layers, maps.weights, strict=True):
+        _check_layer(maps, number, weights.astype(np.float32, copy=False))  # one at a time: maps can be large
+
+
+def _check_layer(maps: AttentionMaps, number: int, weights: NDArray[np.float32]) -> None:
+    tolerance, shape = ROW_SUM_TOLERANCE[maps.weights.dtype.name], maps.weights.shape
+    if not weights.size:
+        return
+    low, high = weights.min(), weights.max()  # NaN where there is one
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"Weights of shape {shape} hold NaN or infinity.")
     # Aggregated weights may be float32 sums of float16 ones, with the rounding of those.
     over = ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
-    if weights.size and (weights.min() < 0 or weights.max() > 1 + over):
-        raise ValueError(f"Weights of shape {shape} reach from {weights.min()} to {weights.max()}, outside 0 … 1.")
-    if {"cropped", "aggregated", "ablated"} & set(maps.altered) or not weights.size:
+    if low < 0 or high > 1 + over:
+        raise ValueError(f"Weights of shape {shape} reach from {low} to {high}, outside 0 … 1.")
+    if {"cropped", "aggregated", "ablated"} & set(maps.altered):
         return
     sums = weights.sum(axis=-1, dtype=np.float64)
     wrong = np.abs(sums - 1) > tolerance
     if "masked" in maps.altered:
         wrong &= sums != 0
     if wrong.any():
-        layer, head, query = np.argwhere(wrong)[0]
+        head, query = np.argwhere(wrong)[0]
         raise ValueError(
-            f"Rows of weights must sum to 1, shape {shape}: layer {maps.layers[layer]}, head {head}, row {query} "
-            f"sums to {sums[layer, head, query]:.4f}."
+            f"Rows of weights must sum to 1, shape {shape}: layer {number}, head {head}, row {query} "
+            f"sums to {sums[head, query]:.4f}."
         )
 
 

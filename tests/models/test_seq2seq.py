@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -260,6 +261,34 @@ def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr("xattn_viz.models.seq2seq.source.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):
         registry.load(folders("t5")).trace("The cat sat.")
+
+
+@pytest.mark.parametrize("kind", ["marian", "led"])
+def test_large_maps_are_kept_in_half_the_memory_and_look_the_same(
+    kind: str, adapter: Seq2SeqAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = adapter.trace(TEXT, kinds=adapter.card.kinds)
+    monkeypatch.setattr("xattn_viz.models.seq2seq.replay.HALF_ABOVE", 100)
+    trace = adapter.trace(TEXT, kinds=adapter.card.kinds)
+    assert trace.steps == exact.steps
+    for maps, expected in zip(trace.maps, exact.maps, strict=True):
+        assert maps.weights.dtype == np.float16
+        assert expected.weights.dtype == np.float32
+        np.testing.assert_allclose(maps.weights, expected.weights, rtol=1 / 2048, atol=1e-7)
+        tops = expected.weights.max((2, 3), keepdims=True)
+        shown, levels = np.rint(maps.weights / tops * 255), expected.weights / tops * 255
+        assert np.abs(shown - levels).max() <= 0.5 + 1 / 8  # the next level at most, and only on the brink of it
+
+
+def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = registry.load(folders("t5"))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
+        seq2seq.load(str(folders("bart")))
+    adapter.trace("The cat sat.")
+    monkeypatch.setattr("xattn_viz.models.seq2seq.source.LARGE", 100)
+    with pytest.raises(InputError, match=r"needs about .* are free: shorten"):
+        adapter.trace("The cat sat.")
 
 
 def test_a_trace_runs_again(folders: Any) -> None:

@@ -20,6 +20,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_L
 from xattn_viz.capture import NAME, find_sites, supports
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.memory import check_free
 from xattn_viz.models.seq2seq import CARDS, SHORT_NAMES, card
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.seq2seq.hub import fetch
@@ -46,6 +47,8 @@ def load(
         fetched = fetch(name, revision, allow_pickle, on_progress)
         folder, commit, notes = fetched.folder, fetched.commit, fetched.notes
     weights = _weights(folder, name, allow_pickle)
+    size = sum(path.stat().st_size for path in weights)
+    check_free(size, f"Loading {name}", "close other programs, or choose a smaller model", ModelError)
     config = _config(folder, name)
     tokenizer = _tokenizer(folder, name)
     model = _model(folder, name, config, safetensors=weights[0].suffix == ".safetensors")

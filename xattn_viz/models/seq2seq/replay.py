@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xattn_viz.axis import Axis
-from xattn_viz.capture import Seen, Site, recording
+from xattn_viz.capture import Seen, Site, compact, recording
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.seq2seq.decoding import fresh
 from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.projections import Projections
+
+#: Maps of one kind with more weights than this are kept in float16.
+HALF_ABOVE = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,20 @@ class Runner:
         encoder = self.model.get_encoder()
         if self.native:
             out = encoder(input_ids=source, attention_mask=mask, output_attentions=wanted, return_dict=True)
-            return out, [_seen(weights) for weights in out.attentions] if wanted else []
+            return out, _seen(out.attentions) if wanted else []
         with self.watch(settings, ("encoder",) if wanted else ()) as seen:
             out = encoder(input_ids=source, attention_mask=mask, return_dict=True)
         return out, seen.layers("encoder")
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
         """A block in which the maps of these kinds are recorded and the heads switched off."""
-        return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections)
+        return recording(
+            self.sites,
+            kinds,
+            ablate=settings.ablate,
+            projections=settings.keep_projections,
+            half_above=HALF_ABOVE,
+        )
 
     def replay(
         self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings, scored: int
@@ -74,7 +83,7 @@ class Runner:
         if not self.native:
             return {kind: seen.layers(kind) for kind in kinds}, out.logits[0, :scored]
         native = {"cross": out.cross_attentions, "decoder": out.decoder_attentions}
-        return {kind: [_seen(weights) for weights in native[kind]] for kind in kinds}, out.logits[0, :scored]
+        return {kind: _seen(native[kind]) for kind in kinds}, out.logits[0, :scored]
 
 
 _SCORED: ContextVar[int | None] = ContextVar("scored", default=None)
@@ -96,31 +105,42 @@ def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
 
 
 def attention_maps(
-    kind: MapKind, layers: Sequence[Seen], queries: Axis, keys: Axis, read: Axis | None, settings: Settings
+    kind: MapKind, layers: list[Seen], queries: Axis, keys: Axis, read: Axis | None, settings: Settings
 ) -> AttentionMaps:
-    """What the layers did with the one item of the batch, as maps."""
-    weights = np.stack([layer.weights[0].numpy() for layer in layers])
-    projections = None
-    if settings.keep_projections:
-        q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
-        projections = Projections(q, k, layers[0].scale, _biases(layers))
+    """What the layers did with the one item of the batch, as maps. Empties `layers`: none is ever held twice."""
+    projections = _projections(layers) if settings.keep_projections else None
+    numbers = tuple(range(len(layers)))
+    first = layers[0].weights[0].numpy()
+    weights = np.empty((len(layers), *first.shape), first.dtype)
+    for number in numbers:
+        weights[number] = layers.pop(0).weights[0].numpy()
+    weights.flags.writeable = False  # else the maps would copy it
     altered = any(head[0] == kind for head in settings.ablate)
     return AttentionMaps(
         weights,
         queries,
         keys,
         kind,
-        tuple(range(len(layers))),
+        numbers,
         read=read,
         projections=projections,
         altered=("ablated",) if altered else (),
     )
 
 
-def _seen(weights: Tensor) -> Seen:
-    """What the library reports, `[batch, head, query, key]`; its half-precision rows do not quite sum to 1."""
-    exact = weights[:1].float().cpu()
-    return Seen(exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True))
+def _seen(layers: Sequence[Tensor]) -> list[Seen]:
+    """What the library reports of each layer, `[batch, head, query, key]`."""
+    found = []
+    for weights in layers:  # those of half precision do not quite sum to 1
+        exact = weights[:1].float().cpu()
+        exact = exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True)
+        found.append(Seen(compact(exact, len(layers), HALF_ABOVE)))
+    return found
+
+
+def _projections(layers: Sequence[Seen]) -> Projections:
+    q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
+    return Projections(q, k, layers[0].scale, _biases(layers))
 
 
 def _biases(layers: Sequence[Seen]) -> NDArray[np.float32] | None:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from xattn_viz.axis import Axis
-from xattn_viz.capture import Seen
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.seq2seq.decoding import Written, generate, length_limit
@@ -46,14 +45,17 @@ class Run:
     source: Tokens
     ids: Tensor
     encoded: Any
-    encoder: list[Seen]
+    encoder: AttentionMaps | None
     notes: tuple[str, ...]
 
     @classmethod
     def start(cls, model: Model, settings: Settings, frame: Frame, source: Tokens, notes: Sequence[str] = ()) -> Run:
         """Encode a source."""
         ids = torch.tensor([source.ids], device=model.runner.model.device)
-        encoded, encoder = model.runner.encode(ids, settings)
+        check_maps(settings.kinds, model.size, len(source.ids), 1)
+        encoded, layers = model.runner.encode(ids, settings)
+        axis = source.axis()
+        encoder = attention_maps("encoder", layers, axis, axis, None, settings) if layers else None
         return cls(model, settings, frame, source, ids, encoded, encoder, tuple(notes))
 
     def generate(
@@ -93,8 +95,8 @@ class Run:
         written, read, source = output.axis(), self._read(output), self.source.axis()
         maps: list[AttentionMaps] = []
         for kind in self.settings.kinds:
-            if kind == "encoder":
-                maps.append(attention_maps(kind, self.encoder, source, source, None, self.settings))
+            if kind == "encoder" and self.encoder is not None:
+                maps.append(self.encoder)
             else:
                 keys = read if kind == "decoder" else source
                 maps.append(attention_maps(kind, seen[kind], written, keys, read, self.settings))

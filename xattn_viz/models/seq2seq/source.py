@@ -7,11 +7,14 @@ from typing import Any
 
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import InputError
+from xattn_viz.models.memory import check_free
+from xattn_viz.models.seq2seq.replay import HALF_ABOVE
 from xattn_viz.models.seq2seq.settings import Size
 from xattn_viz.models.seq2seq.text import Text, Tokens
 
 MAX_TOKENS = 2048  # where a model has no positions of its own to run out of
-MAX_MAP_BYTES = 1 << 30  # of all maps of one trace, float32
+MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
+LARGE = 1 << 26  # only before maps of more bytes is the free memory looked at
 
 
 def positions(config: Any) -> int:
@@ -45,14 +48,17 @@ def read_source(
 
 
 def check_maps(kinds: Sequence[MapKind], size: Size, source: int, output: int) -> None:
-    """Raise InputError where the maps asked for would take more than `MAX_MAP_BYTES`."""
+    """Raise InputError where the maps asked for would take more than `MAX_MAP_BYTES`, or than is free."""
     cells = {"cross": output * source, "encoder": source * source, "decoder": output * output}
-    needed = 4 * sum(size.layers[kind] * size.heads[kind] * cells[kind] for kind in kinds)
+    weights = [size.layers[kind] * size.heads[kind] * cells[kind] for kind in kinds]
+    needed = sum(count * (2 if count > HALF_ABOVE else 4) for count in weights)
+    what = f"The maps of {source:,} source and {output:,} output tokens"
+    instead = "shorten the text, or ask for fewer kinds of map"
     if needed > MAX_MAP_BYTES:
-        raise InputError(
-            f"The maps of {source:,} source and {output:,} output tokens would take {needed / 1e9:.1f} GB, more than "
-            f"the {MAX_MAP_BYTES / 1e9:.1f} GB allowed: shorten the text, or ask for fewer kinds of map."
-        )
+        allowed = f"more than the {MAX_MAP_BYTES / 1e9:.1f} GB allowed"
+        raise InputError(f"{what} would take {needed / 1e9:.1f} GB, {allowed}: {instead}.")
+    if needed > LARGE:
+        check_free(3 * needed, f"Tracing {source:,} source and {output:,} output tokens", instead, InputError)
 
 
 def _own(tokens: Tokens) -> int:
