@@ -258,7 +258,7 @@ def test_a_long_source_stays_whole_up_to_the_models_positions(folders: Any) -> N
 
 
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xattn_viz.models.seq2seq.source.MAX_MAP_BYTES", 1000)
+    monkeypatch.setattr("xattn_viz.models.seq2seq.limits.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):
         registry.load(folders("t5")).trace("The cat sat.")
 
@@ -286,7 +286,7 @@ def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch
     with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
         seq2seq.load(str(folders("bart")))
     adapter.trace("The cat sat.")
-    monkeypatch.setattr("xattn_viz.models.seq2seq.source.LARGE", 100)
+    monkeypatch.setattr("xattn_viz.models.seq2seq.limits.LARGE", 100)
     with pytest.raises(InputError, match=r"needs about .* are free: shorten"):
         adapter.trace("The cat sat.")
 

@@ -12,14 +12,16 @@ from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartia
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text, sentences
-from xattn_viz.models.seq2seq.decoding import decoder_positions
 from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.languages import language_id, prompt
+from xattn_viz.models.seq2seq.limits import decoder_positions
+from xattn_viz.models.seq2seq.provenance import Identity
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.run import Model, Run
-from xattn_viz.models.seq2seq.settings import Identity, Settings, Size, check
+from xattn_viz.models.seq2seq.settings import Settings, Size, check
 from xattn_viz.models.seq2seq.source import read_source
-from xattn_viz.models.seq2seq.text import Text, Tokens
+from xattn_viz.models.seq2seq.text import Text
+from xattn_viz.models.seq2seq.tokens import Tokens
 from xattn_viz.trace import Trace
 
 

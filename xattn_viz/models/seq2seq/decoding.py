@@ -14,13 +14,10 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.frame import Frame
+from xattn_viz.models.seq2seq.limits import length_limit
 from xattn_viz.models.seq2seq.settings import Settings
 
 OnWritten = Callable[[Sequence[int]], object]
-
-DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own
-MOST_TOKENS = 4096
-_LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for a sentence
 
 
 class _Steps(LogitsProcessor):  # type: ignore[misc]
@@ -129,27 +126,6 @@ def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> G
         output_logits=settings.num_beams == 1,
     )
     return wanted
-
-
-def length_limit(model: Any, settings: Settings, given: int) -> int:
-    """How long an output may get, its start token and the `given` ones included.
-
-    As asked for, else as the checkpoint says; never more than the decoder has positions.
-    """
-    own = model.generation_config
-    if (new := settings.max_new_tokens or own.max_new_tokens) is not None:
-        limit = 1 + new + given
-    elif own.max_length not in (None, _LIBRARY_DEFAULT):
-        limit = own.max_length + given
-    else:
-        limit = 1 + DEFAULT_NEW_TOKENS + given
-    return min(int(limit), decoder_positions(model))
-
-
-def decoder_positions(model: Any) -> int:
-    """How many tokens the decoder can read; a bound of our own where it has no positions to run out of."""
-    positions = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return min(positions or MOST_TOKENS, MOST_TOKENS)
 
 
 def _trimmed(ids: list[int], frame: Frame, given: int) -> list[int]:

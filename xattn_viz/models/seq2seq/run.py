@@ -15,13 +15,16 @@ from torch import Tensor
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
-from xattn_viz.models.seq2seq.decoding import Written, generate, length_limit
+from xattn_viz.models.seq2seq.decoding import Written, generate
 from xattn_viz.models.seq2seq.frame import Frame
-from xattn_viz.models.seq2seq.replay import Runner, attention_maps
+from xattn_viz.models.seq2seq.limits import check_maps, length_limit
+from xattn_viz.models.seq2seq.provenance import Identity, provenance
+from xattn_viz.models.seq2seq.recorded import attention_maps
+from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.scores import steps
-from xattn_viz.models.seq2seq.settings import Identity, Settings, Size, provenance
-from xattn_viz.models.seq2seq.source import check_maps
-from xattn_viz.models.seq2seq.text import Text, Tokens
+from xattn_viz.models.seq2seq.settings import Settings, Size
+from xattn_viz.models.seq2seq.text import Text
+from xattn_viz.models.seq2seq.tokens import Tokens
 from xattn_viz.trace import Hypothesis, Trace
 
 

@@ -1,16 +1,10 @@
-"""The settings of a run: checked once, and written down so that the run can be repeated."""
+"""The settings of a run: checked once."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import numpy as np
-import tokenizers
-import torch
-import transformers
 
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
@@ -116,38 +110,3 @@ def _whole(value: object, name: str, least: int, most: int) -> int:
 def _check_kind(kind: str, card: ModelCard) -> None:
     if kind not in card.kinds:
         raise ModelError(f"There is no kind of map {kind!r}; this model has {', '.join(card.kinds)}.")
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which model this is: its name, commit on the hub (None for a folder), weights, and where and how it runs."""
-
-    name: str
-    revision: str | None
-    weights_sha256: str
-    dtype: str
-    device: str
-    notes: tuple[str, ...] = ()
-
-
-def provenance(
-    identity: Identity, settings: Settings, decoding: Mapping[str, Any], text: str, notes: Sequence[str]
-) -> dict[str, Any]:
-    """Everything needed to run again, as JSON values; `settings` are the keywords of `trace`."""
-    return {
-        "model": identity.name,
-        "revision": identity.revision,
-        "weights_sha256": identity.weights_sha256,
-        "versions": {
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "tokenizers": tokenizers.__version__,
-            "numpy": np.__version__,
-        },
-        "dtype": identity.dtype,
-        "device": identity.device,
-        "decoding": dict(decoding),
-        "settings": settings.as_keywords(),
-        "input_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "notes": [*identity.notes, *notes],
-    }

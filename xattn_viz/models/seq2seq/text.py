@@ -8,34 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from xattn_viz.axis import Axis
 from xattn_viz.models.seq2seq.offsets import bare, decoded_spans, followed_spans, sentencepiece_spans
-from xattn_viz.tokens import Span, span_labels, word_indices
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A text with its token ids and, for each, what it covers (start, end), its piece, and whether it is special."""
-
-    text: str
-    ids: tuple[int, ...]
-    spans: tuple[Span, ...]
-    pieces: tuple[str, ...]
-    special: tuple[bool, ...]
-
-    def axis(self) -> Axis:
-        """The tokens as an axis, labelled with what they cover in the text."""
-        return Axis(
-            "text",
-            labels=span_labels(self.text, self.spans, (bare(piece) or " " for piece in self.pieces)),
-            spans=self.spans,
-            words=word_indices(self.text, self.spans),
-            special=self.special,
-        )
+from xattn_viz.models.seq2seq.tokens import Tokens, in_order
+from xattn_viz.tokens import Span
 
 
 class Text:
@@ -56,7 +34,7 @@ class Text:
             if language is not None:
                 self._tokenizer.src_lang = language
             tokens = self._encode(prompt + text)
-        return _without(tokens, len(prompt))
+        return tokens.behind(len(prompt))
 
     def target(self, text: str, *, language: str | None = None) -> Tokens:
         """The tokens of a target text as labels, special ones included."""
@@ -115,7 +93,7 @@ class Text:
                 if target:
                     self._tokenizer._switch_to_input_mode()
         special = tuple(a or b for a, b in zip(added, self._special(ids), strict=True))
-        return Tokens(text, tuple(ids), tuple(_in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
+        return Tokens(text, tuple(ids), tuple(in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
 
     def _follow(self, text: str, ids: Sequence[int]) -> tuple[list[str], list[Span], list[bool]]:
         """Pieces, spans and which tokens the tokenizer added by itself, where it does not say."""
@@ -136,27 +114,3 @@ class Text:
             if [piece for piece, _ in found] == list(pieces):
                 return [span for _, span in found]
         return followed_spans(text, pieces, self._tokenizer.convert_tokens_to_string)
-
-
-def _in_order(spans: Sequence[Span], added: Sequence[bool], length: int) -> list[Span]:
-    """Spans that never go back: tokens that were added cover nothing, where the one before them ends."""
-    ordered: list[Span] = []
-    last = max((i for i, own in enumerate(added) if not own), default=-1)
-    for i, ((start, end), own) in enumerate(zip(spans, added, strict=True)):
-        before = ordered[-1] if ordered else (0, 0)
-        if own:
-            place = length if i > last else before[1]
-            ordered.append((place, place))
-        else:
-            start = max(start, before[0])
-            ordered.append((start, max(start, end)))
-    return ordered
-
-
-def _without(tokens: Tokens, prompt: int) -> Tokens:
-    """The tokens with their text and spans counted from behind the prompt."""
-    if not prompt:
-        return tokens
-    spans = tuple((max(a - prompt, 0), max(b - prompt, 0)) for a, b in tokens.spans)
-    special = tuple(is_special or b <= prompt for is_special, (_, b) in zip(tokens.special, tokens.spans, strict=True))
-    return Tokens(tokens.text[prompt:], tokens.ids, spans, tokens.pieces, special)
