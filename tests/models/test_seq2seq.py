@@ -195,6 +195,14 @@ def test_a_prefix_is_continued(kind: str, adapter: Seq2SeqAdapter) -> None:
     np.testing.assert_allclose(trace.cross.weights[:, :, :count], given.cross.weights[:, :, :-1], atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"m2m100"}))  # its last output is a language
+def test_an_output_without_a_token_is_called_by_its_number(kind: str, adapter: Seq2SeqAdapter) -> None:
+    last = adapter.runner.model.config.get_text_config(decoder=True).vocab_size - 1
+    trace = adapter.trace(TEXT, prefix=[last, 5], max_new_tokens=3)
+    assert trace.steps[0].token == (trace.cross.queries.labels or ())[0] == f"#{last}"
+    assert f"#{last}" not in trace.output
+
+
 @ALL
 def test_labels_say_what_each_token_covers(kind: str, adapter: Seq2SeqAdapter) -> None:
     trace = adapter.trace("The cat, don't 你好!", target="O gato é 😀 bom.", kinds=("cross",))

@@ -23,6 +23,8 @@ class Text:
         self._tokenizer, self._lock = tokenizer, threading.Lock()
         # M2M100 does not always count its languages as special.
         self._languages = frozenset(getattr(tokenizer, "id_to_lang_token", ()))
+        # A model often has more outputs than its tokenizer has tokens, to round their number up.
+        self._known = 1 + max(*tokenizer.get_vocab().values(), *self._languages)
         self.readable = lru_cache(maxsize=20_000)(self._readable)
 
     def source(self, text: str, *, prompt: str = "", language: str | None = None) -> Tokens:
@@ -47,8 +49,7 @@ class Text:
         """The text of ids that a model chose, without the special ones, and what each covers in it."""
         with self._lock:
             text, spans = decoded_spans(ids, lambda some: self._decode(some, skip=True))
-            pieces = self._tokenizer.convert_ids_to_tokens(list(ids))
-        return Tokens(text, tuple(ids), tuple(spans), tuple(map(str, pieces)), self._special(ids))
+        return Tokens(text, tuple(ids), tuple(spans), tuple(map(self.piece, ids)), self._special(ids))
 
     def plain(self, ids: Sequence[int]) -> str:
         """Only the text of ids, without the special ones."""
@@ -56,8 +57,8 @@ class Text:
             return self._decode(ids, skip=True)
 
     def piece(self, token: int) -> str:
-        """The tokenizer's own name of an id."""
-        return str(self._tokenizer.convert_ids_to_tokens(token))
+        """The tokenizer's own name of an id; its number where it has none."""
+        return str(self._tokenizer.convert_ids_to_tokens(token)) if token < self._known else f"#{token}"
 
     def _readable(self, token: int) -> str:
         """What an id says to people: its text, or its piece where it has none by itself."""
@@ -66,7 +67,7 @@ class Text:
         return text if text and "\ufffd" not in text else bare(self.piece(token)) or " "
 
     def _decode(self, ids: Sequence[int], *, skip: bool) -> str:
-        ids = [i for i in ids if not (skip and i in self._languages)]
+        ids = [i for i in ids if i < self._known and not (skip and i in self._languages)]
         return str(self._tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
     def _special(self, ids: Sequence[int]) -> tuple[bool, ...]:
