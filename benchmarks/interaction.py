@@ -36,7 +36,7 @@ st.text(f"count {st.session_state.count}")
 """
 
 # Notes when each message of the server arrives. answer() times a key or click until ready() holds and is painted.
-_NOTES = """
+NOTES = """
 window.heard = [];
 window.WebSocket = class extends WebSocket {
   constructor(...given) { super(...given); this.addEventListener("message", () => heard.push(performance.now())); }
@@ -50,12 +50,12 @@ window.answer = (kind, ready) => {
   }, { capture: true, once: true }));
 };
 """
-_HEAD = f"(before) => before === null ? {EXPLORER}.dataset.head : {EXPLORER}.dataset.head !== before"
-_TRACE = f"(before) => before === null ? {EXPLORER}.dataset.trace : {EXPLORER}.dataset.trace !== before"
-_COUNT = """(before) => { const said = document.querySelector("[data-testid=stText]").textContent;
+HEAD = f"(before) => before === null ? {EXPLORER}.dataset.head : {EXPLORER}.dataset.head !== before"
+TRACE = f"(before) => before === null ? {EXPLORER}.dataset.trace : {EXPLORER}.dataset.trace !== before"
+COUNT = """(before) => { const said = document.querySelector("[data-testid=stText]").textContent;
   return before === null ? said : said !== before; }"""
 # An empty rerun shows no change but that of the state. It can be over between two frames, so an observer sees it run.
-_RERUN = f"""(before) => {{ const resting = () => {RESTING};
+RERUN = f"""(before) => {{ const resting = () => {RESTING};
   if (before !== null) return window.ran && resting();
   window.ran = false;
   const observer = new MutationObserver(() => {{ window.ran ||= !resting(); }});
@@ -65,7 +65,7 @@ _RERUN = f"""(before) => {{ const resting = () => {RESTING};
 
 def key_to_paint(page: Page, key: str) -> tuple[float, int]:
     """Seconds from an arrow key in the overview to the painted map, and how many messages came in between."""
-    page.evaluate(f"() => answer('keydown', {_HEAD})")
+    page.evaluate(f"() => answer('keydown', {HEAD})")
     page.keyboard.press(key)
     answer = page.evaluate("() => answered")
     page.wait_for_timeout(QUIET)
@@ -84,7 +84,7 @@ def click_to_paint(page: Page, buttons: str, ready: str) -> float:
 
 def keys(launched: Browser, name: str, address: str) -> None:
     """Print how soon heads and layers change on the page at that address."""
-    with cold_page(launched, _NOTES) as page:
+    with cold_page(launched, NOTES) as page:
         page.goto(address)
         chosen = page.locator(".xv [role=radio][aria-checked=true]")
         chosen.wait_for(timeout=120_000)
@@ -106,8 +106,8 @@ def clicks(launched: Browser, address: str) -> None:
     """Print how soon a cached trace is painted, against an empty rerun."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        cold_page(launched, _NOTES) as page,
-        cold_page(launched, _NOTES) as bare,
+        cold_page(launched, NOTES) as page,
+        cold_page(launched, NOTES) as bare,
     ):
         Path(folder, "app.py").write_text(COUNTER, encoding="utf-8")
         with app(cwd=Path(folder)) as server:
@@ -118,9 +118,9 @@ def clicks(launched: Browser, address: str) -> None:
             page.wait_for_function(f"() => {RESTING}")
             pager, translate = ".st-key-next button, .st-key-previous button", "[data-testid=stFormSubmitButton] button"
             measures = {
-                "trace": lambda: click_to_paint(page, pager, _TRACE),
-                "empty": lambda: click_to_paint(page, translate, _RERUN),
-                "least": lambda: click_to_paint(bare, "[data-testid=stButton] button", _COUNT),
+                "trace": lambda: click_to_paint(page, pager, TRACE),
+                "empty": lambda: click_to_paint(page, translate, RERUN),
+                "least": lambda: click_to_paint(bare, "[data-testid=stButton] button", COUNT),
             }
             interleaved(measures, 2)
             times = interleaved(measures, PAIRS)

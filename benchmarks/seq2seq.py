@@ -13,9 +13,6 @@ thread; the ratio is the median over the rounds. Memory is how far each raises t
 from __future__ import annotations
 
 import json
-import multiprocessing
-import resource
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -28,6 +25,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, MarianMTModel
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
+from benchmarks._memory import peak_megabytes
 from xattn_viz.models import registry
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 
@@ -139,27 +137,6 @@ def sentence(folder: Path) -> str:
     raise ValueError(f"No stretch of the sentences has {TOKENS} tokens.")
 
 
-def peak_megabytes(recipes: Recipes, run: Callable[[], object]) -> float:
-    """How far one call raises the peak memory of a process forked for it, in which all weights have been read."""
-    context = multiprocessing.get_context("fork")
-    receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=_measure_peak, args=(recipes, run, send))
-    child.start()
-    megabytes = float(receive.recv())
-    child.join()
-    return megabytes
-
-
-def _measure_peak(recipes: Recipes, run: Callable[[], object], send: Any) -> None:
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
-    for model in (recipes.fused, recipes.eager, recipes.adapter.runner.model):
-        for parameter in model.parameters():
-            parameter.sum()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run()
-    send.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / 1e6)
-
-
 def main() -> None:
     """Measure, and print the figures."""
     torch.set_num_threads(1)
@@ -182,8 +159,9 @@ def main() -> None:
                     at_most=1.08 if way == "trace" else None,
                     details=f"medians {milliseconds(values)} and {plain}",
                 )
+        models = (recipes.fused, recipes.eager, recipes.adapter.runner.model)
         for way, run in ways.items():
-            print(f"{way}, {decoding}: +{peak_megabytes(recipes, run):.1f} MB at its peak", flush=True)
+            print(f"{way}, {decoding}: +{peak_megabytes(run, models):.1f} MB at its peak", flush=True)
 
 
 if __name__ == "__main__":

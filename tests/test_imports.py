@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 VALUES = {
     *("axis", "capture", "audio", "colours", "frozen", "layer"),
-    *("maps", "projections", "records", "selection", "tokens", "trace"),
+    *("map_checks", "maps", "projections", "records", "selection", "tokens", "trace", "weights"),
 }
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
 LEVELS = dict.fromkeys(VALUES, 0) | {"export": 2, "many": 2, "webpage": 2, "": 3, "ui": 4, "__main__": 4, "examples": 4}
@@ -28,12 +28,12 @@ PAGES_LEVEL = 5
 # Who may import what is heavy. Everything else reads maps, and must do without.
 ALLOWED = {
     "streamlit": ("xattn_viz.ui", "pages", "app"),
-    "torch": ("xattn_viz.layer", "xattn_viz.capture", "xattn_viz.audio", "xattn_viz.models"),
+    "torch": ("xattn_viz.layer", "xattn_viz.capture", "xattn_viz.weights", "xattn_viz.audio", "xattn_viz.models"),
     "transformers": ("xattn_viz.models", "xattn_viz.capture"),
     "plotly": ("xattn_viz.figures", "xattn_viz.ui", "pages"),
 }
 # Modules of xattn_viz.models that are no model family.
-SHARED_BY_MODELS = {"base", "formats", "gate", "registry", "rerun", "segments"}
+SHARED_BY_MODELS = {"base", "formats", "gate", "memory", "partial", "registry", "rerun", "segments"}
 
 
 def test_the_source_holds_the_rules() -> None:

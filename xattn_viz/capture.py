@@ -14,16 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from xattn_viz.maps import MapKind
+from xattn_viz.weights import Seen, compact, see
 
 #: The attention implementation to load a model with. With "sdpa" in its name, the library checks that a model's class
 #: supports fused attention; without, such a model would run and be silently wrong.
@@ -38,21 +38,6 @@ class Site(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one module did in one call, float32 on the CPU: `weights` `[batch, head, query, key]` after the softmax.
-
-    `queries` `[batch, head, query, d_k]`, `keys` `[batch, head, key, d_k]`, `bias` (broadcasts to the weights' shape,
-    -inf where a key is masked; None where there is nothing to add) and `scale` are there when projections are kept.
-    """
-
-    weights: Tensor
-    queries: Tensor | None = None
-    keys: Tensor | None = None
-    bias: Tensor | None = None
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
 class Recording:
     """One call's wishes and what came of them: `seen` holds, for each site, what its module did, in order of calls."""
 
@@ -60,6 +45,7 @@ class Recording:
     kinds: Collection[MapKind] = ()
     ablate: Mapping[Site, Collection[int]] = field(default_factory=dict)
     projections: bool = False
+    half_above: int | None = None
     seen: dict[Site, list[Seen]] = field(default_factory=dict)
 
     def layers(self, kind: MapKind) -> list[Seen]:
@@ -78,15 +64,17 @@ def recording(
     *,
     ablate: Collection[tuple[MapKind, int, int]] = (),
     projections: bool = False,
+    half_above: int | None = None,
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
     The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
+    A kind of map with more weights than `half_above` in all layers together is kept in float16.
     """
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections)
+    made = Recording(sites, tuple(kinds), off, projections, half_above)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -138,43 +126,12 @@ def _attend(
     if off:
         output[:, :, off] = 0
     if site.kind in current.kinds:
-        seen = _see(module, query, key, attention_mask, settings, current.projections)
+        seen = see(module, query, key, attention_mask, settings, current.projections)
         seen.weights[:, off] = 0
+        layers = sum(other.kind == site.kind for other in current.sites.values())
+        seen = replace(seen, weights=compact(seen.weights, layers, current.half_above))
         current.seen.setdefault(site, []).append(seen)
     return output, None
-
-
-def _see(
-    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], projections: bool
-) -> Seen:
-    q, k = query.detach().float(), key.detach().float()
-    if k.shape[1] != q.shape[1]:  # grouped queries: several heads share their keys
-        k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
-    scaling = settings.get("scaling")
-    scale = q.shape[-1] ** -0.5 if scaling is None else float(scaling)
-    bias = _bias(module, q, k, mask, settings)
-    scores = q @ k.transpose(-2, -1) * scale  # [batch, head, query, key]
-    scores = scores if bias is None else scores + bias
-    # A row with every key masked is 0/0; fused attention gives zeros there.
-    weights = scores.softmax(-1).masked_fill(scores.isneginf().all(-1, keepdim=True), 0)
-    if not projections:
-        return Seen(weights.cpu())
-    return Seen(weights.cpu(), q.cpu(), k.cpu(), None if bias is None else bias.cpu(), scale)
-
-
-def _bias(module: nn.Module, q: Tensor, k: Tensor, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor | None:
-    """All that is added to the scores, float32: mask, causality and a learnt position bias; None where that is zero."""
-    position_bias = settings.get("position_bias")
-    bias = None if position_bias is None or not position_bias.any() else position_bias.detach().float()
-    is_causal = settings.get("is_causal")
-    is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    if mask is None and is_causal and q.shape[2] > 1:
-        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
-    if mask is None:
-        return bias
-    if mask.dtype == torch.bool:
-        mask = torch.zeros(mask.shape, device=q.device).masked_fill(~mask, float("-inf"))
-    return mask.float() if bias is None else bias + mask.float()
 
 
 AttentionInterface.register(NAME, _attend)

@@ -79,5 +79,6 @@ def _write(line: str, adapter: Adapter, file: Path, settings: dict[str, Any]) ->
 
 def _key(line: str, adapter: Adapter, settings: dict[str, Any]) -> str:
     """What makes a line's trace: the text as given, the model, and the settings."""
-    made_of = json.dumps([line, adapter.card.name, settings], sort_keys=True, default=str)
+    lasting = {name: value for name, value in settings.items() if not callable(value)}  # on_step changes no trace
+    made_of = json.dumps([line, adapter.card.name, lasting], sort_keys=True, default=str)
     return hashlib.sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()

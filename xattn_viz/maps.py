@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
 from xattn_viz.frozen import read_only, same
+from xattn_viz.map_checks import check_shapes, check_values
 from xattn_viz.projections import Projections
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 MapKind = Literal["cross", "encoder", "decoder"]
 #: Why the rows of a map may sum to something other than 1.
 Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
-
-# Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
-ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +50,8 @@ class AttentionMaps:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", read_only(self.weights))
-        _check_shapes(self)
-        _check_values(self)
+        check_shapes(self)
+        check_values(self)
 
     @property
     def n_heads(self) -> int:
@@ -109,7 +107,7 @@ class AttentionMaps:
         As Clark et al. 2019 (What Does BERT Look At?, §4.1) do it: rows still sum to 1. An axis without words keeps
         its positions.
         """
-        weights = self.weights.astype(np.float32)
+        weights = self.weights.astype(np.float32, copy=False)
         queries, keys, read = self.queries, self.keys, self.read
         if keys.words is not None:
             weights = np.stack([weights[..., group].sum(-1) for group in keys.word_groups()], axis=-1)
@@ -124,18 +122,18 @@ class AttentionMaps:
 
     def mean(self) -> AttentionMaps:
         """The mean over the heads of each layer, `[layer, 1, query, key]`."""
-        return self._reduced(lambda w: w.mean(axis=1, keepdims=True))
+        return self._reduced(lambda w: w.mean(axis=1, keepdims=True, dtype=np.float32))
 
     def mean_over_all(self) -> AttentionMaps:
         """The mean over all layers and heads, `[1, 1, query, key]`."""
-        return self._reduced(lambda w: w.mean(axis=(0, 1), keepdims=True))
+        return self._reduced(lambda w: w.mean(axis=(0, 1), keepdims=True, dtype=np.float32))
 
     def max_over_all(self) -> AttentionMaps:
         """The maximum over all layers and heads, `[1, 1, query, key]`; its rows sum to 1 or more."""
         return self._reduced(lambda w: w.max(axis=(0, 1), keepdims=True))
 
     def _reduced(self, reduce: Callable[[NDArray[Any]], NDArray[Any]]) -> AttentionMaps:
-        weights = reduce(self.weights.astype(np.float32))
+        weights = reduce(self.weights).astype(np.float32, copy=False)
         layers = self.layers if weights.shape[0] == len(self.layers) else (self.layers[-1],)
         altered = _with(self.altered, "aggregated")
         return replace(self, weights=weights, layers=layers, projections=None, altered=altered)
@@ -161,46 +159,6 @@ class AttentionMaps:
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)
-
-
-def _check_shapes(maps: AttentionMaps) -> None:
-    shape, dtype = maps.weights.shape, maps.weights.dtype
-    if maps.weights.ndim != 4:
-        raise ValueError(f"Weights must be [layer, head, query, key]: got {maps.weights.ndim} axes of shape {shape}.")
-    if dtype.name not in ROW_SUM_TOLERANCE:
-        raise ValueError(f"Weights must be float16 or float32: got {dtype} of shape {shape}.")
-    wanted = (len(maps.layers), maps.n_heads, len(maps.queries), len(maps.keys))
-    if shape != wanted:
-        raise ValueError(f"Weights [layer, head, query, key] have shape {shape}, but the axes say {wanted}.")
-    if maps.read is not None and len(maps.read) != len(maps.queries):
-        raise ValueError(f"{len(maps.read)} tokens read do not fit the {len(maps.queries)} rows of weights {shape}.")
-    if maps.projections is not None:
-        q, k = maps.projections.queries.shape, maps.projections.keys.shape
-        if (*q[:3], k[2]) != shape:
-            raise ValueError(f"Projections of shapes {q} and {k} do not fit weights of shape {shape}.")
-
-
-def _check_values(maps: AttentionMaps) -> None:
-    weights, shape = maps.weights, maps.weights.shape
-    tolerance = ROW_SUM_TOLERANCE[weights.dtype.name]
-    if not np.isfinite(weights).all():
-        raise ValueError(f"Weights of shape {shape} hold NaN or infinity.")
-    # Aggregated weights may be float32 sums of float16 ones, with the rounding of those.
-    over = ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
-    if weights.size and (weights.min() < 0 or weights.max() > 1 + over):
-        raise ValueError(f"Weights of shape {shape} reach from {weights.min()} to {weights.max()}, outside 0 … 1.")
-    if {"cropped", "aggregated", "ablated"} & set(maps.altered) or not weights.size:
-        return
-    sums = weights.sum(axis=-1, dtype=np.float64)
-    wrong = np.abs(sums - 1) > tolerance
-    if "masked" in maps.altered:
-        wrong &= sums != 0
-    if wrong.any():
-        layer, head, query = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"Rows of weights must sum to 1, shape {shape}: layer {maps.layers[layer]}, head {head}, row {query} "
-            f"sums to {sums[layer, head, query]:.4f}."
-        )
 
 
 def _with(altered: tuple[Alteration, ...], new: Alteration) -> tuple[Alteration, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -76,6 +76,11 @@ class Trace:
             kinds = ", ".join(maps.kind for maps in self.maps) or "none"
             raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
         return found[0]
+
+    def with_notes(self, *notes: str) -> Trace:
+        """The same with more notes for people, in `provenance["notes"]`."""
+        before = self.provenance.get("notes", [])
+        return replace(self, provenance={**self.provenance, "notes": [*before, *notes]})
 
     @property
     def cross(self) -> AttentionMaps:

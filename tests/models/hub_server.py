@@ -52,8 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.hub.requests.append(f"{self.command} {self.path}")
-        path = unquote(urlsplit(self.path).path).strip("/")
-        parts = path.removeprefix("api/models/").split("/")
+        path = urlsplit(self.path).path.strip("/")
+        # A branch such as refs/pr/7 comes quoted, as one part.
+        parts = [unquote(part) for part in path.removeprefix("api/models/").split("/")]
         name = "/".join(parts[:2])
         if name not in self.hub.models:
             self._refuse(401, "RepoNotFound", "Repository not found")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.models.seq2seq_folders import write
-from xattn_viz.models import registry
+from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
 from xattn_viz.models.gate import RUNS_AT_ONCE
 from xattn_viz.models.rerun import rerun
@@ -120,6 +120,85 @@ def test_a_cancelled_run_lets_the_next_in(adapter: Adapter) -> None:
     assert all(done < total for done, total in seen)
 
 
+def test_an_alternative_is_chosen_by_its_id(adapter: Adapter) -> None:
+    free = adapter.trace(TEXTS[0])
+    ids = [step.id for step in free.steps]
+    end = adapter.trace(TEXTS[0], target="a").steps[-1].id
+    for place in (0, len(ids) // 2):
+        other = next(a.id for a in free.steps[place].alternatives if a.id not in (ids[place], end))
+        trace = adapter.trace(TEXTS[0], prefix=[*ids[:place], other])
+        assert [step.id for step in trace.steps[: place + 1]] == [*ids[:place], other]
+        assert [step.forced for step in trace.steps] == [True] * (place + 1) + [False] * (len(trace.steps) - place - 1)
+        assert len(trace.steps) > place + 1
+        np.testing.assert_allclose(
+            trace.cross.weights[:, :, : place + 1], free.cross.weights[:, :, : place + 1], atol=1e-5, rtol=0
+        )
+        assert json.loads(json.dumps(trace.provenance["settings"]))["prefix"] == [*ids[:place], other]
+
+
+def test_the_same_ids_are_continued_in_the_same_way(adapter: Adapter) -> None:
+    free = adapter.trace(TEXTS[0])
+    ids = [step.id for step in free.steps]
+    for count in (1, len(ids) // 2):  # the limit counts from behind what is given, so the output can get longer
+        again = adapter.trace(TEXTS[0], prefix=ids[:count])
+        assert [step.id for step in again.steps][: len(ids) - 1] == ids[:-1]
+        assert [step.forced for step in again.steps[: count + 1]] == [True] * count + [False]
+
+
+def test_ids_that_end_are_a_whole_output(adapter: Adapter) -> None:
+    given = adapter.trace(TEXTS[0], target="O gato.")
+    trace = adapter.trace(TEXTS[0], prefix=[step.id for step in given.steps])
+    assert trace.steps == given.steps
+    np.testing.assert_array_equal(trace.cross.weights, given.cross.weights)
+    assert not trace.provenance["notes"]
+
+
+@pytest.mark.parametrize(
+    "prefix", [[-1], [10**6], [True], [1.0], ["a"], b"ab", 3, [5] * 100_000], ids="{!r:.12}".format
+)
+def test_ids_that_are_none_are_refused(adapter: Adapter, prefix: object) -> None:
+    with pytest.raises(InputError, match="prefix"):
+        adapter.trace(TEXTS[0], prefix=prefix)  # type: ignore[arg-type]
+
+
+def test_partial_traces_show_the_first_rows(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Trace] = []
+    adapter.trace(TEXTS[0], on_partial=seen.append)
+    assert len(seen) < 10  # not at each step
+    seen.clear()
+    monkeypatch.setattr(base, "PARTIAL_SECONDS", 0)
+    whole = adapter.trace(TEXTS[0], kinds=adapter.card.kinds, keep_projections=True, on_partial=seen.append)
+    assert whole == adapter.trace(TEXTS[0], kinds=adapter.card.kinds, keep_projections=True)
+    assert seen
+    for part in seen:
+        count = len(part.steps)
+        assert 0 < count < len(whole.steps)
+        for step, expected in zip(part.steps, whole.steps[:count], strict=True):
+            assert (step.id, step.forced) == (expected.id, expected.forced)
+            assert step.log_prob == pytest.approx(expected.log_prob, abs=1e-4)
+        assert [maps.kind for maps in part.maps] == list(adapter.card.kinds)
+        for maps, expected_maps in zip(part.maps, whole.maps, strict=True):
+            expected_weights = expected_maps.weights
+            if maps.kind != "encoder":
+                expected_weights = expected_weights[:, :, :count]
+            if maps.kind == "decoder":
+                np.testing.assert_allclose(expected_weights[..., count:], 0, atol=1e-6)
+                expected_weights = expected_weights[..., :count]
+            np.testing.assert_allclose(maps.weights, expected_weights, atol=1e-5, rtol=0)
+        assert "not finished" in part.provenance["notes"][-1]
+
+
+def test_a_partial_trace_can_end_the_run(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "PARTIAL_SECONDS", 0)
+
+    def give_up(trace: Trace) -> None:
+        raise KeyError("enough")
+
+    for _ in range(RUNS_AT_ONCE + 1):
+        with pytest.raises(KeyError, match="enough"):
+            adapter.trace(TEXTS[0], on_partial=give_up)
+
+
 def test_eight_threads_give_what_one_gives(adapter: Adapter) -> None:
     texts = [f"{text} {i}" for i, text in enumerate([TEXTS[0], TEXTS[1]] * 4)]
     alone = [adapter.trace(text) for text in texts]
@@ -141,8 +220,9 @@ def test_eight_threads_give_what_one_gives(adapter: Adapter) -> None:
 
 
 @pytest.mark.parametrize("name", ["firefox-en-pt", "firefox-pt-en"])
-def test_a_trace_runs_again_from_its_provenance(name: str) -> None:
-    *_, trace = model(name).traces("One. Two men came.", prefix="O", ablate=[("cross", 0, 2)], keep_projections=True)
+@pytest.mark.parametrize("prefix", ["O", [40, 50]], ids=["text", "ids"])
+def test_a_trace_runs_again_from_its_provenance(name: str, prefix: str | list[int]) -> None:
+    *_, trace = model(name).traces("One. Two men came.", prefix=prefix, ablate=[("cross", 0, 2)], keep_projections=True)
     assert trace.offset > 0
     assert rerun(trace) == trace
     through_json = json.loads(json.dumps(dict(trace.provenance)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from tests.models.seq2seq_folders import KINDS, write
 from xattn_viz.maps import MapKind
-from xattn_viz.models import registry
+from xattn_viz.models import registry, seq2seq
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.rerun import rerun
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
@@ -144,6 +145,25 @@ def test_a_target_costs_what_the_librarys_loss_says(kind: str, adapter: Seq2SeqA
     assert all(step.forced for step in trace.steps)
 
 
+@ALL
+def test_probabilities_are_those_of_the_forced_pass(kind: str, folders: Any) -> None:
+    # Every rule that changes the scores of a step: what is told is what the model thought before them.
+    loaded = seq2seq.load(str(folders(kind)))
+    own = loaded.runner.model.generation_config
+    own.update(min_length=6, no_repeat_ngram_size=2, repetition_penalty=1.3, bad_words_ids=[[7], [8, 9]])
+    own.update(suppress_tokens=[11, 12], begin_suppress_tokens=[13], exponential_decay_length_penalty=(3, 1.1))
+    for prefix in (None, "O gato"):
+        trace = loaded.trace(TEXT, prefix=prefix, **options(kind))
+        ids = [step.id for step in trace.steps]
+        end = loaded.trace(TEXT, target="a", **options(kind)).steps[-1].id
+        forced = loaded.trace(TEXT, prefix=[*ids, *([] if ids[-1] == end else [end])], **options(kind))
+        assert all(step.forced for step in forced.steps)
+        for ours, expected in zip(trace.steps, forced.steps[: len(ids)], strict=True):
+            assert ours.log_prob == pytest.approx(expected.log_prob, abs=1e-4)
+            values, others = ([a.log_prob for a in step.alternatives] for step in (ours, expected))
+            np.testing.assert_allclose(values, others, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["marian", "t5", "bert2bert"])
 def test_log_probabilities_of_the_beams(kind: str, adapter: Seq2SeqAdapter, peer: Peer) -> None:
     found = peer.generate(
@@ -173,6 +193,14 @@ def test_a_prefix_is_continued(kind: str, adapter: Seq2SeqAdapter) -> None:
     assert [step.id for step in trace.steps[:count]] == [step.id for step in given.steps[:-1]]
     assert trace.output.replace(" ", "").lower().startswith("ogato")
     np.testing.assert_allclose(trace.cross.weights[:, :, :count], given.cross.weights[:, :, :-1], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"m2m100"}))  # its last output is a language
+def test_an_output_without_a_token_is_called_by_its_number(kind: str, adapter: Seq2SeqAdapter) -> None:
+    last = adapter.runner.model.config.get_text_config(decoder=True).vocab_size - 1
+    trace = adapter.trace(TEXT, prefix=[last, 5], max_new_tokens=3)
+    assert trace.steps[0].token == (trace.cross.queries.labels or ())[0] == f"#{last}"
+    assert f"#{last}" not in trace.output
 
 
 @ALL
@@ -238,9 +266,37 @@ def test_a_long_source_stays_whole_up_to_the_models_positions(folders: Any) -> N
 
 
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xattn_viz.models.seq2seq.source.MAX_MAP_BYTES", 1000)
+    monkeypatch.setattr("xattn_viz.models.seq2seq.limits.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):
         registry.load(folders("t5")).trace("The cat sat.")
+
+
+@pytest.mark.parametrize("kind", ["marian", "led"])
+def test_large_maps_are_kept_in_half_the_memory_and_look_the_same(
+    kind: str, adapter: Seq2SeqAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = adapter.trace(TEXT, kinds=adapter.card.kinds)
+    monkeypatch.setattr("xattn_viz.models.seq2seq.replay.HALF_ABOVE", 100)
+    trace = adapter.trace(TEXT, kinds=adapter.card.kinds)
+    assert trace.steps == exact.steps
+    for maps, expected in zip(trace.maps, exact.maps, strict=True):
+        assert maps.weights.dtype == np.float16
+        assert expected.weights.dtype == np.float32
+        np.testing.assert_allclose(maps.weights, expected.weights, rtol=1 / 2048, atol=1e-7)
+        tops = expected.weights.max((2, 3), keepdims=True)
+        shown, levels = np.rint(maps.weights / tops * 255), expected.weights / tops * 255
+        assert np.abs(shown - levels).max() <= 0.5 + 1 / 8  # the next level at most, and only on the brink of it
+
+
+def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = registry.load(folders("t5"))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
+        seq2seq.load(str(folders("bart")))
+    adapter.trace("The cat sat.")
+    monkeypatch.setattr("xattn_viz.models.seq2seq.limits.LARGE", 100)
+    with pytest.raises(InputError, match=r"needs about .* are free: shorten"):
+        adapter.trace("The cat sat.")
 
 
 def test_a_trace_runs_again(folders: Any) -> None:

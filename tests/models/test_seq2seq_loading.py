@@ -135,6 +135,35 @@ def test_bin_weights_come_with_consent_or_from_the_conversion(hub: Hub, good: Pa
     assert "conversion to safetensors (pull request 7)" in converted.provenance["notes"][0]
 
 
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_a_conversion_serves_without_network_by_its_plain_name(
+    hub: Hub, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked_before: bool
+) -> None:
+    hub.models["some/bin"] = (write(tmp_path / "bin", "bart", safe=False), "good")
+    if looked_before:  # then the main branch lies in the cache too, with nothing in it that may be read
+        seq2seq.load("some/bin", allow_pickle=True)
+    hub.converted["some/bin"] = good
+    first = seq2seq.load("some/bin").trace("The cat sat.")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    again = seq2seq.load("some/bin").trace("The cat sat.")
+    assert again.maps == first.maps
+    assert again.provenance["weights_sha256"] == first.provenance["weights_sha256"]
+    assert again.provenance["revision"] == CONVERTED
+
+
+def test_without_network_a_pickle_still_needs_consent(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.models["some/bin"] = (write(tmp_path / "bin", "bart", safe=False), "good")
+    seq2seq.load("some/bin", allow_pickle=True)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelError, match="only in PyTorch's older format"):
+        seq2seq.load("some/bin")
+    assert seq2seq.load("some/bin", allow_pickle=True).trace("The cat sat.").provenance["revision"] == COMMIT
+    with pytest.raises(ModelError, match="cannot be reached"):
+        seq2seq.load("some/unknown")
+
+
 def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
     folder, witness = write(tmp_path / "evil", "bart", safe=False), tmp_path / "witness"
 

@@ -22,6 +22,10 @@ from xattn_viz.trace import Trace
 
 #: Called with (steps done, most steps there can be); returning False cancels the run. It may also raise.
 OnStep = Callable[[int, int], bool | None]
+#: Called with the trace of what is written so far, while the model writes. It may raise to give up.
+OnPartial = Callable[[Trace], object]
+#: The least time between two calls of `OnPartial`.
+PARTIAL_SECONDS = 0.25
 #: Called with (bytes done, bytes in all) while a model is fetched. It may raise to give up.
 OnProgress = Callable[[int, int], object]
 #: An attention head to switch off: (kind of map, layer, head), layer and head from 0.
@@ -82,6 +86,8 @@ class Adapter(ABC):
     card: ModelCard
     #: What the loaded weights take, in bytes; the registry bounds the sum.
     memory: int = 0
+    #: Whether `trace` takes `keep_projections`; not where a model shows no more than its weights.
+    can_keep_projections: bool = True
 
     @abstractmethod
     def trace(
@@ -89,19 +95,26 @@ class Adapter(ABC):
         input: Any,
         *,
         target: str | None = None,
-        prefix: str | None = None,
+        prefix: str | Sequence[int] | None = None,
         num_beams: int = 1,
         kinds: Sequence[MapKind] = ("cross",),
         ablate: Sequence[Head] = (),
         keep_projections: bool = False,
         on_step: OnStep | None = None,
+        on_partial: OnPartial | None = None,
         **options: Any,
     ) -> Trace:
         """Run the model on one segment and return its maps.
 
-        `target` is an output to score instead of generating one, `prefix` the start of the output to generate.
+        `target` is an output to score instead of generating one, `prefix` the start of the output to generate: text,
+        or token ids as `Step.id` gives them, those of forced tokens included. To choose another token at step t is
+        `prefix=[*(step.id for step in trace.steps[:t]), alternative.id]`; ids that end in `</s>` are a whole output.
         `kinds` are the maps wanted, `ablate` heads to switch off, `keep_projections` keeps the queries and keys behind
         the maps; `options` are those of the card.
+
+        `on_partial` is called while the model writes, at most every `PARTIAL_SECONDS`, with the trace of what is
+        written so far: maps of the kinds wanted, without projections. Of several beams it shows the one that leads
+        among those that are still written.
 
         Raises InputError for input that cannot be traced, ModelError for something that this model cannot do, and
         Cancelled when `on_step` returned False.

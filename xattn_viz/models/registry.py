@@ -18,7 +18,7 @@ from typing import Any, cast
 from xattn_viz import models
 from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, OnProgress
 
-_NOT_FAMILIES = {"base", "formats", "gate", "registry", "rerun", "segments"}
+_NOT_FAMILIES = {"base", "formats", "gate", "memory", "partial", "registry", "rerun", "segments"}
 
 #: Set by who serves the app to others: only folders inside this one are then loaded.
 ROOT_VARIABLE = "XATTN_VIZ_ROOT"

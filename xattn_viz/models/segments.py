@@ -1,8 +1,8 @@
-"""A text on its way into a model, whatever the family: checked, and split into sentences."""
+"""Text on its way into a model, whatever the family: checked, and split into sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import sentencex  # type: ignore[import-untyped]
@@ -23,8 +23,7 @@ class Segment:
 
     def place(self, trace: Trace) -> Trace:
         """The segment's trace with its offset in the whole text, and its note."""
-        notes = [*trace.provenance["notes"], *([self.note] if self.note else [])]
-        return replace(trace, offset=self.start, provenance={**trace.provenance, "notes": notes})
+        return replace(trace.with_notes(*([self.note] if self.note else [])), offset=self.start)
 
 
 def check_text(text: object, name: str = "text") -> str:
@@ -36,6 +35,22 @@ def check_text(text: object, name: str = "text") -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InputError(f"The {name} holds half of a character (a lone surrogate), which no model can read.")
     return text
+
+
+def check_prefix(prefix: object, vocabulary: int) -> str | tuple[int, ...] | None:
+    """The start of an output as text or as token ids below `vocabulary`; None where nothing was given.
+
+    Raises InputError naming what is wrong.
+    """
+    if prefix is None or isinstance(prefix, str):
+        return prefix or None
+    if not isinstance(prefix, Sequence) or isinstance(prefix, bytes):
+        raise InputError(f"A prefix must be text or a list of token ids, not {type(prefix).__name__}.")
+    for place, token in enumerate(prefix):
+        if type(token) is not int or not 0 <= token < vocabulary:
+            wanted = f"whole numbers from 0 to {vocabulary - 1:,}"
+            raise InputError(f"A prefix of token ids holds {wanted}: got {token!r:.40} at place {place}.")
+    return tuple(prefix) or None
 
 
 def sentences(text: str, language: str, whole: bool) -> Iterator[Segment]:

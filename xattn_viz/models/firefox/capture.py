@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -11,31 +10,25 @@ from torch import Tensor
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import Head
-from xattn_viz.models.firefox.network import Capture
 from xattn_viz.projections import Projections
 
 START_LABEL = "<s>"  # the zero vector that the decoder reads first has no piece of its own
 
 
 class Recorder:
-    """Collects weights, and queries and keys when `projections`, for the kinds of map that were asked for."""
+    """Collects the weights of one kind of map, with queries and keys when `projections`, layer by layer."""
 
-    def __init__(self, kinds: Sequence[MapKind], projections: bool) -> None:
-        self._kinds, self._projections = kinds, projections
-        self._seen: dict[MapKind, list[tuple[Tensor, Tensor, Tensor]]] = defaultdict(list)
+    def __init__(self, projections: bool) -> None:
+        self._projections = projections
+        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def of(self, kind: MapKind) -> Capture | None:
-        """The function that a layer calls, or None for a kind that nobody asked for."""
-        if kind not in self._kinds:
-            return None
-        return lambda layer, q, k, weights: self._seen[kind].append((q[0], k[0], weights[0]))
+    def __call__(self, layer: int, q: Tensor, k: Tensor, weights: Tensor) -> None:
+        """What a layer calls with the one sentence of the batch."""
+        self._seen.append((q[0], k[0], weights[0]))
 
-    def maps(self, output: Axis, source: Axis, ablated: Sequence[Head]) -> tuple[AttentionMaps, ...]:
-        """The maps of the one sentence of the batch, in the order of the kinds."""
-        return tuple(self._map(kind, output if kind == "cross" else source, source, ablated) for kind in self._kinds)
-
-    def _map(self, kind: MapKind, queries: Axis, keys: Axis, ablated: Sequence[Head]) -> AttentionMaps:
-        q, k, weights = (torch.stack(layers).numpy() for layers in zip(*self._seen[kind], strict=True))
+    def maps(self, kind: MapKind, queries: Axis, keys: Axis, ablated: Sequence[Head]) -> AttentionMaps:
+        """The maps of all layers that called."""
+        q, k, weights = (torch.stack(layers).numpy() for layers in zip(*self._seen, strict=True))
         return AttentionMaps(
             weights,
             queries,

@@ -13,6 +13,8 @@ from xattn_viz.models.firefox.network import Ablated, Memory, Network
 from xattn_viz.models.firefox.vocabulary import END, UNKNOWN
 from xattn_viz.trace import Alternative, Step
 
+OnWritten = Callable[[Sequence[int], Sequence[Tensor]], object]
+
 START = -1  # stands for the zero vector that the decoder reads first
 LENGTH_FACTOR = 2.5  # Marian's max-length-factor: output tokens for each source token
 ALTERNATIVES = 5
@@ -58,16 +60,20 @@ def greedy(
     prefix: Sequence[int] = (),
     ablated: Ablated | None = None,
     on_step: OnStep | None = None,
+    on_written: OnWritten | None = None,
 ) -> Generated:
     """Decode one sentence, the likeliest token at each step, until `</s>` or `limit` tokens in all.
 
-    `prefix` are ids that the output begins with; the result holds only what follows them.
+    `prefix` are ids that the output begins with; the result holds only what follows them. `on_written` hears before
+    each step but the first of the ids that follow, and their logits `[allowed]`.
     """
     state, read = network.start(), [START, *prefix]
     ids: list[int] = []
     logits: list[Tensor] = []
     while len(prefix) + len(ids) < limit and (not ids or ids[-1] != END):
         report(on_step, len(prefix) + len(ids), limit)
+        if on_written is not None and ids:
+            on_written(ids, logits)
         position = len(prefix) + len(ids) + 1 - len(read)
         hidden, state = network.decode(torch.tensor([read]), memory, ablated, state=state, position=position)
         logits.append(torch.addmv(choice.bias, choice.weight, hidden[0, -1]))  # [allowed]

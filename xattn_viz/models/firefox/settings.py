@@ -15,18 +15,19 @@ from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
 from xattn_viz.models.firefox.decoding import LENGTH_FACTOR
 from xattn_viz.models.firefox.network import Ablated, Dimensions
+from xattn_viz.models.segments import check_prefix
 
 
 @dataclass(frozen=True)
 class Settings:
     """What `trace` was asked for."""
 
-    target: str | None
-    prefix: str | None
-    kinds: tuple[MapKind, ...]
-    ablate: tuple[Head, ...]
-    keep_projections: bool
-    shortlist: bool
+    target: str | None = None
+    prefix: str | tuple[int, ...] | None = None
+    kinds: tuple[MapKind, ...] = ("cross",)
+    ablate: tuple[Head, ...] = ()
+    keep_projections: bool = False
+    shortlist: bool = True
 
     @classmethod
     def check(
@@ -34,17 +35,21 @@ class Settings:
         card: ModelCard,
         size: Dimensions,
         target: str | None,
-        prefix: str | None,
+        prefix: str | Sequence[int] | None,
         num_beams: int,
         kinds: Sequence[MapKind],
         ablate: Sequence[Head],
         keep_projections: bool,
         options: Mapping[str, Any],
     ) -> Settings:
-        """The settings, or ModelError with one sentence about what this model cannot do."""
+        """The settings, or ModelError with one sentence about what this model cannot do.
+
+        A prefix that holds no token ids raises InputError.
+        """
         if num_beams != 1:
             raise ModelError(f"{card.title} decodes greedily, with one beam: {num_beams} beams are not to be had.")
-        if target is not None and prefix:
+        begin = check_prefix(prefix, size.target_vocabulary)
+        if target is not None and begin:
             raise ModelError("Give a target or a prefix, not both: a target is the whole output.")
         if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):
             raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {kinds!r}.")
@@ -62,7 +67,7 @@ class Settings:
             known = ", ".join(option.name for option in card.options)
             raise ModelError(f"{card.title} has no option {min(options)!r}; its options: {known}.")
         heads = tuple(sorted(set(ablate)))
-        return cls(target, prefix or None, tuple(kinds), heads, keep_projections, shortlist)
+        return cls(target, begin, tuple(kinds), heads, keep_projections, shortlist)
 
     def ablated(self, kind: MapKind) -> Ablated:
         """The heads switched off in each layer of a kind."""
@@ -95,7 +100,7 @@ def provenance(name: str, weights_sha256: str, settings: Settings, text: str, no
         "decoding": _decoding(settings),
         "settings": {
             "target": settings.target,
-            "prefix": settings.prefix,
+            "prefix": list(settings.prefix) if isinstance(settings.prefix, tuple) else settings.prefix,
             "num_beams": 1,
             "kinds": list(settings.kinds),
             "ablate": [list(head) for head in settings.ablate],

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import HfApi, constants, hf_hub_download
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.seq2seq.cached import Fetched, check_disk, downloaded_before
+from xattn_viz.models.seq2seq.refusals import in_sentences, is_of_network
 
 # What a checkpoint's tokenizer may consist of, besides its .json files.
 _TOKENIZER_ENDINGS = (".json", ".model", ".spm", "merges.txt", "vocab.txt")
 # Hugging Face's own conversions to safetensors are pull requests of this account.
 _CONVERTER = "SFconvertbot"
-_PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "model*.safetensors", "pytorch_model*.bin")
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """The folder that holds the files, the commit they are of, and notes for people."""
-
-    folder: Path
-    commit: str | None
-    notes: tuple[str, ...] = ()
 
 
 def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnProgress | None) -> Fetched:
@@ -47,17 +28,18 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
     little disk, and weights in `.bin` files only without `allow_pickle`.
     """
     api = HfApi(endpoint=_endpoint())
-    with _sentences(name, revision):
+    with in_sentences(name, revision):
         try:
             info = api.model_info(name, revision=revision, files_metadata=True, timeout=20)
         except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError):
             raise
         except Exception as error:
-            if not _is_of_network(error):
+            before = downloaded_before(name, revision, allow_pickle) if is_of_network(error) else None
+            if before is None:
                 raise
-            return _downloaded_before(name, revision, error)
+            return before
         sizes, notes = _sizes(info), tuple[str, ...]()
-        commit = str(info.sha)
+        commit, branch = str(info.sha), revision
         chosen = choose(sizes)
         if not allow_pickle and any(path.endswith(".bin") for path in chosen):
             conversion = _conversion(api, name)
@@ -67,14 +49,14 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
                     "you trust its authors. It is then read as data, and no code in it is run."
                 )
             commit, sizes, number = conversion
-            chosen = choose(sizes)
+            branch, chosen = f"refs/pr/{number}", choose(sizes)
             notes = (f"The weights are Hugging Face's conversion to safetensors (pull request {number}).",)
         total = sum(chosen.values())
-        _check_disk(name, total)
-        if not notes and "config.json" in chosen:
+        check_disk(name, total)
+        if "config.json" in chosen:
             # By its branch, so that the cache notes which commit that is: without network it is looked up there.
             hf_hub_download(
-                name, "config.json", revision=revision, endpoint=_endpoint(), cache_dir=constants.HF_HUB_CACHE
+                name, "config.json", revision=branch, endpoint=_endpoint(), cache_dir=constants.HF_HUB_CACHE
             )
         folder = _download(name, commit, chosen, total, on_progress)
     return Fetched(folder, commit, notes)
@@ -138,75 +120,5 @@ def _progress(total: int, on_progress: OnProgress | None) -> Any:
     return Progress
 
 
-def _downloaded_before(name: str, revision: str | None, error: Exception) -> Fetched:
-    try:
-        folder = Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                local_files_only=True,
-                allow_patterns=list(_PATTERNS),
-                cache_dir=constants.HF_HUB_CACHE,
-            )
-        )
-    except (LocalEntryNotFoundError, ValueError):
-        raise error from None
-    if not (folder / "config.json").exists():
-        raise error
-    return Fetched(folder, folder.name, ("The hub could not be reached: this is what was downloaded before.",))
-
-
-def _check_disk(name: str, needed: int) -> None:
-    folder = Path(constants.HF_HUB_CACHE)
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    cached = folder / f"models--{name.replace('/', '--')}" / "blobs"
-    there = sum(path.stat().st_size for path in cached.glob("*")) if cached.is_dir() else 0
-    if needed - there > free:
-        raise ModelError(
-            f"{name} needs {needed / 1e9:.2f} GB on disk, and {folder} has {free / 1e9:.2f} GB left: make room first."
-        )
-
-
 def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
-
-
-@contextmanager
-def _sentences(name: str, revision: str | None) -> Iterator[None]:
-    """Turn what the hub's client raises into one sentence each. The order matters: the first are kinds of the last."""
-    try:
-        yield
-    except GatedRepoError as error:
-        raise ModelError(
-            f"{name} is gated: accept its terms on its page of the Hugging Face hub, then log in with `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelError(f"There is no public model {name!r} on the hub: check its spelling.") from error
-    except RevisionNotFoundError as error:
-        raise ModelError(f"{name} has no revision {revision!r} on the hub.") from error
-    except HFValidationError as error:
-        raise ModelError(f"{name!r} is no name that a model on the hub can have.") from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise ModelError(f"The disk is full: {name} could not be stored in {constants.HF_HUB_CACHE}.") from error
-        raise ModelError(f"{name} could not be fetched: {_reason(error)}.") from error
-    except EntryNotFoundError as error:
-        raise ModelError(f"{name} lost a file while it was being fetched: try again.") from error
-    except Exception as error:
-        if not _is_of_network(error):
-            raise
-        raise ModelError(f"{name} could not be fetched: {_reason(error)}.") from error
-
-
-def _is_of_network(error: Exception) -> bool:
-    """Whether an error means that the hub was not reached or failed: httpx's own are no OSError."""
-    return isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore"))
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "Consistency check failed" in text or "peer closed" in text or "incomplete" in text:
-        return "the connection was cut; what came in is kept, so trying again goes on from there"
-    return "the hub cannot be reached from here; check the network"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,13 @@ import torch
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
 
-from xattn_viz.capture import NAME, find_sites, supports
-from xattn_viz.maps import MapKind
+from xattn_viz.capture import NAME, supports
 from xattn_viz.models.base import ModelError, OnProgress
-from xattn_viz.models.seq2seq import CARDS, SHORT_NAMES, card
+from xattn_viz.models.memory import check_free
+from xattn_viz.models.seq2seq import SHORT_NAMES
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.seq2seq.assembly import assemble
 from xattn_viz.models.seq2seq.hub import fetch
-from xattn_viz.models.seq2seq.languages import options_of
-from xattn_viz.models.seq2seq.replay import Runner
-from xattn_viz.models.seq2seq.settings import Identity, Size
-
-# The lengths of the run that finds the attention modules; they tell encoder and decoder apart.
-_SOURCE, _TARGET = 7, 5
 
 
 def load(
@@ -46,64 +40,12 @@ def load(
         fetched = fetch(name, revision, allow_pickle, on_progress)
         folder, commit, notes = fetched.folder, fetched.commit, fetched.notes
     weights = _weights(folder, name, allow_pickle)
+    size = sum(path.stat().st_size for path in weights)
+    check_free(size, f"Loading {name}", "close other programs, or choose a smaller model", ModelError)
     config = _config(folder, name)
     tokenizer = _tokenizer(folder, name)
     model = _model(folder, name, config, safetensors=weights[0].suffix == ".safetensors")
     return assemble(name, model.to(_device()), tokenizer, _digest(weights), commit, notes)
-
-
-def assemble(
-    name: str, model: Any, tokenizer: Any, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
-) -> Seq2SeqAdapter:
-    """The adapter of a loaded model. Raises ModelError where it has no cross-attention to show."""
-    runner, size = _probe(name, model)
-    known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
-    kinds = tuple(kind for kind in known.kinds if kind in size.layers)
-    known = replace(known, kinds=kinds, options=options_of(tokenizer, model.config))
-    identity = Identity(name, commit, digest, str(model.dtype).removeprefix("torch."), model.device.type, notes)
-    return Seq2SeqAdapter(known, identity, runner, tokenizer, size)
-
-
-def _probe(name: str, model: Any) -> tuple[Runner, Size]:
-    """Where the attention modules are and how many heads they have, found by one short run."""
-    source = torch.full((1, _SOURCE), 5, device=model.device)
-    target = torch.full((1, _TARGET), 5, device=model.device)
-    found: Sequence[Any]
-    layers: dict[MapKind, int] = {}
-    heads: dict[MapKind, int] = {}
-    with torch.inference_mode():
-        if model.config._attn_implementation == NAME:
-            try:
-                sites = find_sites(lambda: model(input_ids=source, decoder_input_ids=target), _TARGET)
-            except ValueError as error:
-                raise ModelError(f"{name} cannot be shown: {error}") from error
-            runner = Runner(model, sites)
-            for kind in ("cross", "encoder", "decoder"):
-                found = [module for module, site in sites.items() if site.kind == kind]
-                if found:
-                    layers[kind], heads[kind] = len(found), _heads(found[0])
-        else:
-            runner = Runner(model, {})
-            out = model(input_ids=source, decoder_input_ids=target, output_attentions=True)
-            shapes: dict[MapKind, tuple[int, int]] = {
-                "cross": (_TARGET, _SOURCE),
-                "encoder": (_SOURCE, _SOURCE),
-                "decoder": (_TARGET, _TARGET),
-            }
-            for kind, shape in shapes.items():
-                field = "cross_attentions" if kind == "cross" else f"{kind}_attentions"
-                found = [weights for weights in out.get(field) or () if weights is not None]
-                # Local or sparse attention reports blocks, which are no map of all positions.
-                if found and all(weights.shape[2:] == shape for weights in found):
-                    layers[kind], heads[kind] = len(found), found[0].shape[1]
-    if "cross" not in layers:
-        raise ModelError(f"{name} has no cross-attention that can be shown: its decoder merges it or hides it.")
-    return runner, Size(layers, heads)
-
-
-def _heads(module: Any) -> int:
-    names = ("num_heads", "n_heads", "num_attention_heads")
-    return int(next(getattr(module, name) for name in names if hasattr(module, name)))
 
 
 def _config(folder: Path, name: str) -> Any:

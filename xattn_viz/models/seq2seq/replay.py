@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xattn_viz.axis import Axis
-from xattn_viz.capture import Seen, Site, recording
-from xattn_viz.maps import AttentionMaps, MapKind
-from xattn_viz.models.seq2seq.decoding import Frame, fresh
+from xattn_viz.capture import Site, recording
+from xattn_viz.maps import MapKind
+from xattn_viz.models.seq2seq.decoding import fresh
+from xattn_viz.models.seq2seq.frame import Frame
+from xattn_viz.models.seq2seq.limits import HALF_ABOVE
 from xattn_viz.models.seq2seq.settings import Settings
-from xattn_viz.projections import Projections
+from xattn_viz.weights import Seen, compact
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Runner:
 
     model: Any
     sites: Mapping[nn.Module, Site]
+
+    def __post_init__(self) -> None:
+        if (layer := self.model.get_output_embeddings()) is not None:
+            layer.register_forward_pre_hook(_only_the_first)
 
     @property
     def native(self) -> bool:
@@ -37,22 +42,31 @@ class Runner:
         encoder = self.model.get_encoder()
         if self.native:
             out = encoder(input_ids=source, attention_mask=mask, output_attentions=wanted, return_dict=True)
-            return out, [_seen(weights) for weights in out.attentions] if wanted else []
+            return out, _seen(out.attentions) if wanted else []
         with self.watch(settings, ("encoder",) if wanted else ()) as seen:
             out = encoder(input_ids=source, attention_mask=mask, return_dict=True)
         return out, seen.layers("encoder")
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
         """A block in which the maps of these kinds are recorded and the heads switched off."""
-        return recording(self.sites, kinds, ablate=settings.ablate, projections=settings.keep_projections)
+        return recording(
+            self.sites,
+            kinds,
+            ablate=settings.ablate,
+            projections=settings.keep_projections,
+            half_above=HALF_ABOVE,
+        )
 
     def replay(
-        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings
+        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings, scored: int
     ) -> tuple[dict[MapKind, list[Seen]], Tensor]:
-        """The decoder's maps of an output, by kind and layer, and its logits `[query, id]`."""
+        """The decoder's maps of an output, by kind and layer, and the logits `[query, id]` of its first `scored`.
+
+        The output layer, the largest of a small model, computes no others.
+        """
         kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
         shape, device = encoded.last_hidden_state.shape[:2], self.model.device
-        with self.watch(settings, kinds) as seen:
+        with self.watch(settings, kinds) as seen, _scoring(scored):
             out = self.model(
                 encoder_outputs=fresh(encoded),
                 attention_mask=torch.ones(shape, dtype=torch.long, device=device),
@@ -62,47 +76,34 @@ class Runner:
                 **({"output_attentions": True} if self.native and kinds else {}),
             )
         if not self.native:
-            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0]
+            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0, :scored]
         native = {"cross": out.cross_attentions, "decoder": out.decoder_attentions}
-        return {kind: [_seen(weights) for weights in native[kind]] for kind in kinds}, out.logits[0]
+        return {kind: _seen(native[kind]) for kind in kinds}, out.logits[0, :scored]
 
 
-def attention_maps(
-    kind: MapKind, layers: Sequence[Seen], queries: Axis, keys: Axis, read: Axis | None, settings: Settings
-) -> AttentionMaps:
-    """What the layers did with the one item of the batch, as maps."""
-    weights = np.stack([layer.weights[0].numpy() for layer in layers])
-    projections = None
-    if settings.keep_projections:
-        q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
-        projections = Projections(q, k, layers[0].scale, _biases(layers))
-    altered = any(head[0] == kind for head in settings.ablate)
-    return AttentionMaps(
-        weights,
-        queries,
-        keys,
-        kind,
-        tuple(range(len(layers))),
-        read=read,
-        projections=projections,
-        altered=("ablated",) if altered else (),
-    )
+_SCORED: ContextVar[int | None] = ContextVar("scored", default=None)
 
 
-def _seen(weights: Tensor) -> Seen:
-    """What the library reports, `[batch, head, query, key]`; its half-precision rows do not quite sum to 1."""
-    exact = weights[:1].float().cpu()
-    return Seen(exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True))
+@contextmanager
+def _scoring(count: int) -> Iterator[None]:
+    """A block in which the output layer sees only the first tokens; as all that is of a run, it is the caller's."""
+    token = _SCORED.set(count)
+    try:
+        yield
+    finally:
+        _SCORED.reset(token)
 
 
-def _biases(layers: Sequence[Seen]) -> NDArray[np.float32] | None:
-    """What was added to the scores, to be broadcast to `[layer, head, query, key]`; None where it was nothing."""
-    if all(layer.bias is None for layer in layers):
-        return None
-    each = [torch.zeros(1, 1, 1, 1) if layer.bias is None else layer.bias for layer in layers]
-    return np.stack(np.broadcast_arrays(*(bias[0].numpy() for bias in each)))
+def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    count = _SCORED.get()
+    return None if count is None else (inputs[0][:, :count], *inputs[1:])
 
 
-def _array(tensor: Tensor | None) -> NDArray[np.float32]:
-    assert tensor is not None  # noqa: S101 - projections were asked for
-    return tensor[0].numpy()
+def _seen(layers: Sequence[Tensor]) -> list[Seen]:
+    """What the library reports of each layer, `[batch, head, query, key]`."""
+    found = []
+    for weights in layers:  # those of half precision do not quite sum to 1
+        exact = weights[:1].float().cpu()
+        exact = exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True)
+        found.append(Seen(compact(exact, len(layers), HALF_ABOVE)))
+    return found

@@ -1,19 +1,14 @@
-"""The settings of a run: checked once, and written down so that the run can be repeated."""
+"""The settings of a run: checked once."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-import tokenizers
-import torch
-import transformers
-
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
+from xattn_viz.models.segments import check_prefix
 
 MOST_BEAMS = 16
 
@@ -31,7 +26,7 @@ class Settings:
     """What `trace` was asked for; `options` are those of the card, each with a value."""
 
     target: str | None = None
-    prefix: str | None = None
+    prefix: str | tuple[int, ...] | None = None
     num_beams: int = 1
     kinds: tuple[MapKind, ...] = ("cross",)
     ablate: tuple[Head, ...] = ()
@@ -44,17 +39,19 @@ class Settings:
         """The keywords of `trace` as JSON values."""
         values = {**asdict(self), **self.options}
         del values["options"]
-        return {**values, "kinds": list(self.kinds), "ablate": [list(head) for head in self.ablate]}
+        prefix = list(self.prefix) if isinstance(self.prefix, tuple) else self.prefix
+        return {**values, "prefix": prefix, "kinds": list(self.kinds), "ablate": [list(head) for head in self.ablate]}
 
 
 def check(
     card: ModelCard,
     size: Size,
     native: bool,
+    vocabulary: int,
     options: Mapping[str, Any],
     *,
     target: str | None,
-    prefix: str | None,
+    prefix: str | Sequence[int] | None,
     num_beams: int,
     kinds: Sequence[MapKind],
     ablate: Sequence[Head],
@@ -62,9 +59,11 @@ def check(
 ) -> Settings:
     """The settings, or ModelError with one sentence about what this model cannot do.
 
-    `native` says that the model runs with the library's own attention, which neither ablates nor hands out q and k.
+    `native` says that the model runs with the library's own attention, which neither ablates nor hands out q and k;
+    `vocabulary` is how many tokens it can write. A prefix that holds no token ids raises InputError.
     """
-    if target is not None and prefix:
+    begin = check_prefix(prefix, vocabulary)
+    if target is not None and begin:
         raise ModelError("Give a target or a prefix, not both: a target is the whole output.")
     if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):
         raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {kinds!r}.")
@@ -84,7 +83,7 @@ def check(
     most = None if most is None else _whole(most, "max_new_tokens", 1, 100_000)
     heads = tuple(sorted(set(ablate)))
     chosen = _options(card, rest)
-    return Settings(target, prefix or None, num_beams, tuple(kinds), heads, keep_projections, hypothesis, most, chosen)
+    return Settings(target, begin, num_beams, tuple(kinds), heads, keep_projections, hypothesis, most, chosen)
 
 
 def _options(card: ModelCard, given: dict[str, Any]) -> dict[str, str]:
@@ -111,38 +110,3 @@ def _whole(value: object, name: str, least: int, most: int) -> int:
 def _check_kind(kind: str, card: ModelCard) -> None:
     if kind not in card.kinds:
         raise ModelError(f"There is no kind of map {kind!r}; this model has {', '.join(card.kinds)}.")
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which model this is: its name, commit on the hub (None for a folder), weights, and where and how it runs."""
-
-    name: str
-    revision: str | None
-    weights_sha256: str
-    dtype: str
-    device: str
-    notes: tuple[str, ...] = ()
-
-
-def provenance(
-    identity: Identity, settings: Settings, decoding: Mapping[str, Any], text: str, notes: Sequence[str]
-) -> dict[str, Any]:
-    """Everything needed to run again, as JSON values; `settings` are the keywords of `trace`."""
-    return {
-        "model": identity.name,
-        "revision": identity.revision,
-        "weights_sha256": identity.weights_sha256,
-        "versions": {
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "tokenizers": tokenizers.__version__,
-            "numpy": np.__version__,
-        },
-        "dtype": identity.dtype,
-        "device": identity.device,
-        "decoding": dict(decoding),
-        "settings": settings.as_keywords(),
-        "input_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "notes": [*identity.notes, *notes],
-    }

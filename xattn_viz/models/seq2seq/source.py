@@ -1,25 +1,13 @@
-"""The source text as the encoder reads it, cut to what the model and memory hold."""
+"""The source text as the encoder reads it, cut to what the model can read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from xattn_viz.maps import MapKind
 from xattn_viz.models.base import InputError
-from xattn_viz.models.seq2seq.settings import Size
-from xattn_viz.models.seq2seq.text import Text, Tokens
-
-MAX_TOKENS = 2048  # where a model has no positions of its own to run out of
-MAX_MAP_BYTES = 1 << 30  # of all maps of one trace, float32
-
-
-def positions(config: Any) -> int:
-    """How many tokens the encoder can read."""
-    own = getattr(config.get_text_config(encoder=True), "max_position_embeddings", None)
-    # LED keeps the two apart; RoBERTa-like encoders lose two positions to padding.
-    own = getattr(config, "max_encoder_position_embeddings", own)
-    return min(int(own), MAX_TOKENS) if isinstance(own, int) and own > 0 else MAX_TOKENS
+from xattn_viz.models.seq2seq.limits import encoder_positions
+from xattn_viz.models.seq2seq.text import Text
+from xattn_viz.models.seq2seq.tokens import Tokens
 
 
 def read_source(
@@ -30,7 +18,7 @@ def read_source(
     The text is cut with them, at the end of a word where there is one, so that tracing what is left gives the same
     tokens again. Raises InputError for text that leaves no tokens.
     """
-    limit = positions(config)
+    limit = encoder_positions(config)
     tokens = text.source(typed, prompt=prompt, language=language)
     whole = count = _own(tokens)
     most = limit - (len(tokens.ids) - count)
@@ -42,17 +30,6 @@ def read_source(
         raise InputError("The text holds nothing that the model can read: type at least one word.")
     notes = (f"Only the first {count:,} of {whole:,} tokens were read.",) if count < whole else ()
     return tokens, notes
-
-
-def check_maps(kinds: Sequence[MapKind], size: Size, source: int, output: int) -> None:
-    """Raise InputError where the maps asked for would take more than `MAX_MAP_BYTES`."""
-    cells = {"cross": output * source, "encoder": source * source, "decoder": output * output}
-    needed = 4 * sum(size.layers[kind] * size.heads[kind] * cells[kind] for kind in kinds)
-    if needed > MAX_MAP_BYTES:
-        raise InputError(
-            f"The maps of {source:,} source and {output:,} output tokens would take {needed / 1e9:.1f} GB, more than "
-            f"the {MAX_MAP_BYTES / 1e9:.1f} GB allowed: shorten the text, or ask for fewer kinds of map."
-        )
 
 
 def _own(tokens: Tokens) -> int:

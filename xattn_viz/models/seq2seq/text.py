@@ -8,34 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from xattn_viz.axis import Axis
 from xattn_viz.models.seq2seq.offsets import bare, decoded_spans, followed_spans, sentencepiece_spans
-from xattn_viz.tokens import Span, span_labels, word_indices
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A text with its token ids and, for each, what it covers (start, end), its piece, and whether it is special."""
-
-    text: str
-    ids: tuple[int, ...]
-    spans: tuple[Span, ...]
-    pieces: tuple[str, ...]
-    special: tuple[bool, ...]
-
-    def axis(self) -> Axis:
-        """The tokens as an axis, labelled with what they cover in the text."""
-        return Axis(
-            "text",
-            labels=span_labels(self.text, self.spans, (bare(piece) or " " for piece in self.pieces)),
-            spans=self.spans,
-            words=word_indices(self.text, self.spans),
-            special=self.special,
-        )
+from xattn_viz.models.seq2seq.tokens import Tokens, in_order
+from xattn_viz.tokens import Span
 
 
 class Text:
@@ -45,6 +23,8 @@ class Text:
         self._tokenizer, self._lock = tokenizer, threading.Lock()
         # M2M100 does not always count its languages as special.
         self._languages = frozenset(getattr(tokenizer, "id_to_lang_token", ()))
+        # A model often has more outputs than its tokenizer has tokens, to round their number up.
+        self._known = 1 + max(*tokenizer.get_vocab().values(), *self._languages)
         self.readable = lru_cache(maxsize=20_000)(self._readable)
 
     def source(self, text: str, *, prompt: str = "", language: str | None = None) -> Tokens:
@@ -56,7 +36,7 @@ class Text:
             if language is not None:
                 self._tokenizer.src_lang = language
             tokens = self._encode(prompt + text)
-        return _without(tokens, len(prompt))
+        return tokens.behind(len(prompt))
 
     def target(self, text: str, *, language: str | None = None) -> Tokens:
         """The tokens of a target text as labels, special ones included."""
@@ -69,8 +49,7 @@ class Text:
         """The text of ids that a model chose, without the special ones, and what each covers in it."""
         with self._lock:
             text, spans = decoded_spans(ids, lambda some: self._decode(some, skip=True))
-            pieces = self._tokenizer.convert_ids_to_tokens(list(ids))
-        return Tokens(text, tuple(ids), tuple(spans), tuple(map(str, pieces)), self._special(ids))
+        return Tokens(text, tuple(ids), tuple(spans), tuple(map(self.piece, ids)), self._special(ids))
 
     def plain(self, ids: Sequence[int]) -> str:
         """Only the text of ids, without the special ones."""
@@ -78,8 +57,8 @@ class Text:
             return self._decode(ids, skip=True)
 
     def piece(self, token: int) -> str:
-        """The tokenizer's own name of an id."""
-        return str(self._tokenizer.convert_ids_to_tokens(token))
+        """The tokenizer's own name of an id; its number where it has none."""
+        return str(self._tokenizer.convert_ids_to_tokens(token)) if token < self._known else f"#{token}"
 
     def _readable(self, token: int) -> str:
         """What an id says to people: its text, or its piece where it has none by itself."""
@@ -88,7 +67,7 @@ class Text:
         return text if text and "\ufffd" not in text else bare(self.piece(token)) or " "
 
     def _decode(self, ids: Sequence[int], *, skip: bool) -> str:
-        ids = [i for i in ids if not (skip and i in self._languages)]
+        ids = [i for i in ids if i < self._known and not (skip and i in self._languages)]
         return str(self._tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
     def _special(self, ids: Sequence[int]) -> tuple[bool, ...]:
@@ -115,7 +94,7 @@ class Text:
                 if target:
                     self._tokenizer._switch_to_input_mode()
         special = tuple(a or b for a, b in zip(added, self._special(ids), strict=True))
-        return Tokens(text, tuple(ids), tuple(_in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
+        return Tokens(text, tuple(ids), tuple(in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
 
     def _follow(self, text: str, ids: Sequence[int]) -> tuple[list[str], list[Span], list[bool]]:
         """Pieces, spans and which tokens the tokenizer added by itself, where it does not say."""
@@ -136,27 +115,3 @@ class Text:
             if [piece for piece, _ in found] == list(pieces):
                 return [span for _, span in found]
         return followed_spans(text, pieces, self._tokenizer.convert_tokens_to_string)
-
-
-def _in_order(spans: Sequence[Span], added: Sequence[bool], length: int) -> list[Span]:
-    """Spans that never go back: tokens that were added cover nothing, where the one before them ends."""
-    ordered: list[Span] = []
-    last = max((i for i, own in enumerate(added) if not own), default=-1)
-    for i, ((start, end), own) in enumerate(zip(spans, added, strict=True)):
-        before = ordered[-1] if ordered else (0, 0)
-        if own:
-            place = length if i > last else before[1]
-            ordered.append((place, place))
-        else:
-            start = max(start, before[0])
-            ordered.append((start, max(start, end)))
-    return ordered
-
-
-def _without(tokens: Tokens, prompt: int) -> Tokens:
-    """The tokens with their text and spans counted from behind the prompt."""
-    if not prompt:
-        return tokens
-    spans = tuple((max(a - prompt, 0), max(b - prompt, 0)) for a, b in tokens.spans)
-    special = tuple(is_special or b <= prompt for is_special, (_, b) in zip(tokens.special, tokens.spans, strict=True))
-    return Tokens(tokens.text[prompt:], tokens.ids, spans, tokens.pieces, special)

@@ -8,7 +8,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 
 from xattn_viz.capture import NAME
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
-from xattn_viz.models.seq2seq.loading import assemble
+from xattn_viz.models.seq2seq.assembly import assemble
 
 _SENTENCES = (
     "The cat sat on the mat and looked at the rain.",

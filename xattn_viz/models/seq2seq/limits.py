@@ -1,0 +1,63 @@
+"""What a model can read and write, and what the maps of a trace may take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from xattn_viz.maps import MapKind
+from xattn_viz.models.base import InputError
+from xattn_viz.models.memory import check_free
+from xattn_viz.models.seq2seq.settings import Settings, Size
+
+#: Maps of one kind with more weights than this are kept in float16.
+HALF_ABOVE = 16_000_000
+MAX_TOKENS = 2048  # where a model has no positions of its own to run out of
+MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
+LARGE = 1 << 26  # only before maps of more bytes is the free memory looked at
+DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own
+MOST_TOKENS = 4096
+_LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for a sentence
+
+
+def encoder_positions(config: Any) -> int:
+    """How many tokens the encoder can read."""
+    own = getattr(config.get_text_config(encoder=True), "max_position_embeddings", None)
+    # LED keeps the two apart; RoBERTa-like encoders lose two positions to padding.
+    own = getattr(config, "max_encoder_position_embeddings", own)
+    return min(int(own), MAX_TOKENS) if isinstance(own, int) and own > 0 else MAX_TOKENS
+
+
+def length_limit(model: Any, settings: Settings, given: int) -> int:
+    """How long an output may get, its start token and the `given` ones included.
+
+    As asked for, else as the checkpoint says; never more than the decoder has positions.
+    """
+    own = model.generation_config
+    if (new := settings.max_new_tokens or own.max_new_tokens) is not None:
+        limit = 1 + new + given
+    elif own.max_length not in (None, _LIBRARY_DEFAULT):
+        limit = own.max_length + given
+    else:
+        limit = 1 + DEFAULT_NEW_TOKENS + given
+    return min(int(limit), decoder_positions(model))
+
+
+def decoder_positions(model: Any) -> int:
+    """How many tokens the decoder can read; a bound of our own where it has no positions to run out of."""
+    positions = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return min(positions or MOST_TOKENS, MOST_TOKENS)
+
+
+def check_maps(kinds: Sequence[MapKind], size: Size, source: int, output: int) -> None:
+    """Raise InputError where the maps asked for would take more than `MAX_MAP_BYTES`, or than is free."""
+    cells = {"cross": output * source, "encoder": source * source, "decoder": output * output}
+    weights = [size.layers[kind] * size.heads[kind] * cells[kind] for kind in kinds]
+    needed = sum(count * (2 if count > HALF_ABOVE else 4) for count in weights)
+    what = f"The maps of {source:,} source and {output:,} output tokens"
+    instead = "shorten the text, or ask for fewer kinds of map"
+    if needed > MAX_MAP_BYTES:
+        allowed = f"more than the {MAX_MAP_BYTES / 1e9:.1f} GB allowed"
+        raise InputError(f"{what} would take {needed / 1e9:.1f} GB, {allowed}: {instead}.")
+    if needed > LARGE:
+        check_free(3 * needed, f"Tracing {source:,} source and {output:,} output tokens", instead, InputError)

@@ -1,0 +1,148 @@
+"""One run on one source: the encoder's work, done once, from which an output is generated and the trace of any is made.
+
+A partial output, the chosen one and one that was given all become a trace in the same way: by a teacher-forced pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.models.base import OnStep
+from xattn_viz.models.seq2seq.decoding import Written, generate
+from xattn_viz.models.seq2seq.frame import Frame
+from xattn_viz.models.seq2seq.limits import check_maps, length_limit
+from xattn_viz.models.seq2seq.provenance import Identity, provenance
+from xattn_viz.models.seq2seq.recorded import attention_maps
+from xattn_viz.models.seq2seq.replay import Runner
+from xattn_viz.models.seq2seq.scores import steps
+from xattn_viz.models.seq2seq.settings import Settings, Size
+from xattn_viz.models.seq2seq.text import Text
+from xattn_viz.models.seq2seq.tokens import Tokens
+from xattn_viz.trace import Hypothesis, Trace
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model with its tokenizer: how it runs, which one it is, and how many layers and heads it has."""
+
+    runner: Runner
+    text: Text
+    identity: Identity
+    size: Size
+
+
+@dataclass(frozen=True)
+class Run:
+    """A source that was read and encoded, with the run's settings and `notes` for people."""
+
+    model: Model
+    settings: Settings
+    frame: Frame
+    source: Tokens
+    ids: Tensor
+    encoded: Any
+    encoder: AttentionMaps | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def start(cls, model: Model, settings: Settings, frame: Frame, source: Tokens, notes: Sequence[str] = ()) -> Run:
+        """Encode a source."""
+        ids = torch.tensor([source.ids], device=model.runner.model.device)
+        check_maps(settings.kinds, model.size, len(source.ids), 1)
+        encoded, layers = model.runner.encode(ids, settings)
+        axis = source.axis()
+        encoder = attention_maps("encoder", layers, axis, axis, None, settings) if layers else None
+        return cls(model, settings, frame, source, ids, encoded, encoder, tuple(notes))
+
+    def generate(
+        self,
+        begin: Sequence[int] = (),
+        on_step: OnStep | None = None,
+        on_written: Callable[[Sequence[int]], object] | None = None,
+    ) -> list[Written]:
+        """The outputs that the search kept, best first; see `decoding.generate`."""
+        with self.model.runner.watch(self.settings):
+            return generate(
+                self.model.runner.model, self.ids, self.encoded, self.frame, begin, self.settings, on_step, on_written
+            )
+
+    def partial(self, ids: Sequence[int], begin: int) -> Trace:
+        """The trace of an output that is still written; the first `begin` of its ids were given."""
+        plain = replace(self, settings=replace(self.settings, keep_projections=False))
+        return plain.trace(self.model.text.output(ids), self._forced(begin))
+
+    def finish(self, outputs: Sequence[Written], begin: int) -> Trace:
+        """The trace of the output that was asked for, with the others as hypotheses."""
+        others = list(outputs)
+        best = others.pop(self.settings.hypothesis)
+        texts = (self.model.text.plain(other.ids) for other in others)
+        hypotheses = tuple(Hypothesis(text, other.log_prob or 0.0) for text, other in zip(texts, others, strict=True))
+        trace = self.trace(self.model.text.output(best.ids), self._forced(begin), best.logits)
+        return replace(trace, hypotheses=hypotheses).with_notes(*self._end_note(best.ids, begin))
+
+    def trace(self, output: Tokens, forced: int, logits: Sequence[Tensor] = ()) -> Trace:
+        """The trace of an output, of which the first `forced` tokens were given.
+
+        `logits`, each `[id]`, are those of its last tokens, where they are known.
+        """
+        check_maps(self.settings.kinds, self.model.size, len(self.source.ids), len(output.ids))
+        scored = len(output.ids) - len(logits)
+        seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)
+        written, read, source = output.axis(), self._read(output), self.source.axis()
+        maps: list[AttentionMaps] = []
+        for kind in self.settings.kinds:
+            if kind == "encoder" and self.encoder is not None:
+                maps.append(self.encoder)
+            else:
+                keys = read if kind == "decoder" else source
+                maps.append(attention_maps(kind, seen[kind], written, keys, read, self.settings))
+        return Trace(
+            tuple(maps),
+            self.source.text,
+            output.text,
+            steps([*first, *logits], output.ids, forced, self.model.text),
+            provenance=provenance(self.model.identity, self.settings, self._decoding(), self.source.text, self.notes),
+        )
+
+    def _forced(self, begin: int) -> int:
+        return begin or int(self.frame.first is not None)
+
+    def _read(self, written: Tokens) -> Axis:
+        """The axis of the tokens read at each step: the start, then each token written but the last."""
+        start = self.frame.start
+        return Tokens(
+            written.text,
+            (start, *written.ids[:-1]),
+            ((0, 0), *written.spans[:-1]),
+            (self.model.text.piece(start), *written.pieces[:-1]),
+            (True, *written.special[:-1]),
+        ).axis()
+
+    def _end_note(self, output: Sequence[int], begin: int) -> list[str]:
+        """A note where the output did not end by itself; some checkpoints force an end at the limit."""
+        model = self.model.runner.model
+        limit = length_limit(model, self.settings, begin)
+        cut = model.generation_config.forced_eos_token_id is not None and len(output) + 1 >= limit
+        if output[-1] in self.frame.ends and not cut:
+            return []
+        return [f"The model was stopped after {len(output)} tokens, before it ended by itself."]
+
+    def _decoding(self) -> dict[str, Any]:
+        if self.settings.target is not None:
+            return {"method": "none: the target was given"}
+        model = self.model.runner.model
+        own = model.generation_config
+        return {
+            "method": "greedy" if self.settings.num_beams == 1 else "beam search",
+            "max_length": length_limit(model, self.settings, 0),
+            "length_penalty": own.length_penalty,
+            "no_repeat_ngram_size": own.no_repeat_ngram_size,
+            "min_length": own.min_length,
+        }
