@@ -18,7 +18,8 @@ const FAINTEST = 0.03;
 export function drawLines(svg, page, scene, sources, outputs) {
   svg.replaceChildren();
   const m = scene.main.matrix;
-  if (!m) return;
+  // A sentence has many lines of text: a curve from the middle of one says nothing.
+  if (!m || scene.state.units === "sentences") return;
   const frame = page.getBoundingClientRect();
   const [above, below] = [sources, outputs].map((tokens) => tokens[0]?.parentElement?.getBoundingClientRect());
   svg.setAttribute("width", String(page.clientWidth));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,9 +77,9 @@ def test_a_large_trace_comes_layer_by_layer(harness: Page) -> None:
 
     asked: list[int] = []
 
-    def answer(layer: int) -> str:
-        asked.append(layer)
-        return base64.b64encode(payload.pack(trace, layer=layer)).decode()
+    def answer(wanted: dict[str, Any]) -> str:
+        asked.append(wanted["layer"])
+        return base64.b64encode(payload.pack(trace, **wanted)).decode()
 
     harness.expose_function("answer", answer)
     show(harness, first)
@@ -116,7 +117,7 @@ def test_a_large_trace_comes_layer_by_layer(harness: Page) -> None:
 
 def test_a_pinned_map_of_another_layer_stays_when_layers_are_sent(harness: Page) -> None:
     trace = large_trace()
-    harness.expose_function("answer", lambda layer: base64.b64encode(payload.pack(trace, layer=layer)).decode())
+    harness.expose_function("answer", lambda wanted: base64.b64encode(payload.pack(trace, **wanted)).decode())
     show(harness, payload.pack(trace, select={"head": "1.2", "pinned": "2.3"}))
     for panel in ("Chosen map", "Pinned map"):
         expect(harness.locator(f'[aria-label="{panel}"] .xv-cells')).to_be_visible(timeout=20_000)
@@ -129,7 +130,7 @@ def test_a_layer_is_asked_for_once(harness: Page) -> None:
     harness.set_viewport_size({"width": 1000, "height": 700})
     harness.locator(".xv-columns .xv-text").first.hover()
     harness.wait_for_timeout(100)
-    assert harness.evaluate("told") == [["layer", 0]]
+    assert harness.evaluate("told") == [["layer", {"kind": "cross", "layer": 0}]]
 
 
 def test_new_data_on_the_same_page_adds_no_listeners(harness: Page) -> None:
