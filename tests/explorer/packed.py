@@ -101,7 +101,16 @@ def texts(
 
     def maps(kind: MapKind) -> AttentionMaps:
         queries, keys, shown = axes[kind]
-        weights = generator.dirichlet(np.full(len(keys), 0.3), (layers[kind], 2, len(queries))).astype(np.float32)
-        return AttentionMaps(weights, queries, keys, kind, tuple(range(layers[kind])), read=shown)
+        n = len(keys)
+        weights = generator.dirichlet(np.full(n, 0.3), (layers[kind], 2, len(queries))) + 1e-6
+        if kind == "decoder":
+            weights = np.tril(weights) + 1e-9  # no token reads a later one
+        weights /= weights.sum(-1, keepdims=True)
+        # Keys that are unit vectors make each query's components its scores, which then explain the weights.
+        q = np.log(weights).astype(np.float32) * np.float32(n**0.5)
+        k = np.broadcast_to(np.eye(n, dtype=np.float32), (*weights.shape[:2], n, n)).copy()
+        number = tuple(range(layers[kind]))
+        explained = Projections(q, k, n**-0.5)
+        return AttentionMaps(weights.astype(np.float32), queries, keys, kind, number, shown, projections=explained)
 
     return Trace(tuple(maps(kind) for kind in kinds), SOURCE, output)

@@ -68,7 +68,7 @@ export function makeControls(change) {
     colours,
     lineControls,
     pin,
-    ...save,
+    make("span", { class: "xv-switch" }, ...save),
   );
 
   /** @param {Scene} scene */
@@ -122,7 +122,9 @@ export function makeLegend() {
     const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
       make("span", { class: `xv-mark xv-${name}` }, text);
     marks.replaceChildren(
-      ...(scene.main.sheet.steps.length && scene.state.units !== "sentences" ? [mark("unsure", "unsure token, p < 0.5")] : []),
+      ...(scene.main.sheet.steps.length && scene.state.units !== "sentences"
+        ? [mark("unsure", "unsure token, p < 0.5")]
+        : []),
       mark("unread", `${KINDS[scene.main.sheet.kind].unread} nobody read, all < 0.1`),
       mark("parked", "weight rests on special tokens"),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),

@@ -1,16 +1,17 @@
 import { continues, onArrival, remember } from "./arrival.js";
 import { makeCheck } from "./check.js";
 import { makeControls, makeLegend } from "./controls.js";
-import { make, rem } from "./dom.js";
+import { heightLeft, make, rem } from "./dom.js";
 import { makeHeatmap } from "./heatmap.js";
 import { makeOverview } from "./overview.js";
 import { unpack } from "./payload.js";
 import { makeReadout } from "./readout.js";
-import { makeScene, readTheme } from "./scene.js";
+import { makeScene } from "./scene.js";
 import { makeSentences } from "./sentences.js";
 import { initialState, toAddress } from "./state.js";
 import { makeStepping } from "./stepping.js";
 import { makeTable } from "./table.js";
+import { readTheme } from "./theme.js";
 
 /**
  * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
@@ -124,7 +125,7 @@ function makeExplorer(root) {
   function paint() {
     if (!trace) return;
     const scene = makeScene(trace, state, readTheme(root, state.colours));
-    steady(mapHeight(root, maps));
+    steady(heightLeft(root, maps));
     readout.paint(scene);
     stepping.paint(scene);
     controls.paint(scene);
@@ -193,17 +194,4 @@ function makeExplorer(root) {
       window.clearTimeout(telling);
     },
   };
-}
-
-/**
- * The height left for the maps, so that the whole explorer fits the window where the window allows.
- *
- * @param {HTMLElement} root
- * @param {HTMLElement} maps
- */
-function mapHeight(root, maps) {
-  const above = maps.getBoundingClientRect().top - root.getBoundingClientRect().top;
-  const begins = Number(root.dataset.begins ?? Math.max(root.getBoundingClientRect().top, 0));
-  root.dataset.begins = String(begins);
-  return Math.max(window.innerHeight - begins - above - 56 * rem(), 280);
 }

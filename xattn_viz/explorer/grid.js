@@ -17,6 +17,7 @@ import { rem } from "./dom.js";
  * @property {number} rowFont
  * @property {number} columnFont
  * @property {number} longestSlanted
+ * @property {boolean} scrolls whether the map is too large to be shown at once, and scrolls under its labels
  */
 
 const LARGEST_CELL = [96, 44];
@@ -76,7 +77,7 @@ export function fitGrid(m, width, height) {
   const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0] * unit)), 3);
   const overhang = Math.max(...reaches.map((reach, c) => reach - (columns - c - 0.5) * cellWidth), 0);
   const labelHeight = slanted ? Math.max(...reaches) + 8 : Math.ceil(24 * unit);
-  const smallest = rows <= READABLE_ROWS ? smallestFont + 1 : 3;
+  const smallest = rows <= READABLE_ROWS ? smallestFont : 3;
   const cellHeight = Math.floor(Math.max(Math.min((height - labelHeight) / rows, LARGEST_CELL[1] * unit), smallest));
   return {
     rows,
@@ -87,10 +88,11 @@ export function fitGrid(m, width, height) {
     labelHeight,
     slanted,
     overhang: Math.ceil(overhang),
-    everyRow: Math.ceil((smallestFont + 1) / cellHeight),
+    everyRow: Math.ceil(smallestFont / cellHeight),
     everyColumn: Math.ceil((smallestFont + 2) / cellWidth),
     rowFont: Math.min(Math.max(cellHeight - 2, smallestFont), largestFont),
     columnFont,
     longestSlanted,
+    scrolls: rows > READABLE_ROWS && labelHeight + rows * cellHeight > height,
   };
 }

@@ -1,7 +1,8 @@
 import { paintCells, paintFrame } from "./cells.js";
-import { fitted, isolated, make } from "./dom.js";
+import { fitted, make } from "./dom.js";
 import { fitGrid } from "./grid.js";
 import { carried, titled } from "./kinds.js";
+import { columnLabelsOf, rowLabelsOf } from "./labels.js";
 import { probability } from "./matrix.js";
 import { viewTitle } from "./payload.js";
 import { PARKED, UNSURE } from "./scene.js";
@@ -26,8 +27,9 @@ export function makeHeatmap(change) {
   const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame);
   stage.setAttribute("aria-roledescription", "attention map");
   const grid = make("div", { class: "xv-grid" }, columnLabels, rowLabels, stage);
+  const view = make("div", { class: "xv-scroll" }, grid);
   const empty = make("p", { class: "xv-empty" });
-  const element = make("section", { class: "xv-map" }, title, make("div", { class: "xv-scroll" }, grid), empty);
+  const element = make("section", { class: "xv-map" }, title, view, empty);
   /** @type {Grid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -117,6 +119,7 @@ export function makeHeatmap(change) {
       laidOut = layout;
       fit = fitGrid(m, width, height);
       layOut(m, fit);
+      view.style.maxHeight = fit.scrolls ? `${height}px` : "";
     }
     const look = [layout, panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, panel.top].join(" ");
     const theme = [look, scene.state.colours, scene.theme.dark, window.devicePixelRatio].join(" ");
@@ -125,6 +128,7 @@ export function makeHeatmap(change) {
       paintCells(cells, scene, panel, fit);
     }
     paintFrame(frame, panel.focus, fit);
+    if (fit.scrolls) reveal(panel.focus, fit);
     m.rows.forEach((row, r) => {
       const label = /** @type {HTMLElement} */ (rowLabels.children[r]);
       label.classList.toggle("xv-focus", r === panel.focus.row);
@@ -141,6 +145,21 @@ export function makeHeatmap(change) {
   }
 
   /**
+   * Scrolls a large map to the row and column in focus, unless the pointer is in it: nothing moves away under it.
+   *
+   * @param {import("./state.js").Cell} focus
+   * @param {Grid} made
+   */
+  function reveal({ row, column }, made) {
+    if (view.matches(":hover")) return;
+    const [wide, high] = [view.clientWidth - made.labelWidth, view.clientHeight - made.labelHeight];
+    const x = (column + 0.5) * made.cellWidth;
+    const y = (row + 0.5) * made.cellHeight;
+    if (column >= 0 && (x < view.scrollLeft || x > view.scrollLeft + wide)) view.scrollLeft = x - wide / 2;
+    if (row >= 0 && (y < view.scrollTop || y > view.scrollTop + high)) view.scrollTop = y - high / 2;
+  }
+
+  /**
    * @param {import("./matrix.js").Matrix} m
    * @param {Grid} made
    */
@@ -152,31 +171,8 @@ export function makeHeatmap(change) {
     rowLabels.style.fontSize = `${made.rowFont}px`;
     columnLabels.style.setProperty("--xv-longest", `${made.longestSlanted}px`);
     columnLabels.style.fontSize = `${made.columnFont}px`;
-    rowLabels.replaceChildren(
-      ...m.rows.map((row, r) => {
-        const label = make(
-          "div",
-          { class: r % made.everyRow ? "xv-label xv-thinned" : "xv-label", title: row.text },
-          isolated(row.label),
-        );
-        // Where rows are lower than their labels, those that are shown stand over their neighbours.
-        const high = Math.max(made.cellHeight, made.rowFont + 2);
-        Object.assign(label.style, { top: `${(r + 0.5) * made.cellHeight - high / 2}px`, height: `${high}px` });
-        return label;
-      }),
-    );
-    columnLabels.replaceChildren(
-      ...m.columns.map((column, c) => {
-        const thinned = c % made.everyColumn ? "xv-label xv-thinned" : "xv-label";
-        const label = make("div", { class: thinned, title: column.text }, isolated(column.label));
-        // A slanted label begins above the middle of its column.
-        const place = made.slanted
-          ? { left: `${(c + 0.5) * made.cellWidth}px`, width: "max-content" }
-          : { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` };
-        Object.assign(label.style, place);
-        return label;
-      }),
-    );
+    rowLabels.replaceChildren(...rowLabelsOf(m, made));
+    columnLabels.replaceChildren(...columnLabelsOf(m, made));
     fitted(frame, made.columns * made.cellWidth, made.rows * made.cellHeight);
   }
   return {

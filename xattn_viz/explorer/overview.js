@@ -11,6 +11,8 @@ import { arrange, neighbour } from "./tiles.js";
  * @typedef {import("./tiles.js").Tile} Tile
  */
 
+const RING = 4; // pixels around the maps, as in the style sheet
+
 /** @param {import("./scene.js").Change} change */
 export function makeOverview(change) {
   const canvas = make("canvas", { "aria-hidden": "true" });
@@ -21,6 +23,7 @@ export function makeOverview(change) {
   let side = 0;
   let laidOut = "";
   let painted = "";
+  let revealed = "";
 
   stage.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
@@ -42,7 +45,7 @@ export function makeOverview(change) {
    * @param {number} height in pixels that the overview may take
    */
   function paint(scene, height) {
-    const width = Math.max(element.clientWidth, 160);
+    const width = Math.max(element.clientWidth - 2 * RING, 160);
     const { sheet } = scene.main;
     const key = [sheet.kind, sheet.layers, sheet.heads, width, height].join(" ");
     let refocus = false;
@@ -50,6 +53,7 @@ export function makeOverview(change) {
       laidOut = key;
       const layout = arrange(sheet, width, height);
       ({ tiles, side } = layout);
+      element.style.maxHeight = layout.height > height ? `${Math.round(height)}px` : "";
       stage.style.width = `${layout.width}px`;
       stage.style.height = `${layout.height}px`;
       const titles = layout.titles.map(({ text, y }) => {
@@ -65,6 +69,8 @@ export function makeOverview(change) {
     const look = [key, sheet.id, scene.state.scale, scene.state.colours, dark, window.devicePixelRatio].join(" ");
     if (look !== painted) {
       painted = look;
+      // The places outlive a trace that has the same layers and heads; its maps do not.
+      for (const tile of tiles) tile.view = sheet.views.find(({ name }) => name === tile.view.name) ?? tile.view;
       const context = fitted(canvas, Number.parseInt(stage.style.width, 10), Number.parseInt(stage.style.height, 10));
       const ink = pixels(scene.theme.table);
       for (const tile of tiles) paintTile(context, scene, tile, side, ink);
@@ -77,7 +83,22 @@ export function makeOverview(change) {
       button.classList.toggle("xv-pinned-tile", pinned);
       // New buttons: the keyboard stays where it was.
       if (refocus && chosen) button.focus({ preventScroll: true });
+      if (chosen && revealed !== `${key} ${button.dataset.view}`) {
+        revealed = `${key} ${button.dataset.view}`;
+        reveal(button);
+      }
     }
+  }
+
+  /**
+   * Scrolls to the chosen map where there are more than the overview has room for.
+   *
+   * @param {HTMLElement} button
+   */
+  function reveal(button) {
+    const [top, bottom] = [button.offsetTop, button.offsetTop + button.offsetHeight];
+    const hidden = top < element.scrollTop || bottom > element.scrollTop + element.clientHeight;
+    if (hidden && !element.matches(":hover")) element.scrollTop = (top + bottom - element.clientHeight) / 2;
   }
   return { element, paint };
 }

@@ -96,7 +96,7 @@ def pack(
 
 def identity(trace: Trace) -> str:
     """A digest that tells one trace from another, so that the script knows when what it shows has changed."""
-    digest = hashlib.sha256(trace.cross.weights.tobytes())
+    digest = hashlib.sha256(np.ascontiguousarray(trace.cross.weights).data)
     digest.update(repr((trace.input, trace.output)).encode())
     return digest.hexdigest()[:16]
 

@@ -7,15 +7,7 @@
  * @typedef {import("./matrix.js").Matrix} Matrix
  * @typedef {import("./state.js").State} State
  * @typedef {import("./state.js").Cell} Cell
- * @typedef {import("./colours.js").Rgb} Rgb
- *
- * @typedef {object} Theme
- * @property {boolean} dark
- * @property {Rgb} ground
- * @property {string} ink
- * @property {Rgb} accent
- * @property {Uint8Array} table 256 colours
- *
+ * @typedef {import("./theme.js").Theme} Theme
  * @typedef {object} Panel one map as it is shown: the chosen one, or the one beside it
  * @property {string} name of its output where there are two, else ""
  * @property {Sheet} sheet
@@ -36,7 +28,6 @@
  * @typedef {(change: Partial<State>) => void} Change
  */
 
-import { colourTable, inkOn, rgbOf } from "./colours.js";
 import { carried } from "./kinds.js";
 import { aligned, matrix, readingOf } from "./matrix.js";
 import { splitName } from "./state.js";
@@ -190,24 +181,4 @@ function scaleTop(sheet, view, state, shown) {
     (each) => (state.units === "sentences" && each.sentences?.[reading][1]) || each.scale,
   );
   return Math.max(...largest, shown?.largest ?? 0);
-}
-
-/**
- * The page's own colours, read where the explorer stands.
- *
- * @param {HTMLElement} root
- * @param {string} colours
- * @returns {Theme}
- */
-export function readTheme(root, colours) {
-  const style = getComputedStyle(root);
-  const ground = rgbOf(style.backgroundColor);
-  const dark = inkOn(ground) === "#fff";
-  return {
-    dark,
-    ground,
-    ink: style.color,
-    accent: rgbOf(style.getPropertyValue("--xv-tint").trim()),
-    table: colourTable(colours, dark),
-  };
 }

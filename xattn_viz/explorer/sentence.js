@@ -96,7 +96,8 @@ export function makeSentence(side, name, change) {
       const children = tokens.flatMap((token, position) => {
         token.hidden = axis.special[position] && !special;
         // Special tokens stand for no text: a blank keeps them apart from their neighbours.
-        return [axis.gaps && !axis.special[position] ? axis.gaps[position] : " ", token];
+        const apart = !axis.gaps || axis.special[position] || (axis.special[position - 1] && !axis.gaps[position]);
+        return [apart ? " " : /** @type {string[]} */ (axis.gaps)[position], token];
       });
       text.replaceChildren(...children, axis.rest);
       const first = tokens.find((token) => !token.hidden);

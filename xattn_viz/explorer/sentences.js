@@ -44,9 +44,11 @@ export function makeSentences(change) {
     if (compared && second) {
       other.show(rowAxis(second.sheet, state), state.special, `Output sentence ${second.name}`, second.name);
     }
-    const outputs = axis.labels.length * (compared ? 2 : 1);
-    const length = main.sheet.keys.labels.length + outputs;
-    element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : "long";
+    const sources = main.sheet.keys.labels.length;
+    // The letters keep their size while the output grows to about the length of its source.
+    const outputs = trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
+    const length = sources + outputs * (compared ? 2 : 1);
+    element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
     page.classList.toggle("xv-words", state.units !== "pieces");
     if (!main.matrix) return;
     paintSource(scene, main, main.matrix);

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 import xattn_viz as xv
+from tests.browser.explorer.harness import open_harness
 from tests.browser.explorer.planted import planted
 from xattn_viz import colours, export
 from xattn_viz.axis import Axis
@@ -213,6 +214,12 @@ def open_explorer(
         return explorer
 
     return launch
+
+
+@pytest.fixture
+def harness(page: Page, tmp_path: Path) -> Page:
+    """A page that mounts the script by hand (`harness.show`)."""
+    return open_harness(page, tmp_path)
 
 
 @pytest.fixture
