@@ -63,10 +63,12 @@ export function onArrival(before, fresh, state) {
 }
 
 /**
+ * The row of the token written last, by what rows stand for now.
+ *
  * @param {Trace} trace
  * @param {State} state
  */
-function lastRow(trace, state) {
+export function lastRow(trace, state) {
   const axis = rowAxis(sheetOf(trace, state.map), state);
   return groups(axis, state.units).filter((group) => state.special || !group.special).length - 1;
 }

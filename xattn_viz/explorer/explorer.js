@@ -1,4 +1,4 @@
-import { continues, onArrival, remember } from "./arrival.js";
+import { continues, lastRow, onArrival, remember } from "./arrival.js";
 import { makeCheck } from "./check.js";
 import { makeControls, makeLegend } from "./controls.js";
 import { heightLeft, make, rem } from "./dom.js";
@@ -91,6 +91,9 @@ function makeExplorer(root) {
   /** @param {Partial<State>} changes */
   function change(changes) {
     state = { ...state, ...changes };
+    // Where rows stand for something else from now on, the newest one is still the one to look at.
+    const afresh = ["map", "units", "rows", "special"].some((name) => name in changes);
+    if (afresh && trace?.growing) state.row = lastRow(trace, state);
     paint();
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
