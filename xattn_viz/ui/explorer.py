@@ -73,7 +73,18 @@ def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: st
     else:
         kind = st.query_params.get("map", select.get("map", "cross"))
         head = str(st.query_params.get("head", select.get("head", "1.1")))
-    return next((maps for maps in trace.maps if maps.kind == kind), trace.cross), head
+    maps = next((maps for maps in trace.maps if maps.kind == kind), trace.cross)
+    return maps, view_of(maps, head)
+
+
+def view_of(maps: AttentionMaps, name: str) -> str:
+    """The view that the script shows of these maps where it is asked for `name`: the first head if there is none such.
+
+    An address can name a head of another model, or of a kind of attention that this trace does not hold.
+    """
+    heads = [f"{layer + 1}.{head + 1}" for layer in maps.layers for head in range(maps.n_heads)]
+    means = [f"{layer + 1}.mean" for layer in maps.layers]
+    return name if name in {*heads, *means, "mean", "max"} else heads[0]
 
 
 def _nothing() -> None:
