@@ -96,9 +96,9 @@ export function makeOverview(change) {
    * @param {HTMLElement} button
    */
   function reveal(button) {
-    const [top, bottom] = [button.offsetTop, button.offsetTop + button.offsetHeight];
-    const hidden = top < element.scrollTop || bottom > element.scrollTop + element.clientHeight;
-    if (hidden && !element.matches(":hover")) element.scrollTop = (top + bottom - element.clientHeight) / 2;
+    const [box, tile] = [element, button].map((each) => each.getBoundingClientRect());
+    const hidden = tile.top - RING < box.top || tile.bottom + RING > box.bottom;
+    if (hidden && !element.matches(":hover")) element.scrollTop += (tile.top + tile.bottom - box.top - box.bottom) / 2;
   }
   return { element, paint };
 }
