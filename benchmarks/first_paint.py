@@ -19,7 +19,7 @@ from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 
 PAIRS = 9
 SHOWN = "    explorer.show(trace, request.select)\n"
-INSTEAD = '    __import__("streamlit").text(trace.output)\n    panels.chosen_head(trace, "2.1")\n'
+INSTEAD = '    __import__("streamlit").text(trace.output)\n    panels.chosen_head(trace.cross, "2.1")\n'
 WITH = f"{EXPLORER}?.dataset.painted"
 WITHOUT = "document.querySelector('[data-testid=stText]')?.textContent.trim()"
 

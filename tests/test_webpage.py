@@ -86,6 +86,14 @@ def test_the_first_map_is_named_from_1(layer: int | None, head: int | None, view
     assert packed == pack(made(), select={"head": view}, full_limit=None)
 
 
+def test_two_outputs_go_into_one_page() -> None:
+    other = made()
+    page = html(made(), layer=0, beside=other, name="A", beside_name=EVIL)
+    packed = zlib.decompress(base64.b64decode(Page(page).texts("script")[0]))
+    assert packed == pack(made(), select={"head": "1.mean"}, beside=other, beside_name=EVIL, full_limit=None)
+    assert EVIL not in page
+
+
 def test_a_head_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no head 4"):
         html(made(), layer=0, head=4)

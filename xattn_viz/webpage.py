@@ -62,15 +62,25 @@ _PAGE = """<!doctype html>
 _CAVEAT = "Attention weights show where a head read from, not why the model chose a token."
 
 
-def html(trace: Trace, *, layer: int | None = None, head: int | None = None) -> str:
+def html(
+    trace: Trace,
+    *,
+    layer: int | None = None,
+    head: int | None = None,
+    beside: Trace | None = None,
+    name: str = "A",
+    beside_name: str = "B",
+) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
-    `layer` and `head`, from 0, choose the map shown first. Its content policy allows the page's own script and style,
+    `layer` and `head`, from 0, choose the map shown first. `beside` is another output of the same source to show beside
+    this one, under the names `beside_name` and `name`. Its content policy allows the page's own script and style,
     by their sha256, and pictures from the page itself. Needs a browser of 2023 or later (DecompressionStream). Raises
-    ValueError for a layer or head that is not there.
+    ValueError for a layer or head that is not there, and for a `beside` with another source.
     """
     select = {} if layer is None and head is None else {"head": _view(trace, layer, head)}
-    payload = zlib.compress(pack(trace, select=select, full_limit=None), 9)
+    packed = pack(trace, select=select, beside=beside, name=name, beside_name=beside_name, full_limit=None)
+    payload = zlib.compress(packed, 9)
     script, css = _script(), _embeddable(bundle.css() + _CSS, "style")
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(css)}'; "

@@ -61,7 +61,7 @@ def test_everything_is_on_one_screen(app_url: str, open_page: Callable[..., Page
     visitor.expect_source(page, text)
     expect(page.locator(".st-key-progress")).to_have_count(0)
     page.wait_for_timeout(300)  # the layout settles after the last message
-    for what in (".xv-columns", ".xv-rows", ".xv-tiles", ".xv-stage canvas >> nth=0"):
+    for what in (".xv-columns .xv-sentence", ".xv-rows .xv-sentence", ".xv-tiles", ".xv-stage canvas >> nth=0"):
         place = visitor.box(page.locator(what).first)
         assert place["y"] >= 0, what
         assert place["y"] + place["height"] <= 720, what

@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tests.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
 from xattn_viz.axis import Axis
-from xattn_viz.explorer.payload import TILE_SIDE, identity, max_pool, pack
+from xattn_viz.explorer.payload import identity, pack
+from xattn_viz.explorer.sheets import TILE_SIDE, max_pool
 from xattn_viz.maps import AttentionMaps
-from xattn_viz.projections import Projections
-from xattn_viz.trace import Alternative, Step, Trace
-
-# A weight is rounded to the nearest 255th of its map's maximum.
-ROUNDING = 0.5 / 255
-
-
-def planted(layers: int = 2, heads: int = 3, queries: int = 4, keys: int = 5, seed: int = 0) -> Trace:
-    """A trace of random softmax rows, with projections that explain them exactly."""
-    generator = np.random.default_rng(seed)
-    q = generator.normal(size=(layers, heads, queries, 8)).astype(np.float32)
-    k = generator.normal(size=(layers, heads, keys, 8)).astype(np.float32)
-    scores = np.einsum("lhqd,lhkd->lhqk", q, k) * np.float32(8**-0.5)
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
-    weights /= weights.sum(-1, keepdims=True)
-    words = [f"s{i}" for i in range(keys)]
-    source = " ".join(words)
-    starts = [source.index(word) for word in words]
-    spans = tuple((start, start + len(word)) for start, word in zip(starts, words, strict=True))
-    return Trace(
-        (
-            AttentionMaps(
-                weights.astype(np.float32),
-                Axis("text", labels=tuple(f"t{i}" for i in range(queries))),
-                Axis("text", labels=tuple(words), spans=spans),
-                "cross",
-                tuple(range(layers)),
-                projections=Projections(q, k, 8**-0.5),
-            ),
-        ),
-        source,
-        "output",
-        tuple(Step(f"t{i}", i, -0.1 * i, (Alternative("<b>", 9, -2.0),)) for i in range(queries)),
-    )
-
-
-def unpacked(packed: bytes) -> tuple[dict[str, Any], bytes]:
-    length = int.from_bytes(packed[:4], "little")
-    return json.loads(packed[4 : 4 + length]), packed[4 + length :]
-
-
-def weights_of(view: dict[str, Any], data: bytes, shape: tuple[int, int]) -> NDArray[np.float64]:
-    cells = np.frombuffer(data, np.uint8, shape[0] * shape[1], view["at"])
-    weights: NDArray[np.float64] = cells.reshape(shape) * (view["scale"] / 255)
-    return weights
+from xattn_viz.trace import Trace
 
 
 def test_every_head_is_there_within_the_rounding() -> None:
@@ -110,7 +66,7 @@ def test_a_large_trace_sends_pooled_tiles_and_one_layer() -> None:
     trace = planted(layers=3, heads=2, queries=100, keys=70)
     header, data = unpacked(pack(trace, layer=1, full_limit=10_000))
     assert header["tiles"] == [TILE_SIDE, TILE_SIDE]
-    assert {view["layer"] for view in header["views"] if view["at"] is not None} == {1, None}
+    assert {view["layer"] for view in header["views"] if "at" in view} == {1, None}
     view = header["views"][0]
     tile = np.frombuffer(data, np.uint8, TILE_SIDE**2, view["tile"]).reshape(TILE_SIDE, TILE_SIDE)
     pooled = max_pool(trace.cross.weights[0, 0], TILE_SIDE)
@@ -150,3 +106,61 @@ def test_steps_carry_probabilities_not_logarithms() -> None:
 def test_identity_tells_traces_apart() -> None:
     assert identity(planted()) == identity(planted())
     assert identity(planted()) != identity(planted(seed=1))
+
+
+def test_every_kind_of_attention_is_a_sheet_with_its_own_axes() -> None:
+    trace = texts()
+    header, data = unpacked(pack(trace))
+    assert [sheet["kind"] for sheet in header["sheets"]] == ["cross", "encoder", "decoder"]
+    for maps in trace.maps:
+        sheet = sheet_of(header, maps.kind)
+        shape = (len(maps.queries), len(maps.keys))
+        for view in (view for view in sheet["views"] if view["head"] is not None):
+            exact = maps.weights[view["layer"], view["head"]]
+            assert np.abs(weights_of(view, data, shape) - exact).max() <= ROUNDING * view["scale"] + 1e-7
+        assert sheet["keys"]["labels"] == ["␣" if label == " " else label for label in maps.keys.labels or ()]
+    assert header["axes"] == [sheet_of(header, "cross")[field] for field in ("queries", "keys", "read")]
+
+
+def test_a_layer_is_sent_of_the_kind_that_was_asked_for() -> None:
+    trace = texts()
+    header, _ = unpacked(pack(trace, layer=1, kind="encoder", full_limit=10))
+    sent = {sheet["kind"]: {view["layer"] for view in sheet["views"] if "at" in view} for sheet in header["sheets"]}
+    assert sent == {"cross": set(), "encoder": {1, None}, "decoder": set()}
+    assert all("tile" in view for sheet in header["sheets"] for view in sheet["views"])
+    with pytest.raises(ValueError, match="no layer 2"):
+        pack(trace, layer=2)
+    pack(trace, layer=2, kind="encoder")
+
+
+def test_one_sentence_and_one_kind_cost_nothing_more() -> None:
+    header, _ = unpacked(pack(planted()))
+    assert not {"growing", "beside"} & set(header)
+    assert not any("sentences" in each for each in (*header["axes"], *header["views"]))
+    assert unpacked(pack(planted(), growing=True))[0]["growing"] is True
+
+
+def test_two_outputs_stand_beside_each_other() -> None:
+    trace, other = texts(), texts(output="Um gato velho sentou.", seed=1)
+    header, data = unpacked(pack(trace, beside=other, name="Model", beside_name="<b>Mine\n"))
+    beside = header["beside"]
+    assert beside["names"] == ["Model", "<b>Mine⏎"]
+    assert beside["id"] == identity(other) != header["id"]
+    maps = other.cross
+    view = beside["sheet"]["views"][0]
+    exact = weights_of(view, data, (len(maps.queries), len(maps.keys)))
+    assert np.abs(exact - maps.weights[0, 0]).max() <= ROUNDING * view["scale"] + 1e-7
+    # O gato sentou. Era velho. </s>  |  Um gato velho sentou. </s>
+    assert beside["pairs"]["predicted"]["words"] == [[0, 0], [1, 1], [None, 2], [2, 3], [3, None], [4, None], [5, 4]]
+    assert beside["pairs"]["predicted"]["sentences"] == [[0, 0], [1, None], [2, 1]]
+    assert beside["pairs"]["input"]["pieces"][0] == [0, 0]
+    assert beside["sheet"]["keys"] == header["keys"]
+
+
+def test_outputs_of_two_sources_or_models_are_refused() -> None:
+    trace = texts()
+    other = replace(trace.cross, keys=replace(trace.cross.keys, labels=tuple("abcdefghijkl")))
+    with pytest.raises(ValueError, match="the same source: here are 12 tokens and 12 others"):
+        pack(trace, beside=Trace((other,), "abcdefghijkl", OUTPUT))
+    with pytest.raises(ValueError, match="2 layers of 2 heads and 2 layers of 3 heads"):
+        pack(trace, beside=planted())

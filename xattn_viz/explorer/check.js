@@ -8,6 +8,7 @@ import { isolated, make } from "./dom.js";
  */
 
 const MOST_KEYS = 40;
+const MOST_TERMS = 12;
 
 /** @param {import("./scene.js").Change} change */
 export function makeCheck(change) {
@@ -20,9 +21,10 @@ export function makeCheck(change) {
   /** @param {Scene} scene */
   function paint(scene) {
     const { checked, units, rows, special } = scene.state;
-    element.hidden = !checked || !scene.main.matrix;
+    const row = checked && scene.main.matrix?.rows[checked.row];
+    element.hidden = !row?.positions.length;
     if (!checked || element.hidden) return;
-    const key = JSON.stringify([scene.trace.id, scene.main.view.name, checked, units, rows, special]);
+    const key = JSON.stringify([scene.main.sheet.id, scene.main.view.name, checked, units, rows, special]);
     if (key === shown && body.childElementCount) return;
     shown = key;
     body.replaceChildren(...explain(scene, checked));
@@ -36,8 +38,8 @@ export function makeCheck(change) {
  * @returns {Node[]}
  */
 function explain(scene, cell) {
-  const { trace, main } = scene;
-  const m = main.matrix;
+  const { main } = scene;
+  const { sheet, matrix: m } = main;
   const row = m?.rows[cell.row];
   const column = m?.columns[cell.column];
   if (!m || !row || !column) return [];
@@ -49,7 +51,7 @@ function explain(scene, cell) {
       make("p", {}, "A mean or maximum has no q · k of its own: choose one head to see how its weight comes about."),
     ];
   }
-  if (!trace.exact) {
+  if (!sheet.exact) {
     return [
       heading,
       make(
@@ -59,30 +61,32 @@ function explain(scene, cell) {
       ),
     ];
   }
-  const { exact } = trace;
-  const map = trace.layers.indexOf(layer) * trace.heads + head;
+  const { exact } = sheet;
+  const map = sheet.layers.indexOf(layer) * sheet.heads + head;
   const pairs = row.positions.flatMap((i) =>
-    column.positions.map((j) => ({ i, j, weight: captured(trace, map, i, j) })),
+    column.positions.map((j) => ({ i, j, weight: captured(sheet, map, i, j) })),
   );
   const best = pairs.reduce((a, b) => (b.weight > a.weight ? b : a));
   /** @type {Node[]} */
   const parts = [heading];
   if (pairs.length > 1) {
-    const sum = pairs.map((pair) => pair.weight.toFixed(4)).join(" + ");
-    const over = row.positions.length > 1 ? ` ÷ ${row.positions.length} pieces of the target word` : "";
+    const unit = scene.state.units === "sentences" ? "sentence" : "word";
+    const terms = pairs.map((pair) => pair.weight.toFixed(4)).join(" + ");
+    const sum = pairs.length <= MOST_TERMS ? `(${terms})` : `the sum of ${pairs.length.toLocaleString("en")} weights`;
+    const over = row.positions.length > 1 ? ` ÷ ${row.positions.length} pieces of the row’s ${unit}` : "";
     const total = pairs.reduce((a, pair) => a + pair.weight, 0) / row.positions.length;
-    const between = `${trace.queries.labels[best.i]} → ${trace.keys.labels[best.j]}`;
+    const between = `${sheet.queries.labels[best.i]} → ${sheet.keys.labels[best.j]}`;
     parts.push(
       make(
         "p",
         {},
-        `Between words: (${sum})${over} = ${total.toFixed(4)}. The largest, between the pieces `,
+        `Between ${unit}s: ${sum}${over} = ${total.toFixed(4)}. The largest, between the pieces `,
         isolated(between),
         ":",
       ),
     );
   }
-  const scores = rowScores(trace, exact, map, best.i);
+  const scores = rowScores(sheet, exact, map, best.i);
   const largest = Math.max(...scores);
   const powers = scores.map((score) => Math.exp(score - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
@@ -92,7 +96,7 @@ function explain(scene, cell) {
   const result = { product, score: scores[best.j], weight, captured: best.weight, off };
   const steps = make("dl", {}, ...lines(exact, result, scores.length));
   for (const [name, value] of Object.entries(result)) steps.dataset[name] = String(value);
-  parts.push(steps, rowTable(trace, scores, powers, sum, best.j));
+  parts.push(steps, rowTable(sheet, scores, powers, sum, best.j));
   return parts;
 }
 
@@ -116,13 +120,13 @@ function lines(exact, result, keys) {
 }
 
 /**
- * @param {import("./payload.js").Trace} trace
+ * @param {import("./payload.js").Sheet} sheet
  * @param {number[]} scores
  * @param {number[]} powers
  * @param {number} sum
  * @param {number} chosen
  */
-function rowTable(trace, scores, powers, sum, chosen) {
+function rowTable(sheet, scores, powers, sum, chosen) {
   const order = scores.map((_, j) => j);
   const strongest = order.sort((a, b) => powers[b] - powers[a]).slice(0, MOST_KEYS);
   const some = strongest.length < scores.length ? `The ${MOST_KEYS} strongest keys of this row` : "The whole row";
@@ -136,7 +140,7 @@ function rowTable(trace, scores, powers, sum, chosen) {
     make(
       "tr",
       j === chosen ? { class: "xv-chosen" } : {},
-      make("th", { scope: "row" }, isolated(trace.keys.labels[j])),
+      make("th", { scope: "row" }, isolated(sheet.keys.labels[j])),
       ...[signed(scores[j], 3), powers[j].toPrecision(3), (powers[j] / sum).toFixed(4)].map((text) =>
         make("td", {}, text),
       ),
@@ -149,16 +153,16 @@ function rowTable(trace, scores, powers, sum, chosen) {
 /**
  * q · k · scale against every key, summed in double precision.
  *
- * @param {import("./payload.js").Trace} trace
+ * @param {import("./payload.js").Sheet} sheet
  * @param {Exact} exact
  * @param {number} map the head's place among all maps
  * @param {number} i the query
  */
-function rowScores(trace, exact, map, i) {
+function rowScores(sheet, exact, map, i) {
   const { d_k } = exact;
-  const q = (map * trace.queries.labels.length + i) * d_k;
-  return trace.keys.labels.map((_, j) => {
-    const k = (map * trace.keys.labels.length + j) * d_k;
+  const q = (map * sheet.queries.labels.length + i) * d_k;
+  return sheet.keys.labels.map((_, j) => {
+    const k = (map * sheet.keys.labels.length + j) * d_k;
     let sum = 0;
     for (let d = 0; d < d_k; d++) sum += exact.queries[q + d] * exact.keys[k + d];
     return sum * exact.scale;
@@ -166,14 +170,14 @@ function rowScores(trace, exact, map, i) {
 }
 
 /**
- * @param {import("./payload.js").Trace} trace
+ * @param {import("./payload.js").Sheet} sheet
  * @param {number} map
  * @param {number} i
  * @param {number} j
  */
-function captured(trace, map, i, j) {
-  const exact = /** @type {Exact} */ (trace.exact);
-  return exact.weights[(map * trace.queries.labels.length + i) * trace.keys.labels.length + j];
+function captured(sheet, map, i, j) {
+  const exact = /** @type {Exact} */ (sheet.exact);
+  return exact.weights[(map * sheet.queries.labels.length + i) * sheet.keys.labels.length + j];
 }
 
 /**

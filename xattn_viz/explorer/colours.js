@@ -42,6 +42,18 @@ export function colourTable(name, dark) {
 }
 
 /**
+ * The colours of a table as pixels of an ImageData, four bytes in one number.
+ *
+ * @param {Uint8Array} table
+ * @returns {Uint32Array} 256 opaque pixels
+ */
+export function pixels(table) {
+  const bytes = new Uint8Array(256 * 4).fill(255);
+  for (let i = 0; i < 256; i++) bytes.set(table.subarray(i * 3, i * 3 + 3), i * 4);
+  return new Uint32Array(bytes.buffer);
+}
+
+/**
  * @param {Rgb} from
  * @param {Rgb} to
  * @param {number} share 0 … 1 of `to`

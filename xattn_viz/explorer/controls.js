@@ -1,8 +1,11 @@
 import { COLOUR_MAPS } from "./colours.js";
 import { make } from "./dom.js";
+import { carried, KINDS } from "./kinds.js";
 import { viewTitle } from "./payload.js";
 import { saveImage } from "./save.js";
-import { AFRESH } from "./state.js";
+import { sheetOf } from "./scene.js";
+import { AFRESH, fullName } from "./state.js";
+import { unitsOf } from "./units.js";
 
 /**
  * The quiet row of switches above the maps, and the legend that names the colour scale.
@@ -16,7 +19,9 @@ import { AFRESH } from "./state.js";
 export function makeControls(change) {
   /** @type {Scene | null} */
   let last = null;
-  const units = switcher("Units", "units", { pieces: "Pieces", words: "Words" }, change);
+  const faces = Object.fromEntries(Object.entries(KINDS).map(([kind, { face }]) => [kind, face]));
+  const kinds = switcher("Attention", "map", faces, (changes) => last && change(kindChosen(last, String(changes.map))));
+  const units = switcher("Units", "units", { pieces: "Pieces", words: "Words", sentences: "Sentences" }, change);
   const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
   const scale = switcher("Colour scale", "scale", { head: "Per head", common: "Common" }, change);
   const special = checkbox("</s> shown", (checked) => change({ special: checked, ...AFRESH }));
@@ -37,7 +42,11 @@ export function makeControls(change) {
   );
   colours.addEventListener("change", () => change({ colours: colours.value }));
   const pin = make("button", { type: "button", class: "xv-button" });
-  pin.addEventListener("click", () => last && change({ pinned: last.state.pinned ? "" : last.main.view.name }));
+  pin.addEventListener("click", () => {
+    if (!last) return;
+    const { sheet, view } = last.main;
+    change({ pinned: last.state.pinned ? "" : fullName(sheet.kind, view.name) });
+  });
   const save = ["PNG", "SVG"].map((format) => {
     const button = make(
       "button",
@@ -47,34 +56,42 @@ export function makeControls(change) {
     button.addEventListener("click", () => last && saveImage(last, format));
     return button;
   });
+  const lineControls = make("span", { class: "xv-line-controls" }, lines.element, threshold, reach);
   const element = make(
     "div",
     { class: "xv-controls", role: "group", "aria-label": "How the map is shown" },
+    kinds.element,
     units.element,
     rows.element,
     special.element,
     scale.element,
     colours,
-    make("span", { class: "xv-line-controls" }, lines.element, threshold, reach),
+    lineControls,
     pin,
-    ...save,
+    make("span", { class: "xv-switch" }, ...save),
   );
 
   /** @param {Scene} scene */
   function paint(scene) {
     last = scene;
     const { state, trace } = scene;
-    units.show(state.units);
-    units.element.hidden = !trace.keys.words && !trace.queries.words;
+    const { sheet } = scene.main;
+    kinds.show(
+      sheet.kind,
+      trace.sheets.map(({ kind }) => kind),
+    );
+    units.show(state.units, unitsOf(trace));
     rows.show(state.rows);
-    rows.element.hidden = !trace.read;
+    rows.element.hidden = !sheet.read;
     scale.show(state.scale);
     special.input.checked = state.special;
-    special.element.hidden = !trace.keys.special.includes(true) && !trace.queries.special.includes(true);
+    special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
     lines.input.checked = state.lines;
     threshold.value = String(state.threshold);
     reach.textContent = state.threshold.toFixed(2);
     colours.value = state.colours;
+    lineControls.hidden = state.units === "sentences";
+    pin.hidden = Boolean(trace.beside);
     pin.textContent = state.pinned ? "Unpin" : "Pin";
     pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
   }
@@ -97,24 +114,43 @@ export function makeLegend() {
       return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
     });
     bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
     const whose =
-      scene.state.scale === "head" ? `the maximum of ${viewTitle(scene.main.view)}` : "the maximum of all maps";
+      scene.state.scale === "head" ? `the maximum of ${viewTitle(scene.main.view)}${both}` : "the maximum of all maps";
     const map = dark ? scene.state.colours : `${scene.state.colours}, reversed`;
     text.textContent = `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
+    const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
+      make("span", { class: `xv-mark xv-${name}` }, text);
     marks.replaceChildren(
-      make("span", { class: "xv-mark xv-unsure" }, "unsure token, p < 0.5"),
-      make("span", { class: "xv-mark xv-unread" }, "source word nobody read, all < 0.1"),
-      make("span", { class: "xv-mark xv-parked" }, "weight rests on special tokens"),
+      ...(scene.main.sheet.steps.length && scene.state.units !== "sentences"
+        ? [mark("unsure", "unsure token, p < 0.5")]
+        : []),
+      mark("unread", `${KINDS[scene.main.sheet.kind].unread} nobody read, all < 0.1`),
+      mark("parked", "weight rests on special tokens"),
+      ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
     );
   }
   return { element, paint };
 }
 
 /**
+ * Another kind of attention: what was chosen stays chosen where the two share it.
+ *
+ * @param {Scene} scene
+ * @param {string} kind
+ * @returns {Partial<State>}
+ */
+function kindChosen(scene, kind) {
+  const cell = carried(scene.main.sheet, sheetOf(scene.trace, kind), scene.state);
+  const none = cell.row < 0 && cell.column < 0;
+  return { map: kind, ...AFRESH, ...(none ? {} : cell) };
+}
+
+/**
  * Two or more choices of which one holds.
  *
  * @param {string} label
- * @param {"units" | "rows" | "scale"} field
+ * @param {"map" | "units" | "rows" | "scale"} field
  * @param {Record<string, string>} choices
  * @param {Change} change
  */
@@ -126,8 +162,12 @@ function switcher(label, field, choices, change) {
     return button;
   });
   const element = make("span", { class: "xv-switch", role: "group", "aria-label": label, title: label }, ...buttons);
-  const show = (/** @type {string} */ value) => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+  /** @type {(value: string, there?: string[]) => void} */
+  const show = (value, there = Object.keys(choices)) => {
+    const shown = buttons.filter((button) => there.includes(button.dataset.value ?? ""));
+    element.hidden = shown.length < 2;
+    if (shown.length !== element.childElementCount) element.replaceChildren(...shown);
+    for (const button of shown) button.setAttribute("aria-pressed", String(button.dataset.value === value));
   };
   return { element, show };
 }

@@ -49,3 +49,16 @@ export function fitted(canvas, width, height) {
   context.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
   return context;
 }
+
+/**
+ * The height left for the maps, so that the whole explorer fits the window where the window allows.
+ *
+ * @param {HTMLElement} root
+ * @param {HTMLElement} maps
+ */
+export function heightLeft(root, maps) {
+  const above = maps.getBoundingClientRect().top - root.getBoundingClientRect().top;
+  const begins = Number(root.dataset.begins ?? Math.max(root.getBoundingClientRect().top, 0));
+  root.dataset.begins = String(begins);
+  return Math.max(window.innerHeight - begins - above - 56 * rem(), 280);
+}

@@ -1,15 +1,17 @@
+import { continues, lastRow, onArrival, remember } from "./arrival.js";
 import { makeCheck } from "./check.js";
 import { makeControls, makeLegend } from "./controls.js";
-import { make, rem } from "./dom.js";
+import { heightLeft, make, rem } from "./dom.js";
 import { makeHeatmap } from "./heatmap.js";
 import { makeOverview } from "./overview.js";
 import { unpack } from "./payload.js";
 import { makeReadout } from "./readout.js";
-import { makeScene, readTheme } from "./scene.js";
+import { makeScene } from "./scene.js";
 import { makeSentences } from "./sentences.js";
-import { AFRESH, fromAddress, initialState, toAddress, understood } from "./state.js";
+import { initialState, toAddress } from "./state.js";
 import { makeStepping } from "./stepping.js";
 import { makeTable } from "./table.js";
+import { readTheme } from "./theme.js";
 
 /**
  * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
@@ -25,12 +27,6 @@ import { makeTable } from "./table.js";
 
 /** @type {WeakMap<Element, Explorer>} */
 const explorers = new WeakMap();
-
-// What each trace's visitor was looking at, kept when the page is left and come back to.
-/** @type {Map<string, State>} */
-const remembered = new Map();
-/** @type {State | null} */
-let latest = null;
 
 const STEADY = 48; // pixels: about two lines of text
 const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, address and Python hear of the last
@@ -66,8 +62,8 @@ function makeExplorer(root) {
   let told = "";
   /** @type {number | undefined} */
   let telling;
-  /** @type {number | null} */
-  let asked = null;
+  let asked = "";
+  let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
 
@@ -76,12 +72,13 @@ function makeExplorer(root) {
   const stepping = makeStepping(change);
   const controls = makeControls(change);
   const overview = makeOverview(change);
-  const main = makeHeatmap(change, "Chosen map");
-  const pinned = makeHeatmap(change, "Pinned map");
+  const main = makeHeatmap(change);
+  const second = makeHeatmap(change);
+  main.name("Chosen map");
   const legend = makeLegend();
   const check = makeCheck(change);
   const table = makeTable();
-  const maps = make("div", { class: "xv-maps" }, main.element, pinned.element);
+  const maps = make("div", { class: "xv-maps" }, main.element, second.element);
   const stage = make(
     "div",
     { class: "xv-body" },
@@ -94,12 +91,14 @@ function makeExplorer(root) {
   /** @param {Partial<State>} changes */
   function change(changes) {
     state = { ...state, ...changes };
+    // Where rows stand for something else from now on, the newest one is still the one to look at.
+    const afresh = ["map", "units", "rows", "special"].some((name) => name in changes);
+    if (afresh && trace?.growing) state.row = lastRow(trace, state);
     paint();
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
     if (passing) return;
-    remembered.set(trace.id, state);
-    latest = state;
+    remember(trace, state);
     window.clearTimeout(telling);
     telling = window.setTimeout(report, TELL_AFTER);
   }
@@ -107,8 +106,8 @@ function makeExplorer(root) {
   function report() {
     if (!trace) return;
     toAddress(state);
-    const view = trace.views.find(({ name }) => name === state.head) ?? trace.views[0];
-    const selected = { trace: trace.id, head: view.name, row: state.row, column: state.column };
+    const { sheet, view } = makeScene(trace, state, readTheme(root, state.colours)).main;
+    const selected = { trace: trace.id, kind: sheet.kind, head: view.name, row: state.row, column: state.column };
     if (JSON.stringify(selected) === told) return;
     told = JSON.stringify(selected);
     tell("selected", selected);
@@ -120,7 +119,7 @@ function makeExplorer(root) {
    * @param {number} measured
    */
   function steady(measured) {
-    const place = [trace?.id, root.clientWidth, window.innerHeight].join(" ");
+    const place = [lineage, root.clientWidth, window.innerHeight].join(" ");
     if (place === placed && Math.abs(measured - high) < STEADY) return;
     placed = place;
     high = measured;
@@ -129,24 +128,26 @@ function makeExplorer(root) {
   function paint() {
     if (!trace) return;
     const scene = makeScene(trace, state, readTheme(root, state.colours));
-    steady(mapHeight(root, maps));
+    steady(heightLeft(root, maps));
     readout.paint(scene);
     stepping.paint(scene);
     controls.paint(scene);
     legend.paint(scene);
-    pinned.element.hidden = !scene.pinned;
+    second.element.hidden = !scene.second;
+    second.name(scene.compared ? "Map of the other output" : "Pinned map");
     sentences.paint(scene);
     overview.paint(scene, high);
     const side = maps.clientWidth;
-    const beside = scene.pinned && side >= 720 * rem();
+    const beside = scene.second && side >= 720 * rem();
     maps.classList.toggle("xv-two", Boolean(beside));
     const each = beside ? (side - 24 * rem()) / 2 : side;
     const tall = high - 28 * rem();
     main.paint(scene, scene.main, each, tall);
-    if (scene.pinned) pinned.paint(scene, scene.pinned, each, tall);
+    if (scene.second) second.paint(scene, scene.second, each, tall);
     check.paint(scene);
     table.paint(scene);
     Object.assign(root.dataset, {
+      kind: scene.main.sheet.kind,
       head: scene.main.view.name,
       row: String(scene.focus.row),
       column: String(scene.focus.column),
@@ -154,9 +155,23 @@ function makeExplorer(root) {
       theme: scene.theme.dark ? "dark" : "light",
       painted: String(Number(root.dataset.painted ?? 0) + 1),
     });
-    const missing = [scene.main, scene.pinned].find((panel) => panel && !panel.matrix)?.view.layer ?? null;
-    if (missing !== null && missing !== asked) tell("layer", missing);
-    asked = missing;
+    ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
+  }
+
+  /**
+   * Asks Python for the layer of a map that was not sent yet, once.
+   *
+   * @param {import("./scene.js").Panel | null | undefined} missing
+   */
+  function ask(missing) {
+    if (!missing) {
+      asked = "";
+      return;
+    }
+    const { sheet, view } = missing;
+    const wanted = { kind: sheet.kind, layer: view.layer ?? sheet.layers[sheet.layers.length - 1] };
+    if (JSON.stringify(wanted) !== asked) tell("layer", wanted);
+    asked = JSON.stringify(wanted);
   }
 
   const observer = new ResizeObserver(() => paint());
@@ -167,15 +182,11 @@ function makeExplorer(root) {
       tell = heard;
       const fresh = unpack(bytes, trace);
       if (fresh.id !== trace?.id) {
-        // Back on a page that was left, the view is as it was. A first look follows the address; a later trace keeps
-        // the view of the one before, unless it comes with one of its own.
-        const left = trace ? undefined : remembered.get(fresh.id);
-        const wanted = { ...understood(fresh.select), ...(latest ? {} : fromAddress()) };
-        state = left ? { ...left, hover: null } : { ...(latest ?? initialState({})), ...AFRESH, ...wanted };
-        remembered.set(fresh.id, state);
-        latest = state;
+        if (!continues(trace, fresh)) lineage = fresh.id;
+        state = onArrival(trace, fresh, state);
+        remember(fresh, state);
         told = "";
-        asked = null;
+        asked = "";
       }
       trace = fresh;
       paint();
@@ -186,17 +197,4 @@ function makeExplorer(root) {
       window.clearTimeout(telling);
     },
   };
-}
-
-/**
- * The height left for the maps, so that the whole explorer fits the window where the window allows.
- *
- * @param {HTMLElement} root
- * @param {HTMLElement} maps
- */
-function mapHeight(root, maps) {
-  const above = maps.getBoundingClientRect().top - root.getBoundingClientRect().top;
-  const begins = Number(root.dataset.begins ?? Math.max(root.getBoundingClientRect().top, 0));
-  root.dataset.begins = String(begins);
-  return Math.max(window.innerHeight - begins - above - 56 * rem(), 280);
 }

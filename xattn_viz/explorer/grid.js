@@ -16,13 +16,15 @@ import { rem } from "./dom.js";
  * @property {number} everyColumn
  * @property {number} rowFont
  * @property {number} columnFont
+ * @property {number} longestSlanted
+ * @property {boolean} scrolls whether the map is too large to be shown at once, and scrolls under its labels
  */
 
 const LARGEST_CELL = [96, 44];
 const SMALLEST_FONT = 11;
 const LARGEST_FONT = 16;
-const LONGEST_LABEL = 150;
-const LONGEST_SLANTED = 120;
+// Of the labels of rows, and of slanted ones of columns; a sentence's first words need more.
+const LONGEST_LABELS = { tokens: [150, 120], sentences: [270, 170] };
 // Up to so many rows the map stays readable line by line, and grows down the page where it must.
 const READABLE_ROWS = 60;
 
@@ -50,11 +52,15 @@ export function fitGrid(m, width, height) {
   const unit = rem();
   const smallestFont = SMALLEST_FONT * unit;
   const largestFont = LARGEST_FONT * unit;
-  const longestLabel = LONGEST_LABEL * unit;
+  const [longestLabel, longestSlanted] = LONGEST_LABELS[m.units === "sentences" ? "sentences" : "tokens"].map(
+    (pixels) => pixels * unit,
+  );
   const rows = m.rows.length;
   const columns = m.columns.length;
   const rowLabel = Math.min(Math.max(...m.rows.map(({ label }) => widthOf(label, largestFont))), longestLabel);
-  const labels = m.columns.map(({ label }) => Math.min(widthOf(label, largestFont), longestLabel));
+  const labels = m.columns.map(({ label }) =>
+    Math.min(widthOf(label, largestFont), Math.max(longestLabel, longestSlanted)),
+  );
   const labelWidth = Math.ceil(Math.min(rowLabel + 26 * unit, Math.max(width * 0.35, 70)));
   const room = width - labelWidth;
   const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0] * unit));
@@ -63,9 +69,7 @@ export function fitGrid(m, width, height) {
   // Turned by 45°, a label needs the same room up and to the right, from the middle of its column.
   const reaches = labels.map((label) =>
     slanted
-      ? Math.ceil(
-          (Math.min((label * columnFont) / largestFont, LONGEST_SLANTED * unit) + columnFont) * Math.SQRT1_2 + 4,
-        )
+      ? Math.ceil((Math.min((label * columnFont) / largestFont, longestSlanted) + columnFont) * Math.SQRT1_2 + 4)
       : 0,
   );
   // The widest cells with which every label still ends inside: only the last ones reach beyond their map.
@@ -73,7 +77,7 @@ export function fitGrid(m, width, height) {
   const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0] * unit)), 3);
   const overhang = Math.max(...reaches.map((reach, c) => reach - (columns - c - 0.5) * cellWidth), 0);
   const labelHeight = slanted ? Math.max(...reaches) + 8 : Math.ceil(24 * unit);
-  const smallest = rows <= READABLE_ROWS ? smallestFont + 1 : 3;
+  const smallest = rows <= READABLE_ROWS ? smallestFont : 3;
   const cellHeight = Math.floor(Math.max(Math.min((height - labelHeight) / rows, LARGEST_CELL[1] * unit), smallest));
   return {
     rows,
@@ -84,9 +88,11 @@ export function fitGrid(m, width, height) {
     labelHeight,
     slanted,
     overhang: Math.ceil(overhang),
-    everyRow: Math.ceil((smallestFont + 1) / cellHeight),
+    everyRow: Math.ceil(smallestFont / cellHeight),
     everyColumn: Math.ceil((smallestFont + 2) / cellWidth),
     rowFont: Math.min(Math.max(cellHeight - 2, smallestFont), largestFont),
     columnFont,
+    longestSlanted,
+    scrolls: rows > READABLE_ROWS && labelHeight + rows * cellHeight > height,
   };
 }

@@ -1,6 +1,8 @@
-import { inkOn } from "./colours.js";
-import { fitted, isolated, make, rem } from "./dom.js";
+import { paintCells, paintFrame } from "./cells.js";
+import { fitted, make } from "./dom.js";
 import { fitGrid } from "./grid.js";
+import { carried, titled } from "./kinds.js";
+import { columnLabelsOf, rowLabelsOf } from "./labels.js";
 import { probability } from "./matrix.js";
 import { viewTitle } from "./payload.js";
 import { PARKED, UNSURE } from "./scene.js";
@@ -15,9 +17,8 @@ import { PARKED, UNSURE } from "./scene.js";
 
 /**
  * @param {import("./scene.js").Change} change
- * @param {string} name
  */
-export function makeHeatmap(change, name) {
+export function makeHeatmap(change) {
   const title = make("h3", { class: "xv-map-title" });
   const columnLabels = make("div", { class: "xv-column-labels", "aria-hidden": "true" });
   const rowLabels = make("div", { class: "xv-row-labels", "aria-hidden": "true" });
@@ -25,20 +26,16 @@ export function makeHeatmap(change, name) {
   const frame = make("canvas", { class: "xv-frame" });
   const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame);
   stage.setAttribute("aria-roledescription", "attention map");
-  stage.setAttribute("aria-label", `${name}: arrow keys move over its cells, Enter shows how a weight comes about`);
   const grid = make("div", { class: "xv-grid" }, columnLabels, rowLabels, stage);
+  const view = make("div", { class: "xv-scroll" }, grid);
   const empty = make("p", { class: "xv-empty" });
-  const element = make(
-    "section",
-    { class: "xv-map", "aria-label": name },
-    title,
-    make("div", { class: "xv-scroll" }, grid),
-    empty,
-  );
+  const element = make("section", { class: "xv-map" }, title, view, empty);
   /** @type {Grid | null} */
   let fit = null;
   /** @type {Scene | null} */
   let last = null;
+  /** @type {Panel | null} */
+  let shown = null;
   let laidOut = "";
   let painted = "";
 
@@ -49,19 +46,31 @@ export function makeHeatmap(change, name) {
     const column = Math.floor((event.clientX - box.left) / fit.cellWidth);
     return row >= 0 && column >= 0 && row < fit.rows && column < fit.columns ? { row, column } : null;
   };
+  /**
+   * What is chosen is said of the chosen map, also where another kind of map is pinned beside it.
+   *
+   * @param {import("./state.js").Cell} cell
+   */
+  const choose = (cell) => {
+    if (!last || !shown) return;
+    const here = carried(shown.sheet, last.main.sheet, cell);
+    change({ ...here, checked: here.row >= 0 && here.column >= 0 ? here : null, step: -1 });
+  };
   stage.addEventListener("pointermove", (event) => {
     const cell = at(event);
     const hover = last?.state.hover;
-    if (cell && (hover?.row !== cell.row || hover?.column !== cell.column)) change({ hover: cell });
+    const kind = shown?.sheet.kind ?? "";
+    const moved = hover?.row !== cell?.row || hover?.column !== cell?.column || hover?.kind !== kind;
+    if (cell && moved) change({ hover: { ...cell, kind } });
   });
   stage.addEventListener("pointerleave", () => change({ hover: null }));
   stage.addEventListener("click", (event) => {
     const cell = at(event);
-    if (cell) change({ ...cell, checked: cell, step: -1 });
+    if (cell) choose(cell);
   });
   stage.addEventListener("keydown", (event) => {
-    if (!last || !fit) return;
-    const { row, column } = last.focus;
+    if (!last || !fit || !shown) return;
+    const { row, column } = shown.focus;
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const move = moves[/** @type {keyof typeof moves} */ (event.key)];
     if (move) {
@@ -70,11 +79,11 @@ export function makeHeatmap(change, name) {
         row: Math.min(Math.max(row + (row < 0 ? 1 : move[0]), 0), fit.rows - 1),
         column: Math.min(Math.max(column + (column < 0 ? 1 : move[1]), 0), fit.columns - 1),
       };
-      change({ ...next, hover: null, step: -1 });
+      change({ ...carried(shown.sheet, last.main.sheet, next), hover: null, step: -1 });
       stage.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      if (row >= 0 && column >= 0) change({ row, column, checked: { row, column } });
+      if (row >= 0 && column >= 0) choose({ row, column });
     } else if (event.key === "Escape") {
       change({ column: -1, checked: null, hover: null });
     }
@@ -88,46 +97,66 @@ export function makeHeatmap(change, name) {
    */
   function paint(scene, panel, width, height) {
     last = scene;
-    const heading = viewTitle(panel.view);
-    title.textContent = heading[0].toUpperCase() + heading.slice(1);
+    shown = panel;
+    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
     const m = panel.matrix;
     grid.hidden = !m?.rows.length || !m.columns.length;
     empty.textContent = m
       ? grid.hidden
-        ? "Only special tokens here: show them to see this map."
+        ? scene.trace.growing
+          ? "Nothing is written yet."
+          : "Only special tokens here: show them to see this map."
         : ""
       : "Asking for this layer …";
     if (!m || grid.hidden) return;
     const layout = JSON.stringify([
       width,
       height,
-      m.rows.map((row) => row.label),
+      m.rows.map((row) => [row.label, row.differs]),
       m.columns.map((column) => column.label),
     ]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
       fit = fitGrid(m, width, height);
       layOut(m, fit);
+      view.style.maxHeight = fit.scrolls ? `${height}px` : "";
     }
-    const look = [layout, scene.trace.id, panel.view.name, scene.state.units, scene.state.rows, panel.top].join(" ");
+    const look = [layout, panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, panel.top].join(" ");
     const theme = [look, scene.state.colours, scene.theme.dark, window.devicePixelRatio].join(" ");
     if (theme !== painted) {
       painted = theme;
       paintCells(cells, scene, panel, fit);
     }
-    paintFrame(frame, scene, fit);
+    paintFrame(frame, panel.focus, fit);
+    if (fit.scrolls) reveal(panel.focus, fit);
     m.rows.forEach((row, r) => {
       const label = /** @type {HTMLElement} */ (rowLabels.children[r]);
-      label.classList.toggle("xv-focus", r === scene.focus.row);
-      label.classList.toggle("xv-unsure", probability(scene.trace, row, scene.state) < UNSURE);
+      label.classList.toggle("xv-focus", r === panel.focus.row);
+      label.classList.toggle("xv-unsure", probability(panel.sheet, row, scene.state) < UNSURE);
       label.classList.toggle("xv-parked", m.parked[r] >= PARKED);
+      label.classList.toggle("xv-differs", Boolean(row.differs));
     });
     m.columns.forEach((_, c) => {
-      columnLabels.children[c].classList.toggle("xv-focus", c === scene.focus.column);
+      columnLabels.children[c].classList.toggle("xv-focus", c === panel.focus.column);
     });
     stage.dataset.cellWidth = String(fit.cellWidth);
     stage.dataset.cellHeight = String(fit.cellHeight);
     stage.dataset.top = String(panel.top);
+  }
+
+  /**
+   * Scrolls a large map to the row and column in focus, unless the pointer is in it: nothing moves away under it.
+   *
+   * @param {import("./state.js").Cell} focus
+   * @param {Grid} made
+   */
+  function reveal({ row, column }, made) {
+    if (view.matches(":hover")) return;
+    const [wide, high] = [view.clientWidth - made.labelWidth, view.clientHeight - made.labelHeight];
+    const x = (column + 0.5) * made.cellWidth;
+    const y = (row + 0.5) * made.cellHeight;
+    if (column >= 0 && (x < view.scrollLeft || x > view.scrollLeft + wide)) view.scrollLeft = x - wide / 2;
+    if (row >= 0 && (y < view.scrollTop || y > view.scrollTop + high)) view.scrollTop = y - high / 2;
   }
 
   /**
@@ -140,98 +169,19 @@ export function makeHeatmap(change, name) {
     grid.style.paddingInlineEnd = `${made.overhang}px`;
     columnLabels.classList.toggle("xv-slanted", made.slanted);
     rowLabels.style.fontSize = `${made.rowFont}px`;
+    columnLabels.style.setProperty("--xv-longest", `${made.longestSlanted}px`);
     columnLabels.style.fontSize = `${made.columnFont}px`;
-    rowLabels.replaceChildren(
-      ...m.rows.map((row, r) => {
-        const label = make(
-          "div",
-          { class: r % made.everyRow ? "xv-label xv-thinned" : "xv-label", title: row.label },
-          isolated(row.label),
-        );
-        // Where rows are lower than their labels, those that are shown stand over their neighbours.
-        const high = Math.max(made.cellHeight, made.rowFont + 2);
-        Object.assign(label.style, { top: `${(r + 0.5) * made.cellHeight - high / 2}px`, height: `${high}px` });
-        return label;
-      }),
-    );
-    columnLabels.replaceChildren(
-      ...m.columns.map((column, c) => {
-        const thinned = c % made.everyColumn ? "xv-label xv-thinned" : "xv-label";
-        const label = make("div", { class: thinned, title: column.label }, isolated(column.label));
-        // A slanted label begins above the middle of its column.
-        const place = made.slanted
-          ? { left: `${(c + 0.5) * made.cellWidth}px`, width: "max-content" }
-          : { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` };
-        Object.assign(label.style, place);
-        return label;
-      }),
-    );
+    rowLabels.replaceChildren(...rowLabelsOf(m, made));
+    columnLabels.replaceChildren(...columnLabelsOf(m, made));
     fitted(frame, made.columns * made.cellWidth, made.rows * made.cellHeight);
   }
-  return { element, paint };
-}
-
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {Scene} scene
- * @param {Panel} panel
- * @param {Grid} fit
- */
-function paintCells(canvas, scene, panel, fit) {
-  const m = /** @type {import("./matrix.js").Matrix} */ (panel.matrix);
-  const { table } = scene.theme;
-  const context = fitted(canvas, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
-  const image = new ImageData(fit.columns, fit.rows);
-  m.values.forEach((value, i) => {
-    const colour = Math.round((value / panel.top) * 255) * 3;
-    image.data.set(table.subarray(colour, colour + 3), i * 4);
-    image.data[i * 4 + 3] = 255;
-  });
-  const small = new OffscreenCanvas(fit.columns, fit.rows);
-  /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = false;
-  context.drawImage(small, 0, 0, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
-  if (fit.cellWidth < 32 * rem() || fit.cellHeight < 17 * rem()) return;
-  // Where there is room, the number stands in the cell. Small weights stay silent: they would only be noise.
-  context.font = `${Math.min(12 * rem(), fit.cellHeight - 5)}px ${getComputedStyle(canvas).fontFamily}`;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  m.values.forEach((value, i) => {
-    if (value < 0.05) return;
-    const pixel = image.data.subarray(i * 4, i * 4 + 3);
-    context.fillStyle = inkOn([pixel[0], pixel[1], pixel[2]]);
-    const x = ((i % fit.columns) + 0.5) * fit.cellWidth;
-    const y = (Math.floor(i / fit.columns) + 0.5) * fit.cellHeight;
-    context.fillText(value.toFixed(2), x, y + 0.5);
-  });
-}
-
-const LINES = [
-  [3, "#000"],
-  [1.5, "#fff"],
-];
-
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {Scene} scene
- * @param {Grid} fit
- */
-function paintFrame(canvas, scene, fit) {
-  const width = fit.columns * fit.cellWidth;
-  const height = fit.rows * fit.cellHeight;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.clearRect(0, 0, width, height);
-  const { row, column } = scene.focus;
-  // A light line on a dark one shows on every colour of every map.
-  // Around cells too small to be seen inside a line, it runs outside.
-  const inset = Math.min(fit.cellWidth, fit.cellHeight) < 8 ? -2 : 1;
-  const stroke = (/** @type {[number, number, number, number]} */ [x, y, w, h]) => {
-    for (const [thickness, ink] of /** @type {[number, string][]} */ (LINES)) {
-      context.lineWidth = thickness;
-      context.strokeStyle = ink;
-      context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
-    }
+  return {
+    element,
+    paint,
+    /** @param {string} said */
+    name(said) {
+      element.setAttribute("aria-label", said);
+      stage.setAttribute("aria-label", `${said}: arrow keys move over its cells, Enter shows how a weight comes about`);
+    },
   };
-  if (row >= 0) stroke([0, row * fit.cellHeight, width, fit.cellHeight]);
-  if (column >= 0) stroke([column * fit.cellWidth, 0, fit.cellWidth, height]);
 }

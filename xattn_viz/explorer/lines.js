@@ -18,7 +18,8 @@ const FAINTEST = 0.03;
 export function drawLines(svg, page, scene, sources, outputs) {
   svg.replaceChildren();
   const m = scene.main.matrix;
-  if (!m) return;
+  // A sentence has many lines of text: a curve from the middle of one says nothing.
+  if (!m || scene.state.units === "sentences") return;
   const frame = page.getBoundingClientRect();
   const [above, below] = [sources, outputs].map((tokens) => tokens[0]?.parentElement?.getBoundingClientRect());
   svg.setAttribute("width", String(page.clientWidth));
@@ -41,9 +42,8 @@ export function drawLines(svg, page, scene, sources, outputs) {
   const drawn = [];
   const { row, column } = scene.focus;
   const lastRow = scene.state.step >= 0 ? m.rowOf[scene.state.step] : m.rows.length;
-  m.values.forEach((value, i) => {
-    const r = Math.floor(i / m.columns.length);
-    const c = i % m.columns.length;
+  const draw = (/** @type {number} */ r, /** @type {number} */ c) => {
+    const value = m.values[r * m.columns.length + c];
     const focused = row >= 0 ? r === row : c === column;
     const wanted = (focused && value >= FAINTEST) || (scene.state.lines && value >= scene.state.threshold);
     if (!wanted || r > lastRow) return;
@@ -57,7 +57,11 @@ export function drawLines(svg, page, scene, sources, outputs) {
     path.setAttribute("stroke-opacity", String(focused ? 0.35 + 0.65 * value : 0.15 + 0.4 * value));
     path.setAttribute("class", focused ? "xv-line xv-line-focus" : "xv-line");
     drawn.push(path);
-  });
+  };
+  // Only the lines that are wanted are looked for: a long text has hundreds of thousands of cells.
+  const rows = scene.state.lines || row < 0 ? m.rows.map((_, r) => r) : [row];
+  const columns = scene.state.lines || row >= 0 ? m.columns.map((_, c) => c) : [column];
+  if (scene.state.lines || row >= 0 || column >= 0) for (const r of rows) for (const c of columns) draw(r, c);
   svg.append(...drawn);
 }
 

@@ -1,20 +1,17 @@
+import { groups, places, rowAxis } from "./units.js";
+
 /**
- * The matrix that is shown: one view of a trace between pieces or words, with or without special tokens, its rows
- * named for the token predicted or the token read.
+ * The matrix that is shown: one view of a sheet between pieces, words or sentences, with or without special tokens, its
+ * rows named for the token predicted or the token read.
  *
- * @typedef {import("./payload.js").Trace} Trace
- * @typedef {import("./payload.js").Axis} Axis
+ * @typedef {import("./payload.js").Sheet} Sheet
  * @typedef {import("./payload.js").View} View
+ * @typedef {import("./units.js").Group} Group
  *
  * @typedef {object} Choice
- * @property {string} units "pieces" or "words"
+ * @property {string} units "pieces", "words" or "sentences"
  * @property {string} rows "predicted" or "input"
  * @property {boolean} special whether special tokens are shown
- *
- * @typedef {object} Group what one row or column stands for
- * @property {string} label
- * @property {number[]} positions
- * @property {boolean} special
  *
  * @typedef {object} Matrix
  * @property {Float32Array} values [row, column]
@@ -24,98 +21,98 @@
  * @property {number[]} columnOf the column of each key position, -1 where it is hidden
  * @property {number[]} parked the share of each row's weight that rests on special tokens
  * @property {number} largest
+ * @property {string} units
  */
-
-/**
- * The axis that names the rows.
- *
- * @param {Trace} trace
- * @param {{rows: string}} choice
- */
-export function rowAxis(trace, choice) {
-  return choice.rows === "input" && trace.read ? trace.read : trace.queries;
-}
-
-/**
- * @param {Axis} axis
- * @param {Choice} choice
- * @returns {Group[]}
- */
-export function groups(axis, choice) {
-  /** @type {Group[]} */
-  const found = [];
-  const words = choice.units === "words" ? axis.words : null;
-  for (let position = 0; position < axis.labels.length; position++) {
-    const last = found.at(-1);
-    if (last && words && words[position] === words[position - 1]) {
-      last.label += axis.labels[position];
-      last.positions.push(position);
-      last.special &&= axis.special[position];
-    } else {
-      found.push({ label: axis.labels[position], positions: [position], special: axis.special[position] });
-    }
-  }
-  return found;
-}
 
 /**
  * Weights into the pieces of a word are summed, those from the pieces of a word averaged: rows still sum to 1.
  *
- * @param {Trace} trace
+ * @param {Sheet} sheet
  * @param {View} view
  * @param {Choice} choice
  * @returns {Matrix | null} null where the view was not sent in full
  */
-export function matrix(trace, view, choice) {
-  const weights = trace.weights(view);
-  if (!weights) return null;
-  const axis = rowAxis(trace, choice);
+export function matrix(sheet, view, choice) {
+  const axis = rowAxis(sheet, choice);
+  const allRows = groups(axis, choice.units);
+  const allColumns = groups(sheet.keys, choice.units);
+  const cellOf = betweenGroups(sheet, view, choice, allRows.length, allColumns.length);
+  if (!cellOf) return null;
   const shown = (/** @type {Group} */ group) => choice.special || !group.special;
-  const rows = groups(axis, choice).filter(shown);
-  const columns = groups(trace.keys, choice).filter(shown);
-  const width = trace.keys.labels.length;
-  const unit = view.scale / 255;
+  const rows = allRows.filter(shown);
+  const columns = allColumns.filter(shown);
   const values = new Float32Array(rows.length * columns.length);
+  let at = 0;
   let largest = 0;
-  rows.forEach((row, r) => {
-    const share = unit / row.positions.length;
-    columns.forEach((column, c) => {
-      let sum = 0;
-      for (const i of row.positions) for (const j of column.positions) sum += weights[i * width + j];
-      const value = sum * share;
-      values[r * columns.length + c] = value;
+  for (const row of rows) {
+    for (const column of columns) {
+      const value = cellOf(row, column);
+      values[at++] = value;
       if (value > largest) largest = value;
-    });
-  });
-  const special = trace.keys.special.flatMap((is, position) => (is ? [position] : []));
-  const parked = rows.map((row) => {
+    }
+  }
+  const special = allColumns.filter((column) => column.special);
+  const parked = rows.map((row) => special.reduce((sum, column) => sum + cellOf(row, column), 0));
+  const rowOf = places(rows, axis.labels.length);
+  const columnOf = places(columns, sheet.keys.labels.length);
+  return { values, rows, columns, rowOf, columnOf, parked, largest, units: choice.units };
+}
+
+/**
+ * What gives the weight between two groups: sums made here, or between sentences those that came along.
+ *
+ * @param {Sheet} sheet
+ * @param {View} view
+ * @param {Choice} choice
+ * @param {number} rows
+ * @param {number} columns
+ * @returns {((row: Group, column: Group) => number) | null}
+ */
+function betweenGroups(sheet, view, choice, rows, columns) {
+  const summed = choice.units === "sentences" ? view.sentences?.[readingOf(sheet, choice)] : null;
+  if (summed) {
+    const sums = /** @type {Uint8Array} */ (sheet.sums(view, readingOf(sheet, choice), rows * columns));
+    const unit = summed[1] / 255;
+    return (row, column) => sums[row.number * columns + column.number] * unit;
+  }
+  const weights = sheet.weights(view);
+  if (!weights) return null;
+  const width = sheet.keys.labels.length;
+  const unit = view.scale / 255;
+  return (row, column) => {
+    if (row.positions.length === 1 && column.positions.length === 1) {
+      return weights[row.positions[0] * width + column.positions[0]] * unit;
+    }
     let sum = 0;
-    for (const i of row.positions) for (const j of special) sum += weights[i * width + j];
+    for (const i of row.positions) for (const j of column.positions) sum += weights[i * width + j];
     return (sum * unit) / row.positions.length;
-  });
-  return {
-    values,
-    rows,
-    columns,
-    rowOf: places(rows, axis.labels.length),
-    columnOf: places(columns, width),
-    parked,
-    largest,
   };
 }
 
 /**
- * The probability of each row's token, or the product over a word's pieces; 1 where nothing was chosen.
+ * Which of a view's maps between sentences fits the rows: 0 predicted, 1 read.
  *
- * @param {Trace} trace
- * @param {Group} row
+ * @param {Sheet} sheet
  * @param {{rows: string}} choice
  */
-export function probability(trace, row, choice) {
+export function readingOf(sheet, choice) {
+  return choice.rows === "input" && sheet.read ? 1 : 0;
+}
+
+/**
+ * The probability of each row's token, or the product over a word's pieces; 1 where nothing was chosen. A sentence as a
+ * whole is always improbable, which says nothing: 1.
+ *
+ * @param {Sheet} sheet
+ * @param {Group} row
+ * @param {{rows: string, units: string}} choice
+ */
+export function probability(sheet, row, choice) {
+  if (choice.units === "sentences") return 1;
   // Read by input token, row t shows the token chosen one step earlier; the start token was not chosen.
-  const shift = choice.rows === "input" && trace.read ? 1 : 0;
+  const shift = readingOf(sheet, choice);
   return row.positions.reduce((p, position) => {
-    const step = trace.steps[position - shift];
+    const step = sheet.steps[position - shift];
     return step && !step.forced ? p * step.p : p;
   }, 1);
 }
@@ -127,21 +124,52 @@ export function probability(trace, row, choice) {
  */
 export function columnMaxima(m) {
   const maxima = new Float32Array(m.columns.length);
-  m.values.forEach((value, i) => {
-    const column = i % m.columns.length;
-    if (value > maxima[column]) maxima[column] = value;
-  });
+  const width = m.columns.length;
+  for (let i = 0; i < m.values.length; i++) if (m.values[i] > maxima[i % width]) maxima[i % width] = m.values[i];
   return maxima;
 }
 
 /**
- * @param {Group[]} found
- * @param {number} length
+ * Two outputs' maps row by row: each row stands beside its counterpart, or beside an empty row where there is none.
+ *
+ * @param {Matrix} ours
+ * @param {Matrix} theirs
+ * @param {import("./payload.js").Pair[]} pairs
+ * @returns {[Matrix, Matrix]}
  */
-function places(found, length) {
-  const place = new Array(length).fill(-1);
-  found.forEach((group, index) => {
-    for (const position of group.positions) place[position] = index;
+export function aligned(ours, theirs, pairs) {
+  const [left, right] = [ours, theirs].map((m) => new Map(m.rows.map((row, r) => [row.number, r])));
+  const rowOf = (/** @type {Map<number, number>} */ of, /** @type {number | null} */ group) =>
+    group === null ? -1 : (of.get(group) ?? -1);
+  const rows = pairs.map(([i, j]) => [rowOf(left, i), rowOf(right, j)]).filter(([i, j]) => i >= 0 || j >= 0);
+  const differs = rows.map(([i, j]) => ours.rows[i]?.text !== theirs.rows[j]?.text);
+  const spread = (/** @type {Matrix} */ m, /** @type {number[]} */ order) => spreadRows(m, order, differs);
+  return [
+    spread(
+      ours,
+      rows.map(([i]) => i),
+    ),
+    spread(
+      theirs,
+      rows.map(([, j]) => j),
+    ),
+  ];
+}
+
+/**
+ * @param {Matrix} m
+ * @param {number[]} order which row stands in each place, -1 for none
+ * @param {boolean[]} differs
+ * @returns {Matrix}
+ */
+function spreadRows(m, order, differs) {
+  const width = m.columns.length;
+  const values = new Float32Array(order.length * width);
+  const rows = order.map((from, to) => {
+    if (from < 0) return { number: -1, label: "", text: "", positions: [], special: false };
+    values.set(m.values.subarray(from * width, (from + 1) * width), to * width);
+    return { ...m.rows[from], differs: differs[to] };
   });
-  return place;
+  const parked = order.map((from) => m.parked[from] ?? 0);
+  return { ...m, values, rows, rowOf: places(rows, m.rowOf.length), parked };
 }

@@ -1,19 +1,17 @@
-import { fitted, make, rem } from "./dom.js";
+import { pixels } from "./colours.js";
+import { fitted, make } from "./dom.js";
 import { viewTitle } from "./payload.js";
+import { arrange, neighbour } from "./tiles.js";
 
 /**
  * All layers and heads as small maps: a picture behind, a button a map in front.
  *
  * @typedef {import("./scene.js").Scene} Scene
  * @typedef {import("./payload.js").View} View
- * @typedef {{view: View, x: number, y: number}} Tile
+ * @typedef {import("./tiles.js").Tile} Tile
  */
 
-// In pixels at a font size of 16.
-const GAP = 7;
-const TITLE = 20;
-const SMALLEST_TILE = 26;
-const LARGEST_TILE = 110;
+const RING = 4; // pixels around the maps, as in the style sheet
 
 /** @param {import("./scene.js").Change} change */
 export function makeOverview(change) {
@@ -25,6 +23,7 @@ export function makeOverview(change) {
   let side = 0;
   let laidOut = "";
   let painted = "";
+  let revealed = "";
 
   stage.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
@@ -46,13 +45,15 @@ export function makeOverview(change) {
    * @param {number} height in pixels that the overview may take
    */
   function paint(scene, height) {
-    const width = Math.max(element.clientWidth, 160);
-    const key = [scene.trace.id, width, height].join(" ");
+    const width = Math.max(element.clientWidth - 2 * RING, 160);
+    const { sheet } = scene.main;
+    const key = [sheet.kind, sheet.layers, sheet.heads, width, height].join(" ");
     let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
-      const layout = arrange(scene, width, height);
+      const layout = arrange(sheet, width, height);
       ({ tiles, side } = layout);
+      element.style.maxHeight = layout.height > height ? `${Math.round(height)}px` : "";
       stage.style.width = `${layout.width}px`;
       stage.style.height = `${layout.height}px`;
       const titles = layout.titles.map(({ text, y }) => {
@@ -65,20 +66,39 @@ export function makeOverview(change) {
       stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(tile, side)));
     }
     const { dark } = scene.theme;
-    const look = [key, scene.state.scale, scene.state.colours, dark, window.devicePixelRatio].join(" ");
+    const look = [key, sheet.id, scene.state.scale, scene.state.colours, dark, window.devicePixelRatio].join(" ");
     if (look !== painted) {
       painted = look;
+      // The places outlive a trace that has the same layers and heads; its maps do not.
+      for (const tile of tiles) tile.view = sheet.views.find(({ name }) => name === tile.view.name) ?? tile.view;
       const context = fitted(canvas, Number.parseInt(stage.style.width, 10), Number.parseInt(stage.style.height, 10));
-      for (const tile of tiles) paintTile(context, scene, tile, side);
+      const ink = pixels(scene.theme.table);
+      for (const tile of tiles) paintTile(context, scene, tile, side, ink);
     }
     for (const button of stage.querySelectorAll("button")) {
       const chosen = button.dataset.view === scene.main.view.name;
       button.setAttribute("aria-checked", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
-      button.classList.toggle("xv-pinned-tile", button.dataset.view === scene.pinned?.view.name);
+      const pinned = scene.second?.sheet === sheet && button.dataset.view === scene.second.view.name;
+      button.classList.toggle("xv-pinned-tile", pinned);
       // New buttons: the keyboard stays where it was.
       if (refocus && chosen) button.focus({ preventScroll: true });
+      if (chosen && revealed !== `${key} ${button.dataset.view}`) {
+        revealed = `${key} ${button.dataset.view}`;
+        reveal(button);
+      }
     }
+  }
+
+  /**
+   * Scrolls to the chosen map where there are more than the overview has room for.
+   *
+   * @param {HTMLElement} button
+   */
+  function reveal(button) {
+    const [box, tile] = [element, button].map((each) => each.getBoundingClientRect());
+    const hidden = tile.top - RING < box.top || tile.bottom + RING > box.bottom;
+    if (hidden && !element.matches(":hover")) element.scrollTop += (tile.top + tile.bottom - box.top - box.bottom) / 2;
   }
   return { element, paint };
 }
@@ -104,62 +124,20 @@ function tileButton(tile, side) {
 }
 
 /**
- * Places for all maps: as many to a line as makes them largest. Layers stand below each other, the whole model's last.
- *
- * @param {Scene} scene
- * @param {number} width
- * @param {number} height
- */
-function arrange(scene, width, height) {
-  const { views, layers } = scene.trace;
-  const unit = rem();
-  const gap = Math.round(GAP * unit);
-  const title = Math.round(TITLE * unit);
-  const smallest = SMALLEST_TILE * unit;
-  const blocks = [...layers, null].map((layer) => views.filter((view) => view.layer === layer));
-  const longest = Math.max(...blocks.map((block) => block.length));
-  let best = { side: 0, across: longest };
-  for (let across = 1; across <= longest; across++) {
-    const down = blocks.reduce((sum, block) => sum + Math.ceil(block.length / across), 0);
-    const high = (height - blocks.length * title) / down - gap;
-    const side = Math.floor(Math.min(width / across - gap, high, LARGEST_TILE * unit));
-    if (side >= best.side) best = { side, across };
-  }
-  // Never smaller than can be hit with a finger or told apart: the overview then grows down the page.
-  const side = Math.max(best.side, smallest);
-  const across = best.side < smallest ? Math.max(1, Math.floor(width / (side + gap))) : best.across;
-  /** @type {Tile[]} */
-  const tiles = [];
-  /** @type {{text: string, y: number}[]} */
-  const titles = [];
-  let y = 0;
-  for (const block of blocks) {
-    titles.push({ text: block[0].layer === null ? "All layers" : `Layer ${block[0].layer + 1}`, y });
-    y += title;
-    block.forEach((view, i) => {
-      tiles.push({ view, x: (i % across) * (side + gap), y: y + Math.floor(i / across) * (side + gap) });
-    });
-    y += Math.ceil(block.length / across) * (side + gap);
-  }
-  return { tiles, titles, side, width: across * (side + gap), height: y };
-}
-
-/**
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
  * @param {Tile} tile
  * @param {number} side
+ * @param {Uint32Array} ink 256 colours
  */
-function paintTile(context, scene, tile, side) {
-  const { cells, rows, columns } = pooled(scene.trace.tile(tile.view), Math.ceil(side * window.devicePixelRatio));
-  const largest = Math.max(...scene.trace.views.map((view) => view.scale));
+function paintTile(context, scene, tile, side, ink) {
+  const { sheet } = scene.main;
+  const { cells, rows, columns } = pooled(sheet.tile(tile.view), Math.ceil(side * window.devicePixelRatio));
+  const largest = Math.max(...sheet.views.map((view) => view.scale));
   const stretch = scene.state.scale === "common" ? tile.view.scale / largest : 1;
   const image = new ImageData(columns, rows);
-  for (let i = 0; i < cells.length; i++) {
-    const colour = Math.round(cells[i] * stretch) * 3;
-    image.data.set(scene.theme.table.subarray(colour, colour + 3), i * 4);
-    image.data[i * 4 + 3] = 255;
-  }
+  const dots = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < cells.length; i++) dots[i] = ink[Math.round(cells[i] * stretch)];
   const small = new OffscreenCanvas(columns, rows);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
@@ -187,24 +165,4 @@ function pooled(map, most) {
     }
   }
   return { cells, rows, columns };
-}
-
-/**
- * The tile that an arrow key leads to: left and right in reading order, up and down to the nearest below or above.
- *
- * @param {Tile[]} tiles
- * @param {number} from
- * @param {string} key
- */
-function neighbour(tiles, from, key) {
-  if (key === "ArrowRight") return Math.min(from + 1, tiles.length - 1);
-  if (key === "ArrowLeft") return Math.max(from - 1, 0);
-  if (key === "Home") return 0;
-  if (key === "End") return tiles.length - 1;
-  if (key !== "ArrowUp" && key !== "ArrowDown") return null;
-  const sign = key === "ArrowDown" ? 1 : -1;
-  const { x, y } = tiles[from];
-  const beyond = tiles.map((tile, i) => ({ i, far: sign * (tile.y - y), aside: Math.abs(tile.x - x) }));
-  const reachable = beyond.filter(({ far }) => far > 0).sort((a, b) => a.far - b.far || a.aside - b.aside);
-  return reachable.length ? reachable[0].i : from;
 }

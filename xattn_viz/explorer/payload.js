@@ -5,9 +5,11 @@
  * @property {string} kind
  * @property {string[]} labels
  * @property {number[] | null} words the word of each position
+ * @property {number[] | null} sentences the sentence of each position, where a text of the trace has several
  * @property {boolean[]} special
  * @property {string[] | null} gaps the text before each token
  * @property {string} rest the text after the last token
+ * @property {Record<string, string>} blanks the tokens that are only blanks, as they stand in the text
  *
  * @typedef {object} View
  * @property {string} name "2.1" is layer 2, head 1, both from 1; "2.mean", "mean", "max"
@@ -17,6 +19,8 @@
  * @property {number} scale the largest weight
  * @property {number | null} at
  * @property {number | null} tile
+ * @property {[number, number][] | null} sentences where the map between sentences is and its largest weight: with the
+ *   rows predicted, and with the rows read
  *
  * @typedef {object} Step
  * @property {string} token
@@ -32,8 +36,9 @@
  * @property {number} d_k
  * @property {number} scale
  *
- * @typedef {object} Trace
+ * @typedef {object} Sheet the maps of one kind of attention
  * @property {string} id
+ * @property {"cross" | "encoder" | "decoder"} kind
  * @property {number[]} layers
  * @property {number} heads
  * @property {string[]} altered
@@ -42,12 +47,28 @@
  * @property {Axis | null} read
  * @property {View[]} views
  * @property {[number, number] | null} tiles rows and columns of a pooled tile
- * @property {Step[]} steps
+ * @property {Step[]} steps of its rows, where they were decoded
  * @property {Exact | null} exact
- * @property {Record<string, string | number>} select
  * @property {Map<string, Uint8Array>} sent the maps that came in full, by the name of their view
  * @property {(view: View) => Uint8Array | null} weights the map in full, [query, key], or null where it was not sent
  * @property {(view: View) => {cells: Uint8Array, rows: number, columns: number}} tile the map as the overview draws it
+ * @property {(view: View, reading: number, count: number) => Uint8Array | null} sums the map between sentences
+ *
+ * @typedef {[number | null, number | null]} Pair a row of one output and its counterpart in the other
+ *
+ * @typedef {object} Beside another output of the same source
+ * @property {string} id
+ * @property {[string, string]} names of this output and of the other
+ * @property {Sheet} sheet
+ * @property {Record<string, Record<string, Pair[]>>} pairs by what names the rows, and by units
+ *
+ * @typedef {object} Trace
+ * @property {string} id
+ * @property {Sheet[]} sheets
+ * @property {Step[]} steps
+ * @property {boolean} growing whether the output is still being written
+ * @property {Beside | null} beside
+ * @property {Record<string, string | number>} select
  */
 
 /**
@@ -59,25 +80,53 @@ export function unpack(bytes, before = null) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   const data = bytes.subarray(4 + length);
-  const rows = header.queries.labels.length;
-  const columns = header.keys.labels.length;
-  /** @type {(at: number, count: number) => Float32Array} */
-  const floats = (at, count) => new Float32Array(data.slice(at, at + 4 * count).buffer);
-  for (const view of header.views) view.name = viewName(view);
-  if (header.exact) {
-    const maps = header.layers.length * header.heads;
-    const { weights, queries, keys, d_k } = header.exact;
-    header.exact.weights = floats(weights, maps * rows * columns);
-    header.exact.queries = floats(queries, maps * rows * d_k);
-    header.exact.keys = floats(keys, maps * columns * d_k);
-  }
+  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {} };
+  const axes = header.axes.map((/** @type {Axis} */ axis) => ({ ...empty, ...axis }));
+  const known = before ? [...before.sheets, ...(before.beside ? [before.beside.sheet] : [])] : [];
+  const open = (/** @type {any} */ packed, /** @type {string} */ id, /** @type {Step[]} */ steps) => {
+    const kept = known.find((sheet) => sheet.id === `${id} ${packed.kind}`);
+    return openSheet({ ...packed, id: `${id} ${packed.kind}` }, axes, data, steps, kept);
+  };
+  const { beside } = header;
+  return {
+    ...header,
+    growing: Boolean(header.growing),
+    sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
+    beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
+  };
+}
+
+/**
+ * @param {any} packed
+ * @param {Axis[]} axes
+ * @param {Uint8Array} data
+ * @param {Step[]} steps
+ * @param {Sheet | undefined} before
+ * @returns {Sheet}
+ */
+function openSheet(packed, axes, data, steps, before) {
+  const queries = axes[packed.queries];
+  const keys = axes[packed.keys];
+  const rows = queries.labels.length;
+  const columns = keys.labels.length;
+  /** @type {View[]} */
+  const views = packed.views.map((/** @type {Partial<View>} */ view) => {
+    const whole = { layer: null, head: null, reduce: null, at: null, tile: null, sentences: null, ...view };
+    return { ...whole, name: viewName(/** @type {View} */ (whole)) };
+  });
   /** @type {Map<string, Uint8Array>} */
-  const sent = new Map(before?.id === header.id ? before?.sent : []);
-  for (const view of header.views) {
+  const sent = new Map(before?.sent ?? []);
+  for (const view of views) {
     if (view.at !== null) sent.set(view.name, data.subarray(view.at, view.at + rows * columns));
   }
   return {
-    ...header,
+    ...packed,
+    keys,
+    queries,
+    read: packed.read === null ? null : axes[packed.read],
+    views,
+    steps: packed.kind === "encoder" ? [] : steps,
+    exact: packed.exact && exactOf(packed, data, rows, columns),
     sent,
     weights: (view) => sent.get(view.name) ?? null,
     tile: (view) => {
@@ -85,10 +134,33 @@ export function unpack(bytes, before = null) {
         const at = /** @type {number} */ (view.at);
         return { cells: data.subarray(at, at + rows * columns), rows, columns };
       }
-      const [tileRows, tileColumns] = header.tiles;
+      const [tileRows, tileColumns] = packed.tiles;
       const cells = data.subarray(view.tile, view.tile + tileRows * tileColumns);
       return { cells, rows: tileRows, columns: tileColumns };
     },
+    sums: (view, reading, count) => {
+      const at = view.sentences?.[reading]?.[0];
+      return at === undefined ? null : data.subarray(at, at + count);
+    },
+  };
+}
+
+/**
+ * @param {any} packed
+ * @param {Uint8Array} data
+ * @param {number} rows
+ * @param {number} columns
+ * @returns {Exact}
+ */
+function exactOf({ exact, layers, heads }, data, rows, columns) {
+  /** @type {(at: number, count: number) => Float32Array} */
+  const floats = (at, count) => new Float32Array(data.slice(at, at + 4 * count * layers.length * heads).buffer);
+  return {
+    weights: floats(exact.weights, rows * columns),
+    queries: floats(exact.queries, rows * exact.d_k),
+    keys: floats(exact.keys, columns * exact.d_k),
+    d_k: exact.d_k,
+    scale: exact.scale,
   };
 }
 

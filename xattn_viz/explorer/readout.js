@@ -1,4 +1,5 @@
 import { isolated, make } from "./dom.js";
+import { KINDS } from "./kinds.js";
 import { probability } from "./matrix.js";
 import { viewTitle } from "./payload.js";
 import { PARKED, UNREAD, UNSURE } from "./scene.js";
@@ -7,60 +8,134 @@ import { PARKED, UNREAD, UNSURE } from "./scene.js";
  * What is selected, said in words.
  *
  * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {import("./scene.js").Panel} Panel
+ * @typedef {import("./units.js").Group} Group
+ * @typedef {(Node | string)[]} Parts
  */
 
 export function makeReadout() {
   const element = make("p", { class: "xv-readout", "aria-live": "polite", "aria-atomic": "true" });
   /** @param {Scene} scene */
-  const paint = (scene) => element.replaceChildren(...sentence(scene));
+  const paint = (scene) => {
+    // A text that grows many times a second would drown everything else that is read aloud.
+    element.setAttribute("aria-live", scene.trace.growing ? "off" : "polite");
+    element.replaceChildren(...sentences(scene));
+  };
   return { element, paint };
+}
+
+/** @param {Scene} scene */
+function sentences(scene) {
+  const { main, second, state, compared } = scene;
+  if (!second) return sentence(scene, main);
+  if (compared) return [`${main.name}: `, ...sentence(scene, main), ` ${second.name}: `, ...sentence(scene, second)];
+  // The pointer may be in the map beside, which may be of another kind.
+  const there = state.hover?.kind === second.sheet.kind && state.hover.kind !== main.sheet.kind;
+  return sentence(scene, there ? second : main);
 }
 
 /**
  * @param {Scene} scene
- * @returns {(Node | string)[]}
+ * @param {Panel} panel
+ * @returns {Parts}
  */
-function sentence(scene) {
-  const { main, focus, state, trace } = scene;
-  const m = main.matrix;
+function sentence(scene, panel) {
+  const m = panel.matrix;
   if (!m) return ["This layer is on its way."];
-  const said = main.view.head === null ? `the ${viewTitle(main.view)} is` : "this head put";
-  if (focus.row >= 0) {
-    const row = m.rows[focus.row];
-    const start = state.rows === "input" && trace.read ? "Having read " : "Predicting ";
-    const weights = [...m.values.subarray(focus.row * m.columns.length, (focus.row + 1) * m.columns.length)];
-    const order = weights.map((_, c) => c).sort((a, b) => weights[b] - weights[a]);
-    const first = focus.column >= 0 ? focus.column : order[0];
-    const parts = [
-      start,
-      isolated(row.label),
-      `, ${said} `,
-      strong(weights[first]),
-      " on ",
-      isolated(m.columns[first].label),
-    ];
-    const second = order.find((c) => c !== first);
-    if (focus.column < 0 && second !== undefined && weights[second] >= 0.05) {
-      parts.push(", ", decimals(weights[second]), " on ", isolated(m.columns[second].label));
-    }
-    parts.push(".");
-    if (m.parked[focus.row] >= PARKED) {
-      parts.push(
-        ` ${decimals(m.parked[focus.row])} merely rests on special tokens: it says little about the sentence.`,
-      );
-    }
-    const p = probability(trace, row, state);
-    if (p < UNSURE)
-      parts.push(` The model was unsure of this ${state.units === "words" ? "word" : "token"}: p = ${decimals(p)}.`);
-    return parts;
+  const { row, column } = panel.focus;
+  if (row >= 0 && !m.rows[row].positions.length) return ["nothing stands for it here."];
+  if (row >= 0) return [...rowSentence(scene, panel, m), ...remarks(scene, panel, m)];
+  if (column < 0) return ["Hover or choose a token to read its weights here."];
+  return columnSentence(scene, panel, m);
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {import("./matrix.js").Matrix} m
+ * @returns {Parts}
+ */
+function rowSentence({ state, trace }, panel, m) {
+  const { sheet, view, focus } = panel;
+  const words = KINDS[sheet.kind];
+  const row = m.rows[focus.row];
+  const newest = trace.growing && focus.row === m.rows.length - 1;
+  const read = state.rows === "input" && sheet.read;
+  const start = newest
+    ? "Writing "
+    : read && sheet.kind !== "encoder"
+      ? "Having read "
+      : capital(`${words.predicting} `);
+  const average = row.positions.length > 1 && state.units === "sentences" ? "on average " : "";
+  const put = view.head === null ? `the ${viewTitle(view)} is ` : `this head ${words.put} `;
+  const weights = m.values.subarray(focus.row * m.columns.length, (focus.row + 1) * m.columns.length);
+  const [first, second] = focus.column >= 0 ? [focus.column] : largestTwo(weights);
+  // Neither the start token nor the token just read is something written earlier.
+  const plain = view.head === null || (sheet.kind === "decoder" && (read || m.columns[first].special));
+  const on = plain ? " on " : ` ${words.on} `;
+  /** @type {Parts} */
+  const parts = [start, isolated(row.label), ", ", put, average, strong(weights[first]), on];
+  parts.push(isolated(m.columns[first].label));
+  if (second !== undefined && weights[second] >= 0.05) {
+    parts.push(", ", decimals(weights[second]), on === " of " ? on : " on ", isolated(m.columns[second].label));
   }
-  if (focus.column < 0) return ["Hover or choose a token to read its weights here."];
+  parts.push(newest ? " …" : ".");
+  return parts;
+}
+
+/**
+ * What to know about a row besides.
+ *
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {import("./matrix.js").Matrix} m
+ * @returns {Parts}
+ */
+function remarks({ state, trace }, { sheet, focus }, m) {
+  if (trace.growing) return [];
+  const parts = [];
+  if (m.parked[focus.row] >= PARKED) {
+    parts.push(` ${decimals(m.parked[focus.row])} merely rests on special tokens: it says little about the sentence.`);
+  }
+  const p = probability(sheet, m.rows[focus.row], state);
+  if (p < UNSURE)
+    parts.push(` The model was unsure of this ${state.units === "words" ? "word" : "token"}: p = ${decimals(p)}.`);
+  return parts;
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {import("./matrix.js").Matrix} m
+ * @returns {Parts}
+ */
+function columnSentence({ state }, { sheet, focus }, m) {
   const weights = m.rows.map((_, r) => m.values[r * m.columns.length + focus.column]);
-  const most = weights.indexOf(Math.max(...weights));
+  const [most] = largestTwo(weights);
   const source = isolated(m.columns[focus.column].label);
   if (weights[most] < UNREAD) return ["Nobody read ", source, ` here: no row puts ${decimals(UNREAD)} or more on it.`];
-  const when = state.rows === "input" && trace.read ? "after reading " : "when predicting ";
-  return [source, " was read most ", when, isolated(m.rows[most].label), ": ", strong(weights[most]), "."];
+  const words = KINDS[sheet.kind];
+  const when = state.rows === "input" && sheet.read ? words.reading : `when ${words.predicting}`;
+  return [source, ` was read most ${when} `, isolated(m.rows[most].label), ": ", strong(weights[most]), "."];
+}
+
+/**
+ * Where the two largest numbers are, the first ones of equals.
+ *
+ * @param {ArrayLike<number>} numbers
+ */
+function largestTwo(numbers) {
+  let [first, second] = [0, -1];
+  for (let i = 1; i < numbers.length; i++) {
+    if (numbers[i] > numbers[first]) [first, second] = [i, first];
+    else if (second < 0 || numbers[i] > numbers[second]) second = i;
+  }
+  return second < 0 ? [first] : [first, second];
+}
+
+/** @param {string} text */
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 /** @param {number} value */

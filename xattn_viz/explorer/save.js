@@ -1,3 +1,4 @@
+import { KINDS, titled } from "./kinds.js";
 import { viewTitle } from "./payload.js";
 
 /**
@@ -17,7 +18,8 @@ const SHARPNESS = 2;
 export async function saveImage(scene, format) {
   const svg = mapPicture(scene);
   if (!svg) return;
-  const name = `attention ${viewTitle(scene.main.view)}`.replace(/[^\w]+/g, "-");
+  const { kind } = scene.main.sheet;
+  const name = `attention ${kind === "cross" ? "" : kind} ${viewTitle(scene.main.view)}`.replace(/[^\w]+/g, "-");
   const text = new XMLSerializer().serializeToString(svg);
   const vector = new Blob([text], { type: "image/svg+xml" });
   download(format === "SVG" ? vector : await raster(svg, vector), `${name}.${format.toLowerCase()}`);
@@ -47,10 +49,8 @@ export function mapPicture(scene) {
     "font-family": "system-ui, sans-serif",
   });
   svg.append(node("rect", { width, height, fill: ground }));
-  const heading = viewTitle(main.view);
-  svg.append(
-    text(heading[0].toUpperCase() + heading.slice(1), { x: 14, y: 24, fill: ink, "font-size": 16, "font-weight": 600 }),
-  );
+  const heading = titled(scene.trace, main, viewTitle(main.view));
+  svg.append(text(heading, { x: 14, y: 24, fill: ink, "font-size": 16, "font-weight": 600 }));
   m.values.forEach((value, i) => {
     const at = Math.round((value / main.top) * 255) * 3;
     const fill = `rgb(${[...theme.table.subarray(at, at + 3)].join(",")})`;
@@ -68,7 +68,8 @@ export function mapPicture(scene) {
     svg.append(text(short(column.label), { ...size, transform: `translate(${x} ${above - 8}) rotate(-45)` }));
   });
   const whose = state.scale === "head" ? "this map's own maximum" : "the maximum of all maps";
-  const named = `${state.rows === "input" ? "Rows: token read. " : "Rows: token predicted. "}Columns: source. `;
+  const words = KINDS[main.sheet.kind];
+  const named = `Rows: ${state.rows === "input" ? words.rowRead : words.row}. Columns: ${words.column}. `;
   const colours = `${state.colours}${theme.dark ? "" : " reversed"}, 0 to ${main.top.toFixed(2)} (${whose})`;
   svg.append(text(named + colours, { ...size, "font-size": 11, x: 14, y: height - 16 }));
   return svg;

@@ -2,36 +2,36 @@
  * Everything that the parts of the explorer paint from, and how they ask for a change.
  *
  * @typedef {import("./payload.js").Trace} Trace
+ * @typedef {import("./payload.js").Sheet} Sheet
  * @typedef {import("./payload.js").View} View
  * @typedef {import("./matrix.js").Matrix} Matrix
  * @typedef {import("./state.js").State} State
- * @typedef {import("./colours.js").Rgb} Rgb
- *
- * @typedef {object} Theme
- * @property {boolean} dark
- * @property {Rgb} ground
- * @property {string} ink
- * @property {Rgb} accent
- * @property {Uint8Array} table 256 colours
- *
- * @typedef {object} Panel one map as it is shown: the chosen one, or the pinned one
+ * @typedef {import("./state.js").Cell} Cell
+ * @typedef {import("./theme.js").Theme} Theme
+ * @typedef {object} Panel one map as it is shown: the chosen one, or the one beside it
+ * @property {string} name of its output where there are two, else ""
+ * @property {Sheet} sheet
  * @property {View} view
  * @property {Matrix | null} matrix
  * @property {number} top where its colour scale ends
+ * @property {Cell} focus what is hovered, else what is chosen, as rows and columns of this map; -1 for none
  *
  * @typedef {object} Scene
  * @property {Trace} trace
  * @property {State} state
  * @property {Panel} main
- * @property {Panel | null} pinned
+ * @property {Panel | null} second the pinned map, or the same map of the other output
+ * @property {boolean} compared whether the second map is that of another output, its rows aligned with these
  * @property {Theme} theme
- * @property {{row: number, column: number}} focus what is hovered, else what is chosen; -1 for none
+ * @property {Cell} focus that of the chosen map
  *
  * @typedef {(change: Partial<State>) => void} Change
  */
 
-import { colourTable, inkOn, rgbOf } from "./colours.js";
-import { matrix } from "./matrix.js";
+import { carried } from "./kinds.js";
+import { aligned, matrix, readingOf } from "./matrix.js";
+import { splitName } from "./state.js";
+import { unitsOf } from "./units.js";
 
 // Below this, a token was not the model's clear choice, and a source word was read by nobody.
 export const UNSURE = 0.5;
@@ -41,81 +41,144 @@ export const PARKED = 0.5;
 
 /**
  * @param {Trace} trace
- * @param {State} state
+ * @param {State} asked
  * @param {Theme} theme
  * @returns {Scene}
  */
-export function makeScene(trace, state, theme) {
-  const named = (/** @type {string} */ name) => trace.views.find((view) => view.name === name);
-  const chosen = named(state.head) ?? trace.views[0];
-  const pinned = named(state.pinned);
-  const main = makePanel(trace, chosen, state);
-  const focus = state.hover ?? { row: state.row, column: state.column };
-  const inside = (/** @type {number} */ index, /** @type {number} */ count) => (index < count ? index : -1);
-  return {
-    trace,
-    state,
-    main,
-    pinned: pinned ? makePanel(trace, pinned, state) : null,
-    theme,
-    focus: {
-      row: inside(focus.row, main.matrix?.rows.length ?? 0),
-      column: inside(focus.column, main.matrix?.columns.length ?? 0),
-    },
-  };
+export function makeScene(trace, asked, theme) {
+  const state = unitsOf(trace).includes(asked.units) ? asked : { ...asked, units: "pieces" };
+  const sheet = sheetOf(trace, state.map);
+  const chosen = sheet.views.find((view) => view.name === state.head) ?? sheet.views[0];
+  let main = makePanel(sheet, chosen, state);
+  let second = trace.beside ? null : pinnedPanel(trace, state);
+  const compared = Boolean(trace.beside) && sheet.kind === "cross";
+  if (compared) [main, second] = comparedPanels(trace, main, state);
+  for (const panel of [main, second]) if (panel) panel.focus = focusOf(panel, main, second, state);
+  return { trace, state, main, second, compared, theme, focus: main.focus };
 }
 
-/** @type {WeakMap<Trace, Map<string, Matrix | null>>} */
-const matrices = new WeakMap();
+/**
+ * The sheet of a kind, else the first one.
+ *
+ * @param {Trace} trace
+ * @param {string} kind
+ */
+export function sheetOf(trace, kind) {
+  return trace.sheets.find((sheet) => sheet.kind === kind) ?? trace.sheets[0];
+}
 
 /**
  * @param {Trace} trace
+ * @param {State} state
+ */
+function pinnedPanel(trace, state) {
+  const [kind, name] = splitName(state.pinned);
+  const sheet = trace.sheets.find((each) => each.kind === kind);
+  const view = sheet?.views.find((each) => each.name === name);
+  return sheet && view ? makePanel(sheet, view, state) : null;
+}
+
+/**
+ * The same map of both outputs, row by row, in colours of one scale.
+ *
+ * @param {Trace} trace
+ * @param {Panel} main
+ * @param {State} state
+ * @returns {[Panel, Panel]}
+ */
+function comparedPanels(trace, main, state) {
+  const { names, sheet, pairs } = /** @type {import("./payload.js").Beside} */ (trace.beside);
+  const view = sheet.views.find((each) => each.name === main.view.name) ?? sheet.views[0];
+  const other = makePanel(sheet, view, state);
+  const top = Math.max(main.top, other.top);
+  const reading = readingOf(main.sheet, state) ? "input" : "predicted";
+  const order = pairs[reading]?.[state.units] ?? [];
+  const [ours, theirs] =
+    main.matrix && other.matrix ? bothAligned(main.matrix, other.matrix, order) : [main.matrix, other.matrix];
+  return [
+    { ...main, name: names[0], top, matrix: ours },
+    { ...other, name: names[1], top, matrix: theirs },
+  ];
+}
+
+/** @type {WeakMap<Matrix, {theirs: Matrix, both: [Matrix, Matrix]}>} */
+const alignments = new WeakMap();
+
+/**
+ * The aligned maps, made once: the pointer that moves over them only asks for them again.
+ *
+ * @param {Matrix} ours
+ * @param {Matrix} theirs
+ * @param {import("./payload.js").Pair[]} pairs
+ */
+function bothAligned(ours, theirs, pairs) {
+  let known = alignments.get(ours);
+  if (known?.theirs !== theirs) {
+    known = { theirs, both: aligned(ours, theirs, pairs) };
+    alignments.set(ours, known);
+  }
+  return known.both;
+}
+
+/**
+ * @param {Panel} panel
+ * @param {Panel} main
+ * @param {Panel | null} second
+ * @param {State} state
+ * @returns {Cell}
+ */
+function focusOf(panel, main, second, state) {
+  const hovered = state.hover;
+  const from = hovered && second?.sheet.kind === hovered.kind ? second.sheet : main.sheet;
+  const { row, column } = carried(from, panel.sheet, hovered ?? state);
+  const inside = (/** @type {number} */ index, /** @type {number} */ count) => (index < count ? index : -1);
+  return {
+    row: inside(row, panel.matrix?.rows.length ?? 0),
+    column: inside(column, panel.matrix?.columns.length ?? 0),
+  };
+}
+
+/** @type {WeakMap<Sheet, Map<string, Matrix | null>>} */
+const matrices = new WeakMap();
+
+/**
+ * @param {Sheet} sheet
  * @param {View} view
  * @param {State} state
  * @returns {Panel}
  */
-function makePanel(trace, view, state) {
-  const known = matrices.get(trace) ?? new Map();
-  matrices.set(trace, known);
+function makePanel(sheet, view, state) {
+  const known = matrices.get(sheet) ?? new Map();
+  matrices.set(sheet, known);
   const key = [view.name, state.units, state.rows, state.special].join(" ");
   let found = known.get(key);
   if (!found) {
-    found = matrix(trace, view, state);
+    found = matrix(sheet, view, state);
     known.set(key, found);
   }
-  return { view, matrix: found, top: scaleTop(trace, view, state, found) };
+  return {
+    name: "",
+    sheet,
+    view,
+    matrix: found,
+    top: scaleTop(sheet, view, state, found),
+    focus: { row: -1, column: -1 },
+  };
 }
 
 /**
  * Where the colour scale ends: at this map's largest weight, or at the largest of all maps.
  *
- * @param {Trace} trace
+ * @param {Sheet} sheet
  * @param {View} view
  * @param {State} state
  * @param {Matrix | null} shown
  */
-function scaleTop(trace, view, state, shown) {
+function scaleTop(sheet, view, state, shown) {
   if (state.scale === "head") return Math.max(shown?.largest ?? view.scale, 1e-6);
-  const largest = Math.max(...trace.views.map((each) => each.scale));
-  return Math.max(largest, shown?.largest ?? 0);
-}
-
-/**
- * The page's own colours, read where the explorer stands.
- *
- * @param {HTMLElement} root
- * @param {string} colours
- * @returns {Theme}
- */
-export function readTheme(root, colours) {
-  const style = getComputedStyle(root);
-  const ground = rgbOf(style.backgroundColor);
-  const dark = inkOn(ground) === "#fff";
-  return {
-    dark,
-    ground,
-    ink: style.color,
-    accent: rgbOf(style.getPropertyValue("--xv-tint").trim()),
-    table: colourTable(colours, dark),
-  };
+  const reading = readingOf(sheet, state);
+  const largest = sheet.views.map(
+    (each) => (state.units === "sentences" && each.sentences?.[reading][1]) || each.scale,
+  );
+  return Math.max(...largest, shown?.largest ?? 0);
 }

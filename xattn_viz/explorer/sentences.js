@@ -1,15 +1,17 @@
-import { inkOn, mixed } from "./colours.js";
 import { make } from "./dom.js";
+import { KINDS } from "./kinds.js";
 import { drawLines } from "./lines.js";
-import { columnMaxima, probability, rowAxis } from "./matrix.js";
+import { columnMaxima, probability } from "./matrix.js";
 import { PARKED, UNREAD, UNSURE } from "./scene.js";
+import { makeSentence } from "./sentence.js";
+import { rowAxis } from "./units.js";
 
 /**
- * The two sentences as text: every token can be hovered, focused and chosen, and is tinted by its weight.
+ * The two sentences as text, tinted by their weights, with the other output below where there is one.
  *
- * @typedef {import("./payload.js").Axis} Axis
  * @typedef {import("./scene.js").Scene} Scene
- * @typedef {"row" | "column"} Side
+ * @typedef {import("./scene.js").Panel} Panel
+ * @typedef {import("./matrix.js").Matrix} Matrix
  */
 
 /** @param {import("./scene.js").Change} change */
@@ -17,184 +19,101 @@ export function makeSentences(change) {
   const lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   lines.setAttribute("class", "xv-lines");
   lines.setAttribute("aria-hidden", "true");
-  const source = makeSentence("Source sentence", "column", change);
-  const output = makeSentence("Output sentence", "row", change);
-  const page = make("div", { class: "xv-page" }, source.element, output.element);
+  const source = makeSentence("column", "xv-columns", change);
+  const output = makeSentence("row", "xv-rows", change);
+  const other = makeSentence("row", "xv-others", change);
+  const page = make("div", { class: "xv-page" }, source.element, output.element, other.element);
   page.append(lines);
   const element = make("div", { class: "xv-sentences" }, page);
   /** @type {Scene | null} */
   let last = null;
   let focused = "";
-  for (const { element: box } of [source, output]) {
-    box.addEventListener("scroll", () => last && drawLines(lines, page, last, source.tokens, output.tokens));
+  for (const { text } of [source, output]) {
+    text.addEventListener("scroll", () => last && drawLines(lines, page, last, source.tokens, output.tokens));
   }
 
   /** @param {Scene} scene */
   function paint(scene) {
     last = scene;
-    const m = scene.main.matrix;
-    const axis = rowAxis(scene.trace, scene.state);
-    source.show(scene.trace.keys, scene.state.special);
-    output.show(axis, scene.state.special);
-    const length = scene.trace.keys.labels.length + axis.labels.length;
-    element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : "long";
-    page.classList.toggle("xv-words", scene.state.units === "words");
-    if (!m) return;
-    const { row, column } = scene.focus;
+    const { main, second, compared, state, trace } = scene;
+    const words = KINDS[main.sheet.kind];
+    const axis = rowAxis(main.sheet, state);
+    source.show(main.sheet.keys, state.special, words.columns, words.columnsCaption);
+    output.show(axis, state.special, words.rows, main.name || words.rowsCaption);
+    other.element.hidden = !compared;
+    if (compared && second) {
+      other.show(rowAxis(second.sheet, state), state.special, `Output sentence ${second.name}`, second.name);
+    }
+    const sources = main.sheet.keys.labels.length;
+    // The letters keep their size while the output grows to about the length of its source.
+    const outputs = trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
+    const length = sources + outputs * (compared ? 2 : 1);
+    element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
+    page.classList.toggle("xv-words", state.units !== "pieces");
+    if (!main.matrix) return;
+    paintSource(scene, main, main.matrix);
+    paintOutput(output, scene, main, main.matrix);
+    if (compared && second?.matrix) paintOutput(other, scene, second, second.matrix);
+    output.write(state.step);
+    source.write(main.sheet.kind === "decoder" ? state.step : -1);
+    follow(main.matrix, [trace.id, main.sheet.kind, main.view.name, scene.focus.row, scene.focus.column].join(" "));
+    drawLines(lines, page, scene, source.tokens, output.tokens);
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {Matrix} m
+   */
+  function paintSource(scene, panel, m) {
+    const { row, column } = panel.focus;
     const width = m.columns.length;
     const maxima = columnMaxima(m);
     source.paint(scene, m.columnOf, column, (c) => ({
-      tint: row >= 0 ? m.values[row * width + c] / scene.main.top : 0,
+      tint: row >= 0 ? m.values[row * width + c] / panel.top : 0,
       unread: !m.columns[c].special && maxima[c] < UNREAD,
     }));
-    output.paint(scene, m.rowOf, row, (r) => ({
-      tint: row < 0 && column >= 0 ? m.values[r * width + column] / scene.main.top : 0,
-      unsure: probability(scene.trace, m.rows[r], scene.state) < UNSURE,
+  }
+
+  /**
+   * @param {ReturnType<typeof makeSentence>} text
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {Matrix} m
+   */
+  function paintOutput(text, scene, panel, m) {
+    const { row, column } = panel.focus;
+    text.paint(scene, m.rowOf, row, (r) => ({
+      tint: row < 0 && column >= 0 ? m.values[r * m.columns.length + column] / panel.top : 0,
+      unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE,
       parked: m.parked[r] >= PARKED,
+      differs: m.rows[r].differs,
     }));
-    output.write(scene.state.step);
-    const focus = [scene.trace.id, scene.main.view.name, row, column].join(" ");
-    if (focus !== focused) {
-      focused = focus;
-      source.reveal(column >= 0 ? column : strongest(m.columns, (c) => m.values[row * width + c]));
-      output.reveal(row >= 0 ? row : strongest(m.rows, (r) => m.values[r * width + column]));
-    }
-    drawLines(lines, page, scene, source.tokens, output.tokens);
+  }
+
+  /**
+   * Scrolls long texts to what the focus is about.
+   *
+   * @param {Matrix} m
+   * @param {string} focus
+   */
+  function follow(m, focus) {
+    if (focus === focused || !last) return;
+    focused = focus;
+    const { row, column } = last.focus;
+    const width = m.columns.length;
+    source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
+    output.reveal(row >= 0 ? row : strongest(m.rows.length, (r) => m.values[r * width + column]));
   }
   return { element, paint };
 }
 
 /**
- * @param {unknown[]} all
+ * @param {number} count
  * @param {(index: number) => number} weight
  */
-function strongest(all, weight) {
-  return all.reduce((/** @type {number} */ best, _, i) => (weight(i) > weight(best) ? i : best), 0);
-}
-
-/**
- * @param {string} name
- * @param {Side} side
- * @param {import("./scene.js").Change} change
- */
-function makeSentence(name, side, change) {
-  const element = make("div", { class: `xv-sentence xv-${side}s`, role: "listbox", "aria-label": name, dir: "auto" });
-  element.setAttribute("aria-orientation", "horizontal");
-  /** @type {HTMLElement[]} */
-  let tokens = [];
-  /** @type {number[]} */
-  let place = [];
-  let shown = "";
-  const cell = (/** @type {number} */ index) =>
-    side === "row" ? { row: index, column: -1 } : { row: -1, column: index };
-  const positionOf = (/** @type {Event} */ event) =>
-    tokens.indexOf(
-      /** @type {HTMLElement} */ (event.target instanceof Element ? event.target.closest(".xv-text") : null),
-    );
-  const hovered = (/** @type {Event} */ event) => {
-    const position = positionOf(event);
-    if (position >= 0 && place[position] >= 0) change({ hover: cell(place[position]) });
-  };
-  element.addEventListener("pointerover", hovered);
-  element.addEventListener("focusin", (event) => {
-    if (event.target instanceof Element && event.target.matches(":focus-visible")) hovered(event);
-  });
-  element.addEventListener("pointerleave", () => change({ hover: null }));
-  element.addEventListener("focusout", () => change({ hover: null }));
-  element.addEventListener("click", (event) => {
-    const position = positionOf(event);
-    if (position >= 0 && place[position] >= 0) change({ ...cell(place[position]), checked: null, step: -1 });
-  });
-  element.addEventListener("keydown", (event) => {
-    const position = positionOf(event);
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      tokens[position]?.click();
-      return;
-    }
-    const step = { ArrowRight: 1, ArrowLeft: -1, Home: -tokens.length, End: tokens.length }[event.key];
-    if (step === undefined || position < 0) return;
-    event.preventDefault();
-    let next = Math.min(Math.max(position + step, 0), tokens.length - 1);
-    while (tokens[next]?.hidden && next > 0 && next < tokens.length - 1) next += Math.sign(step);
-    if (tokens[next]?.hidden) return;
-    tokens[position].tabIndex = -1;
-    tokens[next].tabIndex = 0;
-    tokens[next].focus();
-  });
-
-  return {
-    element,
-    get tokens() {
-      return tokens;
-    },
-    /**
-     * Lays the text out anew where it changed.
-     *
-     * @param {Axis} axis
-     * @param {boolean} special
-     */
-    show(axis, special) {
-      const key = JSON.stringify([axis.labels, axis.gaps, axis.rest, special]);
-      if (key === shown) return;
-      shown = key;
-      tokens = axis.labels.map((label, position) =>
-        make(
-          "bdi",
-          { class: axis.special[position] ? "xv-text xv-special" : "xv-text", role: "option", tabindex: -1 },
-          label,
-        ),
-      );
-      const children = tokens.flatMap((token, position) => {
-        token.hidden = axis.special[position] && !special;
-        // Special tokens stand for no text: a blank keeps them apart from their neighbours.
-        return [axis.gaps && !axis.special[position] ? axis.gaps[position] : " ", token];
-      });
-      element.replaceChildren(...children, axis.rest);
-      const first = tokens.find((token) => !token.hidden);
-      if (first) first.tabIndex = 0;
-    },
-    /**
-     * @param {Scene} scene
-     * @param {number[]} where the row or column of each position
-     * @param {number} focused
-     * @param {(index: number) => {tint: number, unread?: boolean, unsure?: boolean, parked?: boolean}} looks
-     */
-    paint(scene, where, focused, looks) {
-      place = where;
-      tokens.forEach((token, position) => {
-        const index = where[position];
-        const look = index >= 0 ? looks(index) : { tint: 0 };
-        const tinted = look.tint > 0.01;
-        const colour = mixed(scene.theme.ground, scene.theme.accent, look.tint);
-        token.style.backgroundColor = tinted ? `rgb(${colour.join(" ")})` : "";
-        token.style.color = tinted ? inkOn(colour) : "";
-        token.dataset.tint = look.tint.toFixed(3);
-        token.classList.toggle("xv-focus", index >= 0 && index === focused);
-        token.classList.toggle("xv-unread", Boolean(look.unread));
-        token.classList.toggle("xv-unsure", Boolean(look.unsure));
-        token.classList.toggle("xv-parked", Boolean(look.parked));
-        token.setAttribute("aria-selected", String(index >= 0 && index === focused));
-      });
-    },
-    /**
-     * Scrolls a long text to a row or column, unless the pointer is in the text: nothing moves away under it.
-     *
-     * @param {number} index
-     */
-    reveal(index) {
-      if (element.scrollHeight <= element.clientHeight + 1 || element.matches(":hover")) return;
-      const token = tokens[place.indexOf(index)];
-      if (!token || token.hidden) return;
-      const box = element.getBoundingClientRect();
-      const { top, bottom } = token.getBoundingClientRect();
-      if (top < box.top || bottom > box.bottom) element.scrollTop += (top + bottom - box.top - box.bottom) / 2;
-    },
-    /** @param {number} step the last token that is written, -1 for all */
-    write(step) {
-      tokens.forEach((token, position) => {
-        token.style.visibility = step >= 0 && position > step ? "hidden" : "";
-      });
-    },
-  };
+function strongest(count, weight) {
+  let best = 0;
+  for (let i = 1; i < count; i++) if (weight(i) > weight(best)) best = i;
+  return best;
 }

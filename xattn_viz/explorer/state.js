@@ -1,25 +1,29 @@
 /**
  * What the visitor is looking at, kept in the script so that no choice waits for Python, and mirrored in the address.
  *
+ * @typedef {{row: number, column: number}} Cell
+ *
  * @typedef {object} State
+ * @property {string} map the kind of attention: "cross", "encoder" or "decoder"
  * @property {string} head the chosen view's name: "2.1", "2.mean", "mean", "max"
- * @property {string} units "pieces" or "words"
+ * @property {string} units "pieces", "words" or "sentences"
  * @property {string} rows "predicted" or "input"
  * @property {boolean} special
  * @property {string} scale "head" or "common"
  * @property {string} colours
- * @property {string} pinned a view's name, or ""
+ * @property {string} pinned a view's name, "encoder." or "decoder." before it, or ""
  * @property {boolean} lines whether all lines are drawn
  * @property {number} threshold of the lines, 0 … 1
  * @property {number} row the chosen row of the shown matrix, -1 for none
  * @property {number} column the chosen column, -1 for none
- * @property {{row: number, column: number} | null} hover
- * @property {{row: number, column: number} | null} checked the cell whose arithmetic is shown
+ * @property {Cell & {kind: string} | null} hover a cell of the map of that kind
+ * @property {Cell | null} checked the cell whose arithmetic is shown
  * @property {number} step how many tokens are written while stepping, -1 when all are
  */
 
 /** @type {State} */
 const DEFAULTS = {
+  map: "cross",
   head: "1.1",
   units: "pieces",
   rows: "predicted",
@@ -42,13 +46,14 @@ export const AFRESH = { row: 0, column: -1, hover: null, checked: null, step: -1
 // What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
 /** @type {Record<string, RegExp>} */
 const IN_ADDRESS = {
+  map: /^(cross|encoder|decoder)$/,
   head: /^(\d+\.(\d+|mean)|mean|max)$/,
-  units: /^(pieces|words)$/,
+  units: /^(pieces|words|sentences)$/,
   rows: /^(predicted|input)$/,
   special: /^(true|false)$/,
   scale: /^(head|common)$/,
   colours: /^(magma|viridis|cividis|grey)$/,
-  pinned: /^(\d+\.(\d+|mean)|mean|max)$/,
+  pinned: /^((encoder|decoder)\.)?(\d+\.(\d+|mean)|mean|max)$/,
   row: /^\d+$/,
 };
 
@@ -77,6 +82,25 @@ export function understood(chosen) {
     else state[name] = text;
   }
   return state;
+}
+
+/**
+ * The name of a view among all kinds: that of cross-attention is the view's own.
+ *
+ * @param {string} kind
+ * @param {string} view
+ */
+export function fullName(kind, view) {
+  return kind === "cross" ? view : `${kind}.${view}`;
+}
+
+/**
+ * @param {string} name
+ * @returns {[string, string]} the kind and the view's own name
+ */
+export function splitName(name) {
+  const [kind] = name.match(/^(encoder|decoder)(?=\.)/) ?? [""];
+  return kind ? [kind, name.slice(kind.length + 1)] : ["cross", name];
 }
 
 export function fromAddress() {

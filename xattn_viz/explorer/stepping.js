@@ -27,7 +27,7 @@ export function makeStepping(change) {
   };
   name();
 
-  const count = () => last?.trace.steps.length ?? 0;
+  const count = () => last?.main.sheet.steps.length ?? 0;
   const go = (/** @type {number} */ step) => {
     const row = last?.main.matrix?.rowOf[step] ?? -1;
     change({ step, row, column: -1, hover: null, checked: null });
@@ -67,12 +67,12 @@ export function makeStepping(change) {
   function paint(scene) {
     if (last && last.trace !== scene.trace) pause();
     last = scene;
-    element.hidden = count() === 0;
+    element.hidden = count() === 0 || scene.trace.growing;
     const at = scene.state.step;
     back.disabled = at <= 0;
     all.disabled = at < 0;
     next.disabled = at >= count() - 1;
-    const step = scene.trace.steps[at >= 0 ? at : rowStep(scene)];
+    const step = scene.main.sheet.steps[at >= 0 ? at : rowStep(scene)];
     choices.replaceChildren(...(step ? chosen(scene, step, at) : []));
     choices.dataset.step = String(at);
   }
@@ -87,7 +87,7 @@ export function makeStepping(change) {
 function rowStep(scene) {
   const row = scene.main.matrix?.rows[scene.focus.row];
   if (!row || row.positions.length > 1) return -1;
-  return row.positions[0] - (scene.state.rows === "input" && scene.trace.read ? 1 : 0);
+  return row.positions[0] - (scene.state.rows === "input" && scene.main.sheet.read ? 1 : 0);
 }
 
 /**
@@ -97,7 +97,7 @@ function rowStep(scene) {
  * @returns {(Node | string)[]}
  */
 function chosen(scene, step, at) {
-  const parts = at >= 0 ? [`${at + 1} of ${scene.trace.steps.length}: `] : [];
+  const parts = at >= 0 ? [`${at + 1} of ${scene.main.sheet.steps.length}: `] : [];
   const others = step.alternatives.filter(([token]) => token !== step.token).slice(0, 4);
   /** @type {(Node | string)[]} */
   const listed = [...parts, isolated(step.token), ` ${step.forced ? "given, " : ""}p ${decimals(step.p)}`];

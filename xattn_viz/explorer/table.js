@@ -31,12 +31,31 @@ export function makeTable() {
     const m = scene.main.matrix;
     if (!element.open || !m) return;
     const { units, rows, special } = scene.state;
-    const key = [scene.trace.id, scene.main.view.name, units, rows, special].join(" ");
+    const key = [
+      scene.trace.id,
+      scene.trace.beside?.id,
+      scene.main.sheet.kind,
+      scene.main.view.name,
+      units,
+      rows,
+      special,
+    ].join(" ");
     if (key === shown) return;
     shown = key;
     holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(m) : fullTable(m));
   }
   return { element, paint };
+}
+
+/**
+ * The rows with their places, without those that are empty because another output has one there.
+ *
+ * @param {Matrix} m
+ * @returns {[import("./units.js").Group, number][]}
+ */
+function writtenRows(m) {
+  const all = m.rows.map((row, r) => /** @type {[import("./units.js").Group, number]} */ ([row, r]));
+  return all.filter(([row]) => row.positions.length);
 }
 
 /** @param {Matrix} m */
@@ -47,7 +66,7 @@ function fullTable(m) {
     make("td"),
     ...m.columns.map((column) => make("th", { scope: "col" }, isolated(column.label))),
   );
-  const body = m.rows.map((row, r) => {
+  const body = writtenRows(m).map(([row, r]) => {
     const weights = [...m.values.subarray(r * m.columns.length, (r + 1) * m.columns.length)];
     const cells = weights.map((value) => make("td", {}, decimals(value)));
     return make("tr", {}, make("th", { scope: "row" }, isolated(row.label)), ...cells);
@@ -63,7 +82,7 @@ function fullTable(m) {
 
 /** @param {Matrix} m */
 function strongestTable(m) {
-  const body = m.rows.map((row, r) => {
+  const body = writtenRows(m).map(([row, r]) => {
     const weights = m.values.subarray(r * m.columns.length, (r + 1) * m.columns.length);
     const order = m.columns.map((_, c) => c).sort((a, b) => weights[b] - weights[a]);
     const cells = order

@@ -23,12 +23,11 @@ _CAVEAT = (
 _ONE_HEAD = re.compile(r"(\d+)\.(\d+)")
 
 
-def chosen_head(trace: Trace, name: str) -> None:
+def chosen_head(maps: AttentionMaps, name: str) -> None:
     """The panel about the chosen map, filled when it is opened. "2.1" is layer 2, head 1, as in the address."""
     panel = st.expander("This head in numbers", key="panel", on_change="rerun")
     if not panel.open:
         return
-    maps = trace.cross
     with panel:
         if match := _ONE_HEAD.fullmatch(name):
             layer, head = (int(part) - 1 for part in match.groups())

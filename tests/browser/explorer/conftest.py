@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 import xattn_viz as xv
+from tests.browser.explorer.harness import open_harness
 from tests.browser.explorer.planted import planted
 from xattn_viz import colours, export
+from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
@@ -170,6 +172,13 @@ def assert_painted(
     assert fits.all(), f"{(~fits).sum()} cells are wrong, the first at {np.argwhere(~fits)[0]}"
 
 
+def written(axis: Axis, text: object) -> list[str]:
+    """How the tokens of an axis stand in a sentence: their labels, and blanks as they are."""
+    blank = [isinstance(text, str) and a < b and text[a:b].isspace() for a, b in axis.spans or ()]
+    blank = blank or [False] * len(axis)
+    return ["" if blank[i] else visible(axis.name(i)) for i in range(len(axis))]
+
+
 @cache
 def typed_trace() -> Trace:
     """A trace of a sentence that is put together anew in every run."""
@@ -198,13 +207,19 @@ def open_explorer(
         else:
             trace = typed_trace()
             _show_in_app(page, request.getfixturevalue("app_url"), str(trace.input))
-        labels = [visible(label) for label in trace.cross.keys.labels or ()]
+        labels = written(trace.cross.keys, trace.input)
         expect(page.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
         explorer = Explorer(page, trace, request.param)
         page.mouse.move(1, 1)
         return explorer
 
     return launch
+
+
+@pytest.fixture
+def harness(page: Page, tmp_path: Path) -> Page:
+    """A page that mounts the script by hand (`harness.show`)."""
+    return open_harness(page, tmp_path)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
-from xattn_viz.tokens import visible
+from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of, written
 
 
 def said(address: str) -> dict[str, str]:
@@ -47,7 +46,7 @@ def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[
     other = open_page()
     other.goto(page.url)
     again = Explorer(other, explorer.trace, explorer.where)
-    labels = [visible(label) for label in explorer.maps.keys.labels or ()]
+    labels = written(explorer.maps.keys, explorer.trace.input)
     expect(other.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
     assert (again.data("head"), again.data("row")) == ("2.mean", str(row))
     expect(other.locator('[aria-label="Pinned map"] h3')).to_have_text("Layer 1, head 2")
@@ -67,7 +66,7 @@ def test_nonsense_in_the_address_is_ignored(explorer: Explorer, open_page: Calla
     kept = "&".join(part for part in query.split("&") if part.startswith(("text=", "model=")))
     page.goto(f"{base}?{kept}&{nonsense}")
     other = Explorer(page, explorer.trace, explorer.where)
-    labels = [visible(label) for label in explorer.maps.keys.labels or ()]
+    labels = written(explorer.maps.keys, explorer.trace.input)
     expect(page.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
     assert other.data("head") == "1.1"
     assert other.said() == "Hover or choose a token to read its weights here."

@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
+from tests.browser.explorer.harness import show
 from tests.browser.explorer.planted import planted
 from xattn_viz.axis import Axis
-from xattn_viz.explorer import bundle, payload
+from xattn_viz.explorer import payload
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
-
-# Counts what is listened to and observed, so that nothing piles up and nothing stays.
-COUNT = """
-  window.counted = { listeners: 0, observers: 0 };
-  const listen = EventTarget.prototype.addEventListener;
-  EventTarget.prototype.addEventListener = function (...all) { counted.listeners++; return listen.apply(this, all); };
-  const { observe, disconnect } = ResizeObserver.prototype;
-  ResizeObserver.prototype.observe = function (...all) { counted.observers++; return observe.apply(this, all); };
-  ResizeObserver.prototype.disconnect = function () { counted.observers--; return disconnect.call(this); };
-"""
-PAGE = """<!doctype html><meta charset="utf-8"><style>{css}</style>
-<style>:root {{ color-scheme: dark }} body {{ background: #0e0f13; margin: 0 }}</style>
-<div id="parent"><div class="xv"></div></div><script type="module">{script}
-window.told = [];
-window.show = (packed) => {{
-  const data = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
-  const tell = (name, value) => {{
-    told.push([name, value]);
-    if (name === "layer") window.answer?.(value).then(window.show);
-  }};
-  window.leave = mount({{ data, parentElement: document.getElementById("parent"), setStateValue: tell }});
-}};
-</script>"""
 
 
 def text_axis(name: str, length: int) -> Axis:
     return Axis("text", labels=tuple(f"{name}{i}" for i in range(length)))
-
-
-@pytest.fixture
-def harness(page: Page, tmp_path: Path) -> Page:
-    file = tmp_path / "harness.html"
-    file.write_text(PAGE.format(css=bundle.css(), script=bundle.script()), encoding="utf-8")
-    page.add_init_script(COUNT)
-    page.goto(file.as_uri())
-    return page
-
-
-def show(page: Page, packed: bytes) -> None:
-    page.evaluate("packed => window.show(packed)", base64.b64encode(packed).decode())
 
 
 def large_trace() -> Trace:
@@ -76,9 +40,9 @@ def test_a_large_trace_comes_layer_by_layer(harness: Page) -> None:
 
     asked: list[int] = []
 
-    def answer(layer: int) -> str:
-        asked.append(layer)
-        return base64.b64encode(payload.pack(trace, layer=layer)).decode()
+    def answer(wanted: dict[str, Any]) -> str:
+        asked.append(wanted["layer"])
+        return base64.b64encode(payload.pack(trace, **wanted)).decode()
 
     harness.expose_function("answer", answer)
     show(harness, first)
@@ -116,7 +80,7 @@ def test_a_large_trace_comes_layer_by_layer(harness: Page) -> None:
 
 def test_a_pinned_map_of_another_layer_stays_when_layers_are_sent(harness: Page) -> None:
     trace = large_trace()
-    harness.expose_function("answer", lambda layer: base64.b64encode(payload.pack(trace, layer=layer)).decode())
+    harness.expose_function("answer", lambda wanted: base64.b64encode(payload.pack(trace, **wanted)).decode())
     show(harness, payload.pack(trace, select={"head": "1.2", "pinned": "2.3"}))
     for panel in ("Chosen map", "Pinned map"):
         expect(harness.locator(f'[aria-label="{panel}"] .xv-cells')).to_be_visible(timeout=20_000)
@@ -129,7 +93,7 @@ def test_a_layer_is_asked_for_once(harness: Page) -> None:
     harness.set_viewport_size({"width": 1000, "height": 700})
     harness.locator(".xv-columns .xv-text").first.hover()
     harness.wait_for_timeout(100)
-    assert harness.evaluate("told") == [["layer", 0]]
+    assert harness.evaluate("told") == [["layer", {"kind": "cross", "layer": 0}]]
 
 
 def test_new_data_on_the_same_page_adds_no_listeners(harness: Page) -> None:

@@ -1,0 +1,108 @@
+"""Axes packed for the explorer's script: labels made visible, the text between them, words and sentences.
+
+Several maps of a trace share an axis (the source is read by the cross-attention and by the encoder), so that each axis
+is packed once and named by number.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import sentencex  # type: ignore[import-untyped]
+
+from xattn_viz.axis import Axis
+from xattn_viz.tokens import Span, visible
+
+
+class Axes:
+    """The axes of one payload, in the order of their numbers: `packed` is what the header holds.
+
+    `sentences` says whether the sentence of each position is packed too.
+    """
+
+    def __init__(self, *, sentences: bool) -> None:
+        self.packed: list[dict[str, Any]] = []
+        self._sentences = sentences
+        self._numbers: dict[tuple[Axis, str | None], int] = {}
+
+    def add(self, axis: Axis, text: Any) -> int:
+        """The number of an axis over its own text (anything but a string: sound or pictures)."""
+        key = (axis, text if isinstance(text, str) else None)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.packed)
+            self.packed.append(_pack(axis, *key[1:], sentences=self._sentences))
+        return self._numbers[key]
+
+    def sentence_groups(self, number: int) -> list[list[int]]:
+        """The positions of each sentence of an axis, in order; each position alone where it has no sentences."""
+        axis = self.packed[number]
+        indices = axis.get("sentences") or range(len(axis["labels"]))
+        groups: list[list[int]] = []
+        for position, index in enumerate(indices):
+            if index == len(groups):
+                groups.append([])
+            groups[index].append(position)
+        return groups
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """The sentences of a text as (start, end) in characters, white space around them left out.
+
+    By the rules for English of `sentencex`, which know the full stops of other scripts too.
+    """
+    found = sentencex.get_sentence_boundaries("en", text)
+    spans = [(bound["start_index"], bound["end_index"]) for bound in found]
+    stripped = [(end - len(text[start:end].lstrip()), start + len(text[start:end].rstrip())) for start, end in spans]
+    return [(start, end) for start, end in stripped if start < end]
+
+
+def sentence_indices(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[int, ...]:
+    """The sentence that each token belongs to, numbered 0, 1, 2, … without gaps, in order.
+
+    A token that reaches into two sentences belongs to the first of them, a blank between two to the one before it.
+    Special tokens, and those that cover no text, are alone.
+    """
+    starts = [start for start, _ in sentence_spans(text)]
+    indices: list[int] = []
+    previous: object = None
+    for position, (start, end) in enumerate(spans):
+        begin = start + len(text[start:end]) - len(text[start:end].lstrip())  # a piece often brings its blank
+        alone = special[position] or start == end
+        sentence = ("alone", position) if alone else ("sentence", max(bisect_right(starts, min(begin, end - 1)), 1))
+        indices.append(indices[-1] + (sentence != previous) if indices else 0)
+        previous = sentence
+    return tuple(indices)
+
+
+def _pack(axis: Axis, text: str | None, *, sentences: bool) -> dict[str, Any]:
+    labels = [visible(axis.name(i)) for i in range(len(axis))]
+    special = axis.is_special.tolist()
+    packed: dict[str, Any] = {"kind": axis.kind, "labels": labels, "words": axis.words, "special": special}
+    if axis.spans is not None and text is not None:
+        packed |= _between(axis.spans, text)
+        if sentences:
+            packed["sentences"] = sentence_indices(text, axis.spans, special)
+    return packed
+
+
+def _between(spans: Sequence[Span], text: str) -> dict[str, Any]:
+    """The text before each token and after the last one, and the tokens that are blank.
+
+    Those have a sign for a label in a map, and stand as they are in a sentence.
+    """
+    gaps, blanks, end = [], {}, 0
+    for position, (start, stop) in enumerate(spans):
+        inside = text[start:stop].strip()
+        if not inside and stop > max(start, end):
+            inside = blanks[position] = text[max(start, end) : stop]
+        start = text.find(inside, max(start, end) if position in blanks else start)
+        gaps.append(_gap(text[end : max(end, start)]))
+        end = max(end, start + len(inside))
+    return {"gaps": gaps, "rest": _gap(text[end:])} | ({"blanks": blanks} if blanks else {})
+
+
+def _gap(text: str) -> str:
+    """The text between two tokens: blanks stay blanks, anything hidden shows."""
+    return "".join(c if c.isspace() else visible(c) for c in text)

@@ -1,0 +1,180 @@
+"""One sheet of the explorer: the attention maps of one kind with their axes, in uint8 and, where cheap, exact.
+
+Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
+the exact weights, because many small weights that round to nothing can make up most of a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.explorer.axes import Axes
+from xattn_viz.maps import AttentionMaps
+
+#: The largest side of a pooled tile of the overview, in cells.
+TILE_SIDE = 64
+
+
+class Data:
+    """The data part: arrays one after the other, each beginning at a multiple of 4 bytes."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.length = 0
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Append an array; where it begins, in bytes."""
+        chunk = np.ascontiguousarray(array).tobytes()
+        chunk += bytes(-len(chunk) % 4)
+        at, self.length = self.length, self.length + len(chunk)
+        self.chunks.append(chunk)
+        return at
+
+    def joined(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunks)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a sheet is sent.
+
+    Above `full` bytes (None: no limit) tiles go with one layer, by its number, or, for None, alone; above `exact`
+    bytes the queries, keys and exact weights stay behind.
+    """
+
+    full: int | None
+    exact: int
+    layer: int | None
+
+
+@dataclass(frozen=True)
+class _View:
+    """One map that can be chosen: a head, the mean over a layer's heads, or the mean or maximum over everything."""
+
+    layer: int | None
+    head: int | None
+    reduce: str | None
+    weights: NDArray[np.float32]
+
+
+def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, limits: Limits) -> dict[str, Any]:
+    """The sheet's part of the header; its arrays go to `data`, its axes to `axes`.
+
+    `texts` are those of the rows and of the columns.
+    """
+    queries, keys = axes.add(maps.queries, texts[0]), axes.add(maps.keys, texts[1])
+    read = None if maps.read is None else axes.add(maps.read, texts[0])
+    views = len(maps.layers) * (maps.n_heads + 1) + 2
+    full = limits.full is None or views * len(maps.queries) * len(maps.keys) <= limits.full
+    sums = _Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
+    return {
+        "kind": maps.kind,
+        "layers": maps.layers,
+        "heads": maps.n_heads,
+        "altered": maps.altered,
+        "keys": keys,
+        "queries": queries,
+        "read": read,
+        "views": [_view(view, data, limits, sums, full=full) for view in _views(maps)],
+        "tiles": None if full else [min(TILE_SIDE, n) for n in maps.weights.shape[2:]],
+        "exact": _exact(maps, data, limits.exact),
+    }
+
+
+def max_pool(weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """A map `[query, key]` reduced to at most `side` × `side` cells, each the maximum of its block: no peak is lost."""
+    rows, columns = weights.shape
+    if rows > side:  # block by block: several times as quick as reduceat down the columns
+        bounds = np.arange(side + 1) * rows // side
+        weights = np.stack([weights[start:end].max(axis=0) for start, end in pairwise(bounds)])
+    if columns > side:
+        weights = np.maximum.reduceat(weights, np.arange(side) * columns // side, axis=1)
+    return weights
+
+
+def _views(maps: AttentionMaps) -> Iterator[_View]:
+    """Every view with its weights in float32. Layer by layer: the whole of a large trace is never copied."""
+    total = peak = np.zeros(maps.weights.shape[2:], np.float32)
+    for index, layer in enumerate(maps.layers):
+        weights = maps.weights[index].astype(np.float32, copy=False)
+        for head in range(maps.n_heads):
+            yield _View(layer, head, None, weights[head])
+        mean = weights.mean(axis=0)
+        total, peak = total + mean, np.maximum(peak, weights.max(axis=0))
+        yield _View(layer, None, "mean", mean)
+    yield _View(None, None, "mean", total / np.float32(len(maps.layers)))
+    yield _View(None, None, "max", peak)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What sums a map between sentences.
+
+    `columns` are 1 where a key belongs to a sentence, `[key, sentence]`; `rows` are where the sentences of the rows
+    begin and how many rows each has, once for the rows predicted and once for those read.
+    """
+
+    columns: NDArray[np.float32]
+    rows: tuple[tuple[NDArray[np.intp], NDArray[np.float32]], ...]
+
+    @classmethod
+    def between(cls, axes: Axes, rows: Sequence[int], keys: int) -> _Sums | None:
+        """None where neither side has sentences."""
+        if not any("sentences" in axes.packed[number] for number in (*rows, keys)):
+            return None
+        groups = axes.sentence_groups(keys)
+        columns = np.zeros((sum(map(len, groups)), len(groups)), np.float32)
+        for sentence, positions in enumerate(groups):
+            columns[positions, sentence] = 1
+        return cls(columns, tuple(_beginnings(axes.sentence_groups(number)) for number in rows))
+
+
+def _beginnings(groups: list[list[int]]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    return np.array([group[0] for group in groups]), np.array([[len(group)] for group in groups], np.float32)
+
+
+def _view(view: _View, data: Data, limits: Limits, sums: _Sums | None, *, full: bool) -> dict[str, Any]:
+    scale = float(view.weights.max(initial=0)) or 1.0
+    named = {"layer": view.layer, "head": view.head, "reduce": view.reduce}
+    packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}
+    if full or (limits.layer is not None and view.layer in (None, limits.layer)):
+        packed["at"] = data.add(_uint8(view.weights, scale))
+    if not full:
+        packed["tile"] = data.add(_uint8(max_pool(view.weights, TILE_SIDE), scale))
+    if sums is not None:
+        summed = view.weights @ sums.columns
+        packed["sentences"] = [_averaged(summed, *rows, data) for rows in sums.rows]
+    return packed
+
+
+def _averaged(
+    summed: NDArray[np.float32], starts: NDArray[np.intp], sizes: NDArray[np.float32], data: Data
+) -> list[float]:
+    """The mean over the rows of each sentence: [where the map is, its largest weight]."""
+    means = (np.add.reduceat(summed, starts, axis=0) / sizes).astype(np.float32, copy=False)
+    scale = float(means.max(initial=0)) or 1.0
+    return [data.add(_uint8(means, scale)), scale]
+
+
+def _uint8(weights: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
+    rounded: NDArray[np.uint8] = np.rint(weights * np.float32(255 / scale)).astype(np.uint8)
+    return rounded
+
+
+def _exact(maps: AttentionMaps, data: Data, limit: int) -> dict[str, Any] | None:
+    projections = maps.projections
+    if projections is None or projections.bias is not None:
+        return None
+    arrays = [maps.weights, projections.queries, projections.keys]
+    if sum(array.size for array in arrays) * 4 > limit:
+        return None
+    weights, queries, keys = (data.add(array.astype("<f4")) for array in arrays)
+    d_k = projections.queries.shape[-1]
+    return {"weights": weights, "queries": queries, "keys": keys, "d_k": d_k, "scale": projections.scale}
