@@ -12,7 +12,7 @@ def test_the_script_imports_nothing_and_exports_one_thing() -> None:
     script = bundle.script()
     assert not re.search(r"^import ", script, re.MULTILINE)
     assert re.findall(r"^export .*", script, re.MULTILINE) == [
-        "export default function mount({ data, parentElement, setStateValue }) {"
+        "export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {"
     ]
 
 

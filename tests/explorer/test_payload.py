@@ -100,7 +100,7 @@ def test_labels_are_visible_and_text_between_tokens_is_kept() -> None:
 def test_steps_carry_probabilities_not_logarithms() -> None:
     header, _ = unpacked(pack(planted()))
     assert header["steps"][2]["p"] == pytest.approx(np.exp(-0.2))
-    assert header["steps"][0]["alternatives"] == [["<b>", pytest.approx(np.exp(-2.0))]]
+    assert header["steps"][0]["alternatives"] == [["<b>", pytest.approx(np.exp(-2.0)), 9]]
 
 
 def test_identity_tells_traces_apart() -> None:

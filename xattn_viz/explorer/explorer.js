@@ -21,7 +21,7 @@ import { readTheme } from "./theme.js";
  * @typedef {(name: string, value: unknown) => void} Tell
  *
  * @typedef {object} Explorer
- * @property {(bytes: Uint8Array, tell: Tell) => void} load
+ * @property {(bytes: Uint8Array, tell: Tell, order: Tell | null) => void} load
  * @property {() => void} leave
  */
 
@@ -34,16 +34,16 @@ const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, addr
 /**
  * Mounts the explorer, or hands new data to the one that is there: called again on every change of data or theme.
  *
- * @param {{data: Uint8Array, parentElement: Element | ShadowRoot, setStateValue?: Tell}} component
+ * @param {{data: Uint8Array, parentElement: Element | ShadowRoot, setStateValue?: Tell, setTriggerValue?: Tell}} component
  */
-export default function mount({ data, parentElement, setStateValue }) {
+export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".xv"));
   let explorer = explorers.get(root);
   if (!explorer) {
     explorer = makeExplorer(root);
     explorers.set(root, explorer);
   }
-  explorer.load(data, setStateValue ?? (() => {}));
+  explorer.load(data, setStateValue ?? (() => {}), setTriggerValue ?? null);
   return () => {
     explorers.get(root)?.leave();
     explorers.delete(root);
@@ -59,6 +59,8 @@ function makeExplorer(root) {
   let trace = null;
   let state = initialState({});
   let tell = /** @type {Tell} */ (() => {});
+  /** @type {import("./stepping.js").Proceed | null} */
+  let proceed = null;
   let told = "";
   /** @type {number | undefined} */
   let telling;
@@ -69,7 +71,7 @@ function makeExplorer(root) {
 
   const sentences = makeSentences(change);
   const readout = makeReadout();
-  const stepping = makeStepping(change);
+  const stepping = makeStepping(change, () => proceed);
   const controls = makeControls(change);
   const overview = makeOverview(change);
   const main = makeHeatmap(change);
@@ -178,8 +180,9 @@ function makeExplorer(root) {
   observer.observe(root);
 
   return {
-    load(bytes, heard) {
+    load(bytes, heard, order) {
       tell = heard;
+      proceed = order && ((prefix) => order("continued", prefix));
       const fresh = unpack(bytes, trace);
       if (fresh.id !== trace?.id) {
         if (!continues(trace, fresh)) lineage = fresh.id;

@@ -26,7 +26,7 @@
  * @property {string} token
  * @property {number} id
  * @property {number} p
- * @property {[string, number][]} alternatives
+ * @property {[string, number, number][]} alternatives token, probability, id
  * @property {boolean} forced
  *
  * @typedef {object} Exact

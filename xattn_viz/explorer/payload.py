@@ -116,7 +116,7 @@ def _check_beside(trace: Trace, beside: Trace) -> None:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    alternatives = [[visible(other.token), float(np.exp(other.log_prob))] for other in step.alternatives]
+    alternatives = [[visible(other.token), float(np.exp(other.log_prob)), other.id] for other in step.alternatives]
     return {
         "token": visible(step.token),
         "id": step.id,

@@ -5,12 +5,16 @@ import { decimals } from "./readout.js";
  * Steps through the decoding: each step writes one token and shows what else the decoder could have written.
  *
  * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {(prefix: number[]) => void} Proceed asks the model to go on behind these token ids
  */
 
 const PACE = 900; // milliseconds a token, slow enough to talk along
 
-/** @param {import("./scene.js").Change} change */
-export function makeStepping(change) {
+/**
+ * @param {import("./scene.js").Change} change
+ * @param {() => Proceed | null} proceeding null where no model is behind the page
+ */
+export function makeStepping(change, proceeding) {
   const back = button("Back", "◀");
   const play = make("button", { type: "button", class: "xv-button xv-play" });
   const next = button("Next", "▶");
@@ -22,6 +26,7 @@ export function makeStepping(change) {
   let timer;
   /** @type {Scene | null} */
   let last = null;
+  let saying = "";
   const name = () => {
     play.textContent = timer === undefined ? "▶ Step through" : "❚❚ Pause";
   };
@@ -63,6 +68,15 @@ export function makeStepping(change) {
     change({ step: -1 });
   });
 
+  choices.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    const proceed = proceeding();
+    if (!button || !last || !proceed) return;
+    const { step } = last.state;
+    const before = last.main.sheet.steps.slice(0, step >= 0 ? step : rowStep(last));
+    proceed([...before.map(({ id }) => id), Number(button.dataset.id)]);
+  });
+
   /** @param {Scene} scene */
   function paint(scene) {
     if (last && last.trace !== scene.trace) pause();
@@ -73,7 +87,9 @@ export function makeStepping(change) {
     all.disabled = at < 0;
     next.disabled = at >= count() - 1;
     const step = scene.main.sheet.steps[at >= 0 ? at : rowStep(scene)];
-    choices.replaceChildren(...(step ? chosen(scene, step, at) : []));
+    const told = JSON.stringify([step, at]);
+    if (told !== saying) choices.replaceChildren(...(step ? chosen(scene, step, at, Boolean(proceeding())) : []));
+    saying = told; // a button that is about to be clicked stays the same one
     choices.dataset.step = String(at);
   }
   return { element, paint, stop: pause };
@@ -94,17 +110,29 @@ function rowStep(scene) {
  * @param {Scene} scene
  * @param {import("./payload.js").Step} step
  * @param {number} at
+ * @param {boolean} asks whether the model can be asked to go on with another token
  * @returns {(Node | string)[]}
  */
-function chosen(scene, step, at) {
+function chosen(scene, step, at, asks) {
   const parts = at >= 0 ? [`${at + 1} of ${scene.main.sheet.steps.length}: `] : [];
   const others = step.alternatives.filter(([token]) => token !== step.token).slice(0, 4);
   /** @type {(Node | string)[]} */
   const listed = [...parts, isolated(step.token), ` ${step.forced ? "given, " : ""}p ${decimals(step.p)}`];
-  for (const [i, [token, p]] of others.entries()) {
-    listed.push(i ? ", " : " · or ", isolated(token), ` ${decimals(p)}`);
+  for (const [i, [token, p, id]] of others.entries()) {
+    listed.push(i ? ", " : " · or ", asks ? other(token, id) : isolated(token), ` ${decimals(p)}`);
   }
   return listed;
+}
+
+/**
+ * A token that the model could have written instead, to be clicked.
+ *
+ * @param {string} token
+ * @param {number} id
+ */
+function other(token, id) {
+  const title = "Go on from here with this token";
+  return make("button", { type: "button", class: "xv-other", "data-id": id, title }, isolated(token));
 }
 
 /**

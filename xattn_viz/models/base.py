@@ -64,7 +64,8 @@ class ModelCard:
 
     `name` is what `load` takes; `source_language` and `target_language` are ISO 639-1 codes, or None where the model
     has no fixed one; `kinds` are the attention maps that it can show; `download_mb` is how much has to be fetched
-    before the first use, in megabytes of 10⁶ bytes, None where nothing has.
+    before the first use, in megabytes of 10⁶ bytes, None where nothing has; `most_beams` is the most that its search
+    can keep, 1 where it is greedy only.
     """
 
     name: str
@@ -78,6 +79,7 @@ class ModelCard:
     kinds: tuple[MapKind, ...] = ("cross",)
     options: tuple[Option, ...] = ()
     download_mb: int | None = None
+    most_beams: int = 1
 
 
 class Adapter(ABC):

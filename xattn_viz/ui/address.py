@@ -1,4 +1,4 @@
-"""What the address says: model, options, text, sentence. The explorer's script writes the rest by itself."""
+"""What the address says: model, options, text, sentence, output. The explorer's script writes the rest by itself."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from streamlit.components.v2.types import ComponentRenderer
 #: A longer text stays out of the address: browsers and chat programs cut long ones.
 LONGEST_TEXT = 1000
 
-_PAGE = ("model", "text", "whole", "sentence")
+_OUTPUT = ("hypothesis", "target", "prefix", "beside")
+_PAGE = ("model", "text", "whole", "sentence", *_OUTPUT)
 # Written by the explorer's script (state.js). They speak of the trace that was shown, so another one drops them.
-_TRACE = ("head", "row")
+_TRACE = ("head", "row", "map", "pinned")
 # Before the name of an option of the model, so that none can be mistaken for something else.
 _OPTION = "option."
 
@@ -43,6 +44,30 @@ class Request:
     select: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
+@dataclass(frozen=True)
+class Output:
+    """Which output of a sentence to show: the model's best, another hypothesis of its search, or one of the visitor's.
+
+    `target` is a whole output, `prefix` the token ids that one begins with. `beside` says that it stands beside the
+    model's best; it does not make it another output.
+    """
+
+    hypothesis: int = 0
+    target: str = ""
+    prefix: tuple[int, ...] = ()
+    beside: bool = field(default=False, compare=False)
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is what the model writes by itself."""
+        return self == Output()
+
+    def settings(self) -> dict[str, Any]:
+        """The keywords of `Adapter.trace` that make it."""
+        said = {"hypothesis": self.hypothesis, "target": self.target, "prefix": list(self.prefix)}
+        return {name: value for name, value in said.items() if value}
+
+
 def read(defaults: Mapping[str, Request], is_model: Callable[[str], bool]) -> Request:
     """The request that the address holds; without a text, the default of its model, or the first one of all.
 
@@ -60,19 +85,24 @@ def read(defaults: Mapping[str, Request], is_model: Callable[[str], bool]) -> Re
     return Request(default.model, text, said.get("whole") == "true", _options(said), default.select)
 
 
-def _options(said: Mapping[str, str]) -> tuple[tuple[str, str | bool], ...]:
-    switches: dict[str, str | bool] = {"true": True, "false": False}
-    named = {name.removeprefix(_OPTION): value for name, value in said.items() if name.startswith(_OPTION)}
-    return tuple(sorted((name, switches.get(value, value)) for name, value in named.items()))
-
-
 def read_sentence() -> int:
     """Which sentence of the text the address names, from 1."""
-    said = st.query_params.get("sentence", "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 4 and int(said) else 1
+    return _number(st.query_params.get("sentence", ""), 3) or 1
 
 
-def write(request: Request, sentence: int = 1, *, same_head: bool = True) -> None:
+def read_output() -> Output:
+    """Which output of the sentence the address names."""
+    said = st.query_params
+    prefix = [_number(part, 7) for part in said.get("prefix", "").split(".")]
+    return Output(
+        hypothesis=_number(said.get("hypothesis", ""), 2) or 0,
+        target=said.get("target", "")[:LONGEST_TEXT].strip(),
+        prefix=tuple(part for part in prefix if part is not None),
+        beside=said.get("beside") == "true",
+    )
+
+
+def write(request: Request, sentence: int = 1, output: Output | None = None, *, same_head: bool = True) -> None:
     """Make the address say the request, and what to show of it where that is not what was shown before."""
     dropped = {*_PAGE, "row"} if same_head else {*_PAGE, *_TRACE}
     kept = {
@@ -86,6 +116,7 @@ def write(request: Request, sentence: int = 1, *, same_head: bool = True) -> Non
             said["whole"] = "true"
         if sentence > 1:
             said["sentence"] = str(sentence)
+        said |= _said(output or Output())
     if not same_head:
         said |= request.select
     st.query_params.from_dict({**kept, **said})
@@ -95,6 +126,25 @@ def follow(moved: Callable[[], None]) -> None:
     """Call `moved` when the visitor goes back or forth in the browser's history."""
     with st.container(key="history"):
         _component()(key="address", on_moved_change=moved)
+
+
+def _options(said: Mapping[str, str]) -> tuple[tuple[str, str | bool], ...]:
+    switches: dict[str, str | bool] = {"true": True, "false": False}
+    named = {name.removeprefix(_OPTION): value for name, value in said.items() if name.startswith(_OPTION)}
+    return tuple(sorted((name, switches.get(value, value)) for name, value in named.items()))
+
+
+def _said(output: Output) -> dict[str, str]:
+    said = {name: str(value) for name, value in output.settings().items() if name != "prefix"}
+    if output.prefix:
+        said["prefix"] = ".".join(map(str, output.prefix))
+    if output.beside and said:
+        said["beside"] = "true"
+    return said if len(said.get("target", "")) < LONGEST_TEXT else {}
+
+
+def _number(text: str, digits: int) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 @cache

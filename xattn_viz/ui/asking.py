@@ -1,18 +1,20 @@
 """What the visitor asks for, and how each of the controls changes it: the callbacks, which run before the page does.
 
 `st.session_state` holds it under names of its own: `request` is what is asked for, `sentence` which sentence of it is
-shown, `typed` the last request of each model, and `stopped` and `failed` why there is nothing to show.
+shown and `output` which of its outputs, `typed` the last request of each model, `run` a run that goes on in a thread of
+its own, and `stopped` and `failed` why there is nothing to show.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from xattn_viz.examples import EXAMPLES, Example
 from xattn_viz.ui import address, models
-from xattn_viz.ui.address import Request
+from xattn_viz.ui.address import Output, Request
 
 
 def current() -> Request:
@@ -42,8 +44,8 @@ def show_address() -> None:
     """Show what the address says: at first, and after a step back in the browser's history."""
     state = st.session_state
     state.request = address.read(_defaults(), lambda name: name in models.listed() or models.may_be_named(name))
-    state.sentence = address.read_sentence()
-    state.failed = None
+    state.sentence, state.output = address.read_sentence(), address.read_output()
+    _forget_runs()
     _fill_in(state.request)
 
 
@@ -77,8 +79,7 @@ def take_option(name: str) -> None:
     """An option of the model was changed; the address and the request name it where it is not the default."""
     state = st.session_state
     request: Request = state.request
-    card = models.card_of(request.model)
-    defaults = {option.name: option.default for option in card.options} if card else {}
+    defaults = {option.name: option.default for option in models.options_of(request.model)}
     chosen = {**dict(request.options), name: state[option_key(name)]}
     others = tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
     _ask(replace(request, options=others))
@@ -106,9 +107,34 @@ def translate() -> None:
 
 def page(step: int) -> None:
     """Another sentence of the text."""
+    st.session_state.sentence += step
+    _choose(Output())
+
+
+def take_output() -> None:
+    """Another output of the sentence was chosen from the list."""
+    chosen = st.session_state.outputs
+    # A browser that still holds the list of another sentence sends a name that is on this one no more.
+    if isinstance(chosen, Output):
+        _choose(replace(chosen, beside=st.session_state.output.beside))
+
+
+def take_target() -> None:
+    """An output was typed, to see how the model reads the source for it."""
     state = st.session_state
-    state.sentence += step
-    address.write(state.request, state.sentence)
+    _choose(Output(target=state.target.strip(), beside=state.output.beside))
+
+
+def take_beside() -> None:
+    """The output is to stand beside the model's best, or alone."""
+    state = st.session_state
+    state.output = replace(state.output, beside=state.beside)
+    address.write(state.request, state.sentence, state.output)
+
+
+def proceed(prefix: Sequence[int]) -> None:
+    """Another token was chosen: the model goes on behind these token ids."""
+    _choose(Output(prefix=tuple(prefix)))
 
 
 def _turn_to(name: str) -> None:
@@ -123,8 +149,24 @@ def _turn_to(name: str) -> None:
 
 def _ask(request: Request, *, same_head: bool = True) -> None:
     state = st.session_state
-    state.request, state.sentence, state.stopped, state.failed = request, 1, None, None
+    state.request, state.sentence, state.output = request, 1, Output()
+    _forget_runs()
     address.write(request, same_head=same_head)
+
+
+def _choose(output: Output) -> None:
+    state = st.session_state
+    state.output = output
+    _forget_runs()
+    address.write(state.request, state.sentence, output)
+
+
+def _forget_runs() -> None:
+    """What went on, was stopped or failed is over: something else was asked for, or the same once more."""
+    state = st.session_state
+    if (run := state.get("run")) is not None:
+        run.stop()
+    state.run = state.stopped = state.failed = None
 
 
 def _fill_in(request: Request) -> None:

@@ -1,24 +1,16 @@
-"""The few widgets above the explorer: model, examples, options, the text, and which sentence of a long one."""
+"""The few widgets above the explorer: model, examples, options and the text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.examples import EXAMPLES
 from xattn_viz.models.base import Option
-from xattn_viz.trace import Trace
 from xattn_viz.ui import address, asking, models
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
 
-_CAVEAT = "Attention weights show where a head read from. They do not show why the model chose a word."
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
-_WHOLE_RISK = (
-    "Whole text: where a model was trained on single sentences, it may skip, repeat or merge some of a longer text."
-)
+_LIVE_HELP = "The map grows row by row while the model writes. It then takes a little longer."
 
 
 def request() -> Request:
@@ -26,29 +18,17 @@ def request() -> Request:
     current = asking.current()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
         _model(current)
+        with st.container(
+            key="beside-model", width="content"
+        ):  # there with or without content: what follows keeps its place
+            _examples_or_name(current)
         _options(current)
         _text()
     address.follow(asking.show_address)
     return current
 
 
-def sentence_of(traces: Sequence[Trace], line: DeltaGenerator) -> Trace:
-    """The trace to show: the only one, or the one paged to. `line` says which it is, and what to notice."""
-    state = st.session_state
-    state.sentence = min(state.sentence, len(traces))
-    with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
-        if len(traces) > 1:
-            first, last = state.sentence <= 1, state.sentence >= len(traces)
-            st.button("◀ Previous", key="previous", disabled=first, on_click=asking.page, args=(-1,))
-            st.button("Next ▶", key="next", disabled=last, on_click=asking.page, args=(1,))
-            st.markdown(f"Sentence {state.sentence} of {len(traces)}", width="content")
-        st.caption(literal(_remark(state.request)))
-    chosen: int = state.sentence - 1
-    return traces[chosen]
-
-
 def _model(current: Request) -> None:
-    """Which model, and beside it either its examples or the field for another model's name."""
     st.selectbox(
         "Model",
         models.choices(current.model),
@@ -58,6 +38,10 @@ def _model(current: Request) -> None:
         label_visibility="collapsed",
         width=185,
     )
+
+
+def _examples_or_name(current: Request) -> None:
+    """The model's examples, or the field for another model's name."""
     shown = asking.examples_of(current.model)
     if st.session_state.direction == models.OTHER:
         st.text_input(
@@ -84,13 +68,11 @@ def _model(current: Request) -> None:
 
 def _options(current: Request) -> None:
     """What the model's card offers, behind one button."""
-    card = models.card_of(current.model)
-    if card is None or not card.options:
-        return
     chosen = dict(current.options)
     with st.popover("Options", key="options"):
-        for option in card.options:
+        for option in models.options_of(current.model):
             _option(option, chosen.get(option.name, option.default))
+        st.checkbox("Watch it being written", key="live", help=_LIVE_HELP)
 
 
 def _option(option: Option, value: str | bool) -> None:
@@ -127,10 +109,3 @@ def _text() -> None:
         )
         st.checkbox("Whole text", key="whole", help=_WHOLE_HELP)
         st.form_submit_button("Translate", type="primary", on_click=asking.translate)
-
-
-def _remark(request: Request) -> str:
-    for example in EXAMPLES:
-        if request == asking.example_request(example):
-            return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
-    return _WHOLE_RISK if request.whole else _CAVEAT

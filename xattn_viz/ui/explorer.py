@@ -9,10 +9,14 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from xattn_viz.explorer import bundle, payload
+from xattn_viz.explorer import bundle
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
-from xattn_viz.ui import panels
+from xattn_viz.ui import asking, packing, panels
+
+Names = tuple[str, str]
+NAMES: Names = ("A", "B")
+_KEY = "explorer"
 
 
 @cache
@@ -23,44 +27,47 @@ def _component() -> ComponentRenderer:
 
 
 @st.fragment
-def show(
+def show(trace: Trace, select: Mapping[str, Any], *, beside: Trace | None = None, names: Names = NAMES) -> None:
+    """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
+
+    `beside` is another output of the same source; `names` are what the two are called, this one first.
+    """
+    said, identity = draw(trace, select, beside=beside, names=names)
+    panels.chosen_head(*_chosen(trace, select, said.selected, identity))
+    if said.continued:
+        st.rerun()  # another output was asked for: all of the page is about to change
+
+
+def draw(
     trace: Trace,
     select: Mapping[str, Any],
     *,
     beside: Trace | None = None,
-    name: str = "A",
-    beside_name: str = "B",
+    names: Names = NAMES,
     growing: bool = False,
-) -> None:
-    """Show a trace; the other arguments are those of `payload.pack`. `select` is what to show of it at first."""
+) -> tuple[Any, str]:
+    """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
-    asked = (st.session_state.get("explorer") or {}).get("layer") or {}
+    asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
     maps = next((maps for maps in trace.maps if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
-    options = {"select": select, "beside": beside, "name": name, "beside_name": beside_name, "growing": growing}
-    packed, identity = _packed(trace, {**options, "layer": layer, "kind": maps.kind})
-    result = _component()(
+    options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
+    packed, identity = packing.packed(trace, beside, {**options, "growing": growing})
+    said = _component()(
         data=packed,
-        key="explorer",
+        key=_KEY,
         on_selected_change=_nothing,
         on_layer_change=_nothing,
+        on_continued_change=_proceed,
     )
-    panels.chosen_head(*_chosen(trace, select, result.selected, identity))
+    return said, identity
 
 
-def _packed(trace: Trace, options: Mapping[str, Any]) -> tuple[bytes, str]:
-    """The payload and the trace's identity, kept while they are the same: the very same bytes are not sent again."""
-    kept = st.session_state.get("packed")
-    if kept is None or kept[0] is not trace or not _same(kept[1], options):
-        kept = (trace, options, payload.pack(trace, **options), payload.identity(trace))
-        st.session_state.packed = kept
-    packed: tuple[bytes, str] = kept[2:]
-    return packed
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two sets of options are equal; traces are large, so that one counts as equal to itself alone."""
-    return one["beside"] is other["beside"] and all(one[key] == other[key] for key in one if key != "beside")
+def _proceed() -> None:
+    """The visitor chose another token; what comes from a browser may be anything."""
+    prefix = (st.session_state.get(_KEY) or {}).get("continued")
+    if isinstance(prefix, list) and prefix and all(type(token) is int for token in prefix):
+        asking.proceed(prefix)
 
 
 def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: str) -> tuple[AttentionMaps, str]:

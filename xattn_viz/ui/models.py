@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelCard, ModelError
+from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
 
 #: The choice that opens a field for a model of one's own.
 OTHER = ""
 #: Between two signs of progress: drawing more often would slow the run down.
 PROGRESS_SECONDS = 0.1
+
+#: Options that the page itself offers, by the names that the address uses.
+BEAMS, SELF_ATTENTION = "num_beams", "self_attention"
+_BEAMS = (1, 2, 3, 4, 5, 8, 16)
 
 # How a family's sentence names what it wants to be allowed: to read weights from a .bin file.
 _CONSENT = "allow_pickle=True"
@@ -50,6 +55,37 @@ def title(name: str) -> str:
 def card_of(name: str) -> ModelCard | None:
     """The card of a model that is listed or has been loaded; only a loaded one knows all of its options."""
     return _loaded_cards().get(name) or next((card for card in registry.cards() if card.name == name), None)
+
+
+def options_of(name: str) -> tuple[Option, ...]:
+    """What can be chosen for a model: its own options, how wide it searches, and which attention it shows."""
+    card = card_of(name)
+    if card is None:
+        return ()
+    offered = [*card.options]
+    if card.most_beams > 1:
+        choices = tuple(str(beams) for beams in _BEAMS if beams <= card.most_beams)
+        offered.append(
+            Option(BEAMS, "Beams", "1", "With two or more you can look at each output of the search.", choices)
+        )
+    if len(card.kinds) > 1:
+        offered.append(
+            Option(SELF_ATTENTION, "Self-attention too", False, "How a text reads itself, beside cross-attention.")
+        )
+    return tuple(offered)
+
+
+def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict[str, Any]:
+    """The keywords of `Adapter.trace` for these options. An address can name any: only those that there are count."""
+    declared = {option.name for option in model.card.options}
+    found: dict[str, Any] = {name: value for name, value in chosen if name in declared}
+    said = dict(chosen)
+    beams = str(said.get(BEAMS, "1"))
+    if beams.isascii() and beams.isdigit() and len(beams) < 4:
+        found["num_beams"] = int(beams)
+    if said.get(SELF_ATTENTION) is True:
+        found["kinds"] = model.card.kinds
+    return {**found, "keep_projections": model.can_keep_projections}
 
 
 def cleaned(typed: str) -> str:
@@ -92,11 +128,11 @@ def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
     Raises ModelError in one sentence.
     """
     allowed = name in st.session_state.get("weights_allowed", ())
-    before = card_of(name)
+    before = options_of(name)
     model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))
     # A folder's card carries the folder's full path, which is also what the trace says of its model.
     _loaded_cards().update({name: model.card, model.card.name: model.card})
-    return model, model.card.options != (before.options if before else ())
+    return model, options_of(name) != before
 
 
 def _downloading(draw: Draw) -> Callable[[int, int], None]:

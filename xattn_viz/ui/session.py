@@ -1,31 +1,27 @@
-"""From a request to its traces: shipped, remembered or traced now, with progress, a stop button and clear errors."""
+"""From what is asked for to its traces: shipped, remembered or made now, with progress, a stop and clear errors."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.models.base import Adapter, InputError, ModelError
+from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
 from xattn_viz.ui import asking, models
-from xattn_viz.ui.address import Request
+from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
+from xattn_viz.ui.remembered import Traces, remembered
+from xattn_viz.ui.runs import Asked, Run
 
-Traces = tuple[Trace, ...]
 _LOG = logging.getLogger(__name__)
 
-REMEMBERED_BYTES = 256_000_000
 _FAULT = "This text could not be traced: the program has a fault. The server\u2019s log says more."
 _BIN = (
     "has its weights only in PyTorch\u2019s older format (.bin). They are read as data, and no code in them is run. "
@@ -35,39 +31,11 @@ _BIN = (
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a request has no traces: a sentence, and whether the visitor's consent to `.bin` weights would help."""
+    """Why there are no traces: a sentence, and whether the visitor's consent to `.bin` weights would help."""
 
-    request: Request
+    asked: Asked
     sentence: str
     consent: bool = False
-
-
-class Remembered:
-    """Traces by request, shared by all visitors; the least recently used go first. Safe to use from any thread."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[Request, Traces] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, request: Request) -> Traces | None:
-        """The traces of a request, if they are still here."""
-        with self._lock:
-            if request in self._kept:
-                self._kept.move_to_end(request)
-            return self._kept.get(request)
-
-    def put(self, request: Request, traces: Traces) -> None:
-        """Keep the traces of a request, and drop the oldest beyond the limit."""
-        with self._lock:
-            self._kept[request] = traces
-            while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > self._limit:
-                self._kept.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def _remembered() -> Remembered:
-    return Remembered(REMEMBERED_BYTES)
 
 
 def traces(request: Request, line: DeltaGenerator) -> Traces | None:
@@ -76,37 +44,70 @@ def traces(request: Request, line: DeltaGenerator) -> Traces | None:
     Where there are none a sentence on the page says why, and the last ones stay in view.
     """
     state = st.session_state
-    problem = st.empty()
-    found = _remembered().get(request) or _shipped(request)
-    if found is None and state.get("stopped") == request:
-        problem.info("Stopped. Press Translate to start again.")
-    elif found is None and not models.is_agreed(request.model):
-        _ask_first(request.model, problem)
-    elif found is None:
-        found = _found(request, line, problem)
+    found = _found(Asked(request), line, _shipped(request))
     if found is not None:
-        _remembered().put(request, found)
         state.shown = found
+    if state.pop("news", False):
+        st.rerun()  # the controls above were drawn before the model's options were known
     shown: Traces | None = state.get("shown")
     return shown
 
 
-def _found(request: Request, line: DeltaGenerator, problem: DeltaGenerator) -> Traces | None:
+def output_of(request: Request, best: Trace, output: Output, line: DeltaGenerator) -> Trace:
+    """The trace of an output of a sentence. Where it cannot be had, the page says why and the model's best is shown."""
+    if output.is_best or not isinstance(best.input, str):
+        st.empty()  # the place where a problem would be told: what follows stays where it is
+        return best
+    found = _found(Asked(request, best.input, best.offset, output), line)
+    return found[0] if found else best
+
+
+def settle(run: Run) -> None:
+    """Keep what a run in its own thread came to."""
+    state = st.session_state
+    state.run = None
+    if isinstance(run.outcome, tuple):
+        remembered().put(run.asked, run.outcome)
+    elif isinstance(run.outcome, Cancelled):
+        state.stopped = run.asked
+    elif run.outcome is not None:
+        state.failed = _failure(run.asked, run.outcome)
+
+
+def _found(asked: Asked, line: DeltaGenerator, ready: Traces | None = None) -> Traces | None:
+    problem = st.empty()
+    found = remembered().get(asked) or ready
+    if found is None:
+        return _made(asked, line, problem)
+    remembered().put(asked, found)
+    return found
+
+
+def _made(asked: Asked, line: DeltaGenerator, problem: DeltaGenerator) -> Traces | None:
     """The traces of a run, or a sentence about why there are none. What failed runs again only when asked again."""
     state = st.session_state
+    if (run := state.get("run")) is not None and run.asked == asked:
+        return None
+    if state.get("stopped") == asked:
+        made = tuple(state.get("made", ()))
+        problem.info(_stopped_after(len(made)))
+        return made or None
+    if not models.is_agreed(asked.request.model):
+        _ask_first(asked.request.model, problem)
+        return None
     failure: Failure | None = state.get("failed")
-    if failure is None or failure.request != request:
-        outcome, has_news = _traced(request, line)
-        if not isinstance(outcome, Failure):
-            _remembered().put(request, outcome)
-        state.failed = outcome if isinstance(outcome, Failure) else None
-        if has_news:
-            st.rerun()  # the controls above were drawn before the model's options were known
+    if failure is None or failure.asked != asked:
+        outcome = _run(asked, line)
         if not isinstance(outcome, Failure):
             return outcome
-        failure = outcome
+        failure = state.failed = outcome
     _explain(failure, problem)
     return None
+
+
+def _stopped_after(count: int) -> str:
+    done = f" after {count} sentence{'s' if count > 1 else ''}" if count else ""
+    return f"Stopped{done}. Press Translate to start again."
 
 
 def _explain(failure: Failure, problem: DeltaGenerator) -> None:
@@ -134,35 +135,39 @@ def _shipped(request: Request) -> Traces | None:
     return None
 
 
-def _traced(request: Request, line: DeltaGenerator) -> tuple[Traces | Failure, bool]:
-    """A run, or why it failed; and whether the model turned out to have options that the page has not shown."""
+def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
+    """Run the model, or say why not; None where the run goes on in a thread of its own."""
+    state = st.session_state
+    made: list[Trace] = []
+    state.made = made
     with line.container(horizontal=True, vertical_alignment="center", key="progress"):
         bar = st.progress(0.0, text="Loading the model …")
-        st.button("Stop", on_click=_stop, args=(request,))
+        st.button("Stop", on_click=stop, args=(asked,))
     has_news = False
     try:
         share_cores()
-        model, has_news = models.load(request.model, bar.progress)
-        settings = _settings(model, request)
-        return tuple(model.traces(request.text, **settings, on_step=_progress(bar.progress))), has_news
-    except (InputError, ModelError) as error:
-        if models.wants_consent(error):
-            return Failure(request, f"{request.model} {_BIN}", consent=True), has_news
-        return Failure(request, str(error)), has_news
-    except Exception:
-        _LOG.exception("Tracing failed")
-        return Failure(request, _FAULT), has_news
+        model, has_news = models.load(asked.request.model, bar.progress)
+        if state.get("live"):
+            state.run = Run(asked, model)
+            return None
+        made.extend(asked.traces(model, on_step=_progress(bar.progress)))  # one by one: a stop leaves what is done
+        remembered().put(asked, tuple(made))
+        return tuple(made)
+    except Exception as error:  # the script's own ways to stop and start again are no Exception
+        return _failure(asked, error)
     finally:
         line.empty()
+        if has_news:
+            state.news = True
 
 
-def _settings(model: Adapter, request: Request) -> dict[str, Any]:
-    """The keywords of `traces`. An address can name any option: only those that the model declares count."""
-    declared = {option.name for option in model.card.options}
-    options = {name: value for name, value in request.options if name in declared}
-    # A few architectures run with the library's own attention only, which does not hand out q and k.
-    native = getattr(getattr(model, "runner", None), "native", False)
-    return {**options, "whole_text": request.whole, "keep_projections": not native}
+def _failure(asked: Asked, error: Exception) -> Failure:
+    if models.wants_consent(error):
+        return Failure(asked, f"{asked.request.model} {_BIN}", consent=True)
+    if isinstance(error, InputError | ModelError):
+        return Failure(asked, str(error))
+    _LOG.error("Tracing failed", exc_info=error)
+    return Failure(asked, _FAULT)
 
 
 def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
@@ -180,14 +185,10 @@ def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
     return on_step
 
 
-def _stop(request: Request) -> None:
-    st.session_state.stopped = request
-
-
-def _size(traces: Traces) -> int:
-    return sum(_bytes(maps) for trace in traces for maps in trace.maps)
-
-
-def _bytes(maps: AttentionMaps) -> int:
-    kept = maps.projections
-    return maps.weights.nbytes + (kept.queries.nbytes + kept.keys.nbytes if kept else 0)
+def stop(asked: Asked) -> None:
+    """The visitor wants a run to end. What it made so far stays in view."""
+    state = st.session_state
+    state.stopped = asked
+    if (run := state.get("run")) is not None:
+        run.stop()
+        state.made, state.run = list(run.made), None

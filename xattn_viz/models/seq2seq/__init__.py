@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 
 KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
+#: More would take memory and show little.
+MOST_BEAMS = 16
 #: Old names without an organisation, which the hub still knows.
 SHORT_NAMES = {name: f"google-t5/{name}" for name in ("t5-small", "t5-base", "t5-large")}
 # An organisation and a name, as the hub spells them.
@@ -37,7 +39,9 @@ def card(
     download_mb: int | None = None,
 ) -> ModelCard:
     """The card of a model of this family."""
-    return ModelCard(name, title, "seq2seq", licence, credit, source, target, "text", kinds, options, download_mb)
+    return ModelCard(
+        name, title, "seq2seq", licence, credit, source, target, "text", kinds, options, download_mb, MOST_BEAMS
+    )
 
 
 CARDS = (

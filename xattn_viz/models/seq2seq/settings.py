@@ -10,8 +10,6 @@ from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
 from xattn_viz.models.segments import check_prefix
 
-MOST_BEAMS = 16
-
 
 @dataclass(frozen=True)
 class Size:
@@ -77,7 +75,7 @@ def check(
     if native and (ablate or keep_projections):
         raise ModelError(f"{card.title} shows its maps only: its heads cannot be ablated, nor its q and k kept.")
     rest = dict(options)
-    num_beams = _whole(num_beams, "num_beams", 1, MOST_BEAMS)
+    num_beams = _whole(num_beams, "num_beams", 1, card.most_beams)
     hypothesis = _whole(rest.pop("hypothesis", 0), "hypothesis", 0, num_beams - 1)
     most = rest.pop("max_new_tokens", None)
     most = None if most is None else _whole(most, "max_new_tokens", 1, 100_000)

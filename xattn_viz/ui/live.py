@@ -1,0 +1,33 @@
+"""A trace that grows on the page while the model writes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from xattn_viz.ui import explorer, session
+from xattn_viz.ui.runs import Run
+
+_LOOK_SECONDS = 0.3
+
+
+def goes_on() -> bool:
+    """Whether a run goes on that this visitor watches."""
+    return st.session_state.get("run") is not None
+
+
+@st.fragment(run_every=_LOOK_SECONDS)
+def show() -> None:
+    """What is written so far, with a button to stop; at the end the page runs again and finds the traces."""
+    run: Run | None = st.session_state.get("run")
+    if run is None:
+        return
+    trace = run.look()
+    if run.outcome is not None:
+        session.settle(run)
+        st.rerun()
+    written = len(trace.steps) if trace else 0
+    with st.container(horizontal=True, vertical_alignment="center", key="writing"):
+        st.markdown(f"Sentence {len(run.made) + 1}: {written} tokens written", width="content")
+        st.button("Stop", key="stop-writing", on_click=session.stop, args=(run.asked,))
+    if trace is not None:
+        explorer.draw(trace, {}, growing=True)

@@ -1,0 +1,100 @@
+"""The line below the controls: which sentence, which of its outputs, and what to notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import dropwhile
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from xattn_viz.examples import EXAMPLES
+from xattn_viz.trace import Trace
+from xattn_viz.ui import asking
+from xattn_viz.ui.address import Output, Request
+from xattn_viz.ui.page import literal
+
+_CAVEAT = "Attention weights show where a head read from. They do not show why the model chose a word."
+_WHOLE_RISK = (
+    "Whole text: where a model was trained on single sentences, it may skip, repeat or merge some of a longer text."
+)
+#: What two outputs beside each other are called, the chosen one first.
+NAMES = ("Chosen", "The model\u2019s best")
+_OWN_HELP = "Type or paste an output. The model does not write then: it reads the source for each of these tokens."
+_BESIDE_HELP = "Both outputs of the same source, their tokens aligned and the differences marked."
+
+
+def sentence_of(traces: Sequence[Trace]) -> Trace:
+    """The trace of the sentence paged to."""
+    state = st.session_state
+    state.sentence = min(state.sentence, len(traces))
+    chosen: int = state.sentence - 1
+    return traces[chosen]
+
+
+def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerator) -> None:
+    """Fill the line. `best` is what the model wrote by itself, `shown` the output in view."""
+    state = st.session_state
+    with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
+        if len(traces) > 1:
+            first, last = state.sentence <= 1, state.sentence >= len(traces)
+            st.button("◀ Previous", key="previous", disabled=first, on_click=asking.page, args=(-1,))
+            st.button("Next ▶", key="next", disabled=last, on_click=asking.page, args=(1,))
+            st.markdown(f"Sentence {state.sentence} of {len(traces)}", width="content")
+        _choice(best)
+        st.caption(literal(_remark(state.request, best, shown)))
+
+
+def _choice(best: Trace) -> None:
+    state = st.session_state
+    output: Output = state.output
+    with st.popover("Output", key="output", help="Another beam, or a text of your own"):
+        listed = _listed(best, output)
+        state.outputs = output
+        st.selectbox(
+            "Shown",
+            list(listed),
+            format_func=lambda one: listed.get(one, ""),
+            key="outputs",
+            on_change=asking.take_output,
+        )
+        state.target = output.target
+        st.text_area(
+            "An output of your own", key="target", help=_OWN_HELP, on_change=asking.take_target, placeholder=best.output
+        )
+    if not output.is_best:
+        state.beside = output.beside
+        st.checkbox("Beside the model\u2019s best", key="beside", help=_BESIDE_HELP, on_change=asking.take_beside)
+
+
+def _listed(best: Trace, output: Output) -> dict[Output, str]:
+    """The outputs that there are, and how the list names each."""
+    found = {Output(): f"The model\u2019s best: {best.output}"}
+    for number, other in enumerate(best.hypotheses, 1):
+        found[Output(hypothesis=number)] = f"Beam {number + 1}, log-probability {other.log_prob:.2f}: {other.text}"
+    if output.target:
+        found[output] = f"Your own: {output.target}"
+    elif output.prefix:
+        found[output] = f"Another token at step {len(output.prefix)}"
+    elif output not in found:
+        found[output] = f"Beam {output.hypothesis + 1}"
+    return found
+
+
+def _remark(request: Request, best: Trace, shown: Trace) -> str:
+    if shown is not best:
+        return f"Log-probability {_log_prob(shown)}; of the model\u2019s best {_log_prob(best)}."
+    if best.hypotheses:
+        return f"Log-probability {_log_prob(best)}; the best of {len(best.hypotheses) + 1} beams."
+    for example in EXAMPLES:
+        if request == asking.example_request(example):
+            return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
+    return _WHOLE_RISK if request.whole else _CAVEAT
+
+
+def _log_prob(trace: Trace) -> str:
+    """The sum over all tokens, the visitor's included; not those that the model always begins with."""
+    steps = [*zip(trace.steps, trace.cross.queries.is_special, strict=True)]
+    counted = [step.log_prob for step, _ in dropwhile(lambda pair: pair[0].forced and pair[1], steps)]
+    said = f"{sum(counted):.2f} ({len(counted)} tokens)"
+    return said.replace("-", "\u2212")
