@@ -44,24 +44,27 @@ def test_words_cover_everything_but_white_space_once_in_order(text: str) -> None
 def test_pieces_are_numbered_by_the_word_that_they_belong_to() -> None:
     text = "kitty sat."
     spans = [(0, 3), (3, 5), (5, 9), (9, 10), (10, 10)]  # kit|ty| sat|.|</s>
-    assert word_indices(text, spans) == (0, 0, 1, 2, 3)
+    assert word_indices(text, spans, [False] * 5) == (0, 0, 1, 2, 3)
 
 
-def test_tokens_that_touch_no_word_stand_alone() -> None:
-    text = "a  b"
-    assert word_indices(text, [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 4), (4, 4)]) == (0, 1, 2, 3, 4, 5, 6)
+def test_special_tokens_stand_alone_and_blanks_belong_to_the_word_behind_them() -> None:
+    text = "a  b "
+    #        <s>     a       ␣       ␣       b       ␣       ␣       </s>
+    spans = [(0, 0), (0, 1), (1, 2), (2, 2), (3, 4), (4, 5), (5, 5), (5, 5)]
+    special = [True, *[False] * 6, True]
+    assert word_indices(text, spans, special) == (0, 1, 2, 2, 2, 3, 4, 5)
 
 
 def test_a_token_over_several_words_belongs_to_the_first_and_an_empty_one_inside_a_word_to_that() -> None:
-    assert word_indices("ab cd ef", [(0, 4), (4, 5), (6, 8)]) == (0, 1, 2)
-    assert word_indices("abcd", [(0, 2), (2, 2), (2, 4)]) == (0, 0, 0)
+    assert word_indices("ab cd ef", [(0, 4), (4, 5), (6, 8)], [False] * 3) == (0, 1, 2)
+    assert word_indices("abcd", [(0, 2), (2, 2), (2, 4)], [False] * 3) == (0, 0, 0)
 
 
 @given(st.text(max_size=30), st.data())
 def test_indices_start_at_0_and_rise_without_gaps(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
     spans = list(pairwise(cuts))
-    indices = word_indices(text, spans)
+    indices = word_indices(text, spans, [False] * len(spans))
     assert len(indices) == len(spans)
     assert indices[:1] in ((), (0,))
     assert all(b - a in (0, 1) for a, b in pairwise(indices))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 
 import regex
 
@@ -27,24 +28,27 @@ def word_spans(text: str) -> list[Span]:
     return [match.span() for match in _WORD.finditer(text) if not match.group().isspace()]
 
 
-def word_indices(text: str, spans: Sequence[Span]) -> tuple[int, ...]:
+def word_indices(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[int, ...]:
     """The word that each token belongs to, numbered 0, 1, 2, … without gaps, in order.
 
     `spans` are the tokens' (start, end) in characters of `text`. A token that touches several words belongs to the
-    first; one that touches none (`</s>`, a blank) is a word of its own.
+    first; one that touches none (the mark of a space, say) to the word of the token behind it. A `special` one is a
+    word of its own, and so is a blank with no word behind it.
     """
     words = word_spans(text)
-    indices: list[int] = []
-    previous: object = None
+    found: list[object] = []
     w = 0
     for position, (start, end) in enumerate(spans):
         while w < len(words) and words[w][1] <= start:
             w += 1
         inside = w < len(words) and words[w][0] < end
-        word: object = ("word", w) if inside else ("alone", position)
-        indices.append(indices[-1] + (word != previous) if indices else 0)
-        previous = word
-    return tuple(indices)
+        found.append(("word", w) if inside and not special[position] else None)
+    behind: object = None  # the word of the token behind
+    for position in reversed(range(len(spans))):
+        behind = None if special[position] else found[position] or behind
+        found[position] = behind or ("alone", position)
+    changes = (one != other for one, other in pairwise(found))
+    return tuple(accumulate(changes, initial=0)) if spans else ()
 
 
 def span_labels(text: str, spans: Iterable[Span], fallback: Iterable[str]) -> tuple[str, ...]:

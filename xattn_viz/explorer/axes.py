@@ -62,15 +62,18 @@ def sentence_indices(text: str, spans: Sequence[Span], special: Sequence[bool]) 
     """The sentence that each token belongs to, numbered 0, 1, 2, … without gaps, in order.
 
     A token that reaches into two sentences belongs to the first of them, a blank between two to the one before it.
-    Special tokens, and those that cover no text, are alone.
+    Special tokens are alone.
     """
     starts = [start for start, _ in sentence_spans(text)]
     indices: list[int] = []
     previous: object = None
     for position, (start, end) in enumerate(spans):
         begin = start + len(text[start:end]) - len(text[start:end].lstrip())  # a piece often brings its blank
-        alone = special[position] or start == end
-        sentence = ("alone", position) if alone else ("sentence", max(bisect_right(starts, min(begin, end - 1)), 1))
+        sentence = (
+            ("alone", position)
+            if special[position]
+            else ("sentence", max(bisect_right(starts, min(begin, end - 1)), 1))
+        )
         indices.append(indices[-1] + (sentence != previous) if indices else 0)
         previous = sentence
     return tuple(indices)
@@ -81,13 +84,13 @@ def _pack(axis: Axis, text: str | None, *, sentences: bool) -> dict[str, Any]:
     special = axis.is_special.tolist()
     packed: dict[str, Any] = {"kind": axis.kind, "labels": labels, "words": axis.words, "special": special}
     if axis.spans is not None and text is not None:
-        packed |= _between(axis.spans, text)
+        packed |= _between(axis.spans, special, text)
         if sentences:
             packed["sentences"] = sentence_indices(text, axis.spans, special)
     return packed
 
 
-def _between(spans: Sequence[Span], text: str) -> dict[str, Any]:
+def _between(spans: Sequence[Span], special: Sequence[bool], text: str) -> dict[str, Any]:
     """The text before each token and after the last one, and the tokens that are blank.
 
     Those have a sign for a label in a map, and stand as they are in a sentence.
@@ -95,6 +98,9 @@ def _between(spans: Sequence[Span], text: str) -> dict[str, Any]:
     gaps, blanks, end = [], {}, 0
     for position, (start, stop) in enumerate(spans):
         inside = text[start:stop].strip()
+        # A mark of a space often covers nothing, because the token behind it covers the space too.
+        if start == stop and not special[position] and text[max(start, end) :][:1].isspace():
+            stop = max(start, end) + 1
         if not inside and stop > max(start, end):
             inside = blanks[position] = text[max(start, end) : stop]
         start = text.find(inside, max(start, end) if position in blanks else start)

@@ -62,6 +62,8 @@ export function groups(axis, units) {
     }
   }
   if (units === "sentences" && axis.sentences) numbered(found);
+  // A word takes the mark of the space before it along, but not into its name.
+  if (units === "words") for (const word of found) word.label = word.text.trim() || word.label;
   return found;
 }
 

@@ -35,12 +35,13 @@ class Tokens:
 
     def axis(self) -> Axis:
         """The tokens as an axis, labelled with what they cover in the text; `</s>` is special."""
+        special = tuple(token == END for token in self.ids)
         return Axis(
             "text",
             labels=span_labels(self.text, self.spans, map(readable, self.pieces)),
             spans=self.spans,
-            words=word_indices(self.text, self.spans),
-            special=tuple(token == END for token in self.ids),
+            words=word_indices(self.text, self.spans, special),
+            special=special,
         )
 
 

@@ -26,7 +26,7 @@ class Tokens:
             "text",
             labels=span_labels(self.text, self.spans, (bare(piece) or " " for piece in self.pieces)),
             spans=self.spans,
-            words=word_indices(self.text, self.spans),
+            words=word_indices(self.text, self.spans, self.special),
             special=self.special,
         )
 
