@@ -55,7 +55,9 @@ def test_every_token_belongs_to_one_sentence() -> None:
     spans = ((0, 2), (2, 6), (6, 7), (7, 8), (8, 12), (12, 13), (13, 13))
     assert sentence_indices(text, spans, [False] * 6 + [True]) == (0, 0, 0, 0, 1, 1, 2)
     # A mark of a space that covers nothing does not cut a sentence in two.
-    assert sentence_indices("A b. C", ((0, 1), (1, 1), (1, 3), (3, 4), (4, 4), (4, 6)), [False] * 6) == (0,) * 5 + (1,)
+    assert sentence_indices("Hi you. Bye", ((0, 2), (2, 2), (2, 6), (6, 7), (7, 7), (7, 11)), [False] * 6) == (
+        0,
+    ) * 5 + (1,)
     # One token over the end of a sentence counts to the first; a special one between two words is alone.
     assert sentence_indices("A b. C", ((0, 2), (2, 6)), [False, False]) == (0, 0)
     assert sentence_indices("A b", ((0, 1), (1, 1), (1, 3)), [False, True, False]) == (0, 1, 2)
