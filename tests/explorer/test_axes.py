@@ -25,13 +25,14 @@ def test_equal_axes_over_the_same_text_are_packed_once() -> None:
         ("a b", ((0, 1), (1, 2), (1, 3)), ["", "", ""], {1: " "}, ""),
         ("a", ((0, 1), (1, 1)), ["", ""], None, ""),
         ("a b", ((0, 1), (1, 1), (1, 3)), ["", "", ""], {1: " "}, ""),
+        ("a  b", ((0, 1), (3, 3), (3, 4)), ["", "", " "], {1: " "}, ""),
     ],
 )
 def test_the_text_is_its_gaps_its_tokens_and_its_blanks(
     text: str, spans: tuple[tuple[int, int], ...], gaps: list[str], blanks: dict[int, str] | None, rest: str
 ) -> None:
     axes = Axes(sentences=False)
-    axes.add(Axis("text", spans=spans, labels=tuple(text[a:b].strip() or "▁" for a, b in spans)), text)
+    axes.add(Axis("text", spans=spans, labels=tuple(text[a:b].strip() or " " for a, b in spans)), text)
     packed = axes.packed[0]
     assert (packed["gaps"], packed.get("blanks"), packed["rest"]) == (gaps, blanks, rest)
 

@@ -84,23 +84,24 @@ def _pack(axis: Axis, text: str | None, *, sentences: bool) -> dict[str, Any]:
     special = axis.is_special.tolist()
     packed: dict[str, Any] = {"kind": axis.kind, "labels": labels, "words": axis.words, "special": special}
     if axis.spans is not None and text is not None:
-        packed |= _between(axis.spans, special, text)
+        marks = [not own and not axis.name(position).strip() for position, own in enumerate(special)]
+        packed |= _between(axis.spans, marks, text)
         if sentences:
             packed["sentences"] = sentence_indices(text, axis.spans, special)
     return packed
 
 
-def _between(spans: Sequence[Span], special: Sequence[bool], text: str) -> dict[str, Any]:
-    """The text before each token and after the last one, and the tokens that are blank.
+def _between(spans: Sequence[Span], marks: Sequence[bool], text: str) -> dict[str, Any]:
+    """The text before each token and after the last one, and the tokens that are blank; `marks` are those of a space.
 
-    Those have a sign for a label in a map, and stand as they are in a sentence.
+    Blank ones have a sign for a label in a map, and stand as they are in a sentence.
     """
     gaps, blanks, end = [], {}, 0
     for position, (start, stop) in enumerate(spans):
         inside = text[start:stop].strip()
-        # A mark of a space often covers nothing, because the token behind it covers the space too.
-        if start == stop and not special[position] and text[max(start, end) :][:1].isspace():
-            stop = max(start, end) + 1
+        # A mark often covers nothing: the space counts to the token behind it, or to none.
+        if start == stop and marks[position] and text[end : end + 1].isspace():
+            start, stop = end, end + 1
         if not inside and stop > max(start, end):
             inside = blanks[position] = text[max(start, end) : stop]
         start = text.find(inside, max(start, end) if position in blanks else start)
