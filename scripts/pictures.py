@@ -19,6 +19,9 @@ from tests.server import free_port, start, streamlit_command  # noqa: E402
 LONG = "The old fisherman who lived by the harbour told us that the storm had taken two boats and most of his nets."
 THREE = "The museum opens at nine. Tickets for students cost less. We waited in the rain, but nobody complained."
 
+BESIDE = "The letter that she wrote last night is still on the table."
+OTHER = {"target": "A carta escrita por ela na noite passada continua sobre a mesa.", "beside": "true"}
+
 
 def _pin(page: Page) -> None:
     """The previous-token head, with the aligning head beside it."""
@@ -33,6 +36,13 @@ def _check(page: Page) -> None:
     page.locator(".xv-check").scroll_into_view_if_needed()
 
 
+def _encoder(page: Page) -> None:
+    """Self-attention beside cross-attention."""
+    page.get_by_role("button", name="Pin").click()
+    page.get_by_role("button", name="Encoder").click()
+    page.locator('[data-view="1.2"]').click()
+
+
 def _hover(page: Page) -> None:
     page.locator(".xv-rows .xv-text").nth(1).hover()
 
@@ -44,6 +54,14 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("translate-phone", {}, (400, 800), "dark", _hover),
     ("translate-long", {"model": "firefox-en-pt", "text": LONG, "head": "2.1"}, (1280, 720), "dark", _pin),
     ("translate-text", {"model": "firefox-en-pt", "text": THREE, "head": "2.1"}, (1280, 720), "dark", _hover),
+    (
+        "translate-beside",
+        {"model": "firefox-en-pt", "text": BESIDE, "head": "2.1", **OTHER},
+        (1280, 720),
+        "dark",
+        _hover,
+    ),
+    ("translate-self", {"text": LONG, "head": "2.1", "option.self_attention": "true"}, (1280, 720), "light", _encoder),
     ("translate-check", {}, (1280, 900), "dark", _check),
 ]
 

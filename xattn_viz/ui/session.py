@@ -140,9 +140,11 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
     state = st.session_state
     made: list[Trace] = []
     state.made = made
-    with line.container(horizontal=True, vertical_alignment="center", key="progress"):
+    # An address can ask for a text and for another output of it: two runs, one after the other.
+    name = "progress" if asked.sentence is None else "progress-output"
+    with line.container(horizontal=True, vertical_alignment="center", key=name):
         bar = st.progress(0.0, text="Loading the model …")
-        st.button("Stop", on_click=stop, args=(asked,))
+        st.button("Stop", key=f"stop-{name}", on_click=stop, args=(asked,))
     has_news = False
     try:
         share_cores()
