@@ -96,5 +96,7 @@ def _log_prob(trace: Trace) -> str:
     """The sum over all tokens, the visitor's included; not those that the model always begins with."""
     steps = [*zip(trace.steps, trace.cross.queries.is_special, strict=True)]
     counted = [step.log_prob for step, _ in dropwhile(lambda pair: pair[0].forced and pair[1], steps)]
-    said = f"{sum(counted):.2f} ({len(counted)} tokens)"
+    # Firefox's shortlist leaves out most of the vocabulary, so that what is chosen from it looks likelier.
+    short = trace.provenance.get("settings", {}).get("shortlist") and not trace.steps[-1].forced
+    said = f"{sum(counted):.2f} ({len(counted)} tokens{', over the shortlist' if short else ''})"
     return said.replace("-", "\u2212")
