@@ -28,8 +28,9 @@ Draw = Callable[..., object]
 
 
 def listed() -> list[str]:
-    """The names of the models that have a card: first those that need no download."""
-    return [card.name for card in sorted(registry.cards(), key=lambda card: card.download_mb is not None)]
+    """The names of the models of text that have a card: first those that need no download."""
+    cards = [card for card in registry.cards() if card.input_kind == "text"]
+    return [card.name for card in sorted(cards, key=lambda card: card.download_mb is not None)]
 
 
 def choices(current: str) -> list[str]:
