@@ -33,8 +33,8 @@ button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
 .st-key-example { min-width: 8.5rem; }
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 34rem); }
 .st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 18rem); }
-.st-key-line, .st-key-progress, .st-key-writing { min-height: 1.9rem; }
-:is(.st-key-line, .st-key-progress, .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
+.st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
+:is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
 </style>
 """
 

@@ -140,9 +140,11 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
     state = st.session_state
     made: list[Trace] = []
     state.made = made
-    with line.container(horizontal=True, vertical_alignment="center", key="progress"):
+    # An address can ask for another output of a text that has to be traced first: two runs of one page.
+    place = "progress" if asked.sentence is None else "progress-output"
+    with line.container(horizontal=True, vertical_alignment="center", key=place):
         bar = st.progress(0.0, text="Loading the model …")
-        st.button("Stop", on_click=stop, args=(asked,))
+        st.button("Stop", key=f"stop-{place}", on_click=stop, args=(asked,))
     has_news = False
     try:
         share_cores()
