@@ -170,7 +170,11 @@ def _forget_runs() -> None:
 
 
 def _fill_in(request: Request) -> None:
-    st.session_state.update(_held(request) | {"example": None})
+    state = st.session_state
+    for name, value in (_held(request) | {"example": None}).items():
+        # Setting a field draws it anew, even to the same value, over what the visitor may be typing meanwhile.
+        if state.get(name) != value:
+            state[name] = value
 
 
 def _held(request: Request) -> dict[str, object]:
