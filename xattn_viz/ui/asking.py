@@ -157,7 +157,12 @@ def _ask(request: Request, *, same_head: bool = True) -> None:
 def _choose(output: Output) -> None:
     state = st.session_state
     state.output = output
+    # A text that was stopped or failed stays so while its sentences are looked at, until it is asked for again.
+    said = {name: state.get(name) for name in ("stopped", "failed")}
     _forget_runs()
+    for name, one in said.items():
+        if one is not None and getattr(one, "asked", one).sentence is None:
+            state[name] = one
     address.write(state.request, state.sentence, output)
 
 
