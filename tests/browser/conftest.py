@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from scripts import browser as chromium
+from tests.models import seq2seq_folders
 from tests.server import Server, free_port, start, streamlit_command
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -82,6 +83,27 @@ def fresh_app(tmp_path: Path) -> Iterator[Callable[[], Server]]:
     yield launch
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small checkpoints of several architectures, and one whose weights are in a `.bin` only."""
+    root = tmp_path_factory.mktemp("models")
+    for kind in ("marian", "t5", "nllb"):
+        seq2seq_folders.write(root / kind, kind)
+    seq2seq_folders.write(root / "pickled", "bart", safe=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def served(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app with a root for folders, and a hub that nobody answers for."""
+    port = free_port()
+    said = [f"XATTN_VIZ_ROOT={folders}", f"HF_ENDPOINT=http://127.0.0.1:{free_port()}"]
+    said.append(f"HF_HUB_CACHE={tmp_path_factory.mktemp('cache')}")
+    server = start(["env", *said, *streamlit_command(port)], port, tmp_path_factory.mktemp("served") / "log.txt")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -42,7 +42,7 @@ def source(page: Page) -> Locator:
 
 def output(page: Page) -> Locator:
     """The translation as the explorer shows it."""
-    return page.get_by_role("listbox", name="Output sentence")
+    return page.get_by_role("listbox", name="Output sentence", exact=True)
 
 
 def sentence(locator: Locator) -> str:
@@ -78,3 +78,40 @@ def shown_id(page: Page) -> str:
 def expect_id(page: Page, wanted: str) -> None:
     """Wait until a certain trace is shown."""
     expect(explorer(page)).to_have_attribute("data-trace", wanted, timeout=PATIENCE)
+
+
+def said(page: Page) -> dict[str, str]:
+    """What the address says."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def expect_said(page: Page, **wanted: str) -> None:
+    """Wait until the address says this."""
+    page.wait_for_url(lambda url: wanted.items() <= {n: v[0] for n, v in parse_qs(urlsplit(url).query).items()}.items())
+
+
+def model_box(page: Page) -> Locator:
+    """The list of models."""
+    return page.get_by_role("combobox", name="Model", exact=False).first
+
+
+def choose_model(page: Page, title: str) -> None:
+    """Choose a model by what the list says of it."""
+    model_box(page).click()
+    page.get_by_role("option", name=title).click()
+
+
+def name_model(page: Page, name: str) -> None:
+    """Name a model that is not on the list, or its folder."""
+    choose_model(page, "Another model")
+    field = page.get_by_label("Name or folder of a model")
+    field.fill(name)
+    field.press("Enter")
+
+
+def choose_option(page: Page, title: str, choice: str) -> None:
+    """Choose a value of one of the model's options."""
+    page.get_by_role("button", name="Options").click()
+    page.get_by_role("combobox", name=title).click()
+    page.get_by_role("option", name=choice, exact=True).click()
+    page.keyboard.press("Escape")

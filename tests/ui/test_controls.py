@@ -6,6 +6,8 @@ from streamlit.testing.v1 import AppTest
 from tests.server import ROOT
 from xattn_viz.examples import EXAMPLES, Example
 from xattn_viz.ui.page import literal
+from xattn_viz.ui.remembered import remembered
+from xattn_viz.ui.runs import Asked
 
 
 def opened() -> AppTest:
@@ -46,8 +48,11 @@ def test_stopped_and_asked_again_runs_again() -> None:
     app = opened()
     app.text_input(key="text").set_value("A sentence that is stopped.")
     next(button for button in app.button if button.label == "Translate").click().run()
-    request = app.session_state["request"]
-    app.session_state["stopped"] = request
+    # It is stopped before its first sentence is done, and nothing of it is remembered.
+    remembered().put(Asked(app.session_state["request"]), ())
+    app.session_state["stopped"], app.session_state["made"] = Asked(app.session_state["request"]), []
+    app.run()
+    assert [info.value for info in app.info] == ["Stopped. Press Translate to start again."]
     next(button for button in app.button if button.label == "Translate").click().run()
     assert app.session_state["stopped"] is None
     assert not app.info

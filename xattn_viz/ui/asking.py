@@ -157,7 +157,12 @@ def _ask(request: Request, *, same_head: bool = True) -> None:
 def _choose(output: Output) -> None:
     state = st.session_state
     state.output = output
+    # A text that was stopped or failed stays so while its sentences are looked at, until it is asked for again.
+    said = {name: state.get(name) for name in ("stopped", "failed")}
     _forget_runs()
+    for name, one in said.items():
+        if one is not None and getattr(one, "asked", one).sentence is None:
+            state[name] = one
     address.write(state.request, state.sentence, output)
 
 
@@ -170,7 +175,11 @@ def _forget_runs() -> None:
 
 
 def _fill_in(request: Request) -> None:
-    st.session_state.update(_held(request) | {"example": None})
+    state = st.session_state
+    for name, value in (_held(request) | {"example": None}).items():
+        # Setting a field draws it anew, even to the same value, over what the visitor may be typing meanwhile.
+        if state.get(name) != value:
+            state[name] = value
 
 
 def _held(request: Request) -> dict[str, object]:

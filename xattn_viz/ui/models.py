@@ -94,7 +94,7 @@ def cleaned(typed: str) -> str:
     name = typed.strip().strip("\"'")
     if "://" in name:  # the address of a model's page
         name = urlsplit(name).path.strip("/")
-    return name if not name or may_be_named(name) else f"./{name}"
+    return name if not name or name in listed() or may_be_named(name) else f"./{name}"
 
 
 def may_be_named(name: str) -> bool:

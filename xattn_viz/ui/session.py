@@ -89,7 +89,7 @@ def _made(asked: Asked, line: DeltaGenerator, problem: DeltaGenerator) -> Traces
     if (run := state.get("run")) is not None and run.asked == asked:
         return None
     if state.get("stopped") == asked:
-        made = tuple(state.get("made", ()))
+        made = tuple(state.get("made", ())) if asked.sentence is None else ()
         problem.info(_stopped_after(len(made)))
         return made or None
     if not models.is_agreed(asked.request.model):
@@ -139,12 +139,13 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
     """Run the model, or say why not; None where the run goes on in a thread of its own."""
     state = st.session_state
     made: list[Trace] = []
-    state.made = made
-    # An address can ask for a text and for another output of it: two runs, one after the other.
-    name = "progress" if asked.sentence is None else "progress-output"
-    with line.container(horizontal=True, vertical_alignment="center", key=name):
+    if asked.sentence is None:
+        state.made = made
+    # An address can ask for another output of a text that has to be traced first: two runs of one page.
+    place = "progress" if asked.sentence is None else "progress-output"
+    with line.container(horizontal=True, vertical_alignment="center", key=place):
         bar = st.progress(0.0, text="Loading the model …")
-        st.button("Stop", key=f"stop-{name}", on_click=stop, args=(asked,))
+        st.button("Stop", key=f"stop-{place}", on_click=stop, args=(asked,))
     has_news = False
     try:
         share_cores()
