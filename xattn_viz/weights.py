@@ -56,7 +56,7 @@ def _bias(module: nn.Module, q: Tensor, k: Tensor, mask: Tensor | None, settings
     is_causal = settings.get("is_causal")
     is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     if mask is None and is_causal and q.shape[2] > 1:
-        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+        mask = torch.ones(1, 1, q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
     if mask is None:
         return bias
     if mask.dtype == torch.bool:

@@ -28,10 +28,10 @@ def offline(**settings: Any) -> Trace:
     return xv.load(EXAMPLES[0].model).trace(TEXT, **settings)
 
 
-def log_prob(trace: Trace) -> str:
+def log_prob(trace: Trace, where: str = "") -> str:
     """How the page writes the log-probability of an output of the offline models, whose every token counts."""
     total = sum(step.log_prob for step in trace.steps)
-    return f"{total:.2f} ({len(trace.steps)} tokens)".replace("-", "\u2212")
+    return f"{total:.2f} ({len(trace.steps)} tokens{where})".replace("-", "\u2212")
 
 
 def open_popover(page: Page, name: str) -> None:
@@ -48,9 +48,9 @@ def write_own(page: Page, text: str) -> None:
 
 def step_to(page: Page, step: int) -> None:
     """Step through the decoding up to a step, from 1."""
-    for _ in range(step):
+    for written in range(step):
         page.get_by_role("button", name="Next", exact=True).click()
-    expect(page.locator(".xv-choices")).to_have_attribute("data-step", str(step - 1))
+        expect(page.locator(".xv-choices")).to_have_attribute("data-step", str(written))
 
 
 def test_an_output_of_ones_own_is_read_beside_the_best(
@@ -61,7 +61,7 @@ def test_an_output_of_ones_own_is_read_beside_the_best(
     write_own(page, MINE)
     visitor.expect_id(page, identity(mine))
     assert visitor.sentence(visitor.output(page)) == MINE
-    remark = f"Log-probability {log_prob(mine)}; of the model\u2019s best {log_prob(best)}."
+    remark = f"Log-probability {log_prob(mine)}; of the model\u2019s best {log_prob(best, ', over the shortlist')}."
     expect(page.get_by_text(remark, exact=True)).to_be_visible()
     expect(page.locator(".xv-others")).to_be_hidden()
     page.keyboard.press("Escape")

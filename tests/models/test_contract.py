@@ -70,6 +70,18 @@ def test_a_trace_fits_itself(adapter: Adapter, text: str) -> None:
     json.dumps(dict(trace.provenance), allow_nan=False)
 
 
+def test_every_kept_projection_gives_its_weights_back(adapter: Adapter) -> None:
+    trace = adapter.trace(TEXTS[0], kinds=adapter.card.kinds, keep_projections=True)
+    for maps in trace.maps:
+        kept = maps.projections
+        assert kept is not None
+        scores = kept.queries @ kept.keys.swapaxes(-1, -2) * kept.scale
+        scores = scores if kept.bias is None else scores + kept.bias
+        again = np.exp(scores - scores.max(-1, keepdims=True))
+        # float32 on both sides, in another order of sums.
+        np.testing.assert_allclose(again / again.sum(-1, keepdims=True), maps.weights, atol=1e-5)
+
+
 def test_the_same_input_gives_the_same_trace(adapter: Adapter) -> None:
     assert adapter.trace(TEXTS[0]) == adapter.trace(TEXTS[0])
 

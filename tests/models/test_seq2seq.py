@@ -18,6 +18,8 @@ from xattn_viz.models import registry, seq2seq
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.rerun import rerun
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.seq2seq.limits import set_limits
+from xattn_viz.models.seq2seq.tiny import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
@@ -336,3 +338,13 @@ def test_half_precision_is_kept_and_its_rows_sum_to_one(folders: Any, tmp_path: 
     assert trace.provenance["dtype"] == "bfloat16"
     assert trace.cross.weights.dtype == np.float32
     np.testing.assert_allclose(trace.cross.weights.sum(-1), 1, atol=1e-5)
+
+
+def test_a_run_asks_for_fewer_or_more_tokens_than_the_checkpoint_does() -> None:
+    adapter = tiny()
+    own = adapter.runner.model.generation_config
+    own.max_new_tokens, own.min_new_tokens = 6, 4
+    set_limits(own)
+    for beams in (1, 2):
+        counts = [len(adapter.trace(TEXT, max_new_tokens=most, num_beams=beams).steps) for most in (None, 3, 9)]
+        assert counts == [6, 3, 9]

@@ -25,8 +25,9 @@ def captions(app: AppTest) -> str:
     return " ".join(caption.value.replace("\\", "") for caption in app.caption)
 
 
-def total(trace: Trace) -> str:
-    return f"{sum(step.log_prob for step in trace.steps):.2f} ({len(trace.steps)} tokens)".replace("-", "\u2212")
+def total(trace: Trace, where: str = "") -> str:
+    said = f"{sum(step.log_prob for step in trace.steps):.2f} ({len(trace.steps)} tokens{where})"
+    return said.replace("-", "\u2212")
 
 
 def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
@@ -39,7 +40,10 @@ def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
     assert app.selectbox(key="outputs").options[-1] == "Your own: A ponte *range*."
     model = registry.load(EXAMPLES[0].model)
     mine, best = model.trace(TEXT, target="A ponte *range*."), model.trace(TEXT)
-    assert f"Log-probability {total(mine)}; of the model\u2019s best {total(best)}." in captions(app)
+    assert (
+        f"Log-probability {total(mine)}; of the model\u2019s best {total(best, ', over the shortlist')}."
+        in captions(app)
+    )
     app.checkbox(key="beside").check().run()
     assert app.query_params["beside"] == "true"
     app.selectbox(key="outputs").select(Output()).run()

@@ -15,6 +15,7 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.seq2seq import CARDS, card
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.seq2seq.languages import options_of
+from xattn_viz.models.seq2seq.limits import set_limits
 from xattn_viz.models.seq2seq.provenance import Identity
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.settings import Size
@@ -27,6 +28,7 @@ def assemble(
     name: str, model: Any, tokenizer: Any, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
 ) -> Seq2SeqAdapter:
     """The adapter of a loaded model. Raises ModelError where it has no cross-attention to show."""
+    set_limits(model.generation_config)
     runner, size = _probe(name, model)
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
     kinds = tuple(kind for kind in known.kinds if kind in size.layers)

@@ -33,14 +33,24 @@ def length_limit(model: Any, settings: Settings, given: int) -> int:
 
     As asked for, else as the checkpoint says; never more than the decoder has positions.
     """
-    own = model.generation_config
-    if (new := settings.max_new_tokens or own.max_new_tokens) is not None:
-        limit = 1 + new + given
-    elif own.max_length not in (None, _LIBRARY_DEFAULT):
-        limit = own.max_length + given
-    else:
-        limit = 1 + DEFAULT_NEW_TOKENS + given
-    return min(int(limit), decoder_positions(model))
+    new = settings.max_new_tokens
+    limit = model.generation_config.max_length if new is None else 1 + new
+    return min(int(limit) + given, decoder_positions(model))
+
+
+def set_limits(generation_config: Any) -> None:
+    """Say the limits of a loaded checkpoint in one way: as lengths of an output, the start token included.
+
+    Of two ways the library would take the checkpoint's count of new tokens, whatever a run asks for.
+    """
+    own = generation_config
+    if own.max_new_tokens is not None:
+        own.max_length = 1 + own.max_new_tokens
+    elif own.max_length in (None, _LIBRARY_DEFAULT):
+        own.max_length = 1 + DEFAULT_NEW_TOKENS
+    if own.min_new_tokens is not None:
+        own.min_length = 1 + own.min_new_tokens
+    own.max_new_tokens = own.min_new_tokens = None
 
 
 def decoder_positions(model: Any) -> int:
