@@ -48,12 +48,16 @@ def test_a_model_from_a_folder_is_shown_and_the_offline_one_comes_back(
     visitor.expect_source(page, EXAMPLES[0].text)
 
 
-def test_what_is_typed_while_a_model_loads_is_what_counts(served: Server, page: Page, folders: Path) -> None:
+def test_what_is_typed_while_a_model_loads_stays_in_the_field(served: Server, page: Page, folders: Path) -> None:
     visitor.open_app(page, served.url)
     visitor.name_model(page, str(folders / "marian"))
-    visitor.translate(page, "Typed at once.")
-    visitor.expect_id(page, identity(xv.load(folders / "marian").trace("Typed at once.")))
+    visitor.field(page).fill("Typed at once.")
+    visitor.expect_source_of_any(page, EXAMPLES[0].text)
+    visitor.expect_said(page, model=str(folders / "marian"))
+    visitor.expect_rest(page)
     expect(visitor.field(page)).to_have_value("Typed at once.")
+    visitor.field(page).press("Enter")
+    visitor.expect_id(page, identity(xv.load(folders / "marian").trace("Typed at once.")))
 
 
 def test_options_appear_with_the_model_and_reach_trace_and_address(

@@ -95,8 +95,14 @@ def model_box(page: Page) -> Locator:
     return page.get_by_role("combobox", name="Model", exact=False).first
 
 
+def expect_rest(page: Page) -> None:
+    """Wait until the page's script has ended: what is clicked before may meet a widget that is about to be replaced."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+
+
 def choose_model(page: Page, title: str) -> None:
     """Choose a model by what the list says of it."""
+    expect_rest(page)
     model_box(page).click()
     page.get_by_role("option", name=title).click()
 
