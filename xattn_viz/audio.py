@@ -115,15 +115,17 @@ def _decode(file: BinaryIO, max_seconds: float) -> Sound:
 def _gather(container: Any, max_seconds: float) -> Sound:
     if not container.streams.audio:
         raise AudioError("The file holds no sound.")
-    pieces, count, problems = [np.zeros(0, np.float32)], 0, list[Exception]()
+    # Memory that is never written to is never taken, and one long sound does not lie there twice.
+    samples, count, problems = np.empty(int(max_seconds * RATE), np.float32), 0, list[Exception]()
     for piece in _resampled(_frames(container, problems)):
-        count += len(piece)
-        if count > max_seconds * RATE:
+        if count + len(piece) > len(samples):
             raise AudioError(f"The sound lasts longer than {_duration(max_seconds)}: cut it into parts.")
-        pieces.append(piece)
-    samples = np.concatenate(pieces)
-    if not len(samples):
+        samples[count : count + len(piece)] = piece
+        count += len(piece)
+    if not count:
         raise AudioError(f"The file holds no sound that can be decoded: {_KNOWN}.")
+    samples.resize(count, refcheck=False)
+    samples.flags.writeable = False
     _check(samples)
     stated, found = (container.duration or 0) / 1e6, len(samples) / RATE  # FFmpeg counts microseconds
     if problems or found < 0.98 * stated - 0.2:  # codecs fill their last frame, and some durations are estimates
@@ -179,7 +181,7 @@ def _as_frames(mono: NDArray[np.float32], rate: int) -> Iterator[Any]:
 
 
 def _check(samples: NDArray[np.float32]) -> None:
-    peak = float(np.abs(samples).max(initial=0.0))  # NaN where there is one
+    peak = float(np.maximum(samples.max(initial=0.0), -samples.min(initial=0.0)))  # NaN where there is one
     if not np.isfinite(peak):
         raise AudioError("The sound holds samples that are no numbers (NaN or infinity), so it is damaged.")
     if peak > _LOUDEST:
