@@ -79,7 +79,8 @@ def from_samples(samples: NDArray[Any], rate: int = RATE) -> Sound:
     if not isinstance(rate, int | np.integer) or not 1_000 <= rate <= 768_000:
         raise AudioError(f"A sound has between 1,000 and 768,000 samples a second: got {rate!r}.")
     scale = 1.0 if array.dtype.kind == "f" else float(np.iinfo(array.dtype).max) + 1
-    mono = (array.astype(np.float32) / np.float32(scale)).reshape(len(array), -1).mean(axis=1, dtype=np.float32)
+    channels = (array if array.ndim == 2 else array[:, None]).astype(np.float32) / np.float32(scale)
+    mono = channels.mean(axis=1)
     _check(mono)
     return Sound(mono if rate == RATE else np.concatenate([mono[:0], *_resampled(_as_frames(mono, int(rate)))]))
 
