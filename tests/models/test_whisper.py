@@ -66,7 +66,7 @@ class Peer:
             self.values(samples),
             decoder_input_ids=begin_ids,
             do_sample=False,
-            max_length=64,
+            max_length=40,
             return_dict_in_generate=True,
             **settings,
         )

@@ -97,7 +97,7 @@ def _whisper(tokenizer: Tokenizer) -> Any:
         decoder_attention_heads=4,
         encoder_ffn_dim=48,
         decoder_ffn_dim=40,
-        max_target_positions=64,
+        max_target_positions=160,
         suppress_tokens=None,
         begin_suppress_tokens=None,
         **ids,
@@ -114,6 +114,6 @@ def _moonshine(tokenizer: Tokenizer) -> Any:
         decoder_num_hidden_layers=2,
         encoder_num_attention_heads=4,
         decoder_num_attention_heads=4,
-        max_position_embeddings=64,
+        max_position_embeddings=160,
         **ids,
     )

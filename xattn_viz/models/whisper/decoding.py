@@ -19,6 +19,7 @@ from xattn_viz.trace import Alternative, Step
 
 ALTERNATIVES = 5
 DETECT = "detect"
+_LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for half a minute
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,14 @@ def _configuration(model: Any, frame: Frame, settings: Settings, limit: int, *, 
 
 
 def length_limit(model: Any, settings: Settings, begin: int) -> int:
-    """How long an output may get, its start token and the `begin` ones included: as asked for, else all positions."""
-    most = positions(model)
-    return min(1 + begin + settings.max_new_tokens, most) if settings.max_new_tokens else most
+    """How long an output may get, its start token and the `begin` ones included.
+
+    As asked for, else as the checkpoint says, else all positions that the decoder has.
+    """
+    most, own = positions(model), model.generation_config.max_length
+    if settings.max_new_tokens is not None:
+        return min(1 + begin + settings.max_new_tokens, most)
+    return most if own in (None, _LIBRARY_DEFAULT) else min(max(int(own), 2 + begin), most)
 
 
 def positions(model: Any) -> int:

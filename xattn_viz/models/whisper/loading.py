@@ -83,7 +83,7 @@ def _load_transformers(folder: Path, name: str, commit: str | None) -> WhisperAd
         raise ModelError(f"{name} has no weights that can be read: neither model.safetensors nor model.bin.")
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # the hub's client has errors of its own for wrong types
         raise ModelError(f"{name} cannot be loaded: its config.json is damaged or of an unknown kind.") from error
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{name} is a {config.model_type} model, and neither Whisper nor Moonshine.")
@@ -108,9 +108,12 @@ def _load_transformers(folder: Path, name: str, commit: str | None) -> WhisperAd
 
 
 def _tokenizer(folder: Path, name: str) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if not path.is_file() and not (folder / "vocab.json").is_file():  # without either, the library makes an empty one
+        raise ModelError(f"{name} has no tokenizer.json.")
     try:
-        if (folder / "tokenizer.json").is_file():
-            return Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if path.is_file():
+            return Tokenizer.from_file(str(path))
         made: Tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
     except Exception as error:  # tokenizers raise bare Exceptions on damaged files
         raise ModelError(f"{name} cannot be loaded: its tokenizer is missing or damaged ({_line(error)}).") from error

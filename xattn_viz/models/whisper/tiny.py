@@ -38,7 +38,7 @@ def tiny() -> WhisperAdapter:
         decoder_attention_heads=4,
         encoder_ffn_dim=48,
         decoder_ffn_dim=48,
-        max_target_positions=64,
+        max_target_positions=128,
         decoder_start_token_id=start,
         eos_token_id=end,
         pad_token_id=end,

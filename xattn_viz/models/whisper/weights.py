@@ -44,6 +44,8 @@ def build(stored: CTranslate2Model, config: Mapping[str, Any], token_ids: Mappin
     """
     if stored.layout != "WhisperSpec":
         raise FormatError(f"It holds a {stored.layout}, and no Whisper.")
+    if missing := {"<|startoftranscript|>", "<|endoftext|>"} - token_ids.keys():
+        raise FormatError(f"Its tokenizer has no {min(missing)}.")
     variables = stored.variables
     if int(variables.get("decoder/activation", np.array(_GELU))) != _GELU:
         raise FormatError("Its activation is not GELU, as Whisper's is.")
