@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
-from transformers.generation import LogitsProcessor
 
-from xattn_viz.models.base import OnStep, report
+from xattn_viz.models.base import OnStep
+from xattn_viz.models.whisper.processors import Steps, Suppress
 from xattn_viz.models.whisper.settings import Settings
 from xattn_viz.models.whisper.text import UNSPACED, Text
 from xattn_viz.trace import Alternative, Step
@@ -45,22 +45,6 @@ class Written:
 
     ids: list[int]
     log_prob: float | None = None
-
-
-class _Steps(LogitsProcessor):  # type: ignore[misc]
-    """Tells the caller of each step; changes no score."""
-
-    def __init__(
-        self, on_step: OnStep | None, on_written: Callable[[Sequence[int]], object] | None, begin: int, limit: int
-    ) -> None:
-        self.on_step, self.on_written, self.begin, self.limit = on_step, on_written, begin, limit
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        done = input_ids.shape[1] - self.begin
-        report(self.on_step, done, self.limit - self.begin)
-        if self.on_written is not None and done:
-            self.on_written(input_ids[0, 1:].tolist())
-        return scores
 
 
 def frame(model: Any, text: Text, settings: Settings, language: str | None) -> Frame:
@@ -104,13 +88,14 @@ def generate(
     it, which would encode again and hide the prompt.
     """
     limit = length_limit(model, settings, len(begin))
-    wanted = _configuration(model, frame, settings, limit, given=len(begin) > len(frame.prompt))
+    wanted = _configuration(model, frame, settings, limit)
+    rules = Suppress(model.generation_config, 1 + len(begin), given=len(begin) > len(frame.prompt))
     found = GenerationMixin.generate(
         model,
         encoder_outputs=type(encoded)(last_hidden_state=encoded.last_hidden_state),  # it expands it in place
         decoder_input_ids=torch.tensor([[frame.start, *begin]], device=model.device),
         generation_config=wanted,
-        logits_processor=LogitsProcessorList([_Steps(on_step, on_written, 1 + len(begin), limit)]),
+        logits_processor=LogitsProcessorList([Steps(on_step, on_written, 1 + len(begin), limit), rules]),
     )
     outputs = [_trimmed(ids, frame.end, len(begin)) for ids in found.sequences[:, 1:].tolist()]
     if settings.num_beams == 1:
@@ -124,7 +109,7 @@ def generate(
     ]
 
 
-def _configuration(model: Any, frame: Frame, settings: Settings, limit: int, *, given: bool) -> GenerationConfig:
+def _configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> GenerationConfig:
     """The checkpoint's own generation settings with this run's beams and length; nothing is sampled."""
     wanted = copy.deepcopy(model.generation_config)
     wanted.update(
@@ -139,11 +124,11 @@ def _configuration(model: Any, frame: Frame, settings: Settings, limit: int, *, 
         decoder_start_token_id=frame.start,
         eos_token_id=frame.end,
         forced_decoder_ids=None,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
         return_dict_in_generate=True,
         output_scores=settings.num_beams > 1,
     )
-    if given:  # what may not come first may come behind a beginning
-        wanted.begin_suppress_tokens = None
     return wanted
 
 
