@@ -48,7 +48,11 @@ class Recipes:
         made = type(ours)._from_config(copy.deepcopy(ours.config), attn_implementation=attention)
         made.load_state_dict(ours.state_dict())
         made.generation_config = copy.deepcopy(ours.generation_config)
-        made.generation_config.no_timestamps_token_id = 50362
+        made.generation_config.update(
+            no_timestamps_token_id=50362,
+            suppress_tokens=list(self.adapter.model.never),
+            begin_suppress_tokens=list(self.adapter.model.never_first),
+        )
         return made.eval()
 
     def ways(self) -> dict[str, Callable[[], object]]:

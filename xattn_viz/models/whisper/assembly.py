@@ -39,7 +39,11 @@ def assemble(
         options = (*_languages(text), *options)
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
     identity = Identity(name, commit, digest, str(model.dtype).removeprefix("torch."), model.device.type, notes)
-    made = Model(_probe(name, model, ears), text, identity, _samples_per_frame(model, ears), multilingual)
+    never, never_first = tuple(own.suppress_tokens or ()), tuple(own.begin_suppress_tokens or ())
+    # Ours from here on (`Suppress`). A setting that is None for one call would be filled in from here again.
+    own.suppress_tokens = own.begin_suppress_tokens = own.forced_decoder_ids = None
+    runner, samples = _probe(name, model, ears), _samples_per_frame(model, ears)
+    made = Model(runner, text, identity, samples, multilingual, never, never_first)
     heads = [(int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ()]
     return WhisperAdapter(replace(known, options=options), made, ears, heads)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
+from transformers.generation import LogitsProcessor
 
-from xattn_viz.models.base import OnStep
-from xattn_viz.models.whisper.processors import Steps, Suppress
 from xattn_viz.models.whisper.settings import Settings
 from xattn_viz.models.whisper.text import UNSPACED, Text
 from xattn_viz.trace import Alternative, Step
@@ -78,8 +77,7 @@ def generate(
     frame: Frame,
     begin: Sequence[int],
     settings: Settings,
-    on_step: OnStep | None,
-    on_written: Callable[[Sequence[int]], object] | None = None,
+    processors: Sequence[LogitsProcessor],
 ) -> list[Written]:
     """The outputs that the search kept, best first.
 
@@ -89,13 +87,12 @@ def generate(
     """
     limit = length_limit(model, settings, len(begin))
     wanted = _configuration(model, frame, settings, limit)
-    rules = Suppress(model.generation_config, 1 + len(begin), given=len(begin) > len(frame.prompt))
     found = GenerationMixin.generate(
         model,
         encoder_outputs=type(encoded)(last_hidden_state=encoded.last_hidden_state),  # it expands it in place
         decoder_input_ids=torch.tensor([[frame.start, *begin]], device=model.device),
         generation_config=wanted,
-        logits_processor=LogitsProcessorList([Steps(on_step, on_written, 1 + len(begin), limit), rules]),
+        logits_processor=LogitsProcessorList(processors),
     )
     outputs = [_trimmed(ids, frame.end, len(begin)) for ids in found.sequences[:, 1:].tolist()]
     if settings.num_beams == 1:
@@ -123,9 +120,6 @@ def _configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> 
         top_p=None,
         decoder_start_token_id=frame.start,
         eos_token_id=frame.end,
-        forced_decoder_ids=None,
-        suppress_tokens=None,
-        begin_suppress_tokens=None,
         return_dict_in_generate=True,
         output_scores=settings.num_beams > 1,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from torch import Tensor
 from transformers.generation import LogitsProcessor
@@ -20,6 +19,7 @@ class Steps(LogitsProcessor):  # type: ignore[misc]
         self.on_step, self.on_written, self.begin, self.limit = on_step, on_written, begin, limit
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores `[beam, id]` as they are; `input_ids` `[beam, step]` is what is written."""
         done = input_ids.shape[1] - self.begin
         report(self.on_step, done, self.limit - self.begin)
         if self.on_written is not None and done:
@@ -33,11 +33,11 @@ class Suppress(LogitsProcessor):  # type: ignore[misc]
     transformers' own two do the same by searching the whole vocabulary at each step, a sixth of Whisper tiny's time.
     """
 
-    def __init__(self, own: Any, begin: int, *, given: bool) -> None:
-        self.always, self.first = list(own.suppress_tokens or ()), list(own.begin_suppress_tokens or ())
-        self.begin = None if given else begin  # what may not come first may come behind a beginning
+    def __init__(self, always: Sequence[int], first: Sequence[int], begin: int) -> None:
+        self.always, self.first, self.begin = list(always), list(first), begin
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores `[beam, id]` with those tokens at -inf."""
         scores = scores.clone()
         scores[:, self.always] = float("-inf")
         if input_ids.shape[1] == self.begin:

@@ -20,6 +20,7 @@ from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit, steps
+from xattn_viz.models.whisper.processors import Steps, Suppress
 from xattn_viz.models.whisper.replay import Runner, attention_maps, pooled_axis, projections, stacked
 from xattn_viz.models.whisper.settings import Identity, Settings, provenance
 from xattn_viz.models.whisper.sound import Heard, cropped
@@ -33,13 +34,18 @@ _NO_SPEECH_TOKENS = ("<|nospeech|>", "<|nocaptions|>")
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model with its tokenizer: how it runs, which one it is, how many samples a frame of its encoder is."""
+    """A loaded model with its tokenizer: how it runs, which one it is, how many samples a frame of its encoder is.
+
+    `never` are ids that the checkpoint rules out, `never_first` those that must not come first.
+    """
 
     runner: Runner
     text: Text
     identity: Identity
     samples_per_frame: int
     multilingual: bool
+    never: tuple[int, ...]
+    never_first: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,15 @@ class Run:
         on_written: Callable[[Sequence[int]], object] | None = None,
     ) -> list[Written]:
         """The outputs that the search kept, best first; see `decoding.generate`."""
-        with self.model.runner.watch(self.settings):
-            return generate(
-                self.model.runner.model, self.encoded, self.frame, begin, self.settings, on_step, on_written
-            )
+        model = self.model
+        # What may not come first may come behind a beginning.
+        first = () if len(begin) > len(self.frame.prompt) else model.never_first
+        processors = [
+            Steps(on_step, on_written, 1 + len(begin), length_limit(model.runner.model, self.settings, len(begin))),
+            Suppress(model.never, first, 1 + len(begin)),
+        ]
+        with model.runner.watch(self.settings):
+            return generate(model.runner.model, self.encoded, self.frame, begin, self.settings, processors)
 
     def partial(self, ids: Sequence[int], forced: int) -> Trace:
         """The trace of an output that is still written."""
