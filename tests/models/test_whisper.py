@@ -269,7 +269,7 @@ def test_special_tokens_that_someone_types_are_text(folders: Any) -> None:
 
 
 def test_partial_traces_show_the_first_rows(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xattn_viz.models.whisper.adapter.PARTIAL_SECONDS", 0)
+    monkeypatch.setattr("xattn_viz.models.base.PARTIAL_SECONDS", 0)
     adapter, seen = load(folders("english")), list[Any]()
     whole = adapter.trace(SOUND, on_partial=seen.append)
     assert seen

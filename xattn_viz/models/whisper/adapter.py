@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from xattn_viz.maps import MapKind
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnStep
+from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.gate import turn
+from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text
 from xattn_viz.models.whisper.decoding import positions
 from xattn_viz.models.whisper.run import Model, Run
 from xattn_viz.models.whisper.settings import Settings, check
 from xattn_viz.models.whisper.sound import Ears, Heard, first, read, windows
 from xattn_viz.trace import Trace
-
-#: The least time between two calls of `on_partial`.
-PARTIAL_SECONDS = 0.25
 
 
 class WhisperAdapter(Adapter):
@@ -46,7 +43,7 @@ class WhisperAdapter(Adapter):
         ablate: Sequence[Head] = (),
         keep_projections: bool = False,
         on_step: OnStep | None = None,
-        on_partial: Callable[[Trace], object] | None = None,
+        on_partial: OnPartial | None = None,
         **options: Any,
     ) -> Trace:
         """Run the model on one window and return its maps; see `Adapter.trace`.
@@ -76,16 +73,7 @@ class WhisperAdapter(Adapter):
         for window in windows(sound):
             with_offset = {"offset": window.offset, **settings}
             trace = self.trace(window.samples, **with_offset)
-            notes = [*window.notes, *trace.provenance["notes"]]
-            yield Trace(
-                trace.maps,
-                trace.input,
-                trace.output,
-                trace.steps,
-                trace.hypotheses,
-                trace.offset,
-                {**trace.provenance, "notes": notes},
-            )
+            yield trace.with_notes(*window.notes)
 
     def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
         """Only the output: generation with nothing recorded, no probabilities."""
@@ -127,20 +115,23 @@ class WhisperAdapter(Adapter):
         heard: Heard,
         settings: Settings,
         on_step: OnStep | None,
-        on_partial: Callable[[Trace], object] | None,
+        on_partial: OnPartial | None,
     ) -> Trace:
         run = Run.start(self.model, settings, heard)
         begin, is_whole = self._begin(run)
         if is_whole:
             return run.trace(self.model.text.output(begin), len(begin))
-        outputs = run.generate(begin, on_step, _partials(run, len(begin), on_partial))
-        return run.finish(outputs, len(begin))
+        partials = Partials(on_partial)
+        show = None if on_partial is None else lambda ids: partials.show(lambda: run.partial(ids, len(begin)))
+        return run.finish(run.generate(begin, on_step, show), len(begin))
 
     def _begin(self, run: Run) -> tuple[list[int], bool]:
         """The ids that the output begins with, and whether they are all of it."""
         settings, frame = run.settings, run.frame
         if isinstance(settings.prefix, tuple):
             begin, is_whole = list(settings.prefix), settings.prefix[-1] == frame.end
+            if begin == list(frame.prompt[: len(begin)]):  # the rest of what every output begins with
+                begin = list(frame.prompt)
         else:
             begin, is_whole = list(frame.prompt), settings.target is not None
             if (given := settings.target if is_whole else settings.prefix) is not None:
@@ -155,35 +146,3 @@ class WhisperAdapter(Adapter):
             name = "target" if settings.target is not None else "prefix"
             raise InputError(f"The {name} has {len(begin):,} tokens; at most {most - (not is_whole):,} have a place.")
         return begin, is_whole
-
-
-def _partials(
-    run: Run, forced: int, on_partial: Callable[[Trace], object] | None
-) -> Callable[[Sequence[int]], object] | None:
-    """What shows the trace so far from time to time, and never for longer than the model wrote in between."""
-    if on_partial is None:
-        return None
-    due = time.monotonic() + PARTIAL_SECONDS
-
-    def show(ids: Sequence[int]) -> None:
-        nonlocal due
-        begin = time.monotonic()
-        if begin < due:
-            return
-        trace = run.partial(ids, forced)
-        notes = [*trace.provenance["notes"], "The model had not finished writing."]
-        on_partial(
-            Trace(
-                trace.maps,
-                trace.input,
-                trace.output,
-                trace.steps,
-                (),
-                trace.offset,
-                {**trace.provenance, "notes": notes},
-            )
-        )
-        end = time.monotonic()
-        due = end + max(PARTIAL_SECONDS, end - begin)
-
-    return show
