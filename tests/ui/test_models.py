@@ -108,3 +108,14 @@ def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypat
     assert not field.proto.set_value
     app.selectbox(key="direction").select("firefox-pt-en").run()
     assert app.text_input(key="text").proto.set_value  # it brings a text of its own
+
+
+def test_a_model_that_hears_gets_no_text_to_open_as_a_file() -> None:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    app.text_input(key="text").set_value("/etc/hostname")
+    app.selectbox(key="direction").select(models.OTHER).run()
+    app.text_input(key="other").set_value("./whisper-tiny-en").run()
+    assert not app.exception
+    assert len(app.error) == 1
+    with pytest.raises(ModelError, match="does not read text"):
+        models.load("whisper-tiny-en", lambda *_, **__: None)

@@ -18,6 +18,8 @@ from typing import Any, cast
 from xattn_viz import models
 from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, OnProgress
 
+# Text encoder-decoders are recognised by less than the others, so they are asked last.
+_LAST = "seq2seq"
 _NOT_FAMILIES = {"base", "formats", "gate", "memory", "partial", "registry", "rerun", "segments"}
 
 #: Set by who serves the app to others: only folders inside this one are then loaded.
@@ -34,10 +36,10 @@ _guard = threading.Lock()
 @cache
 def families() -> dict[str, Family]:
     """The model families by name, found by the files of this folder."""
-    names = sorted(module.name for module in pkgutil.iter_modules(models.__path__))
+    names = (module.name for module in pkgutil.iter_modules(models.__path__))
     return {
         name: cast(Family, importlib.import_module(f"{models.__name__}.{name}"))
-        for name in names
+        for name in sorted(names, key=lambda name: (name == _LAST, name))
         if name not in _NOT_FAMILIES
     }
 

@@ -131,6 +131,9 @@ def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
     allowed = name in st.session_state.get("weights_allowed", ())
     before = options_of(name)
     model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))
+    if model.card.input_kind != "text":
+        # It would take what is typed for the name of a file.
+        raise ModelError(f"{model.card.title} does not read text: this page is for models that do.")
     # A folder's card carries the folder's full path, which is also what the trace says of its model.
     _loaded_cards().update({name: model.card, model.card.name: model.card})
     return model, options_of(name) != before

@@ -1,0 +1,145 @@
+"""Words in time: planted words are found where they are; OpenAI's method agrees with transformers on real speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers.generation import GenerateEncoderDecoderOutput
+
+from xattn_viz.analysis.pauses import loud_frames
+from xattn_viz.analysis.timing import align, spoken_spans, timed_words
+from xattn_viz.audio import frame_times
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.models import registry
+from xattn_viz.models.whisper.adapter import WhisperAdapter
+from xattn_viz.trace import Step, Trace
+
+CLIPS = Path(__file__).parents[2] / "xattn_viz" / "examples" / "clips"
+TEXT = "One two-three, four."
+TOKENS = [("<p>", (0, 0)), ("One", (0, 3)), (" two", (3, 7)), ("-three", (7, 13)), (",", (13, 14)), (" four", (14, 19))]
+TOKENS += [(".", (19, 20)), ("<end>", (20, 20))]
+# The frame at which each token begins, and behind them the end.
+BEGINS = [0, 5, 20, 35, 52, 55, 70, 84, 90]
+
+
+def planted(*, padding: int = 10, offset: float = 0.0, sound: NDArray[np.float32] | None = None) -> Trace:
+    """A trace whose second layer's heads look at each token's own frames; the first layer looks one word late."""
+    generator = np.random.default_rng(0)
+    n, frames = len(TOKENS), BEGINS[-1] + padding
+    weights = generator.uniform(0, 0.002, (2, 2, n, frames)).astype(np.float32)
+    for row in range(n):
+        weights[1, :, row, BEGINS[row] : BEGINS[row + 1]] += 1
+        late = min(row + 1, n - 1)
+        weights[0, :, row, BEGINS[late] : BEGINS[late + 1]] += 1
+    weights /= weights.sum(-1, keepdims=True)
+    special = (True, *[False] * (n - 2), True)
+    queries = Axis("text", labels=tuple(t for t, _ in TOKENS), spans=tuple(s for _, s in TOKENS), special=special)
+    keys = Axis("audio", times=frame_times(frames, 0.02, offset), special=tuple(i >= BEGINS[-1] for i in range(frames)))
+    steps = tuple(
+        Step(piece, i, float(np.log(0.5 if piece == "-three" else 1.0))) for i, (piece, _) in enumerate(TOKENS)
+    )
+    shown = np.ones((80, 2 * frames), np.float32) if sound is None else sound
+    return Trace((AttentionMaps(weights, queries, keys, "cross", (0, 1)),), shown, TEXT, steps, offset=offset)
+
+
+@pytest.mark.parametrize("method", ["openai", "shares"])
+def test_planted_words_are_found(method: Any) -> None:
+    words = timed_words(planted(offset=30.0), [(1, 0), (1, 1)], method=method)
+    assert [word.text for word in words] == ["One", "two-three,", "four."]
+    assert [word.rows for word in words] == [(1, 1), (2, 4), (5, 6)]
+    # The way begins at the first frame, so the first word does too; one frame for the noise of the others.
+    expected = [(30.0, 30.4), (30.4, 31.1), (31.1, 31.68)]
+    np.testing.assert_allclose([(word.start, word.end) for word in words], expected, atol=0.021)
+    assert [word.confidence for word in words] == pytest.approx([1, 0.5 ** (1 / 3), 1])
+
+
+def test_heads_are_chosen_by_hand_or_by_the_method() -> None:
+    trace = planted()
+    early = timed_words(trace, [(1, 0)], method="openai")
+    late = timed_words(trace, [(0, 0), (0, 1)], method="openai")
+    assert [word.start for word in late] != [word.start for word in early]
+    with pytest.raises(ValueError, match="no layer 2"):
+        timed_words(trace, [(2, 0)])
+    with pytest.raises(ValueError, match="no head 2"):
+        timed_words(trace, [(1, 2)])
+    with pytest.raises(ValueError, match="at least one head"):
+        timed_words(trace, [])
+
+
+def test_pauses_belong_to_no_word() -> None:
+    mel = np.full((80, 200), -1.0, np.float32)
+    for start, end in ((5, 15), (25, 50), (56, 80)):
+        mel[:, 2 * start : 2 * end] = 1.0
+    trace = planted(sound=mel)
+    assert np.flatnonzero(np.diff(loud_frames(trace).astype(int))).tolist() == [4, 14, 24, 49, 55, 79]
+    words = timed_words(trace, [(1, 0), (1, 1)])
+    np.testing.assert_allclose(
+        [(word.start, word.end) for word in words], [(0.1, 0.3), (0.5, 1.0), (1.12, 1.6)], atol=1e-9
+    )
+    samples = np.repeat(mel[0] + 1, 160)  # the same pauses in samples
+    np.testing.assert_array_equal(loud_frames(planted(sound=samples)), loud_frames(trace))
+
+
+def test_the_way_is_a_way_through_the_map() -> None:
+    path = align(planted().cross, [(1, 0)])
+    assert path.first_row == 1
+    assert (path.rows[0], path.rows[-1]) == (1, 7)
+    assert (path.frames[0], path.frames[-1]) == (0, BEGINS[-1] - 1)
+    assert path.scores.shape == (7, BEGINS[-1])
+    assert (np.diff(path.rows) >= 0).all()
+    assert (np.diff(path.frames) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        ("Front, center.", ["Front,", "center."]),
+        ("“Well” (he said) — no…", ["“Well”", "(he", "said)", "—", "no…"]),
+        ("ill-disposed don't 3.5", ["ill-disposed", "don't", "3.5"]),
+        ("我喜欢，东京。", ["我", "喜", "欢，", "东", "京。"]),
+        ("「東京」です", ["「東", "京」", "で", "す"]),
+    ],
+)
+def test_words_are_parted_as_they_are_written(text: str, words: list[str]) -> None:
+    found = spoken_spans(text)
+    assert [text[start:end] for start, end in found] == words
+
+
+def test_a_map_without_sound_or_text_is_refused() -> None:
+    text = Axis("text", labels=("a", "b"))
+    maps = AttentionMaps(np.full((1, 1, 2, 2), 0.5, np.float32), text, text, "cross", (0,))
+    with pytest.raises(ValueError, match="frames of sound"):
+        timed_words(Trace((maps,), "a b", "a b"))
+    silent = Axis("text", labels=("<end>",), special=(True,))
+    sound = Axis("audio", times=frame_times(2, 0.02))
+    nothing = AttentionMaps(np.full((1, 1, 1, 2), 0.5, np.float32), silent, sound, "cross", (0,))
+    assert timed_words(Trace((nothing,), np.ones((80, 4), np.float32), "")) == ()
+    with pytest.raises(ValueError, match="no text"):
+        align(nothing)
+
+
+@pytest.mark.parametrize("clip", ["amiable", "muted", "forward", "dashwood"])
+def test_openais_method_agrees_with_transformers_to_a_frame(clip: str) -> None:
+    adapter = registry.load("whisper-tiny-en")
+    assert isinstance(adapter, WhisperAdapter)
+    maps = adapter.trace(CLIPS / f"{clip}.ogg", crop=True).cross
+    # Both see the same rows, from the first token of the text on, brought to a sum of 1 over the same frames.
+    weights = maps.weights[:, :, 1:] / maps.weights[:, :, 1:].sum(-1, keepdims=True)
+    rows = AttentionMaps(weights, maps.queries.take(range(1, len(maps.queries))), maps.keys, "cross", maps.layers)
+    count = weights.shape[2]
+    ours = align(rows, adapter.alignment_heads, method="openai").starts(count)[:-1] * 0.02
+    generated = GenerateEncoderDecoderOutput(
+        sequences=torch.zeros(1, count),
+        cross_attentions=[[torch.tensor(layer[None, :, row : row + 1]) for layer in weights] for row in range(count)],
+    )
+    found = adapter.model.runner.model._extract_token_timestamps(generated, adapter.alignment_heads, num_input_ids=0)
+    theirs = found[0, :count].numpy()
+    assert len(np.unique(ours)) > count / 2
+    np.testing.assert_allclose(ours, theirs, atol=0.0201)

@@ -1,0 +1,193 @@
+"""Words in time: when each word was spoken, read off the cross-attention of a speech recogniser.
+
+Two methods, both by dynamic time warping through how much the heads point at a frame in each row:
+
+- "openai" (`openai/whisper`, `timing.py`): z-scores over the rows, of the heads that the checkpoint names; a word lasts
+  until the next one begins.
+- "shares": each frame's weights as shares of the rows, of all heads but those of the lowest quarter of layers; pauses
+  around a word do not belong to it. Chosen on one set of sentences with known times and better on another
+  (docs/speech.md).
+
+The times are readings of attention, not measurements of sound; that page says how far they are off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import regex
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from xattn_viz.analysis.dtw import dtw
+from xattn_viz.analysis.pauses import loud_frames
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.tokens import Span, word_spans
+from xattn_viz.trace import Trace
+
+#: A (layer, head), both from 0.
+Head = tuple[int, int]
+Method = Literal["shares", "openai"]
+#: Frames that the median is taken over: 0.14 s of Whisper's 0.02 s.
+MEDIAN_FRAMES = 7
+# Written without spaces, so that words are found by Unicode's rules.
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}]")
+_SPEAKABLE = regex.compile(r"[\p{L}\p{N}]")
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """A word with the punctuation at it, its `start` and `end` in seconds of the whole, and where it was read.
+
+    `span` is the characters in the output, `rows` the first and last row of the cross map; `confidence` is the
+    geometric mean of its tokens' probabilities, from 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+    span: Span
+    rows: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The way of the alignment: `rows` and `frames` `[step]`, both never falling, positions in the cross map.
+
+    `scores` `[row, frame]` is what it was found in, from the row `first_row` of the map on: the higher, the more the
+    heads point there.
+    """
+
+    rows: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    first_row: int
+
+    def starts(self, count: int) -> NDArray[np.int64]:
+        """The frame at which each of `count` rows begins, and behind them the end, `[row + 1]`.
+
+        Rows outside the text begin at its edges.
+        """
+        firsts = np.flatnonzero(np.diff(self.rows, prepend=-1))
+        starts = np.full(count + 1, self.frames[-1] + 1)
+        starts[: self.first_row] = self.frames[0]
+        starts[self.rows[firsts]] = self.frames[firsts]
+        return starts
+
+
+def timed_words(
+    trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares"
+) -> tuple[TimedWord, ...]:
+    """The words of a trace in time. `heads` are those to listen to, each (layer, head); None for the method's own.
+
+    Raises ValueError where the trace has no cross map over sound, or a head is not there.
+    """
+    maps = trace.cross
+    _check(maps)
+    text = _text_rows(maps)
+    if not len(text):
+        return ()
+    starts = align(maps, heads, method=method).starts(len(maps.queries))
+    loud = loud_frames(trace) if method == "shares" else None
+    edges = np.array([start for start, _ in maps.keys.times or ()] + [(maps.keys.times or ())[-1][1]])
+    spans, words = maps.queries.spans or (), list[TimedWord]()
+    for span in spoken_spans(trace.output):
+        rows = [int(row) for row in text if spans[row][0] < span[1] and spans[row][1] > span[0]]
+        if not rows:
+            continue
+        first, last = starts[rows[0]], starts[rows[-1] + 1]
+        if loud is not None and len(inside := np.flatnonzero(loud[first:last])):
+            first, last = first + inside[0], first + inside[-1] + 1
+        chances = [trace.steps[row].log_prob for row in rows] if trace.steps else [0.0]
+        said = trace.output[span[0] : span[1]]
+        confidence = float(np.exp(np.mean(chances)))
+        words.append(TimedWord(said, float(edges[first]), float(edges[last]), confidence, span, (rows[0], rows[-1])))
+    return tuple(words)
+
+
+def align(maps: AttentionMaps, heads: Sequence[Head] | None = None, *, method: Method = "shares") -> Path:
+    """The way through a cross map over sound, from the first token of the text to the end token behind it.
+
+    Frames of padding take no part. Raises ValueError as `timed_words` does, and where there is no text.
+    """
+    _check(maps)
+    text, own = _text_rows(maps), np.flatnonzero(~maps.keys.is_special)
+    if not len(text) or not len(own):
+        raise ValueError("This map holds no text or no sound to align.")
+    weights = _chosen(maps, heads, method)[:, :, own].astype(np.float32)
+    scores = saliency(weights, method)[text[0] : text[-1] + 2]  # the row behind the text predicts its end
+    rows, frames = dtw(-scores)
+    return Path(rows + text[0], own[frames], scores, int(text[0]))
+
+
+def saliency(weights: NDArray[np.float32], method: Method) -> NDArray[np.float32]:
+    """How much heads point at a frame in each row, `[head, row, frame]` to `[row, frame]`.
+
+    Rows are brought to a sum of 1, compared over the rows, smoothed by a median over the frames, averaged over heads.
+    """
+    weights = _divided(weights, weights.sum(axis=-1, keepdims=True))
+    if method == "openai":
+        compared = _divided(weights - weights.mean(axis=1, keepdims=True), weights.std(axis=1, keepdims=True))
+    else:
+        compared = _divided(weights, weights.sum(axis=1, keepdims=True))
+    mean: NDArray[np.float32] = _median(compared, MEDIAN_FRAMES).mean(axis=0)
+    return mean
+
+
+def spoken_spans(text: str) -> list[Span]:
+    """The words of a text with the punctuation at them, as (start, end) in characters.
+
+    White space parts them, and Unicode's word boundaries in scripts that write none.
+    """
+    spans: list[Span] = []
+    for chunk in regex.finditer(r"\S+", text):
+        parts = word_spans(chunk.group()) if _UNSPACED.search(chunk.group()) else [(0, len(chunk.group()))]
+        for start, end in parts:
+            start, end = start + chunk.start(), end + chunk.start()
+            before = spans[-1] if spans and spans[-1][1] == start else None
+            # A mark belongs to the word before it, an opening one to the word behind.
+            if before and not (_SPEAKABLE.search(text, start, end) and _SPEAKABLE.search(text, *before)):
+                spans[-1] = (before[0], end)
+            else:
+                spans.append((start, end))
+    return spans
+
+
+def _check(maps: AttentionMaps) -> None:
+    if maps.kind != "cross" or maps.keys.kind != "audio" or not maps.keys.times:
+        raise ValueError("Words have times only in a cross map whose keys are frames of sound.")
+
+
+def _text_rows(maps: AttentionMaps) -> NDArray[np.int64]:
+    """The rows from the first token of the text to the last; special tokens before and behind are none."""
+    own = np.flatnonzero(~maps.queries.is_special)
+    return np.arange(own[0], own[-1] + 1) if len(own) else own
+
+
+def _chosen(maps: AttentionMaps, heads: Sequence[Head] | None, method: Method) -> NDArray[np.float32]:
+    """The weights of the heads, `[head, query, key]`."""
+    if heads is None:
+        lowest = len(maps.layers) // 4 if method == "shares" else 0
+        return maps.weights[lowest:].reshape(-1, *maps.weights.shape[2:])
+    if not len(heads):
+        raise ValueError("Choose at least one head to listen to.")
+    return np.stack([maps.head(layer, head) for layer, head in heads])
+
+
+def _divided(values: NDArray[np.float32], by: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`values / by`, and 0 where `by` is 0: a head that is switched off."""
+    return np.divide(values, by, out=np.zeros_like(values), where=by > 0)
+
+
+def _median(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """The running median over the frames, mirrored at both ends, `[head, row, frame]`."""
+    half = width // 2
+    if scores.shape[-1] <= half:
+        return scores
+    padded = np.pad(scores, ((0, 0), (0, 0), (half, half)), mode="reflect")
+    middle: NDArray[np.float32] = np.median(sliding_window_view(padded, width, axis=-1), axis=-1)
+    return middle.astype(np.float32)

@@ -1,0 +1,198 @@
+"""One run on one window: the encoder's work, done once, from which an output is generated and the trace of any is made.
+
+A partial output, the chosen one and one that was given all become a trace in the same way: by a teacher-forced pass.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xattn_viz.audio import RATE, frame_times
+from xattn_viz.axis import Axis
+from xattn_viz.maps import AttentionMaps
+from xattn_viz.models.base import OnStep
+from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit, steps
+from xattn_viz.models.whisper.processors import Steps, Suppress
+from xattn_viz.models.whisper.replay import Runner, attention_maps, pooled_axis, projections, stacked
+from xattn_viz.models.whisper.settings import Identity, Settings, provenance
+from xattn_viz.models.whisper.sound import Heard, cropped
+from xattn_viz.models.whisper.text import Text, Tokens
+from xattn_viz.trace import Hypothesis, Trace
+
+#: Above these OpenAI's own transcription distrusts an output (`openai/whisper`, `transcribe.py`).
+NO_SPEECH, REPETITION = 0.6, 2.4
+_NO_SPEECH_TOKENS = ("<|nospeech|>", "<|nocaptions|>")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model with its tokenizer: how it runs, which one it is, how many samples a frame of its encoder is.
+
+    `never` are ids that the checkpoint rules out, `never_first` those that must not come first.
+    """
+
+    runner: Runner
+    text: Text
+    identity: Identity
+    samples_per_frame: int
+    multilingual: bool
+    never: tuple[int, ...]
+    never_first: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A window that was heard and encoded, with the run's settings."""
+
+    model: Model
+    settings: Settings
+    heard: Heard
+    encoded: Any
+    frame: Frame
+    #: What the decoder itself said of the language, where it was asked.
+    detected: float | None = None
+    _notes: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def start(cls, model: Model, settings: Settings, heard: Heard) -> Run:
+        """Encode a window, and have the decoder tell the language where that was asked for."""
+        encoded = model.runner.encode(heard.values, settings)
+        language, share = None, None
+        if model.multilingual:
+            language = str(settings.options["language"])
+            if language == DETECT:
+                start = frame(model.runner.model, model.text, settings, None).start
+                with model.runner.watch(settings):
+                    language, share = detect(model.runner.model, encoded, start, model.text.languages())
+        return cls(
+            model,
+            settings,
+            heard,
+            encoded,
+            frame(model.runner.model, model.text, settings, language),
+            share,
+            heard.notes,
+        )
+
+    def generate(
+        self,
+        begin: Sequence[int],
+        on_step: OnStep | None = None,
+        on_written: Callable[[Sequence[int]], object] | None = None,
+    ) -> list[Written]:
+        """The outputs that the search kept, best first; see `decoding.generate`."""
+        model = self.model
+        # What may not come first may come behind a beginning.
+        first = () if len(begin) > len(self.frame.prompt) else model.never_first
+        processors = [
+            Steps(on_step, on_written, 1 + len(begin), length_limit(model.runner.model, self.settings, len(begin))),
+            Suppress(model.never, first, 1 + len(begin)),
+        ]
+        with model.runner.watch(self.settings):
+            return generate(model.runner.model, self.encoded, self.frame, begin, self.settings, processors)
+
+    def partial(self, ids: Sequence[int], forced: int) -> Trace:
+        """The trace of an output that is still written."""
+        plain = replace(self, settings=replace(self.settings, keep_projections=False))
+        return plain.trace(self.model.text.output(ids), forced)
+
+    def finish(self, outputs: Sequence[Written], begin: int) -> Trace:
+        """The trace of the output that was asked for, with the others as hypotheses."""
+        others = list(outputs)
+        best = others.pop(self.settings.hypothesis)
+        hypotheses = tuple(Hypothesis(self.model.text.plain(other.ids), other.log_prob or 0.0) for other in others)
+        return self.trace(self.model.text.output(best.ids), begin, hypotheses, self._end_notes(best.ids))
+
+    def trace(
+        self, output: Tokens, forced: int, hypotheses: tuple[Hypothesis, ...] = (), notes: Sequence[str] = ()
+    ) -> Trace:
+        """The trace of an output, of which the first `forced` tokens were given."""
+        seen, logits = self.model.runner.replay(self.encoded, self.frame.start, output.ids, self.settings)
+        written, read = output.axis(), output.read(self.frame.start, self.model.text.piece(self.frame.start)).axis()
+        maps: list[AttentionMaps] = []
+        for kind in self.settings.kinds:
+            if kind == "encoder":
+                maps.append(self._encoder_maps)
+                continue
+            keys = self._frames if kind == "cross" else read
+            made = attention_maps(kind, stacked(seen[kind]), written, keys, read, self.settings)
+            if self.settings.keep_projections:
+                made = replace(made, projections=projections(seen[kind]))
+            maps.append(made)
+        silence = self._no_speech(logits)
+        more = [*self._notes, *notes, *self._quiet_notes(silence)]
+        return Trace(
+            tuple(maps),
+            self._shown,
+            output.text,
+            steps(logits, output.ids, self.model.text, forced),
+            hypotheses,
+            self.settings.offset,
+            provenance(self.model.identity, self.settings, self._decoding(silence), self._shown, more),
+        )
+
+    @property
+    def _shown(self) -> NDArray[np.float32]:
+        return cropped(self.heard) if self.settings.crop else self.heard.shown
+
+    @cached_property
+    def _frames(self) -> Axis:
+        """The encoder's frames in seconds of the whole; those that hold nothing but padding are special."""
+        count = self.encoded.last_hidden_state.shape[1]
+        seconds = self.model.samples_per_frame / RATE
+        special = None
+        if self.heard.frames is not None:
+            own = -(-self.heard.frames * count // self.heard.values.shape[1])
+            special = tuple(i >= own for i in range(count))
+        return Axis("audio", times=frame_times(count, seconds, self.settings.offset), special=special)
+
+    @cached_property
+    def _encoder_maps(self) -> AttentionMaps:
+        weights = self.model.runner.encoder_weights(self.heard.values, len(self._frames), self.settings)
+        axis = pooled_axis(self._frames)
+        return attention_maps("encoder", weights, axis, axis, None, self.settings)
+
+    def _no_speech(self, logits: Tensor) -> float | None:
+        """The probability, in the decoder's own words, that nobody speaks; None for a model that has no word for it."""
+        token = next((i for name in _NO_SPEECH_TOKENS if (i := self.model.text.special.get(name)) is not None), None)
+        return None if token is None else float(logits[0].float().softmax(-1)[token])
+
+    def _quiet_notes(self, silence: float | None) -> list[str]:
+        if silence is None or silence <= NO_SPEECH:
+            return []
+        return [f"The model itself gives a probability of {silence:.2f} that nobody speaks here."]
+
+    def _end_notes(self, output: Sequence[int]) -> list[str]:
+        """Notes where the output did not end by itself, or repeats itself in a loop."""
+        notes = []
+        if output[-1] != self.frame.end:
+            notes.append(f"The model was stopped after {len(output)} tokens, before it ended by itself.")
+        text = self.model.text.plain(output).encode()
+        ratio = len(text) / len(zlib.compress(text))
+        if ratio > REPETITION:
+            notes.append(
+                f"The text repeats itself: it can be packed {ratio:.1f} times smaller, as loops of Whisper can."
+            )
+        return notes
+
+    def _decoding(self, silence: float | None) -> dict[str, Any]:
+        said: dict[str, Any] = {"no_speech_probability": silence, "language": self.frame.language}
+        if self.detected is not None:
+            said["language_probability"] = self.detected
+        if self.settings.target is not None:
+            return {"method": "none: the target was given", **said}
+        model = self.model.runner.model
+        return {
+            "method": "greedy" if self.settings.num_beams == 1 else "beam search",
+            "max_length": length_limit(model, self.settings, 0),
+            "length_penalty": model.generation_config.length_penalty,
+            **said,
+        }

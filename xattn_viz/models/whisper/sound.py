@@ -1,0 +1,147 @@
+"""Sound on its way into a model: read, cut into windows at quiet moments, turned into what the encoder takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import WhisperFeatureExtractor
+
+from xattn_viz import audio
+from xattn_viz.audio import RATE, AudioError, Sound
+from xattn_viz.models.base import InputError
+
+#: The longest stretch that is heard at once, in seconds: Whisper's window.
+WINDOW = 30
+#: Frames of the log-mel spectrogram a second (a hop of 160 samples).
+MEL_RATE = 100
+_SEARCHED = 10.0  # seconds before the end of a window in which a quiet moment is looked for
+_QUIET = 0.2  # seconds that it should last
+#: Seconds; with less, Moonshine's convolutions have nothing left.
+SHORTEST = 0.1
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a sound: its samples, where it begins in seconds of the whole, and notes for people."""
+
+    samples: NDArray[np.float32]
+    offset: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a model hears of a window.
+
+    `shown` is for people and enough to hear it again: a log-mel spectrogram `[mel, frame]`, or samples `[sample]`;
+    `values` go into the encoder; `frames` of the log-mel hold sound, those behind are padding (None: no padding).
+    """
+
+    shown: NDArray[np.float32]
+    values: NDArray[np.float32]
+    frames: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read(source: Any) -> Sound:
+    """A sound from a path, the bytes of a file, samples `[sample]` at 16 kHz, or a `Sound`.
+
+    Raises InputError for what is none, and for a sound too short to be heard.
+    """
+    try:
+        sound = _read(source)
+    except AudioError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(f"{source!s:.200} cannot be read: {error.strerror or error}.") from error
+    if sound.seconds < SHORTEST:
+        raise InputError(f"The sound lasts {sound.seconds:.2f} s: at least {SHORTEST} s are needed.")
+    return sound
+
+
+def _read(source: Any) -> Sound:
+    if isinstance(source, Sound):
+        return source
+    if isinstance(source, str | Path | bytes):
+        return audio.read(source)
+    if isinstance(source, np.ndarray) and source.ndim == 1:
+        return audio.from_samples(source)
+    raise AudioError(f"Give a sound file, its bytes, or samples [sample] at 16 kHz: got {_kind(source)}.")
+
+
+def windows(sound: Sound) -> Iterator[Window]:
+    """The stretches of at most `WINDOW` seconds, cut at the quietest moment of their last seconds."""
+    samples, start = sound.samples, 0
+    while start < len(samples):
+        end = len(samples)
+        if end - start > WINDOW * RATE:
+            end = _quietest(samples, start + int((WINDOW - _SEARCHED) * RATE), start + WINDOW * RATE)
+        yield Window(samples[start:end], start / RATE, () if start else sound.notes)
+        start = end
+
+
+def first(sound: Sound) -> Window:
+    """The beginning of a sound, as much as is heard at once; a note says what was left out."""
+    if sound.seconds <= WINDOW:
+        return Window(sound.samples, 0.0, sound.notes)
+    note = f"Only the first {WINDOW} of {sound.seconds:.1f} seconds were heard."
+    return Window(sound.samples[: WINDOW * RATE], 0.0, (*sound.notes, note))
+
+
+class Ears:
+    """From samples to what an encoder takes: a log-mel spectrogram of 30 s (Whisper), or the samples (Moonshine)."""
+
+    def __init__(self, mels: int | None) -> None:
+        """`mels` is how many bands the encoder reads; None for one that reads samples."""
+        self.mels = mels
+        self._extract = None if mels is None else WhisperFeatureExtractor(feature_size=mels)
+
+    def hear(self, window: Window) -> Heard:
+        """What the model hears of samples."""
+        if self._extract is None:
+            return Heard(window.samples, window.samples, None, window.notes)
+        made = self._extract(window.samples, sampling_rate=RATE, return_tensors="np")
+        return self._heard(made["input_features"][0].astype(np.float32), window.notes)
+
+    def again(self, shown: NDArray[Any]) -> Heard:
+        """What was heard of a `Heard.shown`. Raises InputError for an array that is none."""
+        if self.mels is None:
+            return self.hear(Window(read(shown).samples))
+        most = WINDOW * MEL_RATE
+        if shown.ndim != 2 or shown.shape[0] != self.mels or not 1 <= shown.shape[1] <= most:
+            raise InputError(
+                f"A log-mel spectrogram of this model is [mel, frame] with {self.mels} mels and at most {most} frames: "
+                f"got {shown.shape}."
+            )
+        if shown.dtype.kind != "f" or not np.isfinite(shown).all():
+            raise InputError("A log-mel spectrogram holds finite floats.")
+        values = np.full((self.mels, most), shown.min(), np.float32)
+        values[:, : shown.shape[1]] = shown
+        return self._heard(values, ())
+
+    def _heard(self, values: NDArray[np.float32], notes: tuple[str, ...]) -> Heard:
+        """Frames at the end that lie at the floor in every band are padding or digital silence."""
+        loud = np.flatnonzero((values > values.min()).any(axis=0))
+        return Heard(values, values, int(loud[-1]) + 1 if len(loud) else values.shape[1], notes)
+
+
+def cropped(heard: Heard) -> NDArray[np.float32]:
+    """A log-mel without its padding but for one frame, from which `Ears.again` knows the rest."""
+    assert heard.frames is not None  # noqa: S101 - only a log-mel has padding
+    return heard.shown[:, : heard.frames + 1]
+
+
+def _quietest(samples: NDArray[np.float32], start: int, end: int) -> int:
+    """The middle of the quietest `_QUIET` seconds between two samples."""
+    span = int(_QUIET * RATE)
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples[start:end], dtype=np.float64))])
+    return start + int(np.argmin(energy[span:] - energy[:-span])) + span // 2
+
+
+def _kind(source: Any) -> str:
+    return f"an array of shape {source.shape}" if isinstance(source, np.ndarray) else type(source).__name__
