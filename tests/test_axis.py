@@ -99,3 +99,8 @@ def test_what_is_taken_in_order_keeps_which_neighbours_share_a_word(axis: Axis, 
 def test_groups_list_every_position_once_in_order(axis: Axis) -> None:
     assert [position for group in axis.word_groups() for position in group] == list(range(len(axis)))
     assert "".join(axis.to_words().labels or ()) == "".join(axis.labels or ())
+
+
+def test_a_word_is_not_named_for_the_space_before_it() -> None:
+    words = Axis("text", labels=("a", " ", "b", "c", " "), words=(0, 1, 1, 1, 2)).to_words()
+    assert words.labels == ("a", "bc", " ")

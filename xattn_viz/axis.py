@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -94,7 +94,7 @@ class Axis:
         first, last = [g[0] for g in groups], [g[-1] for g in groups]
         return Axis(
             self.kind,
-            labels=self.labels and tuple("".join(self.labels[i] for i in g) for g in groups),
+            labels=self.labels and tuple(_word_name([self.labels[i] for i in g]) for g in groups),
             spans=self.spans and tuple((self.spans[a][0], self.spans[b][1]) for a, b in zip(first, last, strict=True)),
             words=tuple(range(len(groups))),
             special=self.special and tuple(all(self.special[i] for i in g) for g in groups),
@@ -109,6 +109,11 @@ class Axis:
         for position, word in enumerate(self.words):
             groups[word].append(position)
         return groups
+
+
+def _word_name(labels: Sequence[str]) -> str:
+    """A word takes the mark of the space before it along, but not into its name."""
+    return "".join(label for label in labels if not label.isspace()) or "".join(labels)
 
 
 _PER_POSITION = ("labels", "spans", "words", "special", "times")

@@ -62,8 +62,7 @@ export function groups(axis, units) {
     }
   }
   if (units === "sentences" && axis.sentences) numbered(found);
-  // A word takes the mark of the space before it along, but not into its name.
-  if (units === "words") for (const word of found) word.label = word.text.trim() || word.label;
+  if (units === "words") for (const word of found) word.label = wordName(axis, word);
   return found;
 }
 
@@ -75,6 +74,17 @@ export function groups(axis, units) {
  */
 export function written(axis, position) {
   return axis.blanks[position] ?? axis.labels[position];
+}
+
+/**
+ * A word takes the mark of the space before it along, but not into its name.
+ *
+ * @param {Axis} axis
+ * @param {Group} word
+ */
+function wordName(axis, word) {
+  const labels = word.positions.map((position) => axis.labels[position]);
+  return labels.filter((label) => !/^␣+$/u.test(label)).join("") || word.label;
 }
 
 /**
