@@ -203,7 +203,7 @@ def test_what_has_no_cross_attention_is_refused_with_a_reason(tmp_path: Path) ->
     )
     transformers.WhisperForConditionalGeneration(whisper).save_pretrained(tmp_path / "whisper")
     with pytest.raises(ModelError, match="whisper model, which does not turn text into text"):
-        registry.load(tmp_path / "whisper")
+        registry.families()["seq2seq"].load(str(tmp_path / "whisper"))  # the family that hears takes it otherwise
 
 
 def test_damaged_folders_are_named(good: Path, tmp_path: Path) -> None:
