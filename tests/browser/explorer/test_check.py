@@ -67,7 +67,8 @@ def test_a_cell_between_words_shows_its_largest_pieces(explorer: Explorer) -> No
     total = float(explorer.maps.to_words().weights[1, 2, row, column])
     said = explorer.page.locator(".xv-check p").inner_text()
     assert abs(float(said.split("= ")[1].split(".  ")[0].split(". ")[0]) - total) < 0.0001
-    assert said.startswith("Between words: (")
+    pieces = len(rows[row]) * len(columns[column])
+    assert said.startswith("Between words: (" if pieces <= 12 else f"Between words: the sum of {pieces} weights")
 
 
 def test_a_mean_has_no_arithmetic_of_its_own(explorer: Explorer) -> None:
