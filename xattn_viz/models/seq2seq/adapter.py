@@ -14,7 +14,6 @@ from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text, sentences
 from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.languages import language_id, prompt
-from xattn_viz.models.seq2seq.limits import decoder_positions
 from xattn_viz.models.seq2seq.provenance import Identity
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.run import Model, Run
@@ -62,7 +61,6 @@ class Seq2SeqAdapter(Adapter):
             self.card,
             self.model.size,
             self.runner.native,
-            self._vocabulary(),
             options,
             target=target,
             prefix=prefix,
@@ -105,7 +103,7 @@ class Seq2SeqAdapter(Adapter):
         marian = not self._two_sided
         language = settings.options.get("source_language") if self._two_sided else None
         start = prompt(settings.options, marian=marian)
-        return read_source(self.text, text, self.runner.model.config, prompt=start, language=language)
+        return read_source(self.text, text, self.model.size.source, prompt=start, language=language)
 
     def _target_language(self, settings: Settings) -> str | None:
         return settings.options.get("target_language") if self._two_sided else None
@@ -116,12 +114,9 @@ class Seq2SeqAdapter(Adapter):
         labels = self.text.target("a", language=language).ids if code is not None else ()
         return Frame.of(self.runner.model, code, labels)
 
-    def _vocabulary(self) -> int:
-        return int(self.runner.model.config.get_text_config(decoder=True).vocab_size)
-
     def _given(self, settings: Settings, frame: Frame) -> tuple[Tokens | None, Sequence[int]]:
         """The whole output where it is given, else the ids that it begins with."""
-        positions = decoder_positions(self.runner.model)
+        positions = self.model.size.output
         prefix = settings.prefix
         if settings.target is not None:
             whole = self._framed(settings.target, "target", settings, frame)

@@ -15,7 +15,7 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.seq2seq import CARDS, card
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.seq2seq.languages import options_of
-from xattn_viz.models.seq2seq.limits import set_limits
+from xattn_viz.models.seq2seq.limits import decoder_positions, encoder_positions, set_limits
 from xattn_viz.models.seq2seq.provenance import Identity
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.settings import Size
@@ -71,7 +71,8 @@ def _probe(name: str, model: Any) -> tuple[Runner, Size]:
                     layers[kind], heads[kind] = len(found), found[0].shape[1]
     if "cross" not in layers:
         raise ModelError(f"{name} has no cross-attention that can be shown: its decoder merges it or hides it.")
-    return runner, Size(layers, heads)
+    vocabulary = int(model.config.get_text_config(decoder=True).vocab_size)
+    return runner, Size(layers, heads, vocabulary, encoder_positions(model.config), decoder_positions(model.config))
 
 
 def _heads(module: Any) -> int:

@@ -14,7 +14,6 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.frame import Frame
-from xattn_viz.models.seq2seq.limits import length_limit
 from xattn_viz.models.seq2seq.settings import Settings
 
 OnWritten = Callable[[Sequence[int]], object]
@@ -66,16 +65,16 @@ def generate(
     frame: Frame,
     given: Sequence[int],
     settings: Settings,
+    limit: int,
     on_step: OnStep | None = None,
     on_written: OnWritten | None = None,
 ) -> list[Written]:
     """The outputs that the search kept, best first.
 
     `source` `[1, key]` are the ids read, `encoded` what the encoder made of them, `given` ids that the output begins
-    with. `on_written` hears before each step what is written: of several beams, the likeliest that goes on. Everything
+    with; with its start token it gets at most `limit` long. `on_written` hears before each step what is written: of several beams, the likeliest that goes on. Everything
     else is as the checkpoint's generation settings say.
     """
-    limit = length_limit(model, settings, len(given))
     wanted = configuration(model, frame, settings, limit)
     found = model.generate(
         source,

@@ -28,14 +28,14 @@ def encoder_positions(config: Any) -> int:
     return min(int(own), MAX_TOKENS) if isinstance(own, int) and own > 0 else MAX_TOKENS
 
 
-def length_limit(model: Any, settings: Settings, given: int) -> int:
+def length_limit(model: Any, size: Size, settings: Settings, given: int) -> int:
     """How long an output may get, its start token and the `given` ones included.
 
     As asked for, else as the checkpoint says; never more than the decoder has positions.
     """
     new = settings.max_new_tokens
     limit = model.generation_config.max_length if new is None else 1 + new
-    return min(int(limit) + given, decoder_positions(model))
+    return min(int(limit) + given, size.output)
 
 
 def set_limits(generation_config: Any) -> None:
@@ -53,9 +53,9 @@ def set_limits(generation_config: Any) -> None:
     own.max_new_tokens = own.min_new_tokens = None
 
 
-def decoder_positions(model: Any) -> int:
+def decoder_positions(config: Any) -> int:
     """How many tokens the decoder can read; a bound of our own where it has no positions to run out of."""
-    positions = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    positions = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
     return min(positions or MOST_TOKENS, MOST_TOKENS)
 
 

@@ -95,8 +95,9 @@ def bare(piece: str) -> str:
 
 def _common(beginning: str, text: str) -> int:
     """How many characters two texts begin with in common; a character that is not complete does not count."""
-    if not text.startswith(beginning):
-        beginning = beginning.rstrip(_BROKEN)
+    if text.startswith(beginning):
+        return len(beginning)
+    beginning = beginning.rstrip(_BROKEN)
     pairs = zip(beginning, text, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

@@ -68,9 +68,11 @@ class Run:
         on_written: Callable[[Sequence[int]], object] | None = None,
     ) -> list[Written]:
         """The outputs that the search kept, best first; see `decoding.generate`."""
+        model = self.model.runner.model
+        limit = length_limit(model, self.model.size, self.settings, len(begin))
         with self.model.runner.watch(self.settings):
             return generate(
-                self.model.runner.model, self.ids, self.encoded, self.frame, begin, self.settings, on_step, on_written
+                model, self.ids, self.encoded, self.frame, begin, self.settings, limit, on_step, on_written
             )
 
     def partial(self, ids: Sequence[int], begin: int) -> Trace:
@@ -128,7 +130,7 @@ class Run:
     def _end_note(self, output: Sequence[int], begin: int) -> list[str]:
         """A note where the output did not end by itself; some checkpoints force an end at the limit."""
         model = self.model.runner.model
-        limit = length_limit(model, self.settings, begin)
+        limit = length_limit(model, self.model.size, self.settings, begin)
         cut = model.generation_config.forced_eos_token_id is not None and len(output) + 1 >= limit
         if output[-1] in self.frame.ends and not cut:
             return []
@@ -141,7 +143,7 @@ class Run:
         own = model.generation_config
         return {
             "method": "greedy" if self.settings.num_beams == 1 else "beam search",
-            "max_length": length_limit(model, self.settings, 0),
+            "max_length": length_limit(model, self.model.size, self.settings, 0),
             "length_penalty": own.length_penalty,
             "no_repeat_ngram_size": own.no_repeat_ngram_size,
             "min_length": own.min_length,

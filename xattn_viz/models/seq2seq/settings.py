@@ -13,10 +13,16 @@ from xattn_viz.models.segments import check_prefix
 
 @dataclass(frozen=True)
 class Size:
-    """How many layers a model has of each kind of map, and how many heads in each of them."""
+    """How many layers a model has of each kind of map, and how many heads in each of them.
+
+    `vocabulary` is how many ids it chooses among, `source` and `output` how many tokens it can read and write.
+    """
 
     layers: Mapping[MapKind, int]
     heads: Mapping[MapKind, int]
+    vocabulary: int
+    source: int
+    output: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,6 @@ def check(
     card: ModelCard,
     size: Size,
     native: bool,
-    vocabulary: int,
     options: Mapping[str, Any],
     *,
     target: str | None,
@@ -57,10 +62,10 @@ def check(
 ) -> Settings:
     """The settings, or ModelError with one sentence about what this model cannot do.
 
-    `native` says that the model runs with the library's own attention, which neither ablates nor hands out q and k;
-    `vocabulary` is how many tokens it can write. A prefix that holds no token ids raises InputError.
+    `native` says that the model runs with the library's own attention, which neither ablates nor hands out q and k.
+    A prefix that holds no token ids raises InputError.
     """
-    begin = check_prefix(prefix, vocabulary)
+    begin = check_prefix(prefix, size.vocabulary)
     if target is not None and begin:
         raise ModelError("Give a target or a prefix, not both: a target is the whole output.")
     if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):

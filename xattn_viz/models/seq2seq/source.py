@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from xattn_viz.models.base import InputError
-from xattn_viz.models.seq2seq.limits import encoder_positions
 from xattn_viz.models.seq2seq.text import Text
 from xattn_viz.models.seq2seq.tokens import Tokens
 
 
 def read_source(
-    text: Text, typed: str, config: Any, *, prompt: str, language: str | None
+    text: Text, typed: str, limit: int, *, prompt: str, language: str | None
 ) -> tuple[Tokens, tuple[str, ...]]:
-    """The tokens of a text, and a note for people where more than the model's positions would have to be read.
+    """The tokens of a text, and a note for people where more than `limit` tokens would have to be read.
 
     The text is cut with them, at the end of a word where there is one, so that tracing what is left gives the same
     tokens again. Raises InputError for text that leaves no tokens.
     """
-    limit = encoder_positions(config)
     tokens = text.source(typed, prompt=prompt, language=language)
     whole = count = _own(tokens)
     most = limit - (len(tokens.ids) - count)
