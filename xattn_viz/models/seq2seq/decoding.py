@@ -72,8 +72,9 @@ def generate(
     """The outputs that the search kept, best first.
 
     `source` `[1, key]` are the ids read, `encoded` what the encoder made of them, `given` ids that the output begins
-    with; with its start token it gets at most `limit` long. `on_written` hears before each step what is written: of several beams, the likeliest that goes on. Everything
-    else is as the checkpoint's generation settings say.
+    with; behind its start token it gets at most to a length of `limit`. `on_written` hears before each step what is
+    written: of several beams, the likeliest that goes on. Everything else is as the checkpoint's generation settings
+    say.
     """
     wanted = configuration(model, frame, settings, limit)
     found = model.generate(

@@ -71,9 +71,7 @@ class Run:
         model = self.model.runner.model
         limit = length_limit(model, self.model.size, self.settings, len(begin))
         with self.model.runner.watch(self.settings):
-            return generate(
-                model, self.ids, self.encoded, self.frame, begin, self.settings, limit, on_step, on_written
-            )
+            return generate(model, self.ids, self.encoded, self.frame, begin, self.settings, limit, on_step, on_written)
 
     def partial(self, ids: Sequence[int], begin: int) -> Trace:
         """The trace of an output that is still written; the first `begin` of its ids were given."""
