@@ -143,6 +143,23 @@ def test_rows_of_the_forced_pass_are_those_of_the_beam(architecture: str) -> Non
     torch.testing.assert_close(seen.layers("cross")[-1].weights[0], gathered, atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.parametrize("architecture", ["marian", "t5", "bart"])
+def test_the_rows_of_a_generation_make_one_map(architecture: str) -> None:
+    """Recorded step by step they are the rows, queries and keys of one pass over what was written."""
+    ours, inputs = model(architecture, NAME), batch([9])
+    source = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    head: tuple[MapKind, int, int] = ("cross", 1, 1)
+    with recording(sites_of(ours), CROSS, ablate=[head], projections=True, stepwise=True) as steps:
+        written = ours.generate(**source, max_length=12, **{name: getattr(ours.config, name) for name in _IDS})
+    with recording(sites_of(ours), CROSS, ablate=[head], projections=True) as whole:
+        ours(**source, decoder_input_ids=written[:, :-1])
+    for ours_now, expected in zip(steps.layers("cross"), whole.layers("cross"), strict=True):
+        assert ours_now.weights.shape[2] == written.shape[1] - 1 > 1
+        for name in ("weights", "queries", "keys"):
+            torch.testing.assert_close(getattr(ours_now, name), getattr(expected, name), atol=TOLERANCE, rtol=0)
+    assert steps.layers("cross") == []  # what was handed over is not held any longer
+
+
 _IDS = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
 
 

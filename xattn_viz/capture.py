@@ -11,7 +11,7 @@ transformers' own "eager" attention instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from xattn_viz.maps import MapKind
-from xattn_viz.weights import Seen, compact, see
+from xattn_viz.weights import Call, Seen, compact, see
 
 #: The attention implementation to load a model with. With "sdpa" in its name, the library checks that a model's class
 #: supports fused attention; without, such a model would run and be silently wrong.
@@ -39,18 +39,41 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """One call's wishes and what came of them: `seen` holds, for each site, what its module did, in order of calls."""
+    """One call's wishes and what came of them: `seen` holds, for each site, what its module did, in order of calls.
+
+    `calls` holds instead what was handed to it, where the map of a generation is put together from its steps.
+    """
 
     sites: Mapping[nn.Module, Site]
     kinds: Collection[MapKind] = ()
     ablate: Mapping[Site, Collection[int]] = field(default_factory=dict)
     projections: bool = False
     half_above: int | None = None
+    stepwise: bool = False
     seen: dict[Site, list[Seen]] = field(default_factory=dict)
+    calls: dict[Site, list[Call]] = field(default_factory=dict)
 
     def layers(self, kind: MapKind) -> list[Seen]:
-        """What each layer did in the last call, from the first layer on."""
-        return [self.seen[site][-1] for site in sorted(self.seen) if site.kind == kind]
+        """What each layer did from the first layer on: in the last call, or stepwise in all of them together.
+
+        What was handed to it stepwise is given up for that.
+        """
+        steps = [self.look(site, self.calls.pop(site)) for site in sorted(self.calls) if site.kind == kind]
+        return steps or [self.seen[site][-1] for site in sorted(self.seen) if site.kind == kind]
+
+    def keep(self, site: Site, call: Call) -> None:
+        """Keep what was handed to a module or, unless stepwise, look at what it does with it."""
+        if self.stepwise:
+            self.calls.setdefault(site, []).append(call)
+        else:
+            self.seen.setdefault(site, []).append(self.look(site, [call]))
+
+    def look(self, site: Site, calls: Sequence[Call]) -> Seen:
+        """What a module did in these calls, its ablated heads at zero."""
+        seen = see(calls, self.projections)
+        seen.weights[:, list(self.ablate.get(site, ()))] = 0
+        layers = sum(other.kind == site.kind for other in self.sites.values())
+        return replace(seen, weights=compact(seen.weights, layers, self.half_above))
 
 
 _RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
@@ -65,16 +88,18 @@ def recording(
     ablate: Collection[tuple[MapKind, int, int]] = (),
     projections: bool = False,
     half_above: int | None = None,
+    stepwise: bool = False,
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
     The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
-    A kind of map with more weights than `half_above` in all layers together is kept in float16.
+    A kind of map with more weights than `half_above` in all layers together is kept in float16. `stepwise` is for the
+    cross-attention of a generation with a single beam: each step's rows are kept, and make one map in the end.
     """
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections, half_above)
+    made = Recording(sites, tuple(kinds), off, projections, half_above, stepwise)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -126,11 +151,7 @@ def _attend(
     if off:
         output[:, :, off] = 0
     if site.kind in current.kinds:
-        seen = see(module, query, key, attention_mask, settings, current.projections)
-        seen.weights[:, off] = 0
-        layers = sum(other.kind == site.kind for other in current.sites.values())
-        seen = replace(seen, weights=compact(seen.weights, layers, current.half_above))
-        current.seen.setdefault(site, []).append(seen)
+        current.keep(site, Call(module, query, key, attention_mask, settings))
     return output, None
 
 

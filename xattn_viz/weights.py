@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,19 +27,32 @@ class Seen:
     scale: float = 1.0
 
 
-def see(
-    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: Mapping[str, Any], projections: bool
-) -> Seen:
-    """What a module does with `query` and `key` `[batch, head, position, d_k]`, besides its fused attention.
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What transformers hands to an attention module: `query` and `key` `[batch, head, position, d_k]` and the rest."""
 
-    `mask` and `settings` are what transformers hands to an attention implementation.
+    module: nn.Module
+    query: Tensor
+    key: Tensor
+    mask: Tensor | None
+    settings: Mapping[str, Any]
+
+
+def see(calls: Sequence[Call], projections: bool) -> Seen:
+    """What a module did besides its fused attention, in one call or in several that read the same keys.
+
+    Such are the steps of a generation, whose queries come one by one: they make one map, row by row.
     """
-    q, k = query.detach().float(), key.detach().float()
+    last = calls[-1]
+    q, k = torch.cat([call.query for call in calls], 2).detach().float(), last.key.detach().float()
     if k.shape[1] != q.shape[1]:  # grouped queries: several heads share their keys
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
-    scaling = settings.get("scaling")
+    scaling = last.settings.get("scaling")
     scale = q.shape[-1] ** -0.5 if scaling is None else float(scaling)
-    bias = _bias(module, q, k, mask, settings)
+    biases = [_bias(call) for call in calls]
+    bias = biases[0]
+    if len(calls) > 1 and any(some is not None for some in biases):
+        bias = torch.cat([_rows(call, some) for call, some in zip(calls, biases, strict=True)], 2)
     scores = q @ k.transpose(-2, -1) * scale  # [batch, head, query, key]
     scores = scores if bias is None else scores + bias
     # A row with every key masked is 0/0; fused attention gives zeros there.
@@ -49,19 +62,25 @@ def see(
     return Seen(weights.cpu(), q.cpu(), k.cpu(), None if bias is None else bias.cpu(), scale)
 
 
-def _bias(module: nn.Module, q: Tensor, k: Tensor, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor | None:
+def _bias(call: Call) -> Tensor | None:
     """All that is added to the scores, float32: mask, causality and a learnt position bias; None where that is zero."""
-    position_bias = settings.get("position_bias")
+    position_bias, is_causal = call.settings.get("position_bias"), call.settings.get("is_causal")
     bias = None if position_bias is None or not position_bias.any() else position_bias.detach().float()
-    is_causal = settings.get("is_causal")
-    is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    if mask is None and is_causal and q.shape[2] > 1:
-        mask = torch.ones(1, 1, q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+    is_causal = getattr(call.module, "is_causal", True) if is_causal is None else is_causal
+    mask, device, rows = call.mask, call.query.device, call.query.shape[2]
+    if mask is None and is_causal and rows > 1:
+        mask = torch.ones(1, 1, rows, call.key.shape[2], dtype=torch.bool, device=device).tril()
     if mask is None:
         return bias
     if mask.dtype == torch.bool:
-        mask = torch.zeros(mask.shape, device=q.device).masked_fill(~mask, float("-inf"))
+        mask = torch.zeros(mask.shape, device=device).masked_fill(~mask, float("-inf"))
     return mask.float() if bias is None else bias + mask.float()
+
+
+def _rows(call: Call, bias: Tensor | None) -> Tensor:
+    """What is added in one of several calls, `[batch, head, query, key]`."""
+    none = torch.zeros(*call.query.shape[:3], call.key.shape[2], device=call.query.device)
+    return none if bias is None else none + bias
 
 
 def compact(weights: Tensor, layers: int, half_above: int | None) -> Tensor:

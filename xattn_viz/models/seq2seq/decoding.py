@@ -15,6 +15,7 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.settings import Settings
+from xattn_viz.weights import Seen
 
 OnWritten = Callable[[Sequence[int]], object]
 
@@ -50,12 +51,14 @@ class Written:
     """An output as ids behind the start token, `</s>` included.
 
     A search with several beams gives the log-probability of what it chose (what was given or forced counts as certain),
-    one with a single beam the logits `[id]` of each token that it wrote, before the checkpoint's own rules.
+    one with a single beam the logits `[id]` of each token that it wrote, before the checkpoint's own rules. `cross` is
+    what each layer's cross-attention did meanwhile, where that was recorded.
     """
 
     ids: list[int]
     log_prob: float | None = None
     logits: tuple[Tensor, ...] = ()
+    cross: tuple[Seen, ...] = ()
 
 
 def generate(

@@ -47,14 +47,15 @@ class Runner:
             out = encoder(input_ids=source, attention_mask=mask, return_dict=True)
         return out, seen.layers("encoder")
 
-    def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
-        """A block in which the maps of these kinds are recorded and the heads switched off."""
+    def watch(self, settings: Settings, kinds: Sequence[MapKind] = (), *, stepwise: bool = False) -> Any:
+        """A block in which the maps of these kinds are recorded (`capture.recording`) and the heads switched off."""
         return recording(
             self.sites,
             kinds,
             ablate=settings.ablate,
             projections=settings.keep_projections,
             half_above=HALF_ABOVE,
+            stepwise=stepwise,
         )
 
     def replay(

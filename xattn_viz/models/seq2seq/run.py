@@ -5,7 +5,7 @@ A partial output, the chosen one and one that was given all become a trace in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.seq2seq.decoding import Written, generate
 from xattn_viz.models.seq2seq.frame import Frame
@@ -26,6 +26,7 @@ from xattn_viz.models.seq2seq.settings import Settings, Size
 from xattn_viz.models.seq2seq.text import Text
 from xattn_viz.models.seq2seq.tokens import Tokens
 from xattn_viz.trace import Hypothesis, Trace
+from xattn_viz.weights import Seen
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,25 @@ class Run:
         on_step: OnStep | None = None,
         on_written: Callable[[Sequence[int]], object] | None = None,
     ) -> list[Written]:
-        """The outputs that the search kept, best first; see `decoding.generate`."""
-        model = self.model.runner.model
-        limit = length_limit(model, self.model.size, self.settings, len(begin))
-        with self.model.runner.watch(self.settings):
-            return generate(model, self.ids, self.encoded, self.frame, begin, self.settings, limit, on_step, on_written)
+        """The outputs that the search kept, best first; see `decoding.generate`.
+
+        A single beam's cross-attention is recorded meanwhile: its rows are those that a pass over the output would
+        compute anew. The rows of several beams are not those of the one chosen, and a beginning's logits are not known.
+        """
+        runner, settings = self.model.runner, self.settings
+        limit = length_limit(runner.model, self.model.size, settings, len(begin))
+        once = not runner.native and settings.num_beams == 1 and not begin and runner.model.generation_config.use_cache
+        kinds: tuple[MapKind, ...] = (
+            ("cross",) if once and "cross" in settings.kinds and "decoder" not in settings.kinds else ()
+        )
+        with runner.watch(settings, kinds, stepwise=True) as seen:
+            found = generate(
+                runner.model, self.ids, self.encoded, self.frame, begin, settings, limit, on_step, on_written
+            )
+        if not kinds:
+            return found
+        check_maps(settings.kinds, self.model.size, len(self.source.ids), len(found[0].ids))
+        return [replace(found[0], cross=tuple(seen.layers("cross")))]
 
     def partial(self, ids: Sequence[int], begin: int) -> Trace:
         """The trace of an output that is still written; the first `begin` of its ids were given."""
@@ -84,17 +99,23 @@ class Run:
         best = others.pop(self.settings.hypothesis)
         texts = (self.model.text.plain(other.ids) for other in others)
         hypotheses = tuple(Hypothesis(text, other.log_prob or 0.0) for text, other in zip(texts, others, strict=True))
-        trace = self.trace(self.model.text.output(best.ids), self._forced(begin), best.logits)
+        trace = self.trace(self.model.text.output(best.ids), self._forced(begin), best.logits, list(best.cross))
         return replace(trace, hypotheses=hypotheses).with_notes(*self._end_note(best.ids, begin))
 
-    def trace(self, output: Tokens, forced: int, logits: Sequence[Tensor] = ()) -> Trace:
+    def trace(
+        self, output: Tokens, forced: int, logits: Sequence[Tensor] = (), cross: list[Seen] | None = None
+    ) -> Trace:
         """The trace of an output, of which the first `forced` tokens were given.
 
-        `logits`, each `[id]`, are those of its last tokens, where they are known.
+        `logits`, each `[id]`, are those of its last tokens, where they are known, and `cross` is what was recorded
+        while all of it was written.
         """
         check_maps(self.settings.kinds, self.model.size, len(self.source.ids), len(output.ids))
         scored = len(output.ids) - len(logits)
-        seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)
+        seen: dict[MapKind, list[Seen]] = {"cross": cross or []}
+        first: Iterable[Tensor] = ()
+        if not cross:
+            seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)
         written, read, source = output.axis(), self._read(output), self.source.axis()
         maps: list[AttentionMaps] = []
         for kind in self.settings.kinds:
