@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.ui import controls, explorer, live, outputs, page, panels, session
+from xattn_viz.ui import controls, explorer, kind, live, outputs, page, panels, session
 
-page.begin()
+page.begin(kind.TEXT)
 request = controls.request()
 line = st.empty()
 traces = session.traces(request, line)
 if traces and not live.goes_on():
-    best = outputs.sentence_of(traces)
+    best = outputs.segment_of(traces)
     trace = session.output_of(request, best, st.session_state.output, line)
     beside = best if trace is not best and st.session_state.output.beside else None
 if live.goes_on():

@@ -1,4 +1,4 @@
-"""What the address says: model, options, text, sentence, output. The explorer's script writes the rest by itself."""
+"""What the address says: model, options, text or sound, segment, output. The explorer's script writes the rest."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from streamlit.components.v2.types import ComponentRenderer
 #: A longer text stays out of the address: browsers and chat programs cut long ones.
 LONGEST_TEXT = 1000
 
+# Which sentence of a text or window of a sound, from 1.
+_SEGMENTS = ("sentence", "window")
 _OUTPUT = ("hypothesis", "target", "prefix", "beside")
-_PAGE = ("model", "text", "whole", "sentence", *_OUTPUT)
+_PAGE = ("model", "text", "whole", "sound", *_SEGMENTS, *_OUTPUT)
 # Written by the explorer's script (state.js). They speak of the trace that was shown, so another one drops them.
 _TRACE = ("head", "row", "map", "pinned")
 # Before the name of an option of the model, so that none can be mistaken for something else.
@@ -32,21 +34,23 @@ export default function ({ setTriggerValue }) {
 
 @dataclass(frozen=True)
 class Request:
-    """What the visitor asked for: a model, a text, whole or in sentences, and options other than the model's defaults.
+    """What the visitor asked for: a model, a text or a sound, and options other than the model's defaults.
 
-    `select` is what to show of it at first; it does not make it another request.
+    A text is traced `whole` or in sentences; a sound is meant by its name (`ui/sounds.py`). `select` is what to show of
+    it at first; it does not make it another request.
     """
 
     model: str
-    text: str
+    text: str = ""
     whole: bool = False
     options: tuple[tuple[str, str | bool], ...] = ()
     select: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    sound: str = ""
 
 
 @dataclass(frozen=True)
 class Output:
-    """Which output of a sentence to show: the model's best, another hypothesis of its search, or one of the visitor's.
+    """Which output of a segment to show: the model's best, another hypothesis of its search, or one of the visitor's.
 
     `target` is a whole output, `prefix` the token ids that one begins with. `beside` says that it stands beside the
     model's best; it does not make it another output.
@@ -68,14 +72,21 @@ class Output:
         return {name: value for name, value in said.items() if value}
 
 
-def read(defaults: Mapping[str, Request], is_model: Callable[[str], bool]) -> Request:
-    """The request that the address holds; without a text, the default of its model, or the first one of all.
+def read(
+    defaults: Mapping[str, Request], is_model: Callable[[str], bool], is_sound: Callable[[str], bool] | None = None
+) -> Request:
+    """The request that the address holds; without a text or sound, the default of its model, or the first one of all.
 
-    `is_model` says which names without a default may be models.
+    `is_model` says which names without a default may be models, `is_sound` which sounds there are, on a page for them.
     """
     said = st.query_params
     first = next(iter(defaults.values()))
-    name, text = said.get("model", ""), said.get("text", "")
+    name, text, sound = (said.get(part, "") for part in ("model", "text", "sound"))
+    if is_sound is not None:
+        known = name in defaults or is_model(name)
+        default = defaults.get(name, first)
+        wanted = sound if is_sound(sound) else default.sound
+        return Request(name if known else first.model, options=_options(said), select=default.select, sound=wanted)
     if name not in defaults and is_model(name):
         return Request(name, text if text.strip() else first.text, said.get("whole") == "true", _options(said))
     default = defaults.get(name, first)
@@ -85,13 +96,19 @@ def read(defaults: Mapping[str, Request], is_model: Callable[[str], bool]) -> Re
     return Request(default.model, text, said.get("whole") == "true", _options(said), default.select)
 
 
-def read_sentence() -> int:
-    """Which sentence of the text the address names, from 1."""
-    return _number(st.query_params.get("sentence", ""), 3) or 1
+def says_something() -> bool:
+    """Whether the address names a model, a text or a sound."""
+    return any(name in st.query_params for name in ("model", "text", "sound"))
+
+
+def read_segment() -> int:
+    """Which sentence of the text, or window of the sound, the address names, from 1."""
+    said = st.query_params
+    return next((number for name in _SEGMENTS if (number := _number(said.get(name, ""), 3))), 1)
 
 
 def read_output() -> Output:
-    """Which output of the sentence the address names."""
+    """Which output of the segment the address names."""
     said = st.query_params
     prefix = [_number(part, 7) for part in said.get("prefix", "").split(".")]
     return Output(
@@ -102,7 +119,7 @@ def read_output() -> Output:
     )
 
 
-def write(request: Request, sentence: int = 1, output: Output | None = None, *, same_head: bool = True) -> None:
+def write(request: Request, segment: int = 1, output: Output | None = None, *, same_head: bool = True) -> None:
     """Make the address say the request, and what to show of it where that is not what was shown before."""
     dropped = {*_PAGE, "row"} if same_head else {*_PAGE, *_TRACE}
     kept = {
@@ -110,13 +127,11 @@ def write(request: Request, sentence: int = 1, output: Output | None = None, *, 
     }
     said = {"model": request.model}
     said |= {_OPTION + name: value if isinstance(value, str) else str(value).lower() for name, value in request.options}
-    if len(request.text) < LONGEST_TEXT:
-        said["text"] = request.text
-        if request.whole:
-            said["whole"] = "true"
-        if sentence > 1:
-            said["sentence"] = str(sentence)
-        said |= _said(output or Output())
+    if request.sound:
+        said |= {"sound": request.sound} | _within("window", segment, output)
+    elif len(request.text) < LONGEST_TEXT:
+        said |= {"text": request.text} | ({"whole": "true"} if request.whole else {})
+        said |= _within("sentence", segment, output)
     if not same_head:
         said |= request.select
     st.query_params.from_dict({**kept, **said})
@@ -132,6 +147,10 @@ def _options(said: Mapping[str, str]) -> tuple[tuple[str, str | bool], ...]:
     switches: dict[str, str | bool] = {"true": True, "false": False}
     named = {name.removeprefix(_OPTION): value for name, value in said.items() if name.startswith(_OPTION)}
     return tuple(sorted((name, switches.get(value, value)) for name, value in named.items()))
+
+
+def _within(name: str, segment: int, output: Output | None) -> dict[str, str]:
+    return ({name: str(segment)} if segment > 1 else {}) | _said(output or Output())
 
 
 def _said(output: Output) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What the visitor asks for, and how each of the controls changes it: the callbacks, which run before the page does.
 
-`st.session_state` holds it under names of its own: `request` is what is asked for, `sentence` which sentence of it is
+`st.session_state` holds it under names of its own: `request` is what is asked for, `segment` which segment of it is
 shown and `output` which of its outputs, `typed` the last request of each model, `run` a run that goes on in a thread of
 its own, and `stopped` and `failed` why there is nothing to show.
 """
@@ -13,16 +13,25 @@ from dataclasses import replace
 import streamlit as st
 
 from xattn_viz.examples import EXAMPLES, Example
-from xattn_viz.ui import address, models
+from xattn_viz.examples.clips import CLIPS
+from xattn_viz.ui import address, kind, models, sounds
 from xattn_viz.ui.address import Output, Request
 
 
 def current() -> Request:
     """What is asked for: what the address says at first, then whatever the controls made of it."""
     state = st.session_state
+    entered = state.pop("entered", False)
     if "request" not in state:
         state.typed = {}
         show_address()
+    elif entered:
+        # Back from another page: what the address says or, where that is nothing, what was here before.
+        if address.says_something():
+            show_address()
+        else:
+            _fill_in(state.request)
+            address.write(state.request, state.segment, state.output)
     request: Request = state.request
     # Widgets forget what they held while another page is shown.
     for name, value in _held(request).items():
@@ -43,8 +52,11 @@ def example_request(example: Example) -> Request:
 def show_address() -> None:
     """Show what the address says: at first, and after a step back in the browser's history."""
     state = st.session_state
-    state.request = address.read(_defaults(), lambda name: name in models.listed() or models.may_be_named(name))
-    state.sentence, state.output = address.read_sentence(), address.read_output()
+    is_sound = sounds.is_here if kind.current() == kind.AUDIO else None
+    state.request = address.read(
+        _defaults(), lambda name: name in models.listed() or models.may_be_named(name), is_sound
+    )
+    state.segment, state.output = address.read_segment(), address.read_output()
     _forget_runs()
     _fill_in(state.request)
 
@@ -105,14 +117,32 @@ def translate() -> None:
     _ask(Request(state.request.model, state.text, state.whole, state.request.options))
 
 
+def take_clip() -> None:
+    """A clip was chosen."""
+    if st.session_state.clip is not None:
+        _take_sound(st.session_state.clip)
+
+
+def take_file(key: str) -> None:
+    """A sound was uploaded or recorded in the widget of this key."""
+    file = st.session_state[key]
+    if file is not None:
+        _take_sound(sounds.give(file.getvalue(), file.name))
+
+
+def transcribe() -> None:
+    """The same sound is to be traced again, after a stop or a failure."""
+    _ask(st.session_state.request)
+
+
 def page(step: int) -> None:
-    """Another sentence of the text."""
-    st.session_state.sentence += step
+    """Another segment of the whole."""
+    st.session_state.segment += step
     _choose(Output())
 
 
 def take_output() -> None:
-    """Another output of the sentence was chosen from the list."""
+    """Another output of the segment was chosen from the list."""
     chosen = st.session_state.outputs
     # A browser that still holds the list of another sentence sends a name that is on this one no more.
     if isinstance(chosen, Output):
@@ -129,7 +159,7 @@ def take_beside() -> None:
     """The output is to stand beside the model's best, or alone."""
     state = st.session_state
     state.output = replace(state.output, beside=state.beside)
-    address.write(state.request, state.sentence, state.output)
+    address.write(state.request, state.segment, state.output)
 
 
 def proceed(prefix: Sequence[int]) -> None:
@@ -141,15 +171,24 @@ def _turn_to(name: str) -> None:
     state = st.session_state
     last: Request = state.request
     state.typed[last.model] = last
-    text = state.get("text", "") or last.text
-    wanted = state.typed.get(name) or _defaults().get(name) or Request(name, text, state.get("whole", last.whole))
+    wanted = state.typed.get(name) or _defaults().get(name)
+    if last.sound:
+        # One hears the other model hear the same.
+        select = wanted.select if wanted else {}
+        wanted = Request(name, options=wanted.options if wanted else (), select=select, sound=last.sound)
+    elif wanted is None:
+        wanted = Request(name, state.get("text", "") or last.text, state.get("whole", last.whole))
     _fill_in(wanted)
     _ask(wanted, same_head=False)
 
 
+def _take_sound(name: str) -> None:
+    _ask(replace(st.session_state.request, sound=name))
+
+
 def _ask(request: Request, *, same_head: bool = True) -> None:
     state = st.session_state
-    state.request, state.sentence, state.output = request, 1, Output()
+    state.request, state.segment, state.output = request, 1, Output()
     _forget_runs()
     address.write(request, same_head=same_head)
 
@@ -157,13 +196,13 @@ def _ask(request: Request, *, same_head: bool = True) -> None:
 def _choose(output: Output) -> None:
     state = st.session_state
     state.output = output
-    # A text that was stopped or failed stays so while its sentences are looked at, until it is asked for again.
+    # What was stopped or failed stays so while its segments are looked at, until it is asked for again.
     said = {name: state.get(name) for name in ("stopped", "failed")}
     _forget_runs()
     for name, one in said.items():
-        if one is not None and getattr(one, "asked", one).sentence is None:
+        if one is not None and getattr(one, "asked", one).segment is None:
             state[name] = one
-    address.write(state.request, state.sentence, output)
+    address.write(state.request, state.segment, output)
 
 
 def _forget_runs() -> None:
@@ -176,18 +215,21 @@ def _forget_runs() -> None:
 
 def _fill_in(request: Request) -> None:
     state = st.session_state
-    for name, value in (_held(request) | {"example": None}).items():
+    for name, value in (_held(request) | {"example": None, "clip": None}).items():
         # Setting a field draws it anew, even to the same value, over what the visitor may be typing meanwhile.
         if state.get(name) != value:
             state[name] = value
 
 
 def _held(request: Request) -> dict[str, object]:
-    return {"direction": request.model, "text": request.text, "whole": request.whole}
+    held: dict[str, object] = {"direction": request.model}
+    return held if request.sound else held | {"text": request.text, "whole": request.whole}
 
 
 def _defaults() -> dict[str, Request]:
-    """The first example of each model: what is shown before anything is typed."""
+    """The first example of each model: what is shown before anything is typed, or any sound given."""
+    if kind.current() == kind.AUDIO:
+        return {name: Request(name, sound=CLIPS[0].slug) for name in models.listed()}
     defaults: dict[str, Request] = {}
     for example in EXAMPLES:
         defaults.setdefault(example.model, example_request(example))

@@ -1,15 +1,18 @@
-"""The few widgets above the explorer: model, examples, options and the text."""
+"""The few widgets above the explorer: model, examples, options, and the text or the sound."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from xattn_viz.examples import clips
 from xattn_viz.models.base import Option
-from xattn_viz.ui import address, asking, models
+from xattn_viz.ui import address, asking, kind, models
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
 
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
+#: What the page takes; `audio.read` looks at what is in a file, whatever it is called.
+FILES = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "webm", "aac", "aiff")
 _LIVE_HELP = "The map grows row by row while the model writes. It then takes a little longer."
 
 
@@ -23,7 +26,10 @@ def request() -> Request:
         ):  # there with or without content: what follows keeps its place
             _examples_or_name(current)
         _options(current)
-        _text()
+        if kind.current() == kind.AUDIO:
+            _sound()
+        else:
+            _text()
     address.follow(asking.show_address)
     return current
 
@@ -42,7 +48,7 @@ def _model(current: Request) -> None:
 
 def _examples_or_name(current: Request) -> None:
     """The model's examples, or the field for another model's name."""
-    shown = asking.examples_of(current.model)
+    shown = [] if current.sound else asking.examples_of(current.model)
     if st.session_state.direction == models.OTHER:
         st.text_input(
             "Name or folder of a model",
@@ -51,6 +57,18 @@ def _examples_or_name(current: Request) -> None:
             on_change=asking.take_other,
             label_visibility="collapsed",
             width=240,
+        )
+    elif current.sound:
+        st.selectbox(
+            "Clips",
+            [clip.slug for clip in clips.CLIPS],
+            format_func=lambda slug: clips.find(slug).text or slug.capitalize(),
+            index=None,
+            placeholder="Clips",
+            key="clip",
+            on_change=asking.take_clip,
+            label_visibility="collapsed",
+            width=135,
         )
     elif shown:
         st.selectbox(
@@ -93,6 +111,27 @@ def _option(option: Option, value: str | bool) -> None:
         on_change=asking.take_option,
         args=(option.name,),
     )
+
+
+def _sound() -> None:
+    """A microphone and a place for a file; either is traced as soon as it is there."""
+    st.audio_input(
+        "Record",
+        key="recording",
+        on_change=asking.take_file,
+        args=("recording",),
+        label_visibility="collapsed",
+        width=300,
+    )
+    st.file_uploader(
+        "Sound file",
+        type=FILES,
+        key="upload",
+        on_change=asking.take_file,
+        args=("upload",),
+        label_visibility="collapsed",
+    )
+    st.button(kind.AUDIO.action, type="primary", on_click=asking.transcribe)
 
 
 def _text() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.ui import explorer, session
+from xattn_viz.ui import explorer, kind, session
 from xattn_viz.ui.runs import Run
 
 _LOOK_SECONDS = 0.3
@@ -27,7 +27,9 @@ def show() -> None:
         st.rerun()
     written = len(trace.steps) if trace else 0
     with st.container(horizontal=True, vertical_alignment="center", key="writing"):
-        st.markdown(f"Sentence {len(run.made) + 1}: {written} tokens written", width="content")
+        st.markdown(
+            f"{kind.current().segment.capitalize()} {len(run.made) + 1}: {written} tokens written", width="content"
+        )
         st.button("Stop", key="stop-writing", on_click=session.stop, args=(run.asked,))
     if trace is not None:
         explorer.draw(trace, {}, growing=True)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
+from xattn_viz.ui import kind
 
 #: The choice that opens a field for a model of one's own.
 OTHER = ""
@@ -28,15 +29,16 @@ Draw = Callable[..., object]
 
 
 def listed() -> list[str]:
-    """The names of the models of text that have a card: first those that need no download."""
-    cards = [card for card in registry.cards() if card.input_kind == "text"]
+    """The names of the page's models that have a card: first those that need no download."""
+    cards = [card for card in registry.cards() if card.input_kind == kind.current().name]
     return [card.name for card in sorted(cards, key=lambda card: card.download_mb is not None)]
 
 
 def choices(current: str) -> list[str]:
     """What the visitor may choose: the listed models, those loaded or asked for in this visit, and `OTHER`."""
     named = listed()
-    own = [name for name in _agreed() if card_of(name) is not None and name not in named]
+    cards = {name: card_of(name) for name in _agreed() if name not in named}
+    own = [name for name, card in cards.items() if card is not None and card.input_kind == kind.current().name]
     return [*named, *dict.fromkeys([*own, *([] if current in named else [current])]), OTHER]
 
 
@@ -131,9 +133,9 @@ def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
     allowed = name in st.session_state.get("weights_allowed", ())
     before = options_of(name)
     model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))
-    if model.card.input_kind != "text":
-        # It would take what is typed for the name of a file.
-        raise ModelError(f"{model.card.title} does not read text: this page is for models that do.")
+    if model.card.input_kind != kind.current().name:
+        # A model of speech would take what is typed for the name of a file.
+        raise ModelError(f"{model.card.title} {kind.current().refusal}")
     # A folder's card carries the folder's full path, which is also what the trace says of its model.
     _loaded_cards().update({name: model.card, model.card.name: model.card})
     return model, options_of(name) != before

@@ -1,4 +1,4 @@
-"""The line below the controls: which sentence, which of its outputs, and what to notice."""
+"""The line below the controls: which segment, which of its outputs, and what to notice."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import dropwhile
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.examples import EXAMPLES
+from xattn_viz.examples import EXAMPLES, clips
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking
+from xattn_viz.ui import asking, kind, sounds, timing
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 
@@ -24,11 +24,11 @@ _OWN_HELP = "Type or paste an output. The model does not write then: it reads th
 _BESIDE_HELP = "Both outputs of the same source, their tokens aligned and the differences marked."
 
 
-def sentence_of(traces: Sequence[Trace]) -> Trace:
-    """The trace of the sentence paged to."""
+def segment_of(traces: Sequence[Trace]) -> Trace:
+    """The trace of the segment paged to."""
     state = st.session_state
-    state.sentence = min(state.sentence, len(traces))
-    chosen: int = state.sentence - 1
+    state.segment = min(state.segment, len(traces))
+    chosen: int = state.segment - 1
     return traces[chosen]
 
 
@@ -37,12 +37,22 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
     state = st.session_state
     with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
         if len(traces) > 1:
-            first, last = state.sentence <= 1, state.sentence >= len(traces)
+            first, last = state.segment <= 1, state.segment >= len(traces)
             st.button("◀ Previous", key="previous", disabled=first, on_click=asking.page, args=(-1,))
             st.button("Next ▶", key="next", disabled=last, on_click=asking.page, args=(1,))
-            st.markdown(f"Sentence {state.sentence} of {len(traces)}", width="content")
+            st.markdown(_place(best, state.segment, len(traces)), width="content")
         _choice(best)
+        if kind.current() == kind.AUDIO:
+            timing.control(best)
         st.caption(literal(_remark(state.request, best, shown)))
+
+
+def _place(best: Trace, number: int, count: int) -> str:
+    said = f"{kind.current().segment.capitalize()} {number} of {count}"
+    if best.cross.keys.kind != "audio":
+        return said
+    start, end = sounds.stretch(best)
+    return f"{said}: {sounds.clock(start)}–{sounds.clock(end)}"
 
 
 def _choice(best: Trace) -> None:
@@ -60,7 +70,7 @@ def _choice(best: Trace) -> None:
         )
         state.target = output.target
         st.text_area(
-            "An output of your own", key="target", help=_OWN_HELP, on_change=asking.take_target, placeholder=best.output
+            kind.current().own, key="target", help=_OWN_HELP, on_change=asking.take_target, placeholder=best.output
         )
     if not output.is_best:
         state.beside = output.beside
@@ -86,6 +96,9 @@ def _remark(request: Request, best: Trace, shown: Trace) -> str:
         return f"Log-probability {_log_prob(shown)}; of the model\u2019s best {_log_prob(best)}."
     if best.hypotheses:
         return f"Log-probability {_log_prob(best)}; the best of {len(best.hypotheses) + 1} beams."
+    if request.sound:
+        own = f"{sounds.title(request.sound)}. {_CAVEAT}"
+        return next((clip.notice for clip in clips.CLIPS if clip.slug == request.sound), own)
     for example in EXAMPLES:
         if request == asking.example_request(example):
             return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"

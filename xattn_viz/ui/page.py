@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
 from PIL import Image
 from streamlit.navigation.page import Page
+
+from xattn_viz.ui import kind
 
 PAGES = Path("pages")
 
@@ -18,16 +21,33 @@ _CSS = """
 <style>
 html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stMainBlockContainer"] { padding: 0.75rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
-[data-testid="stHeader"] { min-height: 0; height: 2.25rem; background: transparent; }
+[data-testid="stHeader"] { min-height: 0; height: 4rem; background: transparent; }
 [data-testid="stHeader"], [data-testid="stHeader"] * { pointer-events: none; } /* it lies over the controls */
 [data-testid="stHeader"] :is(button, a, button *, a *) { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
-button[kind="primaryFormSubmit"] p { color: light-dark(#fff, #0e0f13); }
+:is(button[kind="primaryFormSubmit"], button[kind="primary"]) p { color: light-dark(#fff, #0e0f13); }
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
-.st-key-controls { padding-inline-end: 2.25rem; } /* beside the menu */
+[data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
+[data-testid="stTopNav"] + div { flex: none; width: auto; min-width: 0; }
+.st-key-controls { padding-inline-end: 12.5rem; } /* beside the pages and the menu */
+@media (max-width: 48rem) {
+  [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
+  .st-key-controls { padding-inline-end: 0; }
+}
+.st-key-recording { flex: 0 0 11rem; }
+.st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
+.st-key-upload { flex: 1 1 0; min-width: 13rem; }
+.st-key-upload [data-testid="stFileUploaderDropzone"] {
+  min-height: 2.5rem; height: 2.5rem; padding-block: 0; display: flex; flex-flow: row nowrap; align-items: center;
+}
+.st-key-upload [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+.st-key-upload [data-testid="stFileUploaderDropzone"]::after {
+  font-size: 0.875rem; content: "or drop a sound file"; opacity: 0.75; white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
+}
+.st-key-upload [data-testid="stFileUploaderDropzone"] ~ * { display: none; } /* the line below names the file */
 .st-key-history { display: none; }
 .st-key-direction { min-width: 11.5rem; } /* grows with the font */
 .st-key-example { min-width: 8.5rem; }
@@ -47,14 +67,30 @@ def navigation() -> Page:
         # path is a page that the menu leaves out.
         st.Page(translate, title="Translate", url_path="start", default=True),
         st.Page(translate, title="Translate", url_path="translate", visibility="hidden"),
+        st.Page(PAGES / "speech.py", title="Speech"),
     ]
+    _declared().append(True)
     return st.navigation(pages, position="top")
 
 
-def begin() -> None:
-    """What every page begins with: its title and icon, and the look of the frame. Safe to call any number of times."""
+def begin(what: kind.Kind) -> None:
+    """What every page begins with: what its models read, its title and icon, and the look of the frame.
+
+    Safe to call any number of times. On a fresh process Streamlit runs a page that an address names without the router;
+    then the pages are declared here, and the script starts again with it.
+    """
+    if not _declared():
+        navigation()
+        st.rerun()
+    kind.enter(what)
     st.set_page_config(page_title="xattn_viz", page_icon=_icon(), layout="wide")
     st.html(_CSS)
+
+
+@cache
+def _declared() -> list[bool]:
+    """Holds something once this process knows the pages."""
+    return []
 
 
 def _icon() -> Image.Image:

@@ -13,7 +13,7 @@ from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
-from xattn_viz.ui import models
+from xattn_viz.ui import kind, models
 from xattn_viz.ui.page import literal
 
 _CAVEAT = (
@@ -70,7 +70,7 @@ def below(trace: Trace) -> None:
         "CSV": ("text/csv", lambda: export.csv(trace)),
     }
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("Download this sentence\u2019s maps:", width="content")
+        st.markdown(f"Download this {kind.current().segment}\u2019s maps:", width="content")
         for name, (mime, make) in downloads.items():
             st.download_button(name, make, f"attention.{name.lower()}", mime, on_click="ignore", key=name)
     st.caption(_CAVEAT)

@@ -10,7 +10,7 @@ from typing import Any
 
 from xattn_viz.models.base import Adapter
 from xattn_viz.trace import Trace
-from xattn_viz.ui import models
+from xattn_viz.ui import models, sounds
 from xattn_viz.ui.address import Output, Request
 
 #: A run that nobody has looked at for so long, in seconds, ends: its visitor is gone.
@@ -19,21 +19,35 @@ ABANDONED_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run makes: the model's best outputs for all sentences of a request, or another output of one of them."""
+    """What a run makes: the model's best outputs for all segments of a request, or another output of one of them.
+
+    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace.
+    """
 
     request: Request
-    sentence: str | None = None
-    offset: float = field(default=0, compare=False)
+    segment: str | None = None
+    given: Trace | None = field(default=None, compare=False)
     output: Output = field(default_factory=Output)
+
+    @classmethod
+    def of(cls, request: Request, given: Trace, output: Output) -> Asked:
+        """Another output of the segment that a trace was made of."""
+        name = given.input if isinstance(given.input, str) else f"from {given.offset} s"
+        return cls(request, name, given, output)
 
     def traces(self, model: Adapter, **callbacks: Any) -> Iterator[Trace]:
         """Make the traces. Raises what the model raises."""
-        settings = {**models.settings(model, self.request.options), **callbacks}
-        if self.sentence is None:
-            yield from model.traces(self.request.text, whole_text=self.request.whole, **settings)
+        request = self.request
+        settings = {**models.settings(model, request.options), **callbacks}
+        if self.given is not None:
+            if request.sound:
+                settings["offset"] = self.given.offset
+            trace = model.trace(self.given.input, **settings, **self.output.settings())
+            yield replace(trace, offset=self.given.offset)
+        elif request.sound:
+            yield from model.traces(sounds.sound(request.sound), **settings)
         else:
-            trace = model.trace(self.sentence, **settings, **self.output.settings())
-            yield replace(trace, offset=self.offset)
+            yield from model.traces(request.text, whole_text=request.whole, **settings)
 
 
 class Run:

@@ -11,10 +11,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
+from xattn_viz.audio import AudioError
 from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, models
+from xattn_viz.ui import asking, kind, models
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 from xattn_viz.ui.remembered import Traces, remembered
@@ -22,7 +23,7 @@ from xattn_viz.ui.runs import Asked, Run
 
 _LOG = logging.getLogger(__name__)
 
-_FAULT = "This text could not be traced: the program has a fault. The server\u2019s log says more."
+_FAULT = "This could not be traced: the program has a fault. The server\u2019s log says more."
 _BIN = (
     "has its weights only in PyTorch\u2019s older format (.bin). They are read as data, and no code in them is run. "
     "Load them only if you trust their authors."
@@ -54,11 +55,11 @@ def traces(request: Request, line: DeltaGenerator) -> Traces | None:
 
 
 def output_of(request: Request, best: Trace, output: Output, line: DeltaGenerator) -> Trace:
-    """The trace of an output of a sentence. Where it cannot be had, the page says why and the model's best is shown."""
-    if output.is_best or not isinstance(best.input, str):
+    """The trace of an output of a segment. Where it cannot be had, the page says why and the model's best is shown."""
+    if output.is_best:
         st.empty()  # the place where a problem would be told: what follows stays where it is
         return best
-    found = _found(Asked(request, best.input, best.offset, output), line)
+    found = _found(Asked.of(request, best, output), line)
     return found[0] if found else best
 
 
@@ -89,7 +90,7 @@ def _made(asked: Asked, line: DeltaGenerator, problem: DeltaGenerator) -> Traces
     if (run := state.get("run")) is not None and run.asked == asked:
         return None
     if state.get("stopped") == asked:
-        made = tuple(state.get("made", ())) if asked.sentence is None else ()
+        made = tuple(state.get("made", ())) if asked.segment is None else ()
         problem.info(_stopped_after(len(made)))
         return made or None
     if not models.is_agreed(asked.request.model):
@@ -106,8 +107,9 @@ def _made(asked: Asked, line: DeltaGenerator, problem: DeltaGenerator) -> Traces
 
 
 def _stopped_after(count: int) -> str:
-    done = f" after {count} sentence{'s' if count > 1 else ''}" if count else ""
-    return f"Stopped{done}. Press Translate to start again."
+    now = kind.current()
+    done = f" after {count} {now.segment}{'s' if count > 1 else ''}" if count else ""
+    return f"Stopped{done}. Press {now.action} to start again."
 
 
 def _explain(failure: Failure, problem: DeltaGenerator) -> None:
@@ -139,10 +141,10 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
     """Run the model, or say why not; None where the run goes on in a thread of its own."""
     state = st.session_state
     made: list[Trace] = []
-    if asked.sentence is None:
+    if asked.segment is None:
         state.made = made
     # An address can ask for another output of a text that has to be traced first: two runs of one page.
-    place = "progress" if asked.sentence is None else "progress-output"
+    place = "progress" if asked.segment is None else "progress-output"
     with line.container(horizontal=True, vertical_alignment="center", key=place):
         bar = st.progress(0.0, text="Loading the model …")
         st.button("Stop", key=f"stop-{place}", on_click=stop, args=(asked,))
@@ -167,7 +169,7 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
 def _failure(asked: Asked, error: Exception) -> Failure:
     if models.wants_consent(error):
         return Failure(asked, f"{asked.request.model} {_BIN}", consent=True)
-    if isinstance(error, InputError | ModelError):
+    if isinstance(error, InputError | ModelError | AudioError):
         return Failure(asked, str(error))
     _LOG.error("Tracing failed", exc_info=error)
     return Failure(asked, _FAULT)
@@ -175,14 +177,14 @@ def _failure(asked: Asked, error: Exception) -> Failure:
 
 def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
     """Reports steps on the page. Drawing is also where Streamlit ends a run that was stopped or asked anew."""
-    last, sentence = 0.0, 0
+    last, segment, name = 0.0, 0, kind.current().segment.capitalize()
 
     def on_step(done: int, total: int) -> bool:
-        nonlocal last, sentence
-        sentence += done == 0 and total > 0
+        nonlocal last, segment
+        segment += done == 0 and total > 0
         if time.monotonic() - last > models.PROGRESS_SECONDS:
             last = time.monotonic()
-            draw(min(done / max(total, 1), 1.0), text=f"Sentence {sentence}: {done} tokens written")
+            draw(min(done / max(total, 1), 1.0), text=f"{name} {segment}: {done} tokens written")
         return True
 
     return on_step

@@ -1,0 +1,90 @@
+"""The sounds of a visit by name: the clips that ship, and what the visitor uploaded or recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import streamlit as st
+
+from xattn_viz import audio
+from xattn_viz.audio import Sound
+from xattn_viz.examples import clips
+from xattn_viz.trace import Trace
+
+#: The longest sound that the page takes, in seconds: its maps have to stay in memory.
+MAX_SECONDS = 600
+#: How many sounds of a visitor's own are kept.
+_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Given:
+    """A sound that the visitor gave: its file's name and bytes."""
+
+    title: str
+    data: bytes
+
+    @cached_property
+    def sound(self) -> Sound:
+        """Its samples. Raises AudioError where it cannot be read or is too long for the page."""
+        return audio.read(self.data, max_seconds=MAX_SECONDS)
+
+
+def give(data: bytes, title: str) -> str:
+    """Keep a sound of the visitor's; its name is a digest of its bytes."""
+    name = hashlib.sha256(data).hexdigest()[:16]
+    given: dict[str, Given] = st.session_state.setdefault("sounds", {})
+    if name not in given:
+        given[name] = Given(title, data)
+    while len(given) > _KEPT:
+        given.pop(next(iter(given)))
+    return name
+
+
+def is_here(name: str) -> bool:
+    """Whether a name is that of a clip, or of a sound that this visitor gave."""
+    return is_clip(name) or name in _given()
+
+
+def is_clip(name: str) -> bool:
+    """Whether a name is that of a clip that ships."""
+    return any(clip.slug == name for clip in clips.CLIPS)
+
+
+def title(name: str) -> str:
+    """What a sound is called on the page: the name of the visitor's file, or that of the clip."""
+    return _given()[name].title if name in _given() else name
+
+
+def sound(name: str) -> Sound:
+    """The samples of a sound. Raises AudioError where they cannot be had."""
+    if name in _given():
+        return _given()[name].sound
+    if is_clip(name):
+        return _clip(name)
+    raise audio.AudioError("This sound is not here any more: upload or record it again.")
+
+
+def stretch(trace: Trace) -> tuple[float, float]:
+    """Where a window begins and ends in the whole, in seconds, without its padding."""
+    keys = trace.cross.keys
+    own = [times for times, special in zip(keys.times or (), keys.is_special, strict=True) if not special]
+    return own[0][0] if own else trace.offset, own[-1][1] if own else trace.offset
+
+
+def clock(seconds: float) -> str:
+    """Minutes and whole seconds: "1:05"."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def _given() -> Mapping[str, Given]:
+    given: dict[str, Given] = st.session_state.get("sounds", {})
+    return given
+
+
+@lru_cache(maxsize=4)
+def _clip(slug: str) -> Sound:
+    return clips.sound(slug)
