@@ -35,7 +35,7 @@ from xattn_viz.ui import explorer, page
 def traces():
     return [load_trace(f"{number}.npz") for number in range(2)]
 
-page.begin()
+page.dress()
 st.session_state.setdefault("number", 0)
 st.session_state.number ^= st.button("Other", key="other")
 st.button("Nothing", key="nothing")

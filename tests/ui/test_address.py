@@ -51,7 +51,7 @@ def test_the_address_says_what_is_shown(said: dict[str, str], wanted: tuple[str,
 @pytest.mark.parametrize(("said", "number"), [("2", 2), ("9", 3), ("0", 1), ("x", 1), ("²", 1), ("-1", 1)])
 def test_the_address_names_a_sentence(said: str, number: int) -> None:
     app = opened(text="One cat. Two dogs. Three birds.", sentence=said)
-    assert app.session_state["sentence"] == number
+    assert app.session_state["segment"] == number
 
 
 def test_paging_and_whole_text_reach_the_address() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ def test_a_run_makes_what_the_model_makes() -> None:
 @pytest.mark.parametrize("output", [Output(target="A garça espera."), Output(prefix=(5, 9))], ids=["target", "prefix"])
 def test_another_output_is_of_one_sentence_at_its_place(output: Output) -> None:
     model = registry.load("firefox-en-pt")
-    (made,) = asked(sentence="The river rose.", offset=40, output=output).traces(model)
+    best = replace(model.trace("The river rose."), offset=40)
+    (made,) = Asked.of(asked().request, best, output).traces(model)
     assert made.offset == 40
     wanted = model.trace("The river rose.", **output.settings())
     assert (made.output, [step.id for step in made.steps]) == (wanted.output, [step.id for step in wanted.steps])
@@ -111,7 +113,7 @@ def test_stop_keeps_the_sentences_that_are_made() -> None:
 
 
 def test_an_error_is_the_outcome_of_a_run() -> None:
-    run = Run(asked(sentence=" "), registry.load("firefox-en-pt"))
+    run = Run(Asked(Request("firefox-en-pt", " ")), registry.load("firefox-en-pt"))
     wait(lambda: run.outcome)
     assert isinstance(run.outcome, InputError)
     assert str(run.outcome) == "The text is empty: type at least one word."

@@ -45,7 +45,8 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 }
 .st-key-upload [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
 .st-key-upload [data-testid="stFileUploaderDropzone"]::after {
-  font-size: 0.875rem; content: "or drop a sound file"; opacity: 0.75; white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
+  content: "or drop a sound file"; font-size: 0.875rem; opacity: 0.75;
+  white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
 }
 .st-key-upload [data-testid="stFileUploaderDropzone"] ~ * { display: none; } /* the line below names the file */
 .st-key-history { display: none; }
@@ -74,7 +75,7 @@ def navigation() -> Page:
 
 
 def begin(what: kind.Kind) -> None:
-    """What every page begins with: what its models read, its title and icon, and the look of the frame.
+    """What every page begins with: what its models read, and the look of the frame.
 
     Safe to call any number of times. On a fresh process Streamlit runs a page that an address names without the router;
     then the pages are declared here, and the script starts again with it.
@@ -83,6 +84,11 @@ def begin(what: kind.Kind) -> None:
         navigation()
         st.rerun()
     kind.enter(what)
+    dress()
+
+
+def dress() -> None:
+    """Title, icon and look of the frame."""
     st.set_page_config(page_title="xattn_viz", page_icon=_icon(), layout="wide")
     st.html(_CSS)
 

@@ -31,10 +31,12 @@ _HEAD = re.compile(r"(\d{1,3})\.(\d{1,3})")
 def control(trace: Trace) -> None:
     """The choice of heads, behind a button."""
     with st.popover("Word times", key="word-times", help="Which heads the times of words are read off"):
-        st.radio("Read off", list(_TITLES), format_func=_TITLES.__getitem__, key="timing", help=_HELP)
-        st.text_input(
-            "Heads, each as layer.head", key="timing_heads", placeholder="3.1, 4.2", disabled=_choice() != _OWN
-        )
+        for name, value in _said().items():  # widgets forget what they held while another page is shown
+            st.session_state.setdefault(name, value)
+        st.radio("Read off", list(_TITLES), format_func=_TITLES.__getitem__, key="timing", help=_HELP, on_change=_keep)
+        own = _said()["timing"] == _OWN
+        label = "Heads, each as layer.head"
+        st.text_input(label, key="timing_heads", placeholder="3.1, 4.2", disabled=not own, on_change=_keep)
         if problem := _read(trace)[1]:
             st.caption(literal(problem))
 
@@ -82,14 +84,21 @@ def _files(found: tuple[TimedWord, ...], sound: str) -> dict[str, tuple[str, Cal
     }
 
 
-def _choice() -> str:
-    return str(st.session_state.get("timing", _UPPER))
+def _said() -> dict[str, str]:
+    """What was chosen in this visit."""
+    said: dict[str, str] = st.session_state.setdefault("word_times", {"timing": _UPPER, "timing_heads": ""})
+    return said
+
+
+def _keep() -> None:
+    state = st.session_state
+    state.word_times = {"timing": state.timing, "timing_heads": state.timing_heads}
 
 
 def _read(trace: Trace) -> tuple[tuple[tuple[Head, ...] | None, Method], str]:
     """Heads and method, and what is wrong with the choice where the default stands in for it."""
     default: tuple[None, Method] = (None, "shares")
-    choice = _choice()
+    choice, heads = _said()["timing"], _said()["timing_heads"]
     if choice == _ALL:
         return (None, "openai"), ""
     if choice == _PUBLISHED:
@@ -98,7 +107,7 @@ def _read(trace: Trace) -> tuple[tuple[tuple[Head, ...] | None, Method], str]:
     if choice == _UPPER:
         return default, ""
     maps = trace.cross
-    typed = [part for part in re.split(r"[\s,;]+", str(st.session_state.get("timing_heads") or "")) if part]
+    typed = [part for part in re.split(r"[\s,;]+", heads) if part]
     found = [(int(m[1]) - 1, int(m[2]) - 1) for part in typed if (m := _HEAD.fullmatch(part))]
     there = {(layer, head) for layer in maps.layers for head in range(maps.n_heads)}
     if not found or len(found) < len(typed) or not there.issuperset(found):
