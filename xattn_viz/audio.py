@@ -96,6 +96,20 @@ def wav(samples: NDArray[np.float32]) -> bytes:
     return packed.getvalue()
 
 
+def flac(samples: NDArray[np.float32]) -> bytes:
+    """A FLAC file of 16 bits at `RATE` for a player: the same samples as `wav`, in about half the bytes."""
+    import av
+
+    packed = io.BytesIO()
+    whole = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    with av.open(packed, "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=RATE, layout="mono", format="s16")
+        frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return packed.getvalue()
+
+
 def frame_times(count: int, seconds: float, offset: float = 0.0) -> tuple[tuple[float, float], ...]:
     """The (start, end) of `count` frames of `seconds` each, in seconds of the whole, the first at `offset`."""
     edges = offset + np.arange(count + 1) * seconds

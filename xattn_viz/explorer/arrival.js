@@ -1,5 +1,6 @@
 import { sheetOf } from "./scene.js";
 import { AFRESH, fromAddress, initialState, understood } from "./state.js";
+import { WHOLE_TIME } from "./time.js";
 import { groups, rowAxis } from "./units.js";
 
 /**
@@ -58,7 +59,7 @@ export function onArrival(before, fresh, state) {
   const left = before ? undefined : remembered.get(fresh.id);
   if (left) return { ...left, hover: null };
   const wanted = { ...understood(fresh.select), ...(latest ? {} : fromAddress()) };
-  const view = { ...(latest ?? initialState({})), ...AFRESH, ...wanted };
+  const view = { ...(latest ?? initialState({})), ...AFRESH, ...WHOLE_TIME, ...wanted };
   return fresh.growing ? { ...view, row: lastRow(fresh, view) } : view;
 }
 

@@ -1,5 +1,7 @@
 """Axes packed for the explorer's script: labels made visible, the text between them, words and sentences.
 
+Frames of sound have no labels but times, their padding left out: n + 1 edges in seconds.
+
 Several maps of a trace share an axis (the source is read by the cross-attention and by the encoder), so that each axis
 is packed once and named by number.
 """
@@ -13,6 +15,7 @@ from typing import Any
 import sentencex  # type: ignore[import-untyped]
 
 from xattn_viz.axis import Axis
+from xattn_viz.explorer.hearing import own_frames
 from xattn_viz.tokens import Span, visible
 
 
@@ -80,6 +83,9 @@ def sentence_indices(text: str, spans: Sequence[Span], special: Sequence[bool]) 
 
 
 def _pack(axis: Axis, text: str | None, *, sentences: bool) -> dict[str, Any]:
+    if axis.kind == "audio" and axis.times is not None:
+        own = axis.times[: own_frames(axis)]
+        return {"kind": axis.kind, "edges": [round(start, 4) for start, _ in own] + [round(own[-1][1], 4)]}
     labels = [visible(axis.name(i)) for i in range(len(axis))]
     special = axis.is_special.tolist()
     packed: dict[str, Any] = {"kind": axis.kind, "labels": labels, "words": axis.words, "special": special}

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 ENTRY = "explorer.js"
+STYLES = ("explorer.css", "sound.css")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
@@ -25,8 +26,8 @@ def script() -> str:
 
 @cache
 def css() -> str:
-    """The explorer's style sheet."""
-    return _read("explorer.css")
+    """The explorer's style sheets, joined."""
+    return "\n".join(map(_read, STYLES))
 
 
 def _collect(name: str, joined: dict[str, str]) -> None:

@@ -1,9 +1,10 @@
 import { COLOUR_MAPS } from "./colours.js";
-import { make } from "./dom.js";
+import { checkbox, make } from "./dom.js";
 import { carried, KINDS } from "./kinds.js";
 import { viewTitle } from "./payload.js";
 import { saveImage } from "./save.js";
 import { sheetOf } from "./scene.js";
+import { isHeard } from "./spoken.js";
 import { AFRESH, fullName } from "./state.js";
 import { unitsOf } from "./units.js";
 
@@ -90,7 +91,7 @@ export function makeControls(change) {
     threshold.value = String(state.threshold);
     reach.textContent = state.threshold.toFixed(2);
     colours.value = state.colours;
-    lineControls.hidden = state.units === "sentences";
+    lineControls.hidden = state.units === "sentences" || isHeard(scene.main);
     pin.hidden = Boolean(trace.beside);
     pin.textContent = state.pinned ? "Unpin" : "Pin";
     pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
@@ -121,12 +122,14 @@ export function makeLegend() {
     text.textContent = `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
     const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
       make("span", { class: `xv-mark xv-${name}` }, text);
+    const heard = isHeard(scene.main);
     marks.replaceChildren(
       ...(scene.main.sheet.steps.length && scene.state.units !== "sentences"
         ? [mark("unsure", "unsure token, p < 0.5")]
         : []),
-      mark("unread", `${KINDS[scene.main.sheet.kind].unread} nobody read, all < 0.1`),
-      mark("parked", "weight rests on special tokens"),
+      ...(heard ? [] : [mark("unread", `${KINDS[scene.main.sheet.kind].unread} nobody read, all < 0.1`)]),
+      mark("parked", heard ? "weight rests on padding" : "weight rests on special tokens"),
+      ...(heard ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
     );
   }
@@ -170,14 +173,4 @@ function switcher(label, field, choices, change) {
     for (const button of shown) button.setAttribute("aria-pressed", String(button.dataset.value === value));
   };
   return { element, show };
-}
-
-/**
- * @param {string} label
- * @param {(checked: boolean) => void} changed
- */
-function checkbox(label, changed) {
-  const input = make("input", { type: "checkbox" });
-  input.addEventListener("change", () => changed(input.checked));
-  return { input, element: make("label", { class: "xv-check-label" }, input, label) };
 }

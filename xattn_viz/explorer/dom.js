@@ -62,3 +62,21 @@ export function heightLeft(root, maps) {
   root.dataset.begins = String(begins);
   return Math.max(window.innerHeight - begins - above - 56 * rem(), 280);
 }
+
+/**
+ * @param {string} label
+ * @param {string} face
+ */
+export function button(label, face) {
+  return make("button", { type: "button", class: "xv-button", "aria-label": label, title: label }, face);
+}
+
+/**
+ * @param {string} label
+ * @param {(checked: boolean) => void} changed
+ */
+export function checkbox(label, changed) {
+  const input = make("input", { type: "checkbox" });
+  input.addEventListener("change", () => changed(input.checked));
+  return { input, element: make("label", { class: "xv-check-label" }, input, label) };
+}

@@ -2,16 +2,19 @@ import { continues, lastRow, onArrival, remember } from "./arrival.js";
 import { makeCheck } from "./check.js";
 import { makeControls, makeLegend } from "./controls.js";
 import { heightLeft, make, rem } from "./dom.js";
-import { makeHeatmap } from "./heatmap.js";
+import { makeMap } from "./map.js";
 import { makeOverview } from "./overview.js";
 import { unpack } from "./payload.js";
+import { makePlayer } from "./player.js";
 import { makeReadout } from "./readout.js";
 import { makeScene } from "./scene.js";
 import { makeSentences } from "./sentences.js";
+import { makeSoundBar } from "./soundbar.js";
 import { initialState, toAddress } from "./state.js";
 import { makeStepping } from "./stepping.js";
 import { makeTable } from "./table.js";
 import { readTheme } from "./theme.js";
+import { moved, rangeOf, wholeOf } from "./time.js";
 
 /**
  * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
@@ -69,13 +72,15 @@ function makeExplorer(root) {
   let placed = "";
   let high = 0;
 
-  const sentences = makeSentences(change);
+  const player = makePlayer(tick);
+  const sound = makeSoundBar(change, player);
+  const sentences = makeSentences(change, player);
   const readout = makeReadout();
   const stepping = makeStepping(change, () => proceed);
   const controls = makeControls(change);
   const overview = makeOverview(change);
-  const main = makeHeatmap(change);
-  const second = makeHeatmap(change);
+  const main = makeMap(change, player);
+  const second = makeMap(change, player);
   main.name("Chosen map");
   const legend = makeLegend();
   const check = makeCheck(change);
@@ -88,7 +93,13 @@ function makeExplorer(root) {
     make("div", { class: "xv-side" }, maps, legend.element),
   );
   const saying = make("div", { class: "xv-saying" }, readout.element, stepping.element);
-  root.replaceChildren(sentences.element, saying, controls.element, stage, check.element, table.element);
+  const below = [saying, controls.element, stage, check.element, table.element, player.element];
+  root.replaceChildren(sound.element, sentences.element, ...below);
+  const leaveKeys = hearKeys(root, () => {
+    if (!trace?.sound?.audio) return false;
+    player.toggle(trace.sound.start);
+    return true;
+  });
 
   /** @param {Partial<State>} changes */
   function change(changes) {
@@ -130,6 +141,7 @@ function makeExplorer(root) {
   function paint() {
     if (!trace) return;
     const scene = makeScene(trace, state, readTheme(root, state.colours));
+    sound.paint(scene);
     steady(heightLeft(root, maps));
     readout.paint(scene);
     stepping.paint(scene);
@@ -176,6 +188,16 @@ function makeExplorer(root) {
     asked = JSON.stringify(wanted);
   }
 
+  /** The sound has moved on: only what follows it is painted. */
+  function tick() {
+    for (const part of [sound, sentences, main, second]) part.tick();
+    const range = trace?.sound && rangeOf(trace.sound, state);
+    if (!range || !player.running || player.time < range.to || state.to <= state.from) return;
+    change(
+      moved(range, wholeOf(/** @type {import("./sound.js").Sound} */ (trace?.sound), state), range.to - range.from),
+    );
+  }
+
   const observer = new ResizeObserver(() => paint());
   observer.observe(root);
 
@@ -192,12 +214,34 @@ function makeExplorer(root) {
         asked = "";
       }
       trace = fresh;
+      player.load(fresh.sound);
       paint();
     },
     leave() {
       observer.disconnect();
+      player.leave();
+      leaveKeys();
       stepping.stop();
       window.clearTimeout(telling);
     },
   };
+}
+
+/**
+ * The space bar plays and pauses wherever it has no other meaning in the explorer.
+ *
+ * @param {HTMLElement} root
+ * @param {() => boolean} toggle false where there is nothing to play
+ * @returns {() => void} stops listening
+ */
+function hearKeys(root, toggle) {
+  const heard = (/** @type {KeyboardEvent} */ event) => {
+    const other = event.target instanceof Element && event.target.closest("button, input, select, summary, textarea");
+    if (event.key !== " " || other || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!toggle()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  root.addEventListener("keydown", heard, { capture: true });
+  return () => root.removeEventListener("keydown", heard, { capture: true });
 }

@@ -21,12 +21,12 @@ import { rem } from "./dom.js";
  */
 
 const LARGEST_CELL = [96, 44];
-const SMALLEST_FONT = 11;
-const LARGEST_FONT = 16;
+export const SMALLEST_FONT = 11;
+export const LARGEST_FONT = 16;
 // Of the labels of rows, and of slanted ones of columns; a sentence's first words need more.
 const LONGEST_LABELS = { tokens: [150, 120], sentences: [270, 170] };
 // Up to so many rows the map stays readable line by line, and grows down the page where it must.
-const READABLE_ROWS = 60;
+export const READABLE_ROWS = 60;
 
 /** @type {CanvasRenderingContext2D | null} */
 let ruler = null;
@@ -35,7 +35,7 @@ let ruler = null;
  * @param {string} text
  * @param {number} size
  */
-function widthOf(text, size) {
+export function widthOf(text, size) {
   ruler ??= document.createElement("canvas").getContext("2d");
   if (!ruler) return text.length * size * 0.6;
   ruler.font = `${size}px system-ui, sans-serif`;

@@ -9,7 +9,7 @@ import { isolated, make } from "./dom.js";
 
 /**
  * @param {Matrix} m
- * @param {Grid} made
+ * @param {Pick<Grid, "everyRow" | "cellHeight" | "rowFont">} made
  */
 export function rowLabelsOf(m, made) {
   return m.rows.map((row, r) => {

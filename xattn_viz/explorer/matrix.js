@@ -19,7 +19,7 @@ import { groups, places, rowAxis } from "./units.js";
  * @property {Group[]} columns
  * @property {number[]} rowOf the row of each query position, -1 where it is hidden
  * @property {number[]} columnOf the column of each key position, -1 where it is hidden
- * @property {number[]} parked the share of each row's weight that rests on special tokens
+ * @property {number[]} parked the share of each row's weight that rests on special tokens, or on padding of a sound
  * @property {number} largest
  * @property {string} units
  */
@@ -52,7 +52,12 @@ export function matrix(sheet, view, choice) {
     }
   }
   const special = allColumns.filter((column) => column.special);
-  const parked = rows.map((row) => special.reduce((sum, column) => sum + cellOf(row, column), 0));
+  const padding = sheet.padding(view);
+  const parked = rows.map((row) =>
+    padding
+      ? row.positions.reduce((sum, position) => sum + padding[position], 0) / (255 * row.positions.length)
+      : special.reduce((sum, column) => sum + cellOf(row, column), 0),
+  );
   const rowOf = places(rows, axis.labels.length);
   const columnOf = places(columns, sheet.keys.labels.length);
   return { values, rows, columns, rowOf, columnOf, parked, largest, units: choice.units };

@@ -1,3 +1,5 @@
+import { openSound, seconds } from "./sound.js";
+
 /**
  * The bytes that Python packed (payload.py says how), read without copying what is large.
  *
@@ -10,6 +12,7 @@
  * @property {string[] | null} gaps the text before each token
  * @property {string} rest the text after the last token
  * @property {Record<string, string>} blanks the tokens that are only blanks, as they stand in the text
+ * @property {number[] | null} edges of frames of sound, one more than there are, in seconds; null for text
  *
  * @typedef {object} View
  * @property {string} name "2.1" is layer 2, head 1, both from 1; "2.mean", "mean", "max"
@@ -19,6 +22,7 @@
  * @property {number} scale the largest weight
  * @property {number | null} at
  * @property {number | null} tile
+ * @property {number | null} padding where each row's share of weight on padding is, for frames of sound
  * @property {[number, number][] | null} sentences where the map between sentences is and its largest weight: with the
  *   rows predicted, and with the rows read
  *
@@ -50,9 +54,11 @@
  * @property {Step[]} steps of its rows, where they were decoded
  * @property {Exact | null} exact
  * @property {Map<string, Uint8Array>} sent the maps that came in full, by the name of their view
+ * @property {Map<string, Uint8Array>} resting what came of each row's share of weight on padding, in the same way
  * @property {(view: View) => Uint8Array | null} weights the map in full, [query, key], or null where it was not sent
  * @property {(view: View) => {cells: Uint8Array, rows: number, columns: number}} tile the map as the overview draws it
  * @property {(view: View, reading: number, count: number) => Uint8Array | null} sums the map between sentences
+ * @property {(view: View) => Uint8Array | null} padding each row's share of weight on padding, 0 … 255
  *
  * @typedef {[number | null, number | null]} Pair a row of one output and its counterpart in the other
  *
@@ -69,6 +75,7 @@
  * @property {boolean} growing whether the output is still being written
  * @property {Beside | null} beside
  * @property {Record<string, string | number>} select
+ * @property {import("./sound.js").Sound | null} sound
  */
 
 /**
@@ -80,8 +87,7 @@ export function unpack(bytes, before = null) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   const data = bytes.subarray(4 + length);
-  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {} };
-  const axes = header.axes.map((/** @type {Axis} */ axis) => ({ ...empty, ...axis }));
+  const axes = header.axes.map(openAxis);
   const known = before ? [...before.sheets, ...(before.beside ? [before.beside.sheet] : [])] : [];
   const open = (/** @type {any} */ packed, /** @type {string} */ id, /** @type {Step[]} */ steps) => {
     const kept = known.find((sheet) => sheet.id === `${id} ${packed.kind}`);
@@ -93,7 +99,22 @@ export function unpack(bytes, before = null) {
     growing: Boolean(header.growing),
     sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
     beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
+    sound: header.sound ? openSound(header.sound, data) : null,
   };
+}
+
+/**
+ * Frames of sound are named by their seconds.
+ *
+ * @param {Partial<Axis>} axis
+ * @returns {Axis}
+ */
+function openAxis(axis) {
+  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {}, edges: null };
+  if (!axis.edges) return /** @type {Axis} */ ({ ...empty, ...axis });
+  const { edges } = axis;
+  const labels = edges.slice(1).map((end, i) => `${seconds(edges[i])}–${seconds(end)} s`);
+  return /** @type {Axis} */ ({ ...empty, ...axis, labels, special: labels.map(() => false) });
 }
 
 /**
@@ -111,13 +132,17 @@ function openSheet(packed, axes, data, steps, before) {
   const columns = keys.labels.length;
   /** @type {View[]} */
   const views = packed.views.map((/** @type {Partial<View>} */ view) => {
-    const whole = { layer: null, head: null, reduce: null, at: null, tile: null, sentences: null, ...view };
+    const none = { layer: null, head: null, reduce: null, at: null, tile: null, sentences: null, padding: null };
+    const whole = { ...none, ...view };
     return { ...whole, name: viewName(/** @type {View} */ (whole)) };
   });
   /** @type {Map<string, Uint8Array>} */
   const sent = new Map(before?.sent ?? []);
+  /** @type {Map<string, Uint8Array>} */
+  const resting = new Map(before?.resting ?? []);
   for (const view of views) {
     if (view.at !== null) sent.set(view.name, data.subarray(view.at, view.at + rows * columns));
+    if (view.padding !== null) resting.set(view.name, data.subarray(view.padding, view.padding + rows));
   }
   return {
     ...packed,
@@ -128,6 +153,8 @@ function openSheet(packed, axes, data, steps, before) {
     steps: packed.kind === "encoder" ? [] : steps,
     exact: packed.exact && exactOf(packed, data, rows, columns),
     sent,
+    resting,
+    padding: (view) => resting.get(view.name) ?? null,
     weights: (view) => sent.get(view.name) ?? null,
     tile: (view) => {
       if (view.tile === null) {

@@ -16,7 +16,9 @@ import numpy as np
 
 from xattn_viz.explorer import alignment
 from xattn_viz.explorer.axes import Axes, sentence_spans
-from xattn_viz.explorer.sheets import Data, Limits, sheet
+from xattn_viz.explorer.data import Data
+from xattn_viz.explorer.hearing import Hearing, pack_sound
+from xattn_viz.explorer.sheets import Limits, sheet
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Step, Trace
@@ -24,6 +26,8 @@ from xattn_viz.trace import Step, Trace
 #: Up to this many bytes every map of a sheet is sent in full; above, its overview is pooled and one layer is sent at a
 #: time.
 FULL_LIMIT = 4_000_000
+#: The same for a map whose keys are frames of sound, many of which look alike.
+HEARD_LIMIT = 200_000
 #: Up to this many bytes the exact weights, queries and keys of a sheet are sent too.
 EXACT_LIMIT = 1_000_000
 
@@ -40,6 +44,7 @@ def pack(
     name: str = "A",
     beside_name: str = "B",
     growing: bool = False,
+    hearing: Hearing | None = None,
     full_limit: int | None = FULL_LIMIT,
     exact_limit: int = EXACT_LIMIT,
 ) -> bytes:
@@ -49,7 +54,8 @@ def pack(
     position). `layer` of `kind` is the layer sent in full where the whole of a sheet would exceed `full_limit` bytes
     (None: no limit); of other such sheets only the overview is sent. `beside` is another output of the same source,
     which is shown beside this one, by the names `name` and `beside_name`. `growing` says that the output is not
-    complete yet. Raises ValueError for a layer that is not there, and for a `beside` with another source.
+    complete yet. `hearing` is the sound of the trace to be played, and its words in time. Raises ValueError for a layer
+    that is not there, for a `beside` with another source and for a `hearing` of another trace.
     """
     if beside is not None:
         _check_beside(trace, beside)
@@ -63,7 +69,10 @@ def pack(
             chosen = maps.layers[maps.layer_index(layer if layer is not None else -1)]
         rows = whose.input if maps.kind == "encoder" else whose.output
         columns = whose.output if maps.kind == "decoder" else whose.input
-        return sheet(maps, (rows, columns), axes, data, Limits(full_limit, exact_limit, chosen))
+        limit = full_limit
+        if limit is not None and maps.keys.kind == "audio":
+            limit = min(limit, HEARD_LIMIT)
+        return sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen))
 
     sheets = [packed(maps, trace) for maps in sorted(trace.maps, key=lambda maps: _ORDER.index(maps.kind))]
     other = packed(beside.cross, beside) if beside is not None else None
@@ -89,6 +98,9 @@ def pack(
                 if sheets[0][field] is not None and other[field] is not None
             },
         }
+    sound = pack_sound(trace, hearing, data)
+    if sound is not None:
+        header["sound"] = sound
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + data.joined()

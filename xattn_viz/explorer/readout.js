@@ -1,8 +1,11 @@
 import { isolated, make } from "./dom.js";
 import { KINDS } from "./kinds.js";
+import { listening } from "./listening.js";
 import { probability } from "./matrix.js";
+import { decimals } from "./numbers.js";
 import { viewTitle } from "./payload.js";
 import { PARKED, UNREAD, UNSURE } from "./scene.js";
+import { isHeard } from "./spoken.js";
 
 /**
  * What is selected, said in words.
@@ -44,6 +47,7 @@ function sentence(scene, panel) {
   if (!m) return ["This layer is on its way."];
   const { row, column } = panel.focus;
   if (row >= 0 && !m.rows[row].positions.length) return ["nothing stands for it here."];
+  if (isHeard(panel)) return [...listening(scene, panel, m), ...(row < 0 ? [] : unsure(scene, panel, m))];
   if (row >= 0) return [...rowSentence(scene, panel, m), ...remarks(scene, panel, m)];
   if (column < 0) return ["Hover or choose a token to read its weights here."];
   return columnSentence(scene, panel, m);
@@ -97,10 +101,19 @@ function remarks({ state, trace }, { sheet, focus }, m) {
   if (m.parked[focus.row] >= PARKED) {
     parts.push(` ${decimals(m.parked[focus.row])} merely rests on special tokens: it says little about the sentence.`);
   }
+  return [...parts, ...unsure({ state, trace }, { sheet, focus }, m)];
+}
+
+/**
+ * @param {Pick<Scene, "state" | "trace">} scene
+ * @param {Pick<Panel, "sheet" | "focus">} panel
+ * @param {import("./matrix.js").Matrix} m
+ * @returns {string[]}
+ */
+function unsure({ state, trace }, { sheet, focus }, m) {
   const p = probability(sheet, m.rows[focus.row], state);
-  if (p < UNSURE)
-    parts.push(` The model was unsure of this ${state.units === "words" ? "word" : "token"}: p = ${decimals(p)}.`);
-  return parts;
+  if (trace.growing || p >= UNSURE) return [];
+  return [` The model was unsure of this ${state.units === "words" ? "word" : "token"}: p = ${decimals(p)}.`];
 }
 
 /**
@@ -141,9 +154,4 @@ function capital(text) {
 /** @param {number} value */
 function strong(value) {
   return make("strong", {}, decimals(value));
-}
-
-/** @param {number} value */
-export function decimals(value) {
-  return value.toFixed(2);
 }

@@ -24,6 +24,7 @@
  * @property {boolean} compared whether the second map is that of another output, its rows aligned with these
  * @property {Theme} theme
  * @property {Cell} focus that of the chosen map
+ * @property {import("./sound.js").Stretch | null} range what of the sound is in view
  *
  * @typedef {(change: Partial<State>) => void} Change
  */
@@ -31,6 +32,7 @@
 import { carried } from "./kinds.js";
 import { aligned, matrix, readingOf } from "./matrix.js";
 import { splitName } from "./state.js";
+import { rangeOf } from "./time.js";
 import { unitsOf } from "./units.js";
 
 // Below this, a token was not the model's clear choice, and a source word was read by nobody.
@@ -54,7 +56,16 @@ export function makeScene(trace, asked, theme) {
   const compared = Boolean(trace.beside) && sheet.kind === "cross";
   if (compared) [main, second] = comparedPanels(trace, main, state);
   for (const panel of [main, second]) if (panel) panel.focus = focusOf(panel, main, second, state);
-  return { trace, state, main, second, compared, theme, focus: main.focus };
+  return {
+    trace,
+    state,
+    main,
+    second,
+    compared,
+    theme,
+    focus: main.focus,
+    range: trace.sound && rangeOf(trace.sound, state),
+  };
 }
 
 /**

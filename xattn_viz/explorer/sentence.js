@@ -21,8 +21,9 @@ import { written } from "./units.js";
  * @param {Side} side
  * @param {string} name of its element's class
  * @param {import("./scene.js").Change} change
+ * @param {(position: number) => void} [pressed] what a click on a token does besides
  */
-export function makeSentence(side, name, change) {
+export function makeSentence(side, name, change, pressed) {
   const caption = make("span", { class: "xv-caption", "aria-hidden": "true" });
   const text = make("div", { class: "xv-sentence", role: "listbox", dir: "auto" });
   text.setAttribute("aria-orientation", "horizontal");
@@ -52,6 +53,7 @@ export function makeSentence(side, name, change) {
   text.addEventListener("click", (event) => {
     const position = positionOf(event);
     if (position >= 0 && place[position] >= 0) change({ ...cell(place[position]), checked: null, step: -1 });
+    if (position >= 0) pressed?.(position);
   });
   text.addEventListener("keydown", (event) => {
     const position = positionOf(event);
@@ -140,6 +142,12 @@ export function makeSentence(side, name, change) {
       const box = text.getBoundingClientRect();
       const { top, bottom } = token.getBoundingClientRect();
       if (top < box.top || bottom > box.bottom) text.scrollTop += (top + bottom - box.top - box.bottom) / 2;
+    },
+    /** @param {(position: number) => boolean} spoken which tokens are heard right now */
+    speak(spoken) {
+      tokens.forEach((token, position) => {
+        token.classList.toggle("xv-spoken", spoken(position));
+      });
     },
     /** @param {number} step the last token that is written, -1 for all */
     write(step) {

@@ -1,26 +1,35 @@
 import { make } from "./dom.js";
 import { KINDS } from "./kinds.js";
 import { drawLines } from "./lines.js";
-import { columnMaxima, probability } from "./matrix.js";
+import { columnMaxima, probability, readingOf } from "./matrix.js";
 import { PARKED, UNREAD, UNSURE } from "./scene.js";
 import { makeSentence } from "./sentence.js";
+import { isHeard, spokenAt } from "./spoken.js";
 import { rowAxis } from "./units.js";
 
 /**
- * The two sentences as text, tinted by their weights, with the other output below where there is one.
+ * The two sentences as text, tinted by their weights, with the other output below where there is one. Of sound there
+ * is only what was written of it: a click on a word plays it.
  *
  * @typedef {import("./scene.js").Scene} Scene
  * @typedef {import("./scene.js").Panel} Panel
  * @typedef {import("./matrix.js").Matrix} Matrix
  */
 
-/** @param {import("./scene.js").Change} change */
-export function makeSentences(change) {
+/**
+ * @param {import("./scene.js").Change} change
+ * @param {import("./player.js").Player} player
+ */
+export function makeSentences(change, player) {
   const lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   lines.setAttribute("class", "xv-lines");
   lines.setAttribute("aria-hidden", "true");
   const source = makeSentence("column", "xv-columns", change);
-  const output = makeSentence("row", "xv-rows", change);
+  const heard = (/** @type {number} */ position) => {
+    const stretch = last && spokenAt(last, [position]);
+    if (stretch) player.play(stretch);
+  };
+  const output = makeSentence("row", "xv-rows", change, heard);
   const other = makeSentence("row", "xv-others", change);
   const page = make("div", { class: "xv-page" }, source.element, output.element, other.element);
   page.append(lines);
@@ -28,6 +37,8 @@ export function makeSentences(change) {
   /** @type {Scene | null} */
   let last = null;
   let focused = "";
+  /** @type {{word: number, scene: Scene | null}} */
+  let marked = { word: -1, scene: null };
   for (const { text } of [source, output]) {
     text.addEventListener("scroll", () => last && drawLines(lines, page, last, source.tokens, output.tokens));
   }
@@ -37,27 +48,51 @@ export function makeSentences(change) {
     last = scene;
     const { main, second, compared, state, trace } = scene;
     const words = KINDS[main.sheet.kind];
-    const axis = rowAxis(main.sheet, state);
-    source.show(main.sheet.keys, state.special, words.columns, words.columnsCaption);
-    output.show(axis, state.special, words.rows, main.name || words.rowsCaption);
+    const listens = isHeard(main);
+    // Where rows are frames of sound too, the text that was written stays to be heard.
+    const axis = rowAxis(main.sheet.queries.edges ? trace.sheets[0] : main.sheet, state);
+    source.element.hidden = listens;
+    if (!listens) source.show(main.sheet.keys, state.special, words.columns, words.columnsCaption);
+    output.show(
+      axis,
+      state.special,
+      trace.sound ? "Transcript" : words.rows,
+      main.name || (listens ? "" : words.rowsCaption),
+    );
     other.element.hidden = !compared;
     if (compared && second) {
       other.show(rowAxis(second.sheet, state), state.special, `Output sentence ${second.name}`, second.name);
     }
-    const sources = main.sheet.keys.labels.length;
+    const sources = listens ? 0 : main.sheet.keys.labels.length;
     // The letters keep their size while the output grows to about the length of its source.
     const outputs = trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
     const length = sources + outputs * (compared ? 2 : 1);
     element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
     page.classList.toggle("xv-words", state.units !== "pieces");
     if (!main.matrix) return;
-    paintSource(scene, main, main.matrix);
-    paintOutput(output, scene, main, main.matrix);
+    if (main.sheet.queries.edges) output.paint(scene, [], -1, () => ({ tint: 0 }));
+    else paintOutput(output, scene, main, main.matrix);
+    if (!listens) paintSource(scene, main, main.matrix);
     if (compared && second?.matrix) paintOutput(other, scene, second, second.matrix);
     output.write(state.step);
     source.write(main.sheet.kind === "decoder" ? state.step : -1);
     follow(main.matrix, [trace.id, main.sheet.kind, main.view.name, scene.focus.row, scene.focus.column].join(" "));
-    drawLines(lines, page, scene, source.tokens, output.tokens);
+    if (listens) lines.replaceChildren();
+    else drawLines(lines, page, scene, source.tokens, output.tokens);
+    tick();
+  }
+
+  /** Marks the word that is heard. */
+  function tick() {
+    const sound = last?.trace.sound;
+    if (!last || !sound?.words.length) return;
+    const at = player.time;
+    const now = player.running ? sound.words.findIndex(({ start, end }) => start <= at && at < end) : -1;
+    if (now === marked.word && last === marked.scene) return;
+    marked = { word: now, scene: last };
+    const shift = readingOf(last.trace.sheets[0], last.state);
+    const word = sound.words[now];
+    output.speak((position) => Boolean(word && word.first <= position - shift && position - shift <= word.last));
   }
 
   /**
@@ -84,7 +119,7 @@ export function makeSentences(change) {
   function paintOutput(text, scene, panel, m) {
     const { row, column } = panel.focus;
     text.paint(scene, m.rowOf, row, (r) => ({
-      tint: row < 0 && column >= 0 ? m.values[r * m.columns.length + column] / panel.top : 0,
+      tint: (row < 0 || isHeard(panel)) && column >= 0 ? m.values[r * m.columns.length + column] / panel.top : 0,
       unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE,
       parked: m.parked[r] >= PARKED,
       differs: m.rows[r].differs,
@@ -102,10 +137,10 @@ export function makeSentences(change) {
     focused = focus;
     const { row, column } = last.focus;
     const width = m.columns.length;
-    source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
+    if (!isHeard(last.main)) source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
     output.reveal(row >= 0 ? row : strongest(m.rows.length, (r) => m.values[r * width + column]));
   }
-  return { element, paint };
+  return { element, paint, tick };
 }
 
 /**

@@ -2,6 +2,8 @@
 
 Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
 the exact weights, because many small weights that round to nothing can make up most of a sentence.
+
+Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead.
 """
 
 from __future__ import annotations
@@ -15,30 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.explorer.axes import Axes
+from xattn_viz.explorer.data import Data
+from xattn_viz.explorer.hearing import own_frames
 from xattn_viz.maps import AttentionMaps
 
 #: The largest side of a pooled tile of the overview, in cells.
 TILE_SIDE = 64
-
-
-class Data:
-    """The data part: arrays one after the other, each beginning at a multiple of 4 bytes."""
-
-    def __init__(self) -> None:
-        self.chunks: list[bytes] = []
-        self.length = 0
-
-    def add(self, array: NDArray[Any]) -> int:
-        """Append an array; where it begins, in bytes."""
-        chunk = np.ascontiguousarray(array).tobytes()
-        chunk += bytes(-len(chunk) % 4)
-        at, self.length = self.length, self.length + len(chunk)
-        self.chunks.append(chunk)
-        return at
-
-    def joined(self) -> bytes:
-        """All of it."""
-        return b"".join(self.chunks)
 
 
 @dataclass(frozen=True)
@@ -62,6 +46,7 @@ class _View:
     head: int | None
     reduce: str | None
     weights: NDArray[np.float32]
+    padding: NDArray[np.float32] | None
 
 
 def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, limits: Limits) -> dict[str, Any]:
@@ -71,9 +56,12 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     """
     queries, keys = axes.add(maps.queries, texts[0]), axes.add(maps.keys, texts[1])
     read = None if maps.read is None else axes.add(maps.read, texts[0])
+    shape = own_frames(maps.queries), own_frames(maps.keys)
+    heard = maps.keys.kind == "audio"
     views = len(maps.layers) * (maps.n_heads + 1) + 2
-    full = limits.full is None or views * len(maps.queries) * len(maps.keys) <= limits.full
-    sums = _Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
+    full = limits.full is None or views * shape[0] * shape[1] <= limits.full
+    # Frames are never summed: the script averages the rows of a sentence itself.
+    sums = None if heard else _Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
     return {
         "kind": maps.kind,
         "layers": maps.layers,
@@ -82,9 +70,9 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "keys": keys,
         "queries": queries,
         "read": read,
-        "views": [_view(view, data, limits, sums, full=full) for view in _views(maps)],
-        "tiles": None if full else [min(TILE_SIDE, n) for n in maps.weights.shape[2:]],
-        "exact": _exact(maps, data, limits.exact),
+        "views": [_view(view, data, limits, sums, full=full) for view in _views(maps, shape)],
+        "tiles": None if full else [min(TILE_SIDE, n) for n in shape],
+        "exact": None if heard else _exact(maps, data, limits.exact),
     }
 
 
@@ -99,18 +87,38 @@ def max_pool(weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return weights
 
 
-def _views(maps: AttentionMaps) -> Iterator[_View]:
-    """Every view with its weights in float32. Layer by layer: the whole of a large trace is never copied."""
-    total = peak = np.zeros(maps.weights.shape[2:], np.float32)
+def _views(maps: AttentionMaps, shape: tuple[int, int]) -> Iterator[_View]:
+    """Every view with its weights in float32. Layer by layer: the whole of a large trace is never copied.
+
+    `shape` is how many rows and columns are shown; those behind are padding.
+    """
+    rows, columns = shape
+    total = peak = np.zeros(shape, np.float32)
+    unshown = np.zeros(rows, np.float32)
     for index, layer in enumerate(maps.layers):
-        weights = maps.weights[index].astype(np.float32, copy=False)
+        whole = maps.weights[index, :, :rows].astype(np.float32, copy=False)
+        weights, padding = whole[..., :columns], _padding(maps, whole, columns)
         for head in range(maps.n_heads):
-            yield _View(layer, head, None, weights[head])
+            yield _View(layer, head, None, weights[head], None if padding is None else padding[head])
         mean = weights.mean(axis=0)
         total, peak = total + mean, np.maximum(peak, weights.max(axis=0))
-        yield _View(layer, None, "mean", mean)
-    yield _View(None, None, "mean", total / np.float32(len(maps.layers)))
-    yield _View(None, None, "max", peak)
+        shared = None if padding is None else padding.mean(axis=0)
+        unshown = unshown + (0 if shared is None else shared)
+        yield _View(layer, None, "mean", mean, shared)
+    layers = np.float32(len(maps.layers))
+    yield _View(None, None, "mean", total / layers, unshown / layers if maps.keys.kind == "audio" else None)
+    yield _View(None, None, "max", peak, None)
+
+
+def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) -> NDArray[np.float32] | None:
+    """The share of each row's weight on padding, `[head, row]`: what is behind `columns`, or was left out before."""
+    if maps.keys.kind != "audio":
+        return None
+    behind = weights[..., columns:].sum(axis=-1)
+    if "cropped" in maps.altered:
+        total = weights.sum(axis=-1)
+        behind = behind + np.where(total > 0, 1 - total, 0)  # a head that is switched off has no weight anywhere
+    return np.clip(behind, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,8 @@ def _view(view: _View, data: Data, limits: Limits, sums: _Sums | None, *, full: 
     packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}
     if full or (limits.layer is not None and view.layer in (None, limits.layer)):
         packed["at"] = data.add(_uint8(view.weights, scale))
+        if view.padding is not None:
+            packed["padding"] = data.add(_uint8(view.padding, 1.0))
     if not full:
         packed["tile"] = data.add(_uint8(max_pool(view.weights, TILE_SIDE), scale))
     if sums is not None:

@@ -18,6 +18,10 @@
  * @property {number} column the chosen column, -1 for none
  * @property {Cell & {kind: string} | null} hover a cell of the map of that kind
  * @property {Cell | null} checked the cell whose arithmetic is shown
+ * @property {number} from what of the sound is in view, in seconds; all of it where `to` is not behind it
+ * @property {number} to
+ * @property {boolean} crop whether silence before and behind the speech is cropped
+ * @property {boolean} times whether words and the way of their alignment are drawn over a map
  * @property {number} step how many tokens are written while stepping, -1 when all are
  */
 
@@ -37,6 +41,10 @@ const DEFAULTS = {
   column: -1,
   hover: null,
   checked: null,
+  from: -1,
+  to: -1,
+  crop: false,
+  times: true,
   step: -1,
 };
 

@@ -1,5 +1,5 @@
-import { isolated, make } from "./dom.js";
-import { decimals } from "./readout.js";
+import { button, isolated, make } from "./dom.js";
+import { decimals } from "./numbers.js";
 
 /**
  * Steps through the decoding: each step writes one token and shows what else the decoder could have written.
@@ -69,12 +69,12 @@ export function makeStepping(change, proceeding) {
   });
 
   choices.addEventListener("click", (event) => {
-    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    const pressed = event.target instanceof Element ? event.target.closest("button") : null;
     const proceed = proceeding();
-    if (!button || !last || !proceed) return;
+    if (!pressed || !last || !proceed) return;
     const { step } = last.state;
     const before = last.main.sheet.steps.slice(0, step >= 0 ? step : rowStep(last));
-    proceed([...before.map(({ id }) => id), Number(button.dataset.id)]);
+    proceed([...before.map(({ id }) => id), Number(pressed.dataset.id)]);
   });
 
   /** @param {Scene} scene */
@@ -133,12 +133,4 @@ function chosen(scene, step, at, asks) {
 function other(token, id) {
   const title = "Go on from here with this token";
   return make("button", { type: "button", class: "xv-other", "data-id": id, title }, isolated(token));
-}
-
-/**
- * @param {string} label
- * @param {string} face
- */
-function button(label, face) {
-  return make("button", { type: "button", class: "xv-button", "aria-label": label, title: label }, face);
 }

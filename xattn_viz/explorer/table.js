@@ -1,5 +1,7 @@
 import { isolated, make } from "./dom.js";
-import { decimals } from "./readout.js";
+import { stretch } from "./listening.js";
+import { decimals } from "./numbers.js";
+import { isHeard, listenedAt } from "./spoken.js";
 
 /**
  * The chosen map as a table, for screen readers and for whoever wants the numbers. Built when it is opened.
@@ -42,7 +44,8 @@ export function makeTable() {
     ].join(" ");
     if (key === shown) return;
     shown = key;
-    holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(m) : fullTable(m));
+    if (isHeard(scene.main)) holder.replaceChildren(heardTable(scene.main, m));
+    else holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(m) : fullTable(m));
   }
   return { element, paint };
 }
@@ -76,6 +79,29 @@ function fullTable(m) {
     {},
     make("caption", {}, "Rows: queries. Columns: keys."),
     make("thead", {}, head),
+    make("tbody", {}, ...body),
+  );
+}
+
+/**
+ * Of sound, when each row listened: more than a thousand columns of frames say nothing.
+ *
+ * @param {import("./scene.js").Panel} panel
+ * @param {Matrix} m
+ */
+function heardTable(panel, m) {
+  const named = ["", "listened most to", "weight on it", "weight on padding"];
+  const body = writtenRows(m).map(([row, r]) => {
+    const held = listenedAt(panel, r);
+    const cells = [held ? stretch(held.from, held.to) : "nothing", decimals(held?.weight ?? 0), decimals(m.parked[r])];
+    const said = cells.map((cell) => make("td", {}, cell));
+    return make("tr", {}, make("th", { scope: "row" }, isolated(row.label)), ...said);
+  });
+  return make(
+    "table",
+    {},
+    make("caption", {}, "Each row with the shortest stretch that holds half of its weight on the sound."),
+    make("thead", {}, make("tr", {}, ...named.map((name) => make(name ? "th" : "td", {}, name)))),
     make("tbody", {}, ...body),
   );
 }

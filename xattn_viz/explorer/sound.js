@@ -1,0 +1,114 @@
+/**
+ * What was heard: its spectrogram or loudness, its words in time, the file to play. Times are seconds of the whole
+ * recording.
+ *
+ * @typedef {object} Picture
+ * @property {Uint8Array} cells [band, frame], the lowest band first
+ * @property {number} bands
+ * @property {number} frames
+ * @property {number} seconds how long a frame lasts
+ *
+ * @typedef {object} SpokenWord
+ * @property {string} text
+ * @property {number} start
+ * @property {number} end
+ * @property {number} first the first of its rows in the cross map, by the token predicted
+ * @property {number} last
+ * @property {number} confidence 0 … 1
+ *
+ * @typedef {object} Sound
+ * @property {number} start
+ * @property {number} end of the sound; padding is behind it
+ * @property {number} offset where the file to play begins
+ * @property {number} padding in seconds
+ * @property {[number, number] | null} speech from the first loud frame to the last
+ * @property {Picture | null} mel a log-mel spectrogram
+ * @property {Picture | null} envelope of one band: the loudest sample of each frame
+ * @property {SpokenWord[]} words
+ * @property {[number, number, number][]} path of the alignment: row, start, end
+ * @property {{data: Uint8Array, type: string} | null} audio
+ *
+ * @typedef {{from: number, to: number}} Stretch in seconds
+ */
+
+/**
+ * @param {any} packed
+ * @param {Uint8Array} data
+ * @returns {Sound}
+ */
+export function openSound(packed, data) {
+  const picture = (/** @type {any} */ part) =>
+    part ? { ...part, cells: data.subarray(part.at, part.at + part.bands * part.frames) } : null;
+  const { audio } = packed;
+  return {
+    speech: null,
+    path: [],
+    ...packed,
+    mel: picture(packed.mel),
+    envelope: picture(packed.envelope),
+    words: (packed.words ?? []).map(wordOf),
+    audio: audio ? { data: data.subarray(audio.at, audio.at + audio.bytes), type: audio.type } : null,
+  };
+}
+
+/**
+ * @param {[string, number, number, number, number, number]} word
+ * @returns {SpokenWord}
+ */
+function wordOf([text, start, end, first, last, confidence]) {
+  return { text, start, end, first, last, confidence };
+}
+
+/** @param {number} time */
+export function seconds(time) {
+  return time.toFixed(2);
+}
+
+/**
+ * The frame in which a time lies, the first or last where it is outside.
+ *
+ * @param {number[]} edges
+ * @param {number} time
+ */
+export function frameAt(edges, time) {
+  let [low, high] = [0, edges.length - 2];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (edges[middle] <= time) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/**
+ * The word to which a position of the rows belongs.
+ *
+ * @param {Sound} sound
+ * @param {number} row by the token predicted
+ */
+export function wordOfRow(sound, row) {
+  return sound.words.find((word) => word.first <= row && row <= word.last) ?? null;
+}
+
+/**
+ * The shortest stretch that holds a share of a row's weight; the first of equals, null where there is no weight.
+ *
+ * @param {ArrayLike<number>} weights of one row
+ * @param {number} share of their sum
+ * @returns {[number, number] | null} the first and last frame
+ */
+export function shortest(weights, share) {
+  let whole = 0;
+  for (let i = 0; i < weights.length; i++) whole += weights[i];
+  if (!(whole > 0)) return null;
+  const wanted = whole * share - 1e-9;
+  /** @type {[number, number]} */
+  let best = [0, weights.length - 1];
+  let [sum, first] = [0, 0];
+  for (let last = 0; last < weights.length; last++) {
+    sum += weights[last];
+    while (sum - weights[first] >= wanted && first < last) sum -= weights[first++];
+    if (sum >= wanted && last - first < best[1] - best[0]) best = [first, last];
+  }
+  return best;
+}

@@ -1,0 +1,182 @@
+import { make } from "./dom.js";
+import { carried, titled } from "./kinds.js";
+import { rowLabelsOf } from "./labels.js";
+import { probability } from "./matrix.js";
+import { viewTitle } from "./payload.js";
+import { fillRuler, fillWords } from "./ruler.js";
+import { PARKED, UNSURE } from "./scene.js";
+import { framesOf, paintHeard, rowPixels } from "./soundcells.js";
+import { fitHeard } from "./soundgrid.js";
+import { paintMarks } from "./soundmarks.js";
+import { followPointer } from "./soundpointer.js";
+import { spokenAt } from "./spoken.js";
+import { paintSound, paintTint } from "./strip.js";
+
+/**
+ * One map over sound, large: its spectrogram, the seconds and the words above it on the very same time axis.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {import("./scene.js").Panel} Panel
+ * @typedef {import("./soundgrid.js").HeardGrid} HeardGrid
+ * @typedef {import("./player.js").Player} Player
+ */
+
+/**
+ * @param {import("./scene.js").Change} change
+ * @param {Player} player
+ */
+export function makeSoundMap(change, player) {
+  const title = make("h3", { class: "xv-map-title" });
+  const words = make("div", { class: "xv-spoken-words" });
+  const picture = make("canvas", { class: "xv-picture" });
+  const tint = make("canvas", { class: "xv-tint" });
+  const heard = make("div", { class: "xv-heard", "aria-hidden": "true" }, picture, tint);
+  const ruler = make("div", { class: "xv-ruler", "aria-hidden": "true" });
+  const cursors = [0, 1].map(() => make("div", { class: "xv-cursor", "aria-hidden": "true" }));
+  const time = make("div", { class: "xv-time" }, words, heard, ruler, cursors[0]);
+  const rowLabels = make("div", { class: "xv-row-labels", "aria-hidden": "true" });
+  const cells = make("canvas", { class: "xv-cells" });
+  const frame = make("canvas", { class: "xv-frame" });
+  const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame, cursors[1]);
+  stage.setAttribute("aria-roledescription", "attention map");
+  const grid = make("div", { class: "xv-grid" }, time, rowLabels, stage);
+  const view = make("div", { class: "xv-scroll" }, grid);
+  const empty = make("p", { class: "xv-empty" });
+  const element = make("section", { class: "xv-map" }, title, view, empty);
+  /** @type {HeardGrid | null} */
+  let fit = null;
+  /** @type {Scene | null} */
+  let last = null;
+  /** @type {Panel | null} */
+  let shown = null;
+  let [laidOut, pictured, painted] = ["", "", ""];
+
+  const place = () => (last && shown && fit ? { scene: last, panel: shown, fit } : null);
+  followPointer({ stage, time: heard, ruler }, place, change, player);
+  words.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    const word = last?.trace.sound?.words[Number(button?.dataset.word ?? -1)];
+    if (word) player.play({ from: word.start, to: word.end });
+  });
+  rowLabels.addEventListener("click", (event) => {
+    const label = event.target instanceof Element ? event.target.closest(".xv-label") : null;
+    const row = label ? [...rowLabels.children].indexOf(label) : -1;
+    if (!last || !shown || row < 0) return;
+    change({ ...carried(shown.sheet, last.main.sheet, { row, column: -1 }), checked: null, step: -1 });
+    const said = shown.sheet.kind === "cross" && spokenAt(last, shown.matrix?.rows[row].positions ?? []);
+    if (said) player.play(said);
+  });
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {number} width
+   * @param {number} height
+   */
+  function paint(scene, panel, width, height) {
+    last = scene;
+    shown = panel;
+    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
+    const m = panel.matrix;
+    const { sound } = scene.trace;
+    grid.hidden = !m?.rows.length || !sound;
+    empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
+    if (!m || !sound || !scene.range || grid.hidden) return;
+    const named = m.rows.map((row) => [row.label, row.differs]);
+    const layout = JSON.stringify([width, height, panel.sheet.kind, named, sound.words.length > 0]);
+    if (layout !== laidOut || !fit) {
+      laidOut = layout;
+      fit = fitHeard(panel, width, height, sound.words.length > 0);
+      layOut(panel, m, fit);
+    }
+    const seen = [layout, scene.range.from, scene.range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
+    const whose = `${seen} ${scene.trace.id} ${sound.words.length}`;
+    if (whose !== pictured) {
+      pictured = whose;
+      paintSound(picture, sound, scene.range, fit.wide, fit.soundHigh, scene.theme);
+      fillRuler(ruler, scene.range, fit.wide);
+      fillWords(words, sound, scene.range, fit.wide);
+    }
+    const choice = [panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, scene.state.special];
+    const look = [seen, ...choice, panel.top, scene.state.colours].join(" ");
+    if (look !== painted) {
+      painted = look;
+      paintHeard(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
+    }
+    paintFocus(scene, panel, m, fit);
+    markRows(scene, panel, m);
+    cursor();
+    Object.assign(stage.dataset, { cellHeight: String(fit.cellHeight), top: String(panel.top) });
+    Object.assign(stage.dataset, { from: String(scene.range.from), to: String(scene.range.to) });
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {import("./matrix.js").Matrix} m
+   * @param {HeardGrid} made
+   */
+  function paintFocus(scene, panel, m, made) {
+    const range = /** @type {import("./sound.js").Stretch} */ (scene.range);
+    const { row } = panel.focus;
+    const frames = framesOf(/** @type {number[]} */ (panel.sheet.keys.edges), range, picture.width);
+    const shares = row < 0 ? null : rowPixels(m, row, frames).map((weight) => weight / panel.top);
+    paintTint(tint, shares, made.wide, made.soundHigh, scene.theme);
+    paintMarks(frame, scene, panel, made);
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {import("./matrix.js").Matrix} m
+   */
+  function markRows(scene, panel, m) {
+    if (panel.sheet.queries.edges) return;
+    m.rows.forEach((row, r) => {
+      const label = rowLabels.children[r];
+      label.classList.toggle("xv-focus", r === panel.focus.row);
+      label.classList.toggle("xv-unsure", probability(panel.sheet, row, scene.state) < UNSURE);
+      label.classList.toggle("xv-parked", m.parked[r] >= PARKED);
+      label.classList.toggle("xv-differs", Boolean(row.differs));
+    });
+  }
+
+  /**
+   * @param {Panel} panel
+   * @param {import("./matrix.js").Matrix} m
+   * @param {HeardGrid} made
+   */
+  function layOut(panel, m, made) {
+    grid.style.gridTemplateColumns = `${made.labelWidth}px ${made.wide}px`;
+    heard.style.height = `${made.soundHigh}px`;
+    words.hidden = !made.words;
+    rowLabels.style.fontSize = `${made.rowFont}px`;
+    if (panel.sheet.queries.edges) rowLabels.replaceChildren(...made.secondsOf(panel.sheet.queries.edges));
+    else rowLabels.replaceChildren(...rowLabelsOf(m, made));
+    view.style.maxHeight = made.scrolls ? `${made.room}px` : "";
+  }
+
+  /** Puts the thin line where the sound is. */
+  function cursor() {
+    const range = last?.range;
+    const at = player.time;
+    const seen = Boolean(range && fit && player.ready && at >= range.from && at <= range.to);
+    for (const line of cursors) {
+      line.hidden = !seen || (!player.running && at <= (last?.trace.sound?.start ?? 0));
+      if (range && fit && seen) line.style.left = `${((at - range.from) / (range.to - range.from)) * fit.wide}px`;
+    }
+  }
+  return {
+    element,
+    paint,
+    cursor,
+    /** @param {string} said */
+    name(said) {
+      element.setAttribute("aria-label", said);
+      stage.setAttribute(
+        "aria-label",
+        `${said}: arrow keys move over its rows and through time, plus and minus zoom, 0 shows all of the sound`,
+      );
+    },
+  };
+}

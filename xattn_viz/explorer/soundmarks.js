@@ -1,0 +1,122 @@
+import { listenedAt } from "./spoken.js";
+
+/**
+ * What is drawn over a map over sound: where words begin and end, the way of their alignment, the row and time in focus.
+ *
+ * @typedef {import("./scene.js").Scene} Scene
+ * @typedef {import("./scene.js").Panel} Panel
+ * @typedef {import("./soundgrid.js").HeardGrid} HeardGrid
+ * @typedef {(time: number) => number} Place
+ */
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {HeardGrid} fit
+ */
+export function paintMarks(canvas, scene, panel, fit) {
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [fit.wide, fit.cellHeight * fit.rows];
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.scale(canvas.width / width, canvas.height / height);
+  const range = /** @type {import("./sound.js").Stretch} */ (scene.range);
+  const x = (/** @type {number} */ time) => ((time - range.from) / (range.to - range.from)) * width;
+  if (scene.state.times && panel.sheet.kind === "cross") {
+    paintBorders(context, scene, x, height);
+    if (panel === scene.main || !scene.compared) paintPath(context, scene, panel, x, fit.cellHeight);
+  }
+  paintFocused(context, panel, x, fit);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Scene} scene
+ * @param {Place} x
+ * @param {number} height
+ */
+function paintBorders(context, { trace, theme }, x, height) {
+  context.strokeStyle = theme.ink;
+  context.globalAlpha = 0.22;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (const time of new Set((trace.sound?.words ?? []).flatMap(({ start, end }) => [start, end]))) {
+    context.moveTo(Math.round(x(time)) + 0.5, 0);
+    context.lineTo(Math.round(x(time)) + 0.5, height);
+  }
+  context.stroke();
+  context.globalAlpha = 1;
+}
+
+/**
+ * A stair from the top left to the bottom right: along the middle of each row while it lasts.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {Place} x
+ * @param {number} high of a row
+ */
+function paintPath(context, { trace, state, theme }, panel, x, high) {
+  const m = panel.matrix;
+  if (!m || !trace.sound) return;
+  const shift = state.rows === "input" && panel.sheet.read ? 1 : 0;
+  context.beginPath();
+  let drawn = false;
+  for (const [row, start, end] of trace.sound.path) {
+    const place = m.rowOf[row + shift] ?? -1;
+    if (place < 0) continue;
+    const y = (place + 0.5) * high;
+    if (drawn) context.lineTo(x(start), y);
+    else context.moveTo(x(start), y);
+    context.lineTo(x(end), y);
+    drawn = true;
+  }
+  // A light line on a dark one shows on every colour of every map.
+  for (const [thickness, ink] of /** @type {[number, string][]} */ ([
+    [4, "rgb(0 0 0 / 65%)"],
+    [2, `rgb(${theme.accent.join(" ")})`],
+  ])) {
+    context.lineWidth = thickness;
+    context.strokeStyle = ink;
+    context.stroke();
+  }
+}
+
+/**
+ * The row in focus, the stretch that it listened to, and the time in focus.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {Panel} panel
+ * @param {Place} x
+ * @param {HeardGrid} fit
+ */
+function paintFocused(context, panel, x, fit) {
+  const { row, column } = panel.focus;
+  const edges = /** @type {number[]} */ (panel.sheet.keys.edges);
+  const outline = (
+    /** @type {number} */ left,
+    /** @type {number} */ top,
+    /** @type {number} */ w,
+    /** @type {number} */ h,
+  ) => {
+    for (const [thickness, ink] of /** @type {[number, string][]} */ ([
+      [3, "#000"],
+      [1.5, "#fff"],
+    ])) {
+      context.lineWidth = thickness;
+      context.strokeStyle = ink;
+      context.strokeRect(left, top, w, h);
+    }
+  };
+  const high = Math.max(fit.cellHeight, 3);
+  if (row >= 0) outline(-4, row * fit.cellHeight, fit.wide + 8, high);
+  const held = listenedAt(panel, row);
+  if (held && column < 0) outline(x(held.from), row * fit.cellHeight, x(held.to) - x(held.from), high);
+  if (column < 0) return;
+  const [left, right] = [x(edges[column]), x(edges[column + 1])];
+  outline(left, -4, Math.max(right - left, 1), fit.cellHeight * fit.rows + 8);
+}

@@ -1,0 +1,98 @@
+/**
+ * Which stretch of the sound is in view, and how it is zoomed and moved. Times are seconds of the whole recording.
+ *
+ * @typedef {import("./sound.js").Sound} Sound
+ * @typedef {import("./sound.js").Stretch} Stretch
+ * @typedef {{from: number, to: number, crop: boolean}} Wanted the part of the state that says what is in view
+ */
+
+const SHORTEST_VIEW = 0.2;
+const MARGIN = 0.1; // around the speech, where silence is cropped
+const TICK_STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
+export const WHOLE_TIME = { from: -1, to: -1 };
+
+/**
+ * All that can be seen: the sound, or without the silence before and behind the speech.
+ *
+ * @param {Sound} sound
+ * @param {{crop: boolean}} state
+ * @returns {Stretch}
+ */
+export function wholeOf({ start, end, speech }, { crop }) {
+  if (!crop || !speech) return { from: start, to: end };
+  return { from: Math.max(start, speech[0] - MARGIN), to: Math.min(end, speech[1] + MARGIN) };
+}
+
+/**
+ * What is in view.
+ *
+ * @param {Sound} sound
+ * @param {Wanted} state
+ * @returns {Stretch}
+ */
+export function rangeOf(sound, state) {
+  const whole = wholeOf(sound, state);
+  return state.to > state.from ? within({ from: state.from, to: state.to }, whole) : whole;
+}
+
+/**
+ * A stretch inside another one, as long as it was where there is room.
+ *
+ * @param {Stretch} stretch
+ * @param {Stretch} whole
+ * @returns {Stretch}
+ */
+export function within({ from, to }, whole) {
+  const length = Math.min(Math.max(to - from, Math.min(SHORTEST_VIEW, whole.to - whole.from)), whole.to - whole.from);
+  const begin = Math.min(Math.max(from, whole.from), whole.to - length);
+  return { from: begin, to: begin + length };
+}
+
+/**
+ * Closer to a time, which stays where it is, or farther from it.
+ *
+ * @param {Stretch} range
+ * @param {Stretch} whole
+ * @param {number} factor above 1 shows less
+ * @param {number} about a time
+ * @returns {Stretch} `WHOLE_TIME` where all is in view
+ */
+export function zoomed(range, whole, factor, about) {
+  const length = Math.max((range.to - range.from) / factor, SHORTEST_VIEW);
+  if (length >= whole.to - whole.from - 1e-6) return WHOLE_TIME;
+  const share = (about - range.from) / (range.to - range.from);
+  return within({ from: about - share * length, to: about + (1 - share) * length }, whole);
+}
+
+/**
+ * Earlier or later by some seconds.
+ *
+ * @param {Stretch} range
+ * @param {Stretch} whole
+ * @param {number} by
+ * @returns {Stretch}
+ */
+export function moved(range, whole, by) {
+  if (range.to - range.from >= whole.to - whole.from - 1e-6) return WHOLE_TIME;
+  return within({ from: range.from + by, to: range.to + by }, whole);
+}
+
+/**
+ * Round times for a ruler, at least `apart` pixels from each other.
+ *
+ * @param {Stretch} range
+ * @param {number} width in pixels
+ * @param {number} apart
+ * @returns {{time: number, label: string}[]}
+ */
+export function ticks({ from, to }, width, apart) {
+  const least = ((to - from) * apart) / Math.max(width, 1);
+  const step = TICK_STEPS.find((each) => each >= least) ?? Math.ceil(least / 60) * 60;
+  const digits = step < 0.1 ? 2 : step < 1 ? 1 : 0;
+  const first = Math.ceil(from / step - 1e-6);
+  const count = Math.floor(to / step + 1e-6) - first + 1;
+  return Array.from({ length: Math.max(count, 0) }, (_, i) => {
+    const time = (first + i) * step;
+    return { time, label: time.toFixed(digits) };
+  });
+}
