@@ -34,8 +34,8 @@ ALLOWED = {
 }
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
-    *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial"),
-    *("registry", "rerun", "segments"),
+    *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial", "provenance"),
+    *("registry", "rerun", "scores", "segments", "settings", "tokens"),
 }
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from xattn_viz.models.whisper.adapter import WhisperAdapter
 
 KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
+#: More would take memory and show little.
+MOST_BEAMS = 16
 #: The architectures, as a checkpoint's config.json names them.
 ARCHITECTURES = ("whisper", "moonshine")
 CROP = Option(
@@ -43,7 +45,9 @@ def card(
     download_mb: int | None = None,
 ) -> ModelCard:
     """The card of a model of this family; `language` is the only one that it hears and writes."""
-    return ModelCard(name, title, "whisper", licence, credit, language, language, "audio", KINDS, options, download_mb)
+    return ModelCard(
+        name, title, "whisper", licence, credit, language, language, "audio", KINDS, options, download_mb, MOST_BEAMS
+    )
 
 
 CARDS = (
