@@ -33,7 +33,10 @@ ALLOWED = {
     "plotly": ("xattn_viz.figures", "xattn_viz.ui", "pages"),
 }
 # Modules of xattn_viz.models that are no model family.
-SHARED_BY_MODELS = {"base", "formats", "gate", "memory", "partial", "registry", "rerun", "segments"}
+SHARED_BY_MODELS = {
+    *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial", "provenance"),
+    *("registry", "rerun", "scores", "segments", "settings", "tokens"),
+}
 
 
 def test_the_source_holds_the_rules() -> None:

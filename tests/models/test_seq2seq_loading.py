@@ -1,26 +1,20 @@
-"""Loading: from folders good and bad, over a small hub on loopback, and one sentence for each thing that goes wrong."""
+"""Loading from folders, good and bad: one sentence for each thing that goes wrong. test_hub.py has the rest."""
 
 from __future__ import annotations
 
-import errno
 import json
 import pickle
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import transformers
-from huggingface_hub import constants
 
-from tests.models.hub_server import COMMIT, CONVERTED, Hub, serve
 from tests.models.seq2seq_folders import write
-from xattn_viz.models import registry, seq2seq
+from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
-from xattn_viz.models.seq2seq import hub as client
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
@@ -28,140 +22,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremo
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("good"), "bart")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, good: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serve() as running:
-        running.models["some/model"] = (good, "good")
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(registry, "_loaded", type(registry._loaded)())
-        yield running
-
-
-def test_a_model_comes_from_the_hub(hub: Hub, good: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    adapter = registry.load("some/model", on_progress=lambda done, total: seen.append((done, total)))
-    here = registry.load(good)
-    ours, expected = adapter.trace("The cat sat."), here.trace("The cat sat.")
-    assert (ours.output, ours.steps, ours.maps) == (expected.output, expected.steps, expected.maps)
-    assert ours.provenance["revision"] == COMMIT
-    assert ours.provenance["model"] == "some/model"
-    assert expected.provenance["weights_sha256"] == ours.provenance["weights_sha256"]
-    done = [step for step, _ in seen]
-    total = sum(client.choose({path.name: path.stat().st_size for path in good.iterdir()}).values())
-    assert done == sorted(done)
-    assert {t for _, t in seen} == {total}
-    assert done[-1] == total
-    assert len(set(done)) > 3
-
-
-def test_what_was_downloaded_serves_without_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = seq2seq.load("some/model").trace("The cat sat.")
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    again = seq2seq.load("some/model").trace("The cat sat.")
-    assert again.maps == first.maps
-    assert "could not be reached" in again.provenance["notes"][0]
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("some/nothing", r"no public model 'some/nothing' on the hub"),
-        ("some/gated", r"gated: accept its terms"),
-        ("some/cut", r"could not be fetched: the connection was cut"),
-        ("some/decoder", r"gpt2 model, which has one stack"),
-        ("some/bin", r"only in PyTorch's older format"),
-        ("some/empty", r"no files of a model"),
-    ],
-)
-def test_what_the_hub_answers_is_said_in_a_sentence(
-    hub: Hub, good: Path, tmp_path: Path, name: str, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
-    hub.models["some/gated"] = (good, "gated")
-    hub.models["some/cut"] = (good, "cut")
-    hub.models["some/decoder"] = (_gpt2(tmp_path / "gpt2"), "good")
-    hub.models["some/bin"] = (write(tmp_path / "bin", "bart", safe=False), "good")
-    (tmp_path / "empty").mkdir()
-    hub.models["some/empty"] = (tmp_path / "empty", "good")
-    with pytest.raises(ModelError, match=words) as raised:
-        registry.load(name)
-    assert str(raised.value).startswith((name, "There is no"))
-    assert "\n" not in str(raised.value)
-
-
-def test_a_cut_download_goes_on_where_it_stopped(hub: Hub, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
-    hub.models["some/model"] = (good, "cut")
-    with pytest.raises(ModelError, match="cut"):
-        registry.load("some/model")
-    hub.models["some/model"] = (good, "good")
-    assert registry.load("some/model").trace("The cat sat.").output
-
-
-def test_no_network_and_no_revision(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelError, match="no revision 'nowhere'"):
-        registry.load("some/model", revision="nowhere")
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelError, match="cannot be reached from here"):
-        registry.load("some/other")
-
-
-def test_too_little_disk_is_said_before_and_while(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(ModelError, match=r"needs 0\.00 GB on disk.*0\.00 GB left"):
-        registry.load("some/model")
-    monkeypatch.undo()
-
-
-def test_a_disk_that_fills_up_meanwhile(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: Any, **kwargs: Any) -> str:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(client, "hf_hub_download", full)
-    with pytest.raises(ModelError, match="The disk is full: some/model"):
-        registry.load("some/model")
-
-
-def test_bin_weights_come_with_consent_or_from_the_conversion(hub: Hub, good: Path, tmp_path: Path) -> None:
-    hub.models["some/bin"] = (write(tmp_path / "bin", "bart", safe=False), "good")
-    with_consent = registry.load("some/bin", allow_pickle=True).trace("The cat sat.")
-    assert with_consent.maps == registry.load(good).trace("The cat sat.").maps
-    hub.converted["some/bin"] = good
-    converted = registry.load("some/bin").trace("The cat sat.")
-    assert converted.provenance["revision"] == CONVERTED
-    assert "conversion to safetensors (pull request 7)" in converted.provenance["notes"][0]
-
-
-@pytest.mark.parametrize("looked_before", [False, True])
-def test_a_conversion_serves_without_network_by_its_plain_name(
-    hub: Hub, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked_before: bool
-) -> None:
-    hub.models["some/bin"] = (write(tmp_path / "bin", "bart", safe=False), "good")
-    if looked_before:  # then the main branch lies in the cache too, with nothing in it that may be read
-        seq2seq.load("some/bin", allow_pickle=True)
-    hub.converted["some/bin"] = good
-    first = seq2seq.load("some/bin").trace("The cat sat.")
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    again = seq2seq.load("some/bin").trace("The cat sat.")
-    assert again.maps == first.maps
-    assert again.provenance["weights_sha256"] == first.provenance["weights_sha256"]
-    assert again.provenance["revision"] == CONVERTED
-
-
-def test_without_network_a_pickle_still_needs_consent(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hub.models["some/bin"] = (write(tmp_path / "bin", "bart", safe=False), "good")
-    seq2seq.load("some/bin", allow_pickle=True)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelError, match="only in PyTorch's older format"):
-        seq2seq.load("some/bin")
-    assert seq2seq.load("some/bin", allow_pickle=True).trace("The cat sat.").provenance["revision"] == COMMIT
-    with pytest.raises(ModelError, match="cannot be reached"):
-        seq2seq.load("some/unknown")
 
 
 def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
@@ -259,13 +119,6 @@ def test_the_least_recently_used_model_goes(good: Path, tmp_path: Path, monkeypa
     assert registry.load(folders[0]) is first
     other: Adapter = registry.load(folders[1])
     assert other.trace("The cat.").output
-
-
-def test_names_of_the_hub() -> None:
-    assert seq2seq.downloads("Helsinki-NLP/opus-mt-en-fr")
-    assert seq2seq.downloads("t5-small")
-    for name in ("nonsense", "a/b/c", "../a", "/etc/passwd", "a/../b", "http://x/y", ""):
-        assert not seq2seq.downloads(name), name
 
 
 def _gpt2(folder: Path) -> Path:

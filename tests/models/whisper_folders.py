@@ -38,8 +38,8 @@ def sound(seed: int, seconds: float = 2.5) -> NDArray[np.float32]:
     return made.astype(np.float32)
 
 
-def write(folder: Path, kind: str) -> Path:
-    """Write the checkpoint of a kind into a folder, made anew: the same each time."""
+def write(folder: Path, kind: str, *, safe: bool = True) -> Path:
+    """Write the checkpoint of a kind into a folder, made anew: the same each time; `safe` says in which format."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _moonshine_tokenizer() if kind == "moonshine" else _whisper_tokenizer(kind)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -62,6 +62,9 @@ def write(folder: Path, kind: str) -> Path:
         own.begin_suppress_tokens = [config.eos_token_id]
         own.suppress_tokens = list(range(1, len(SPECIAL[kind])))
     model.eval().save_pretrained(folder)
+    if not safe:
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
     return folder
 
 

@@ -20,7 +20,10 @@ from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, OnProg
 
 # Text encoder-decoders are recognised by less than the others, so they are asked last.
 _LAST = "seq2seq"
-_NOT_FAMILIES = {"base", "formats", "gate", "memory", "partial", "registry", "rerun", "segments"}
+_NOT_FAMILIES = {
+    *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial", "provenance"),
+    *("registry", "rerun", "scores", "segments", "settings", "tokens"),
+}
 
 #: Set by who serves the app to others: only folders inside this one are then loaded.
 ROOT_VARIABLE = "XATTN_VIZ_ROOT"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 
-from xattn_viz.models import registry
+from xattn_viz.models import hub, registry
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
 from xattn_viz.ui import kind
 
@@ -93,9 +92,7 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
 
 def cleaned(typed: str) -> str:
     """A hub name or a folder as it was typed or pasted; a folder always has a slash, which tells it from a word."""
-    name = typed.strip().strip("\"'")
-    if "://" in name:  # the address of a model's page
-        name = urlsplit(name).path.strip("/")
+    name = hub.name_in(typed.strip().strip("\"'"))
     return name if not name or name in listed() or may_be_named(name) else f"./{name}"
 
 

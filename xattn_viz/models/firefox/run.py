@@ -13,7 +13,7 @@ from xattn_viz.models.base import ModelCard, OnStep
 from xattn_viz.models.firefox.capture import Recorder
 from xattn_viz.models.firefox.decoding import LENGTH_FACTOR, START, Choice, Generated, greedy, steps
 from xattn_viz.models.firefox.network import Memory, Network
-from xattn_viz.models.firefox.settings import Settings, provenance
+from xattn_viz.models.firefox.settings import Settings, provenance_of
 from xattn_viz.models.firefox.text import Source
 from xattn_viz.models.firefox.vocabulary import END, Tokens, Vocabulary
 from xattn_viz.models.partial import Partials
@@ -87,7 +87,7 @@ class Run:
             text,
             output.text,
             tuple(self._steps(output, hidden, generated)),
-            provenance=provenance(model.card.name, model.weights_sha256, self.settings, text, self.source.notes),
+            provenance=provenance_of(model.card.name, model.weights_sha256, self.settings, text, self.source.notes),
         )
 
     def _output(self, forced: Tokens | None, generated: Generated | None) -> Tokens:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,10 @@ from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
 from xattn_viz.models.firefox.decoding import LENGTH_FACTOR
 from xattn_viz.models.firefox.network import Ablated, Dimensions
-from xattn_viz.models.segments import check_prefix
+from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.settings import Size, check_beginning, check_maps, check_options
+
+_LIBRARIES = (torch, np, sentencepiece)
 
 
 @dataclass(frozen=True)
@@ -48,26 +50,19 @@ class Settings:
         """
         if num_beams != 1:
             raise ModelError(f"{card.title} decodes greedily, with one beam: {num_beams} beams are not to be had.")
-        begin = check_prefix(prefix, size.target_vocabulary)
-        if target is not None and begin:
-            raise ModelError("Give a target or a prefix, not both: a target is the whole output.")
-        if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):
-            raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {kinds!r}.")
-        for kind in kinds:
-            _check_kind(kind, card)
-        layers = {"cross": size.decoder_layers, "encoder": size.encoder_layers}
-        for kind, layer, head in ablate:
-            _check_kind(kind, card)
-            if not (0 <= layer < layers[kind] and 0 <= head < size.n_heads):
-                last = f"{layers[kind] - 1} and heads 0 to {size.n_heads - 1}"
-                raise ModelError(f"There is no {kind} head ({layer}, {head}) to ablate: layers are 0 to {last}.")
-        options = dict(options)
-        shortlist = bool(options.pop("shortlist", True))
-        if options:
-            known = ", ".join(option.name for option in card.options)
-            raise ModelError(f"{card.title} has no option {min(options)!r}; its options: {known}.")
-        heads = tuple(sorted(set(ablate)))
-        return cls(target, begin, tuple(kinds), heads, keep_projections, shortlist)
+        if "decoder" in kinds or any(head[0] == "decoder" for head in ablate):
+            raise ModelError("This model has no decoder self-attention: its decoder is recurrent (an SSRU).")
+        layers: dict[MapKind, int] = {"cross": size.decoder_layers, "encoder": size.encoder_layers}
+        check_maps(card, Size(layers, dict.fromkeys(layers, size.n_heads), size.target_vocabulary), kinds, ablate)
+        begin = check_beginning(target, prefix, size.target_vocabulary)
+        shortlist = bool(check_options(card, options)["shortlist"])
+        return cls(target, begin, tuple(kinds), tuple(sorted(set(ablate))), keep_projections, shortlist)
+
+    def as_keywords(self) -> dict[str, Any]:
+        """The keywords of `trace` as JSON values."""
+        prefix = list(self.prefix) if isinstance(self.prefix, tuple) else self.prefix
+        ablate = [list(head) for head in self.ablate]
+        return {**asdict(self), "prefix": prefix, "num_beams": 1, "kinds": list(self.kinds), "ablate": ablate}
 
     def ablated(self, kind: MapKind) -> Ablated:
         """The heads switched off in each layer of a kind."""
@@ -78,38 +73,12 @@ class Settings:
         return off
 
 
-def _check_kind(kind: str, card: ModelCard) -> None:
-    if kind == "decoder":
-        raise ModelError("This model has no decoder self-attention: its decoder is recurrent (an SSRU).")
-    if kind not in card.kinds:
-        raise ModelError(f"There is no kind of map {kind!r}; this model has {', '.join(card.kinds)}.")
-
-
-def provenance(name: str, weights_sha256: str, settings: Settings, text: str, notes: Sequence[str]) -> dict[str, Any]:
-    """Everything needed to run again, as JSON values; `settings` are the keywords of `trace`."""
-    return {
-        "model": name,
-        "weights_sha256": weights_sha256,
-        "versions": {
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "sentencepiece": sentencepiece.__version__,
-        },
-        "dtype": "float32",
-        "device": "cpu",
-        "decoding": _decoding(settings),
-        "settings": {
-            "target": settings.target,
-            "prefix": list(settings.prefix) if isinstance(settings.prefix, tuple) else settings.prefix,
-            "num_beams": 1,
-            "kinds": list(settings.kinds),
-            "ablate": [list(head) for head in settings.ablate],
-            "keep_projections": settings.keep_projections,
-            "shortlist": settings.shortlist,
-        },
-        "input_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "notes": list(notes),
-    }
+def provenance_of(
+    name: str, weights_sha256: str, settings: Settings, text: str, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Everything needed to run again, as JSON values."""
+    identity = Identity(name, None, weights_sha256, "float32", "cpu")
+    return provenance(identity, settings.as_keywords(), _decoding(settings), text, notes, _LIBRARIES)
 
 
 def _decoding(settings: Settings) -> dict[str, Any]:

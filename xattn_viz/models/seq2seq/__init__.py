@@ -6,12 +6,12 @@ They come from the Hugging Face hub or from a folder that `save_pretrained` wrot
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.maps import MapKind
+from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
 MOST_BEAMS = 16
 #: Old names without an organisation, which the hub still knows.
 SHORT_NAMES = {name: f"google-t5/{name}" for name in ("t5-small", "t5-base", "t5-large")}
-# An organisation and a name, as the hub spells them.
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 
 
 def card(
@@ -101,7 +99,7 @@ def recognises(folder: Path) -> bool:
 
 def downloads(name: str) -> bool:
     """Whether a name could be that of a model on the hub: "organisation/name", or one of `SHORT_NAMES`."""
-    return name in SHORT_NAMES or bool(_HUB_NAME.fullmatch(name))
+    return name in SHORT_NAMES or hub.could_be(name)
 
 
 def load(

@@ -11,16 +11,17 @@ from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
+from xattn_viz.models.provenance import Identity
 from xattn_viz.models.segments import check_text, sentences
 from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.languages import language_id, prompt
-from xattn_viz.models.seq2seq.provenance import Identity
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.run import Model, Run
-from xattn_viz.models.seq2seq.settings import Settings, Size, check
+from xattn_viz.models.seq2seq.settings import Size, check
 from xattn_viz.models.seq2seq.source import read_source
 from xattn_viz.models.seq2seq.text import Text
-from xattn_viz.models.seq2seq.tokens import Tokens
+from xattn_viz.models.settings import Settings
+from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Trace
 
 
@@ -101,12 +102,12 @@ class Seq2SeqAdapter(Adapter):
 
     def _source(self, text: str, settings: Settings) -> tuple[Tokens, tuple[str, ...]]:
         marian = not self._two_sided
-        language = settings.options.get("source_language") if self._two_sided else None
+        language = settings.chosen("source_language") if self._two_sided else None
         start = prompt(settings.options, marian=marian)
         return read_source(self.text, text, self.model.size.source, prompt=start, language=language)
 
     def _target_language(self, settings: Settings) -> str | None:
-        return settings.options.get("target_language") if self._two_sided else None
+        return settings.chosen("target_language") if self._two_sided else None
 
     def _frame(self, settings: Settings) -> Frame:
         language = self._target_language(settings)

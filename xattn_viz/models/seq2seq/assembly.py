@@ -12,11 +12,11 @@ import torch
 from xattn_viz.capture import NAME, find_sites
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError
+from xattn_viz.models.provenance import Identity
 from xattn_viz.models.seq2seq import CARDS, card
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.seq2seq.languages import options_of
 from xattn_viz.models.seq2seq.limits import decoder_positions, encoder_positions, set_limits
-from xattn_viz.models.seq2seq.provenance import Identity
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.settings import Size
 
@@ -33,8 +33,7 @@ def assemble(
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
     kinds = tuple(kind for kind in known.kinds if kind in size.layers)
     known = replace(known, kinds=kinds, options=options_of(tokenizer, model.config))
-    identity = Identity(name, commit, digest, str(model.dtype).removeprefix("torch."), model.device.type, notes)
-    return Seq2SeqAdapter(known, identity, runner, tokenizer, size)
+    return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), runner, tokenizer, size)
 
 
 def _probe(name: str, model: Any) -> tuple[Runner, Size]:

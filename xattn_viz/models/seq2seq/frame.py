@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xattn_viz.models.seq2seq.tokens import Tokens
+from xattn_viz.models.tokens import Tokens
 
 
 @dataclass(frozen=True)

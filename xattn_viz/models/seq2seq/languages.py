@@ -62,11 +62,11 @@ def task_prefixes(config: Any) -> tuple[str, ...]:
     return (*sorted(set(prefixes), key=prefixes.index), "")
 
 
-def prompt(options: Mapping[str, str], *, marian: bool) -> str:
+def prompt(options: Mapping[str, object], *, marian: bool) -> str:
     """What is put before the source text: a task, or Marian's >>language<<."""
     if marian and "target_language" in options:
         return f">>{options['target_language']}<< "
-    return options.get("task_prefix", "")
+    return str(options.get("task_prefix", ""))
 
 
 def _first(wanted: Sequence[str], among: Sequence[str], otherwise: str) -> str:

@@ -1,23 +1,20 @@
 """Which characters of a text each token covers, for every kind of tokenizer.
 
-Fast tokenizers and SentencePiece report it themselves. For the others (byte-level, WordPiece or BPE in Python), and for
-text that comes out of a model, it is found by following the text along.
+Fast tokenizers and SentencePiece report it themselves. For the others (byte-level, WordPiece or BPE in Python) it is
+found by following the text along.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from itertools import takewhile
 from typing import Any
 
+from xattn_viz.models.tokens import BROKEN, bare
 from xattn_viz.tokens import Span
 
-# The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
-_MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
 _MOST_HELD = 4  # tokens that are found together only; a character has at most four bytes in UTF-8
 _MOST_SKIPPED = 40
-_BROKEN = "\ufffd"  # stands for bytes that make no whole character yet
 
 
 def sentencepiece_spans(tokenizer: Any, processor: Any, text: str) -> list[tuple[str, Span]]:
@@ -58,48 +55,13 @@ def followed_spans(text: str, pieces: Sequence[str], as_text: Callable[[list[str
         held.append(piece)
         words = bare(as_text(held))
         incomplete = not words and not bare(piece).isascii()
-        span = None if incomplete or _BROKEN in words else _find(text, words, cursor)
+        span = None if incomplete or BROKEN in words else _find(text, words, cursor)
         if span is None and len(held) < _MOST_HELD:
             continue  # bytes of one character, or pieces of a character that stands for several, such as ﬁ
         spans.extend([span] * len(held))
         cursor, held = span[1] if span else cursor, []
     spans.extend([None] * len(held))
     return _fill_gaps(text, spans)
-
-
-def decoded_spans(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> tuple[str, list[Span]]:
-    """The text of ids and what each covers, by decoding ever longer beginnings.
-
-    Tokens that make one character only together (bytes) each cover that character.
-    """
-    beginnings = [decode(ids[: count + 1]) for count in range(len(ids))]
-    text = beginnings[-1] if beginnings else ""
-    spans: list[Span] = []
-    for beginning in beginnings:
-        start = spans[-1][1] if spans else 0
-        spans.append((start, max(start, _common(beginning, text))))
-    for i in reversed(range(len(ids) - 1)):
-        if spans[i][0] == spans[i][1] < spans[i + 1][1] and beginnings[i].endswith(_BROKEN):
-            spans[i] = spans[i + 1]
-    return text, spans
-
-
-def bare(piece: str) -> str:
-    """A piece without its tokenizer's marks and without white space around it."""
-    for mark in _MARKS_BEFORE:
-        piece = piece.removeprefix(mark)
-    for mark in _MARKS_AFTER:
-        piece = piece.removesuffix(mark)
-    return piece.replace("▁", " ").strip()
-
-
-def _common(beginning: str, text: str) -> int:
-    """How many characters two texts begin with in common; a character that is not complete does not count."""
-    if text.startswith(beginning):
-        return len(beginning)
-    beginning = beginning.rstrip(_BROKEN)
-    pairs = zip(beginning, text, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _find(text: str, wanted: str, cursor: int) -> Span | None:
@@ -134,3 +96,18 @@ def _fill_gaps(text: str, spans: Sequence[Span | None]) -> list[Span]:
         following = next((s[0] for s in spans[i + 1 :] if s), len(text))
         filled.append(span or (start, max(start, following)))
     return filled
+
+
+def in_order(spans: Sequence[Span], added: Sequence[bool], length: int) -> list[Span]:
+    """Spans that never go back: tokens that were added cover nothing, where the one before them ends."""
+    ordered: list[Span] = []
+    last = max((i for i, own in enumerate(added) if not own), default=-1)
+    for i, ((start, end), own) in enumerate(zip(spans, added, strict=True)):
+        before = ordered[-1] if ordered else (0, 0)
+        if own:
+            place = length if i > last else before[1]
+            ordered.append((place, place))
+        else:
+            start = max(start, before[0])
+            ordered.append((start, max(start, end)))
+    return ordered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xattn_viz.models.base import InputError
 from xattn_viz.models.seq2seq.text import Text
-from xattn_viz.models.seq2seq.tokens import Tokens
+from xattn_viz.models.tokens import Tokens
 
 
 def read_source(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from xattn_viz.models.seq2seq.offsets import bare, decoded_spans, followed_spans, sentencepiece_spans
-from xattn_viz.models.seq2seq.tokens import Tokens, in_order
+from xattn_viz.models.seq2seq.offsets import followed_spans, in_order, sentencepiece_spans
+from xattn_viz.models.tokens import BROKEN, Tokens, bare, decoded_spans
 from xattn_viz.tokens import Span
 
 
@@ -64,7 +64,7 @@ class Text:
         """What an id says to people: its text, or its piece where it has none by itself."""
         with self._lock:
             text = self._decode([token], skip=False).strip()
-        return text if text and "\ufffd" not in text else bare(self.piece(token)) or " "
+        return text if text and BROKEN not in text else bare(self.piece(token)) or " "
 
     def _decode(self, ids: Sequence[int], *, skip: bool) -> str:
         ids = [i for i in ids if i < self._known and not (skip and i in self._languages)]

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.maps import MapKind
+from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
 
 if TYPE_CHECKING:
     from xattn_viz.models.whisper.adapter import WhisperAdapter
 
 KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
+#: More would take memory and show little.
+MOST_BEAMS = 16
 #: The architectures, as a checkpoint's config.json names them.
 ARCHITECTURES = ("whisper", "moonshine")
 CROP = Option(
@@ -27,8 +30,8 @@ CROP = Option(
     False,
     "Whisper always hears 30 seconds: a shorter sound is filled with silence. Leave those frames out of the maps.",
 )
-# An organisation and a name that says which architecture it is: openai/whisper-tiny, distil-whisper/distil-small.en.
-_HUB_NAME = re.compile(r"(?=.*(?:whisper|moonshine))[a-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.IGNORECASE)
+# A name on the hub says somewhere which architecture it is: openai/whisper-tiny, distil-whisper/distil-small.en.
+_SAYS_SO = re.compile("|".join(ARCHITECTURES), re.IGNORECASE)
 
 
 def card(
@@ -42,7 +45,9 @@ def card(
     download_mb: int | None = None,
 ) -> ModelCard:
     """The card of a model of this family; `language` is the only one that it hears and writes."""
-    return ModelCard(name, title, "whisper", licence, credit, language, language, "audio", KINDS, options, download_mb)
+    return ModelCard(
+        name, title, "whisper", licence, credit, language, language, "audio", KINDS, options, download_mb, MOST_BEAMS
+    )
 
 
 CARDS = (
@@ -85,7 +90,7 @@ def recognises(folder: Path) -> bool:
 
 def downloads(name: str) -> bool:
     """Whether a name could be that of a model on the hub: "organisation/name" with whisper or moonshine in it."""
-    return bool(_HUB_NAME.fullmatch(name))
+    return hub.could_be(name) and bool(_SAYS_SO.search(name))
 
 
 def load(
@@ -93,7 +98,10 @@ def load(
 ) -> WhisperAdapter:
     """Load a model by its card's name, its hub name, or from its folder.
 
-    `revision` names a branch, tag or commit on the hub. Raises ModelError, in one sentence, whatever goes wrong.
+    `allow_pickle` (False) also takes weights in PyTorch's own `.bin` files, read as data only; `revision` names a
+    branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while files come in.
+
+    Raises ModelError, in one sentence, whatever goes wrong.
     """
     from xattn_viz.models.whisper.loading import load as load_files  # imports torch
 

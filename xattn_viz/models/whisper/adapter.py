@@ -59,7 +59,17 @@ class WhisperAdapter(Adapter):
         `provenance["notes"]` says what people should know: that the output repeats itself, was stopped, or that the
         model thinks nobody speaks.
         """
-        settings = self._check(options, target, prefix, num_beams, kinds, ablate, keep_projections)
+        settings = check(
+            self.card,
+            self.model.runner.size,
+            options,
+            target=target,
+            prefix=prefix,
+            num_beams=num_beams,
+            kinds=kinds,
+            ablate=ablate,
+            keep_projections=keep_projections,
+        )
         heard = self._hear(input)
         with turn(on_step), torch.inference_mode():
             return self._run(heard, settings, on_step, on_partial)
@@ -77,33 +87,11 @@ class WhisperAdapter(Adapter):
 
     def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
         """Only the output: generation with nothing recorded, no probabilities."""
-        settings = self._check(options, None, None, num_beams, ("cross",), (), False)
+        settings = check(self.card, self.model.runner.size, options, num_beams=num_beams)
         heard = self._hear(input)
         with turn(), torch.inference_mode():
             run = Run.start(self.model, settings, heard)
             return self.model.text.plain(run.generate(run.frame.prompt)[0].ids)
-
-    def _check(
-        self,
-        options: dict[str, Any],
-        target: str | None,
-        prefix: str | Sequence[int] | None,
-        num_beams: int,
-        kinds: Sequence[MapKind],
-        ablate: Sequence[Head],
-        keep_projections: bool,
-    ) -> Settings:
-        return check(
-            self.card,
-            self.model.runner.size,
-            options,
-            target=target,
-            prefix=prefix,
-            num_beams=num_beams,
-            kinds=kinds,
-            ablate=ablate,
-            keep_projections=keep_projections,
-        )
 
     def _hear(self, input: Any) -> Heard:
         if isinstance(input, np.ndarray) and input.ndim == 2:

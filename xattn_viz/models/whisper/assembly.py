@@ -14,12 +14,13 @@ from torch import nn
 from xattn_viz.capture import find_sites
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError, Option
+from xattn_viz.models.provenance import Identity
+from xattn_viz.models.settings import Size
 from xattn_viz.models.whisper import CARDS, CROP, card
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.decoding import DETECT
 from xattn_viz.models.whisper.replay import Runner
 from xattn_viz.models.whisper.run import Model
-from xattn_viz.models.whisper.settings import Identity, Size
 from xattn_viz.models.whisper.sound import MEL_RATE, WINDOW, Ears
 from xattn_viz.models.whisper.text import Text
 
@@ -38,12 +39,13 @@ def assemble(
     if multilingual:
         options = (*_languages(text), *options)
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
-    identity = Identity(name, commit, digest, str(model.dtype).removeprefix("torch."), model.device.type, notes)
     never, never_first = tuple(own.suppress_tokens or ()), tuple(own.begin_suppress_tokens or ())
     # Ours from here on (`Suppress`). A setting that is None for one call would be filled in from here again.
     own.suppress_tokens = own.begin_suppress_tokens = own.forced_decoder_ids = None
     runner, samples = _probe(name, model, ears), _samples_per_frame(model, ears)
-    made = Model(runner, text, identity, samples, multilingual, never, never_first)
+    made = Model(
+        runner, text, Identity.of(model, name, commit, digest, notes), samples, multilingual, never, never_first
+    )
     heads = [(int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ()]
     return WhisperAdapter(replace(known, options=options), made, ears, heads)
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
 from transformers.generation import LogitsProcessor
 
 from xattn_viz.models.whisper.settings import Settings
 from xattn_viz.models.whisper.text import UNSPACED, Text
-from xattn_viz.trace import Alternative, Step
 
-ALTERNATIVES = 5
 DETECT = "detect"
 _LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for half a minute
 
@@ -146,24 +143,3 @@ def positions(model: Any) -> int:
 def _trimmed(ids: list[int], end: int, begin: int) -> list[int]:
     """An output up to its end; behind it a batch holds padding."""
     return ids[: ids.index(end, begin) + 1] if end in ids[begin:] else ids
-
-
-def steps(logits: Tensor, chosen: Sequence[int], text: Text, forced: int) -> tuple[Step, ...]:
-    """Log-probability and likeliest alternatives of each token over the whole vocabulary; `logits` `[query, id]`.
-
-    The first `forced` tokens were given.
-    """
-    log_probs = logits.float().log_softmax(-1)
-    own = log_probs.gather(1, torch.tensor(chosen, device=logits.device).unsqueeze(1)).squeeze(1).tolist()
-    top = log_probs.topk(min(ALTERNATIVES, log_probs.shape[1]))
-    rows = zip(chosen, own, top.indices.tolist(), top.values.tolist(), strict=True)
-    return tuple(
-        Step(
-            text.readable(token),
-            token,
-            min(log_prob, 0.0),
-            tuple(Alternative(text.readable(i), i, min(p, 0.0)) for i, p in zip(others, values, strict=True)),
-            row < forced,
-        )
-        for row, (token, log_prob, others, values) in enumerate(rows)
-    )

@@ -15,7 +15,8 @@ from xattn_viz.axis import Axis
 from xattn_viz.capture import Site, recording
 from xattn_viz.maps import Alteration, AttentionMaps, MapKind
 from xattn_viz.models.base import InputError
-from xattn_viz.models.whisper.settings import Settings, Size
+from xattn_viz.models.settings import Size
+from xattn_viz.models.whisper.settings import Settings
 from xattn_viz.projections import Projections
 from xattn_viz.weights import Seen
 

@@ -19,12 +19,15 @@ from xattn_viz.audio import RATE, frame_times
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
-from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit, steps
+from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.scores import steps
+from xattn_viz.models.tokens import Tokens
+from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit
 from xattn_viz.models.whisper.processors import Steps, Suppress
 from xattn_viz.models.whisper.replay import Runner, attention_maps, pooled_axis, projections, stacked
-from xattn_viz.models.whisper.settings import Identity, Settings, provenance
+from xattn_viz.models.whisper.settings import Settings
 from xattn_viz.models.whisper.sound import Heard, cropped
-from xattn_viz.models.whisper.text import Text, Tokens
+from xattn_viz.models.whisper.text import Text
 from xattn_viz.trace import Hypothesis, Trace
 
 #: Above these OpenAI's own transcription distrusts an output (`openai/whisper`, `transcribe.py`).
@@ -133,10 +136,10 @@ class Run:
             tuple(maps),
             self._shown,
             output.text,
-            steps(logits, output.ids, self.model.text, forced),
+            steps(logits, output.ids, forced, self.model.text.readable),
             hypotheses,
             self.settings.offset,
-            provenance(self.model.identity, self.settings, self._decoding(silence), self._shown, more),
+            provenance(self.model.identity, self.settings.as_keywords(), self._decoding(silence), self._shown, more),
         )
 
     @property

@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from tokenizers import Tokenizer
 
-from xattn_viz.axis import Axis
-from xattn_viz.tokens import Span, span_labels, word_indices
+from xattn_viz.models.tokens import BROKEN, Tokens, bare, decoded_spans
 
-_BROKEN = "\ufffd"  # stands for bytes that make no whole character yet
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 #: Written without spaces between words, so that a text does not begin with one either (OpenAI's own list).
 UNSPACED = frozenset(("zh", "ja", "th", "lo", "my", "yue"))
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Token ids with their text and, for each, what it covers (start, end), its piece, and whether it is special."""
-
-    text: str
-    ids: tuple[int, ...]
-    spans: tuple[Span, ...]
-    pieces: tuple[str, ...]
-    special: tuple[bool, ...]
-
-    def axis(self) -> Axis:
-        """The tokens as an axis, labelled with what they cover in the text."""
-        return Axis(
-            "text",
-            labels=span_labels(self.text, self.spans, (piece.strip("Ġ▁ ") or " " for piece in self.pieces)),
-            spans=self.spans,
-            words=word_indices(self.text, self.spans, self.special),
-            special=self.special,
-        )
-
-    def read(self, start: int, piece: str) -> Tokens:
-        """The tokens read at each step: the start, then each of these but the last."""
-        return Tokens(
-            self.text,
-            (start, *self.ids[:-1]),
-            ((0, 0), *self.spans[:-1]),
-            (piece, *self.pieces[:-1]),
-            (True, *self.special[:-1]),
-        )
 
 
 class Text:
@@ -76,7 +42,7 @@ class Text:
 
         Tokens that make one character only together (bytes) each cover that character.
         """
-        text, spans = self._followed(ids)
+        text, spans = decoded_spans(ids, self._decode)
         left, right = len(text) - len(text.lstrip()), len(text.rstrip())
         cut = tuple((_clip(a, left, right) - left, _clip(b, left, right) - left) for a, b in spans)
         special = tuple(i in self._special_ids for i in ids)
@@ -94,24 +60,10 @@ class Text:
         own = [i for i in ids if i not in self._special_ids and self._tokenizer.id_to_token(i) is not None]
         return str(self._tokenizer.decode(own, skip_special_tokens=False))
 
-    def _followed(self, ids: Sequence[int]) -> tuple[str, list[Span]]:
-        """The text and what each id covers, by decoding ever longer beginnings."""
-        beginnings = [self._decode(ids[: count + 1]) for count in range(len(ids))]
-        text = beginnings[-1] if beginnings else ""
-        spans: list[Span] = []
-        for beginning in beginnings:
-            whole = beginning if text.startswith(beginning) else beginning.rstrip(_BROKEN)
-            start = spans[-1][1] if spans else 0
-            spans.append((start, max(start, min(len(whole), len(text)))))
-        for i in reversed(range(len(ids) - 1)):
-            if spans[i][0] == spans[i][1] < spans[i + 1][1] and beginnings[i].endswith(_BROKEN):
-                spans[i] = spans[i + 1]
-        return text, spans
-
     def _readable(self, token: int) -> str:
         """What an id says to people: its text, or its piece where it has none by itself."""
         text = self._decode([token]).strip()
-        return text if text and _BROKEN not in text else self.piece(token).strip("Ġ▁ ") or " "
+        return text if text and BROKEN not in text else bare(self.piece(token)) or " "
 
 
 def _clip(value: int, least: int, most: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from xattn_viz.models.base import ModelError
+from xattn_viz.models.hub.files import Form, weights
 
-_PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "model*.safetensors", "pytorch_model*.bin")
+_PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "*.safetensors", "*.bin")
 _PULL_REQUESTS = "refs/pr"  # where the hub keeps the branches of conversions
 
 
@@ -25,14 +26,13 @@ class Fetched:
     notes: tuple[str, ...] = ()
 
 
-def downloaded_before(name: str, revision: str | None, allow_pickle: bool) -> Fetched | None:
+def downloaded_before(name: str, revision: str | None, forms: Sequence[Form]) -> Fetched | None:
     """What an earlier visit left of a model, None where that is nothing to load from.
 
-    Where the main branch has no weights that may be read, a conversion of it serves, if one was fetched.
+    Where the main branch has no weights of a form that may be read, a conversion of it serves, if one was fetched.
     """
     found = list(_snapshots(name, revision))
-    usable = ("model*.safetensors", "pytorch_model*.bin")[: 1 + allow_pickle]
-    folder = next((folder for folder in found if any(any(folder.glob(names)) for names in usable)), None)
+    folder = next((folder for folder in found if weights((path.name for path in folder.iterdir()), forms)), None)
     folder = folder or next(iter(found), None)
     if folder is None:
         return None

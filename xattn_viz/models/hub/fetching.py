@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,25 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, R
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from xattn_viz.models.base import ModelError, OnProgress
-from xattn_viz.models.seq2seq.cached import Fetched, check_disk, downloaded_before
-from xattn_viz.models.seq2seq.refusals import in_sentences, is_of_network
+from xattn_viz.models.hub.cached import Fetched, check_disk, downloaded_before
+from xattn_viz.models.hub.files import Form, choose
+from xattn_viz.models.hub.refusals import in_sentences, is_of_network
 
-# What a checkpoint's tokenizer may consist of, besides its .json files.
-_TOKENIZER_ENDINGS = (".json", ".model", ".spm", "merges.txt", "vocab.txt")
 # Hugging Face's own conversions to safetensors are pull requests of this account.
 _CONVERTER = "SFconvertbot"
 
 
-def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnProgress | None) -> Fetched:
+def fetch(
+    name: str,
+    revision: str | None,
+    forms: Sequence[Form],
+    *,
+    allow_pickle: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Fetched:
     """Download what is not there yet and return where it is; without network what was downloaded before serves.
+
+    `forms` are those of the weights that the caller can read, the one it likes best first.
 
     Raises ModelError: for an unknown name or revision, a gated model, no network, a connection that was cut, too
     little disk, and weights in `.bin` files only without `allow_pickle`.
@@ -34,14 +42,15 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
         except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError):
             raise
         except Exception as error:
-            before = downloaded_before(name, revision, allow_pickle) if is_of_network(error) else None
+            usable = [form for form in forms if allow_pickle or form != "pickle"]
+            before = downloaded_before(name, revision, usable) if is_of_network(error) else None
             if before is None:
                 raise
             return before
         sizes, notes = _sizes(info), tuple[str, ...]()
         commit, branch = str(info.sha), revision
-        chosen = choose(sizes)
-        if not allow_pickle and any(path.endswith(".bin") for path in chosen):
+        form, chosen = choose(sizes, forms)
+        if form == "pickle" and not allow_pickle:
             conversion = _conversion(api, name)
             if conversion is None:
                 raise ModelError(
@@ -49,7 +58,7 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
                     "you trust its authors. It is then read as data, and no code in it is run."
                 )
             commit, sizes, number = conversion
-            branch, chosen = f"refs/pr/{number}", choose(sizes)
+            branch, (_, chosen) = f"refs/pr/{number}", choose(sizes, forms)
             notes = (f"The weights are Hugging Face's conversion to safetensors (pull request {number}).",)
         total = sum(chosen.values())
         check_disk(name, total)
@@ -62,15 +71,6 @@ def fetch(name: str, revision: str | None, allow_pickle: bool, on_progress: OnPr
     return Fetched(folder, commit, notes)
 
 
-def choose(sizes: Mapping[str, int]) -> dict[str, int]:
-    """The files to fetch, with their sizes: configuration, tokenizer, and one form of the weights."""
-    top = {path: size for path, size in sizes.items() if "/" not in path}
-    chosen = {path: size for path, size in top.items() if path.endswith(_TOKENIZER_ENDINGS)}
-    safe = {path: size for path, size in top.items() if path.startswith("model") and path.endswith(".safetensors")}
-    pickles = {path: n for path, n in top.items() if path.startswith("pytorch_model") and path.endswith(".bin")}
-    return chosen | (safe or pickles)
-
-
 def _sizes(info: Any) -> dict[str, int]:
     return {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
 
@@ -81,7 +81,7 @@ def _conversion(api: HfApi, name: str) -> tuple[str, dict[str, int], int] | None
         if discussion.author == _CONVERTER and "safetensors" in discussion.title:
             info = api.model_info(name, revision=f"refs/pr/{discussion.num}", files_metadata=True)
             sizes = _sizes(info)
-            if any(path.endswith(".safetensors") for path in choose(sizes)):
+            if choose(sizes, ("safetensors",))[0]:
                 return str(info.sha), sizes, discussion.num
     return None
 
