@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.speech import FRAME, SOUNDING, START, speech_maps
 from xattn_viz import export
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
@@ -91,3 +92,18 @@ def test_csv_of_a_kind_that_is_not_there_says_what_there_is() -> None:
 def test_npz_is_what_load_trace_reads() -> None:
     trace = Trace(made().maps, "a", "b")
     assert load_trace(export.npz(trace)) == trace
+
+
+def test_of_sound_json_and_csv_leave_the_padding_out_and_say_so() -> None:
+    maps = speech_maps()
+    trace = Trace((maps,), np.zeros((80, 24), np.float32), "t0 t1 t2 t3", offset=5.0)
+    (packed,) = json.loads(export.json(trace))["maps"]
+    assert np.array_equal(np.array(packed["weights"], "f4"), maps.weights[..., :SOUNDING])
+    assert (packed["shape"], packed["altered"]) == ([2, 3, 4, SOUNDING], ["cropped"])
+    assert packed["keys"]["times"][-1] == pytest.approx([5.14, 5.16])
+    frame = pd.read_csv(io.StringIO(export.csv(trace)))
+    assert len(frame) == 2 * 3 * 4 * SOUNDING
+    assert np.array_equal(frame["weight"].to_numpy().astype("f4"), maps.weights[..., :SOUNDING].ravel())
+    np.testing.assert_allclose(frame["key_start"], START + FRAME * frame["key"], atol=1e-6)
+    np.testing.assert_allclose(frame["key_end"] - frame["key_start"], FRAME, atol=1e-6)
+    assert load_trace(export.npz(trace)) == trace  # padding and all

@@ -5,6 +5,7 @@ import html
 import numpy as np
 import pytest
 
+from tests.speech import FRAME, SOUNDING, START, encoder_maps, speech_maps
 from xattn_viz import colours, figures
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
@@ -69,3 +70,37 @@ def test_weight_0_is_near_the_ground(dark: bool) -> None:
     table = colours.table("magma", dark=dark)
     assert [first, last] == ["rgb({}, {}, {})".format(*table[i]) for i in (0, -1)]
     assert (table[0].sum() < table[-1].sum()) == dark
+
+
+def test_frames_of_sound_lie_on_an_axis_in_seconds_without_padding() -> None:
+    maps = speech_maps()
+    figure = figures.heatmap(maps, 1, 2)
+    (drawn,) = figure.data
+    assert np.array_equal(drawn.z, maps.weights[1, 2, :, :SOUNDING])
+    np.testing.assert_allclose(drawn.x, START + (np.arange(SOUNDING) + 0.5) * FRAME, atol=1e-6)
+    assert figure.layout.xaxis.range == pytest.approx((5.0, 5.16))
+    assert figure.layout.xaxis.tickvals is None  # round seconds, by Plotly itself
+    assert figure.layout.xaxis.title.text.startswith("seconds (padding left out")
+    assert drawn.hovertext[3][7].endswith("on \u20685.14–5.16 s\u2069")
+    between = figures.heatmap(encoder_maps())
+    assert between.layout.yaxis.range == pytest.approx((5.16, 5.0))  # time runs down
+    assert np.array_equal(between.data[0].x, between.data[0].y)
+    large = figures.heatmap(speech_maps(20, 900, 800)).data[0]
+    assert large.hovertemplate == "Predicting row %{y}, this head put %{z:.2f} on %{x:.2f} s<extra></extra>"
+
+
+def test_the_sound_is_drawn_above_the_map_on_the_same_axis() -> None:
+    maps, random = speech_maps(), np.random.default_rng(0)
+    mel = random.normal(size=(80, 3000)).astype(np.float32)
+    _, drawn = figures.heatmap(maps, sound=mel).data
+    own = mel[:, :16]  # 0.16 s at 100 frames a second
+    assert drawn.xaxis is None  # the map's own
+    np.testing.assert_allclose(drawn.x, START + (np.arange(16) + 0.5) / 100, atol=1e-6)
+    # 256 levels: at most half of one off.
+    np.testing.assert_allclose(drawn.z / 255, (own - own.min()) / np.ptp(own), atol=0.51 / 255)
+    samples = random.normal(size=int(0.15 * 16_000)).astype(np.float32)  # the last frame is half empty
+    _, drawn = figures.heatmap(maps, sound=samples).data
+    np.testing.assert_allclose(drawn.y, [np.abs(samples[i : i + 320]).max() for i in range(0, len(samples), 320)])
+    for wrong, over in (("The cat sat.", maps), (mel[None], maps), (mel, maps_of())):
+        with pytest.raises(ValueError, match="`sound` is a log-mel"):
+            figures.heatmap(over, sound=wrong)

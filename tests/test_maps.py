@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.speech import SOUNDING, encoder_maps, speech_maps
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.projections import Projections
@@ -201,3 +202,28 @@ def test_equality_sees_every_field() -> None:
     ]
     for change in changes:
         assert replace(maps_of(), **change) != maps_of(), change
+
+
+def test_padding_behind_sound_is_left_out_and_nothing_else() -> None:
+    maps = speech_maps()
+    own = maps.without_padding()
+    assert np.array_equal(own.weights, maps.weights[..., :SOUNDING])
+    assert own.keys == maps.keys.take(range(SOUNDING))
+    assert own.altered == ("cropped",)
+    between = encoder_maps().without_padding()
+    assert np.array_equal(between.weights, encoder_maps().weights[:, :, :SOUNDING, :SOUNDING])
+    assert own.without_padding() is own
+    text = maps_of()  # </s> is special, and no padding
+    assert text.without_padding() is text
+    silence = speech_maps(sounding=0)
+    assert silence.without_padding() is silence
+
+
+def test_a_frame_of_sound_has_its_seconds_in_a_tidy_frame() -> None:
+    maps = speech_maps()
+    frame = maps.to_frame()
+    assert list(frame.columns) == ["layer", "head", "query", "key", "query_label", "key_start", "key_end", "weight"]
+    row = frame.query("layer == 1 and head == 2 and query == 3 and key == 7").iloc[0]
+    assert (row["query_label"], row["key_start"], row["key_end"]) == ("t3", 5.14, 5.16)
+    assert row["weight"] == maps.weights[1, 2, 3, 7]
+    assert {"query_start", "query_end"} <= set(encoder_maps().to_frame().columns)

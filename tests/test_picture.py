@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from tests.speech import FRAME, START, encoder_maps, speech_maps
 from xattn_viz import colours
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
@@ -81,3 +82,28 @@ def test_labels_thin_out_where_they_would_overlap() -> None:
 def test_a_head_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no head 2"):
         svg(maps_of(), head=2)
+
+
+def test_frames_of_sound_are_named_by_round_seconds_at_their_place() -> None:
+    maps = speech_maps(rows=5, frames=1500, sounding=1400)
+    root = parsed(svg(maps, layer=1, head=2))
+    assert (drawn_levels(root, (5, 1400)) >= 0).all()
+    left, _, width, _ = cells_at(root)
+    assert width == 1  # a frame is never thinner than a pixel
+    ruler = {float(e.text or ""): float(e.attrib["x"]) for e in root.iterfind(".//s:text[@text-anchor='middle']", NS)}
+    assert list(ruler) == list(range(6, 33, 2))
+    np.testing.assert_allclose(list(ruler.values()), [left + (s - START) / FRAME * width for s in ruler], atol=0.1)
+    texts = [element.text or "" for element in root.iterfind(".//s:text", NS)]
+    assert any("Columns: seconds (padding left out, with " in text for text in texts)
+    between = parsed(svg(encoder_maps(60, 50)))
+    _, top, _, height = cells_at(between)
+    rows = {float(e.text or ""): float(e.attrib["y"]) for e in between.iterfind(".//s:text[@text-anchor='end']", NS)}
+    middles = [top + (s - START) / FRAME * height for s in rows]
+    np.testing.assert_allclose(np.array(list(rows.values())) - middles, 0.35 * 13, atol=0.1)  # the letters' own middle
+
+
+def cells_at(root: ET.Element) -> tuple[float, ...]:
+    """Where the cells lie: left, top, and the width and height of one."""
+    group = root.find(".//s:g[@transform]", NS)
+    assert group is not None
+    return tuple(map(float, re.findall(r"[\d.]+", group.attrib["transform"])))

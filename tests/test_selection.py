@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.speech import SOUNDING, encoder_maps, speech_maps
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
-from xattn_viz.selection import choose, thinned
+from xattn_viz.selection import choose, round_seconds, thinned
 
 
 def planted() -> AttentionMaps:
@@ -83,3 +84,33 @@ def test_thinned_positions_fit_and_begin_at_the_first(count: int, most: int) -> 
     assert len(positions) <= most
     assert positions[:1] == list(range(count))[:1]
     assert len(set(np.diff(positions).tolist())) <= 1
+
+
+def test_of_sound_the_padding_is_left_out_and_its_share_said() -> None:
+    maps = speech_maps()
+    chosen = choose(maps, 1, 2, scale="common")
+    assert np.array_equal(chosen.weights, maps.weights[1, 2, :, :SOUNDING])
+    assert chosen.keys == maps.keys.take(range(SOUNDING))
+    assert chosen.top == maps.weights[..., :SOUNDING].max()
+    share = maps.weights[1, 2, :, SOUNDING:].sum() / 4
+    assert chosen.keys_title == f"seconds (padding left out, with {share:.0%} of the weight)"
+    assert choose(maps.without_padding(), 1, 2).keys_title == chosen.keys_title
+    assert choose(replace(maps, altered=("ablated",))).keys_title == "seconds (padding left out)"
+    assert choose(speech_maps(sounding=12)).keys_title == "seconds"
+    between = choose(encoder_maps())
+    assert (between.weights.shape, between.rows_title) == ((SOUNDING, SOUNDING), "seconds")
+    assert between.queries == between.keys
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "most", "wanted"),
+    [
+        (0, 11, 12, list(range(12))),
+        (28.746, 55.106, 15, list(range(30, 56, 2))),
+        (5.0, 5.16, 5, [5.0, 5.05, 5.1, 5.15]),
+        (0, 30, 5, [0, 10, 20, 30]),
+        (3.0, 3.0, 5, [3.0]),
+    ],
+)
+def test_round_seconds_fit_and_lie_inside(start: float, end: float, most: int, wanted: list[float]) -> None:
+    assert round_seconds(start, end, most) == wanted

@@ -21,6 +21,8 @@ from xattn_viz.frozen import read_only
 
 #: Samples a second, of every model that we know.
 RATE = 16_000
+#: Frames a second of every log-mel spectrogram that we know.
+MEL_RATE = 100
 #: The longest sound that is read, in seconds; its samples take 64 kB a second.
 MAX_SECONDS = 2 * 60 * 60
 #: FFmpeg's names of the containers: wav, flac, mp3, ogg (Vorbis, Opus), mp4 and m4a, webm, AAC, AIFF, CAF.

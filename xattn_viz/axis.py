@@ -69,6 +69,15 @@ class Axis:
         """Which positions are special, `[position]`."""
         return np.array(self.special if self.special is not None else (False,) * len(self), dtype=bool)
 
+    @property
+    def is_padding(self) -> NDArray[np.bool_]:
+        """Which frames of sound are special, which means padding, `[position]`; none on an axis of anything else.
+
+        None either where all are: nothing would be left to look at.
+        """
+        special = self.is_special
+        return special if self.kind == "audio" and not special.all() else np.zeros_like(special)
+
     def take(self, positions: Iterable[int]) -> Axis:
         """The axis of some of the positions, in that order. A grid does not survive; words are numbered anew."""
         chosen = list(positions)

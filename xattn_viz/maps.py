@@ -90,6 +90,19 @@ class AttentionMaps:
         rows, columns = np.flatnonzero(~self.queries.is_special), np.flatnonzero(~self.keys.is_special)
         if not len(rows) or not len(columns):
             raise ValueError("Every position of these maps is special: nothing would be left to show.")
+        return self._cropped(rows, columns)
+
+    def without_padding(self) -> AttentionMaps:
+        """The maps without the padding behind sound. Rows keep their weights, so they no longer sum to 1 (`cropped`).
+
+        Maps without padding are given back as they are.
+        """
+        rows, columns = np.flatnonzero(~self.queries.is_padding), np.flatnonzero(~self.keys.is_padding)
+        if (len(rows), len(columns)) == (len(self.queries), len(self.keys)):
+            return self
+        return self._cropped(rows, columns)
+
+    def _cropped(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> AttentionMaps:
         return AttentionMaps(
             self.weights[:, :, rows][:, :, :, columns],
             self.queries.take(rows),
@@ -139,20 +152,21 @@ class AttentionMaps:
         return replace(self, weights=weights, layers=layers, projections=None, altered=altered)
 
     def to_frame(self) -> pd.DataFrame:
-        """One tidy row a weight: layer, head, query, key (positions), query_label, key_label, weight."""
+        """One tidy row a weight: layer, head, query, key (positions), query_label, key_label, weight.
+
+        Frames of sound have `key_start` and `key_end`, in seconds, in place of the label; rows of them likewise.
+        """
         import pandas as pd  # heavy, and only a notebook asks for it
 
         layer, head, query, key = (index.ravel() for index in np.indices(self.weights.shape))
-        query_labels = np.array([self.queries.name(i) for i in range(len(self.queries))], dtype=object)
-        key_labels = np.array([self.keys.name(i) for i in range(len(self.keys))], dtype=object)
         return pd.DataFrame(
             {
                 "layer": np.array(self.layers)[layer],
                 "head": head,
                 "query": query,
                 "key": key,
-                "query_label": query_labels[query],
-                "key_label": key_labels[key],
+                **{f"query_{name}": column[query] for name, column in _columns(self.queries).items()},
+                **{f"key_{name}": column[key] for name, column in _columns(self.keys).items()},
                 "weight": self.weights.ravel(),
             }
         )
@@ -163,3 +177,11 @@ class AttentionMaps:
 
 def _with(altered: tuple[Alteration, ...], new: Alteration) -> tuple[Alteration, ...]:
     return altered if new in altered else (*altered, new)
+
+
+def _columns(axis: Axis) -> dict[str, NDArray[Any]]:
+    """What names the positions of an axis in a table."""
+    if axis.kind == "audio" and axis.times is not None:
+        times = np.round(np.array(axis.times).reshape(-1, 2), 6)  # sums of 0.02 are off by 1e-15
+        return {"start": times[:, 0], "end": times[:, 1]}
+    return {"label": np.array([axis.name(i) for i in range(len(axis))], dtype=object)}

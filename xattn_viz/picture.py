@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xattn_viz import colours
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
-from xattn_viz.selection import Rows, Scale, choose, thinned
+from xattn_viz.selection import Rows, Scale, choose, round_seconds, thinned
 from xattn_viz.tokens import short_label
 
 _FONT = 13  # pixels
@@ -46,7 +46,8 @@ def svg(
 
     `layer` and `head` count from 0 (`head=None`: the mean over the layer's heads), the title counts from 1 and says so.
     Weights are drawn in 256 colours, at most 0.002 of the scale's end from the weight. Where labels would overlap, only
-    every second, third, … is drawn. Raises ValueError for a layer, head or option that is not there.
+    every second, third, … is drawn. Frames of sound are named by round seconds, padding is left out, and the text below
+    says so. Raises ValueError for a layer, head or option that is not there.
     """
     chosen = choose(maps, layer, head, scale=scale, rows=rows)
     table = [f"#{bytes(colour).hex()}" for colour in colours.table(colour_map, dark=False)]
@@ -74,17 +75,28 @@ def svg(
 
 
 def _placed(queries: Axis, keys: Axis) -> _Grid:
-    """Cells as large as fits 900 × 700 pixels, at most 32 wide and high, beside the labels that they need."""
-    longest = [
-        max((_text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0) for axis in (queries, keys)
-    ]
-    rise = longest[1] * np.sin(np.radians(_SLANT))
+    """Cells as large as fits 900 × 700 pixels, at most 32 wide and high, beside the labels that they need.
+
+    A frame of sound is a pixel at least: thinner ones would be lost on a screen.
+    """
+    rise = 0.0 if _is_timed(keys) else _longest(keys) * float(np.sin(np.radians(_SLANT)))
+    least = 1.0 if _is_timed(keys) else 0.0
     return _Grid(
-        left=_MARGIN + longest[0] + 8,
-        top=2 * _MARGIN + _FONT + float(rise) + 14,
-        width=min(32.0, 900 / max(1, len(keys))),
+        left=_MARGIN + _longest(queries) + 8,
+        top=2 * _MARGIN + _FONT + rise + 14,
+        width=max(least, min(32.0, 900 / max(1, len(keys)))),
         height=min(32.0, 700 / max(1, len(queries))),
     )
+
+
+def _longest(axis: Axis) -> float:
+    if _is_timed(axis):
+        return _text_width("0000.0")
+    return max((_text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0)
+
+
+def _is_timed(axis: Axis) -> bool:
+    return axis.kind == "audio" and bool(axis.times)
 
 
 def _text_width(text: str) -> float:
@@ -115,15 +127,32 @@ def _transform(grid: _Grid) -> str:
 
 
 def _row_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
-    for i in thinned(len(axis), most=max(1, int(len(axis) * grid.height / (_FONT + 2)))):
-        y = grid.top + (i + 0.5) * grid.height + 0.35 * _FONT
-        _write(root, short_label(axis.name(i)), grid.left - 8, y, anchor="end")
+    for place, label in _labels(axis, most=int(len(axis) * grid.height / (_FONT + 2))):
+        _write(root, label, grid.left - 8, grid.top + place * grid.height + 0.35 * _FONT, anchor="end")
 
 
 def _column_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
-    for i in thinned(len(axis), most=max(1, int(len(axis) * grid.width / (_FONT + 4)))):
-        x, y = grid.left + (i + 0.5) * grid.width + 4, grid.top - 8
-        _write(root, short_label(axis.name(i)), x, y, turn=-_SLANT)
+    """Seconds stand upright above their moment, other labels are turned so that they fit."""
+    width, y = len(axis) * grid.width, grid.top - 8
+    if _is_timed(axis):
+        for place, label in _labels(axis, most=int(width / 60)):
+            x = grid.left + place * grid.width
+            _write(root, label, x, y, anchor="middle")
+            ET.SubElement(root, "rect", x=f"{x - 0.5:.1f}", y=f"{grid.top - 5:.1f}", width="1", height="5", fill=_INK)
+    else:
+        for place, label in _labels(axis, most=int(width / (_FONT + 4))):
+            _write(root, label, grid.left + place * grid.width + 4, y, turn=-_SLANT)
+
+
+def _labels(axis: Axis, most: int) -> list[tuple[float, str]]:
+    """What stands beside an axis with room for `most` labels: (place, label), places counted in positions."""
+    most = max(1, most)
+    if not _is_timed(axis):
+        return [(i + 0.5, short_label(axis.name(i))) for i in thinned(len(axis), most)]
+    times = axis.times or ()
+    (start, _), (_, end) = times[0], times[-1]
+    frame = (end - start) / len(times)
+    return [((second - start) / frame, f"{second:g}") for second in round_seconds(start, end, most)]
 
 
 def _colour_bar(root: ET.Element, table: list[str], top: float, left: float, upper: float) -> None:

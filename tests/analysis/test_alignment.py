@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.speech import SOUNDING, speech_maps
 from xattn_viz.analysis.alignment import align
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
@@ -61,3 +62,10 @@ def test_what_cannot_be_aligned_is_said() -> None:
     only = Axis("text", labels=("</s>",), special=(True,))
     with pytest.raises(ValueError, match="Every position of these maps is special"):
         align(AttentionMaps(np.ones((1, 1, 1, 1), np.float32), only, only, "cross", (0,)))
+
+
+def test_over_sound_a_word_is_paired_with_the_frame_that_it_attends_to_most() -> None:
+    maps = speech_maps()
+    best = maps.head(1, 2)[:, :SOUNDING].argmax(axis=1)
+    wanted = sorted((int(key), row) for row, key in enumerate(best))
+    assert align(maps, 1, 2) == [(maps.keys.name(key), f"t{row}") for key, row in wanted]

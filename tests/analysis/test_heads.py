@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.speech import speech_maps
 from xattn_viz.analysis.heads import entropy, max_entropy, strongest_links, weight_on_special
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
@@ -91,3 +92,20 @@ def test_weight_on_special_sums_special_columns_only() -> None:
     assert weight_on_special(maps).tolist()[0][0] == pytest.approx([0.4, 1])
     plain = replace(maps, keys=Axis("text", labels=("a", "b", "c", "d")))
     assert weight_on_special(plain).tolist() == [[[0, 0]]]
+
+
+def test_over_sound_a_link_is_a_peak_in_time_outside_the_padding() -> None:
+    maps = speech_maps(rows=6, frames=40, sounding=30)
+    weights = maps.head(1, 2)[:, :40]
+    peaks = [
+        (float(weights[q, k]), q, k)
+        for q in range(6)
+        for k in range(30)
+        if (k == 0 or weights[q, k] > weights[q, k - 1]) and (k == 39 or weights[q, k] >= weights[q, k + 1])
+    ]
+    links = strongest_links(maps, 1, 2, n=10)
+    assert [(link.weight, link.query, link.key) for link in links] == sorted(peaks, reverse=True)[:10]
+    start = 5 + 0.02 * links[0].key
+    assert links[0].key_label == f"{start:.2f}–{start + 0.02:.2f} s"
+    flat = replace(maps, weights=np.full((2, 3, 6, 40), 1 / 40, np.float32))
+    assert [(link.query, link.key) for link in strongest_links(flat)] == [(q, 0) for q in range(5)]

@@ -9,7 +9,8 @@ def align(maps: AttentionMaps, layer: int = -1, head: int | None = 0) -> list[tu
     """The source word that each target word attends to most: (source word, target word), in order of the source text.
 
     Pieces are first joined to words (`AttentionMaps.to_words`) and special positions such as `</s>` left out.
-    `head=None` takes the mean over the heads of the layer. Equal weights go to the earlier source word.
+    `head=None` takes the mean over the heads of the layer. Equal weights go to the earlier source word. Over sound, the
+    source word is the one frame attended to most, by its seconds; `timing.timed_words` finds whole words in time.
 
     Its limits: every target word gets exactly one source word, even where the model added it; a source word can have
     several target words or none; and most heads do not align at all. Source: Garg et al. 2019 (Jointly Learning to

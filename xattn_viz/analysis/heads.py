@@ -45,14 +45,17 @@ def max_entropy(maps: AttentionMaps) -> float:
 def strongest_links(maps: AttentionMaps, layer: int = -1, head: int | None = 0, n: int = 5) -> list[Link]:
     """The `n` largest weights of one head (`head=None`: of the mean over the layer's heads), largest first.
 
-    Equal weights come in order of row, then column. Weights of 0 are no links. Raises ValueError for a layer or head
-    that is not there, or a negative `n`.
+    Equal weights come in order of row, then column. Weights of 0 are no links. Over sound only peaks in time are links,
+    so that one moment is one link: frames with more weight than the one before and no less than the one behind; padding
+    is none. Raises ValueError for a layer or head that is not there, or a negative `n`.
     """
     if n < 0:
         raise ValueError(f"The number of links must be 0 or more: got {n}.")
     if head is None:
         maps, layer, head = maps.mean(), maps.layers[maps.layer_index(layer)], 0
     weights = maps.head(layer, head)
+    if maps.keys.kind == "audio":
+        weights = np.where(_peaks(weights) & ~maps.keys.is_padding, weights, 0)
     order = np.argsort(-weights.ravel(), kind="stable")[:n]
     rows, columns = np.unravel_index(order, weights.shape)
     return [
@@ -60,6 +63,14 @@ def strongest_links(maps: AttentionMaps, layer: int = -1, head: int | None = 0, 
         for q, k in zip(rows.tolist(), columns.tolist(), strict=True)
         if weights[q, k] > 0
     ]
+
+
+def _peaks(weights: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which weights `[query, key]` are peaks of their row; the first of equal neighbours is."""
+    edge = np.full((len(weights), 1), -1.0, weights.dtype)
+    before, behind = np.hstack([edge, weights[:, :-1]]), np.hstack([weights[:, 1:], edge])
+    peaks: NDArray[np.bool_] = (weights > before) & (weights >= behind)
+    return peaks
 
 
 def weight_on_special(maps: AttentionMaps) -> NDArray[np.float64]:

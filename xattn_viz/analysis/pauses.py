@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.audio import MEL_RATE, RATE
 from xattn_viz.trace import Trace
 
 #: Louder than this share of the way from the quietest to the loudest (2nd and 95th percentile) is no pause.
 THRESHOLD = 0.2
-_MEL_RATE, _SAMPLE_RATE = 100, 16_000  # of a trace's input, a second
 
 
 def loud_frames(trace: Trace) -> NDArray[np.bool_]:
@@ -22,9 +22,9 @@ def loud_frames(trace: Trace) -> NDArray[np.bool_]:
         raise ValueError("Pauses are found in sound only: this trace's input is none.")
     seconds = keys.times[0][1] - keys.times[0][0]
     if sound.ndim == 2:
-        fine, per_frame = sound.mean(axis=0), round(seconds * _MEL_RATE)
+        fine, per_frame = sound.mean(axis=0), round(seconds * MEL_RATE)
     else:
-        fine, per_frame = np.log10(np.square(sound, dtype=np.float64) + 1e-10), round(seconds * _SAMPLE_RATE)
+        fine, per_frame = np.log10(np.square(sound, dtype=np.float64) + 1e-10), round(seconds * RATE)
     padded = np.pad(fine, (0, max(0, per_frame * len(keys) - len(fine))), constant_values=fine.min())
     frames = padded[: per_frame * len(keys)].reshape(len(keys), per_frame)
     # The louder half of a frame of Whisper; the mean over the hundreds of samples of another.

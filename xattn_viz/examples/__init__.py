@@ -1,6 +1,6 @@
-"""Sentences worth seeing, each with the head that makes it so; their traces ship precomputed and open at once.
+"""Sentences and clips worth seeing, each with the head that makes it so; their traces ship and open at once.
 
-`python -m xattn_viz.examples` remakes the traces. A missing one costs only the time to trace its sentence.
+`python -m xattn_viz.examples` remakes the traces. A missing one costs only the time to trace its sentence or clip.
 """
 
 from __future__ import annotations
@@ -19,6 +19,21 @@ class Example:
     slug: str
     model: str
     text: str
+    layer: int
+    head: int
+    notice: str
+
+
+@dataclass(frozen=True)
+class SpeechExample:
+    """A clip by its name (`clips.find`), and as in `Example` its model, the head to look at and what to notice there.
+
+    Its trace was made with `crop`, so its map has no padding and says "cropped", and its weights were rounded to
+    float16, by at most 0.00025. Its `input`, the log-mel, is exact.
+    """
+
+    slug: str
+    model: str
     layer: int
     head: int
     notice: str
@@ -91,13 +106,39 @@ EXAMPLES: tuple[Example, ...] = (
     ),
 )
 
+SPEECH: tuple[SpeechExample, ...] = (
+    SpeechExample(
+        "amiable",
+        "whisper-tiny-en",
+        layer=2,
+        head=4,
+        notice="This head follows the speech: each token listens to the moment at which it is spoken.",
+    ),
+    SpeechExample(
+        "forward",
+        "whisper-tiny-en",
+        layer=2,
+        head=4,
+        notice="“ten” is spoken and 10 is written: the figure listens to the moment of the word.",
+    ),
+    SpeechExample(
+        "spades",
+        "whisper-tiny-en",
+        layer=1,
+        head=0,
+        notice="This head listens ahead: “four” to the “clubs” that is said half a second later.",
+    ),
+)
 
-def find(slug: str) -> Example:
+ALL: tuple[Example | SpeechExample, ...] = (*EXAMPLES, *SPEECH)
+
+
+def find(slug: str) -> Example | SpeechExample:
     """The example of that name. Raises ValueError, naming the examples there are, for one that is not."""
-    for example in EXAMPLES:
+    for example in ALL:
         if example.slug == slug:
             return example
-    raise ValueError(f"There is no example {slug!r}: choose {', '.join(example.slug for example in EXAMPLES)}.")
+    raise ValueError(f"There is no example {slug!r}: choose {', '.join(example.slug for example in ALL)}.")
 
 
 def load(slug: str) -> Trace | None:
@@ -107,3 +148,12 @@ def load(slug: str) -> Trace | None:
     """
     file = files(__name__) / f"{find(slug).slug}.npz"
     return load_trace(file.read_bytes()) if file.is_file() else None
+
+
+def load_speech(model: str, clip: str) -> Trace | None:
+    """The precomputed trace that a model makes of a clip without options but `crop`, or None where none ships.
+
+    Raises ValueError for a damaged file.
+    """
+    ships = any((example.model, example.slug) == (model, clip) for example in SPEECH)
+    return load(clip) if ships else None
