@@ -18,6 +18,6 @@ if live.goes_on():
     live.show()
 elif traces:
     outputs.show(traces, best, trace, line)
-    explorer.show(trace, request.select, beside=beside, names=outputs.NAMES)
+    explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)
     timing.panel(traces, request.sound)
     panels.below(trace)

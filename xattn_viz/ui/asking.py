@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from xattn_viz.examples import EXAMPLES, Example
-from xattn_viz.examples.clips import CLIPS
+from xattn_viz.examples import EXAMPLES, SPEECH, Example
 from xattn_viz.ui import address, kind, models, sounds
 from xattn_viz.ui.address import Output, Request
 
@@ -119,8 +118,11 @@ def translate() -> None:
 
 def take_clip() -> None:
     """A clip was chosen."""
-    if st.session_state.clip is not None:
-        _take_sound(st.session_state.clip)
+    state = st.session_state
+    if state.clip is not None:
+        shown = [one for one in SPEECH if (one.model, one.slug) == (state.request.model, state.clip)]
+        select = {"head": f"{shown[0].layer + 1}.{shown[0].head + 1}"} if shown else {}
+        _ask(replace(state.request, sound=state.clip, select=select), same_head=not shown)
 
 
 def take_file(key: str) -> None:
@@ -229,7 +231,8 @@ def _held(request: Request) -> dict[str, object]:
 def _defaults() -> dict[str, Request]:
     """The first example of each model: what is shown before anything is typed, or any sound given."""
     if kind.current() == kind.AUDIO:
-        return {name: Request(name, sound=CLIPS[0].slug) for name in models.listed()}
+        heads = {example.model: {"head": f"{example.layer + 1}.{example.head + 1}"} for example in reversed(SPEECH)}
+        return {name: Request(name, sound=SPEECH[0].slug, select=heads.get(name, {})) for name in models.listed()}
     defaults: dict[str, Request] = {}
     for example in EXAMPLES:
         defaults.setdefault(example.model, example_request(example))

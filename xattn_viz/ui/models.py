@@ -19,6 +19,8 @@ PROGRESS_SECONDS = 0.1
 
 #: Options that the page itself offers, by the names that the address uses.
 BEAMS, SELF_ATTENTION = "num_beams", "self_attention"
+#: Padding is never shown, so the page asks for maps without it.
+CROP = "crop"
 _BEAMS = (1, 2, 3, 4, 5, 8, 16)
 
 # How a family's sentence names what it wants to be allowed: to read weights from a .bin file.
@@ -64,7 +66,7 @@ def options_of(name: str) -> tuple[Option, ...]:
     card = card_of(name)
     if card is None:
         return ()
-    offered = [*card.options]
+    offered = [option for option in card.options if option.name != CROP]
     if card.most_beams > 1:
         choices = tuple(str(beams) for beams in _BEAMS if beams <= card.most_beams)
         offered.append(
@@ -87,6 +89,8 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
         found["num_beams"] = int(beams)
     if said.get(SELF_ATTENTION) is True:
         found["kinds"] = model.card.kinds
+    if CROP in declared:
+        found[CROP] = True
     return {**found, "keep_projections": model.can_keep_projections}
 
 

@@ -6,10 +6,11 @@ import json
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from xattn_viz.explorer import payload
+from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.trace import Trace
 
 PACKED_BYTES = 128_000_000
@@ -19,19 +20,25 @@ _kept: OrderedDict[tuple[Any, ...], _Kept] = OrderedDict()  # the least recently
 _guard = threading.Lock()
 
 
-def packed(trace: Trace, beside: Trace | None, options: Mapping[str, Any]) -> tuple[bytes, str]:
+def packed(
+    trace: Trace,
+    beside: Trace | None,
+    options: Mapping[str, Any],
+    hearing: tuple[str, Callable[[], Hearing]] | None = None,
+) -> tuple[bytes, str]:
     """The payload of a trace and its identity; `options` are the other arguments of `payload.pack`, as JSON values.
 
-    The very same bytes come back for the very same traces, so that they are not sent again.
+    `hearing` is a name for what is heard with it, and what makes that where it is not packed yet. The very same bytes come back for the very same traces, so that they are not sent again.
     """
     shown = (trace,) if beside is None else (trace, beside)
-    key = (*map(id, shown), json.dumps(options, sort_keys=True))
+    key = (*map(id, shown), json.dumps(options, sort_keys=True), hearing and hearing[0])
     with _guard:
         kept = _kept.get(key)
         if kept is not None and all(ref() is one for ref, one in zip(kept[0], shown, strict=True)):
             _kept.move_to_end(key)
             return kept[1:]
-    data, identity = payload.pack(trace, beside=beside, **options), payload.identity(trace)
+    heard = hearing[1]() if hearing else None
+    data, identity = payload.pack(trace, beside=beside, hearing=heard, **options), payload.identity(trace)
     with _guard:
         _kept[key] = (tuple(map(weakref.ref, shown)), data, identity)
         while len(_kept) > 1 and sum(len(one) for _, one, _ in _kept.values()) > PACKED_BYTES:

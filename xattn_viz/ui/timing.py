@@ -9,7 +9,9 @@ from itertools import chain
 import streamlit as st
 
 from xattn_viz import subtitles
-from xattn_viz.analysis.timing import Head, Method, TimedWord, timed_words
+from xattn_viz.analysis.timing import Head, Method, TimedWord, align, timed_words
+from xattn_viz.audio import RATE, flac
+from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.trace import Trace
 from xattn_viz.ui import sounds
 from xattn_viz.ui.page import literal
@@ -50,6 +52,15 @@ def words(trace: Trace) -> tuple[TimedWord, ...]:
 def chosen(trace: Trace) -> tuple[tuple[Head, ...] | None, Method]:
     """The chosen heads, from 0, and the method, as `analysis.timing` takes them."""
     return _read(trace)[0]
+
+
+def hearing(trace: Trace, sound: str) -> Hearing:
+    """What is heard with a trace of a sound: its stretch of it, the words by the chosen heads, and their way."""
+    start, end = (round(seconds * RATE) for seconds in sounds.stretch(trace))
+    played = flac(sounds.sound(sound).samples[start:end])
+    found = words(trace)
+    heads, method = chosen(trace)
+    return Hearing(played, found, align(trace.cross, heads, method=method) if found else None)
 
 
 def panel(traces: Sequence[Trace], sound: str) -> None:

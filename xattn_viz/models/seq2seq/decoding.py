@@ -14,12 +14,8 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.frame import Frame
-<<<<<<< HEAD
-from xattn_viz.models.seq2seq.settings import Settings
-from xattn_viz.weights import Seen
-=======
 from xattn_viz.models.settings import Settings
->>>>>>> models-shared
+from xattn_viz.weights import Seen
 
 OnWritten = Callable[[Sequence[int]], object]
 
