@@ -76,6 +76,8 @@ def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> N
 def test_the_card_and_the_heads_are_the_checkpoints_own(adapter: WhisperAdapter) -> None:
     # openai/whisper, __init__.py, _ALIGNMENT_HEADS["tiny.en"], unpacked
     assert adapter.alignment_heads == ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4))
+    said = adapter.trace(np.zeros(RATE, np.float32), target="a").provenance["alignment_heads"]
+    assert tuple(map(tuple, said)) == adapter.alignment_heads
     assert adapter.card.source_language == "en"
     assert [option.name for option in adapter.card.options] == ["crop"]
 

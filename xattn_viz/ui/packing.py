@@ -28,7 +28,8 @@ def packed(
 ) -> tuple[bytes, str]:
     """The payload of a trace and its identity; `options` are the other arguments of `payload.pack`, as JSON values.
 
-    `hearing` is a name for what is heard with it, and what makes that where it is not packed yet. The very same bytes come back for the very same traces, so that they are not sent again.
+    `hearing` is a name for what is heard with it, and what makes that where it is not packed yet.
+    The very same bytes come back for the very same traces, so that they are not sent again.
     """
     shown = (trace,) if beside is None else (trace, beside)
     key = (*map(id, shown), json.dumps(options, sort_keys=True), hearing and hearing[0])

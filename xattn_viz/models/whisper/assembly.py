@@ -43,11 +43,10 @@ def assemble(
     # Ours from here on (`Suppress`). A setting that is None for one call would be filled in from here again.
     own.suppress_tokens = own.begin_suppress_tokens = own.forced_decoder_ids = None
     runner, samples = _probe(name, model, ears), _samples_per_frame(model, ears)
-    made = Model(
-        runner, text, Identity.of(model, name, commit, digest, notes), samples, multilingual, never, never_first
-    )
-    heads = [(int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ()]
-    return WhisperAdapter(replace(known, options=options), made, ears, heads)
+    heads = tuple((int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ())
+    identity = Identity.of(model, name, commit, digest, notes)
+    made = Model(runner, text, identity, samples, multilingual, never, never_first, heads)
+    return WhisperAdapter(replace(known, options=options), made, ears)
 
 
 def _languages(text: Text) -> tuple[Option, ...]:

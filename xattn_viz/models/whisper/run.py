@@ -39,7 +39,8 @@ _NO_SPEECH_TOKENS = ("<|nospeech|>", "<|nocaptions|>")
 class Model:
     """A loaded model with its tokenizer: how it runs, which one it is, how many samples a frame of its encoder is.
 
-    `never` are ids that the checkpoint rules out, `never_first` those that must not come first.
+    `never` are ids that the checkpoint rules out, `never_first` those that must not come first. `alignment_heads` are
+    the (layer, head) pairs, from 0, that it names as those that follow the words in time; none where it names none.
     """
 
     runner: Runner
@@ -49,6 +50,7 @@ class Model:
     multilingual: bool
     never: tuple[int, ...]
     never_first: tuple[int, ...]
+    alignment_heads: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,12 @@ class Run:
             steps(logits, output.ids, forced, self.model.text.readable),
             hypotheses,
             self.settings.offset,
-            provenance(self.model.identity, self.settings.as_keywords(), self._decoding(silence), self._shown, more),
+            {
+                **provenance(
+                    self.model.identity, self.settings.as_keywords(), self._decoding(silence), self._shown, more
+                ),
+                "alignment_heads": [list(head) for head in self.model.alignment_heads],
+            },
         )
 
     @property
