@@ -11,6 +11,7 @@ request = controls.request()
 line = st.empty()
 traces = session.traces(request, line)
 if traces and not live.goes_on():
+    request = st.session_state.shown_for
     best = outputs.segment_of(traces)
     trace = session.output_of(request, best, st.session_state.output, line)
     beside = best if trace is not best and st.session_state.output.beside else None

@@ -12,7 +12,7 @@ from typing import Literal
 import streamlit as st
 
 #: What `st.session_state` holds for one page and not for the other.
-_OF_A_PAGE = ("request", "segment", "output", "typed", "run", "stopped", "failed", "shown", "made", "news")
+_OF_A_PAGE = ("request", "segment", "output", "typed", "run", "stopped", "failed", "shown", "shown_for", "made", "news")
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,9 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
         found["num_beams"] = int(beams)
     if said.get(SELF_ATTENTION) is True:
         found["kinds"] = model.card.kinds
-    if CROP in declared:
-        found[CROP] = True
+    if model.card.input_kind == "audio":
+        # Queries and keys of 1,500 frames are too much to send; without them a map needs no padding.
+        return {**found, CROP: True} if CROP in declared else found
     return {**found, "keep_projections": model.can_keep_projections}
 
 

@@ -44,7 +44,7 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
         _choice(best)
         if kind.current() == kind.AUDIO:
             timing.control(best)
-        st.caption(literal(_remark(state.request, best, shown)))
+        st.caption(literal(_remark(state.shown_for, best, shown)))
 
 
 def _place(best: Trace, number: int, count: int) -> str:

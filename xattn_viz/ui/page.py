@@ -48,7 +48,9 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   content: "or drop a sound file"; font-size: 0.875rem; opacity: 0.75;
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
 }
-.st-key-upload [data-testid="stFileUploaderDropzone"] ~ * { display: none; } /* the line below names the file */
+.st-key-upload [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
+.st-key-upload [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
+.st-key-upload [data-testid="stFileChip"] > :first-child { display: none; }
 .st-key-history { display: none; }
 .st-key-direction { min-width: 11.5rem; } /* grows with the font */
 .st-key-example { min-width: 8.5rem; }

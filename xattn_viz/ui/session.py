@@ -42,12 +42,12 @@ class Failure:
 def traces(request: Request, line: DeltaGenerator) -> Traces | None:
     """The traces of a request; `line` shows the progress of a run.
 
-    Where there are none a sentence on the page says why, and the last ones stay in view.
+    Where there are none a sentence on the page says why, and the last ones stay in view: those of `state.shown_for`.
     """
     state = st.session_state
     found = _found(Asked(request), line, _shipped(request))
     if found is not None:
-        state.shown = found
+        state.shown, state.shown_for = found, request
     if state.pop("news", False):
         st.rerun()  # the controls above were drawn before the model's options were known
     shown: Traces | None = state.get("shown")

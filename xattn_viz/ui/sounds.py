@@ -34,13 +34,15 @@ class Given:
 
 
 def give(data: bytes, title: str) -> str:
-    """Keep a sound of the visitor's; its name is a digest of its bytes."""
+    """Keep a sound of the visitor's, by a digest of its bytes; of older ones the last few stay, and the one in view."""
     name = hashlib.sha256(data).hexdigest()[:16]
     given: dict[str, Given] = st.session_state.setdefault("sounds", {})
     if name not in given:
         given[name] = Given(title, data)
-    while len(given) > _KEPT:
-        given.pop(next(iter(given)))
+    shown = st.session_state.get("shown_for")
+    spare = [one for one in given if one != name and not (shown and one == shown.sound)]
+    for one in spare[: max(len(given) - _KEPT, 0)]:
+        del given[one]
     return name
 
 
