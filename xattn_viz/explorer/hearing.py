@@ -1,6 +1,7 @@
 """What the explorer shows and plays of a sound: its spectrogram, the sound itself, its words in time.
 
-All times are seconds of the whole recording. Padding, the frames behind the end of the sound, is neither shown nor sent.
+All times are seconds of the whole recording. Padding, the frames behind the end of the sound, is neither shown nor
+sent.
 """
 
 from __future__ import annotations

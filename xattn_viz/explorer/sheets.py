@@ -118,7 +118,8 @@ def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) ->
     if "cropped" in maps.altered:
         total = weights.sum(axis=-1)
         behind = behind + np.where(total > 0, 1 - total, 0)  # a head that is switched off has no weight anywhere
-    return np.clip(behind, 0, 1)
+    clipped: NDArray[np.float32] = np.clip(behind, 0, 1)
+    return clipped
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.explorer import bundle
+from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
 from xattn_viz.ui import asking, packing, panels
@@ -27,12 +28,20 @@ def _component() -> ComponentRenderer:
 
 
 @st.fragment
-def show(trace: Trace, select: Mapping[str, Any], *, beside: Trace | None = None, names: Names = NAMES) -> None:
+def show(
+    trace: Trace,
+    select: Mapping[str, Any],
+    *,
+    beside: Trace | None = None,
+    names: Names = NAMES,
+    hearing: Hearing | None = None,
+) -> None:
     """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
 
-    `beside` is another output of the same source; `names` are what the two are called, this one first.
+    `beside` is another output of the same source; `names` are what the two are called, this one first. `hearing` is the
+    sound of the trace; the very same one has to come again, or it is sent again.
     """
-    said, identity = draw(trace, select, beside=beside, names=names)
+    said, identity = draw(trace, select, beside=beside, names=names, hearing=hearing)
     panels.chosen_head(*_chosen(trace, select, said.selected, identity))
     if said.continued:
         st.rerun()  # another output was asked for: all of the page is about to change
@@ -45,14 +54,18 @@ def draw(
     beside: Trace | None = None,
     names: Names = NAMES,
     growing: bool = False,
+    hearing: Hearing | None = None,
 ) -> tuple[Any, str]:
-    """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
+    """Only the explorer: what its script says, and the identity of what it shows.
+
+    `growing` and `hearing` as in `payload.pack`.
+    """
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
     maps = next((maps for maps in trace.maps if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
-    packed, identity = packing.packed(trace, beside, {**options, "growing": growing})
+    packed, identity = packing.packed(trace, beside, {**options, "growing": growing}, hearing)
     said = _component()(
         data=packed,
         key=_KEY,

@@ -10,28 +10,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from xattn_viz.explorer import payload
+from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.trace import Trace
 
 PACKED_BYTES = 128_000_000
 
-_Kept = tuple[tuple[weakref.ref[Trace], ...], bytes, str]
+_Kept = tuple[tuple[weakref.ref[Trace | Hearing], ...], bytes, str]
 _kept: OrderedDict[tuple[Any, ...], _Kept] = OrderedDict()  # the least recently used first
 _guard = threading.Lock()
 
 
-def packed(trace: Trace, beside: Trace | None, options: Mapping[str, Any]) -> tuple[bytes, str]:
+def packed(
+    trace: Trace, beside: Trace | None, options: Mapping[str, Any], hearing: Hearing | None = None
+) -> tuple[bytes, str]:
     """The payload of a trace and its identity; `options` are the other arguments of `payload.pack`, as JSON values.
 
-    The very same bytes come back for the very same traces, so that they are not sent again.
+    The very same bytes come back for the very same traces and sound, so that they are not sent again.
     """
-    shown = (trace,) if beside is None else (trace, beside)
+    shown = tuple(one for one in (trace, beside, hearing) if one is not None)
     key = (*map(id, shown), json.dumps(options, sort_keys=True))
     with _guard:
         kept = _kept.get(key)
         if kept is not None and all(ref() is one for ref, one in zip(kept[0], shown, strict=True)):
             _kept.move_to_end(key)
             return kept[1:]
-    data, identity = payload.pack(trace, beside=beside, **options), payload.identity(trace)
+    data, identity = payload.pack(trace, beside=beside, hearing=hearing, **options), payload.identity(trace)
     with _guard:
         _kept[key] = (tuple(map(weakref.ref, shown)), data, identity)
         while len(_kept) > 1 and sum(len(one) for _, one, _ in _kept.values()) > PACKED_BYTES:
