@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from xattn_viz.audio import RATE, AudioError, Sound, frame_times, from_samples, read, wav
+from xattn_viz.audio import RATE, AudioError, Sound, flac, frame_times, from_samples, read, wav
 
 # Container, codec, rate: what people upload and what browsers record.
 KINDS = [
@@ -212,3 +212,11 @@ def test_a_sound_is_read_only_and_knows_its_times() -> None:
     assert sound.seconds == 1
     assert not sound.samples.flags.writeable
     assert frame_times(3, 0.02, 30.0) == ((30.0, 30.02), (30.02, 30.04), (30.04, 30.06))
+
+
+def test_flac_holds_the_samples_of_wav_in_less() -> None:
+    samples = np.clip(1.2 * chirp(RATE), -1.1, 1.1)
+    packed, plain = flac(samples), wav(samples)
+    assert packed[:4] == b"fLaC"
+    assert len(packed) < 0.8 * len(plain)
+    assert np.array_equal(read(packed).samples, read(plain).samples)

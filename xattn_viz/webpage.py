@@ -9,6 +9,7 @@ import re
 import zlib
 
 from xattn_viz.explorer import bundle
+from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.explorer.payload import pack
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
@@ -70,21 +71,25 @@ def html(
     beside: Trace | None = None,
     name: str = "A",
     beside_name: str = "B",
+    hearing: Hearing | None = None,
 ) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
     `layer` and `head`, from 0, choose the map shown first. `beside` is another output of the same source to show beside
-    this one, under the names `beside_name` and `name`. Its content policy allows the page's own script and style,
-    by their sha256, and pictures from the page itself. Needs a browser of 2023 or later (DecompressionStream). Raises
-    ValueError for a layer or head that is not there, and for a `beside` with another source.
+    this one, under the names `beside_name` and `name`. `hearing` is the sound of the trace, to be played in the page.
+    Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
+    itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a layer or head that is not
+    there, for a `beside` with another source and for a `hearing` of another trace.
     """
     select = {} if layer is None and head is None else {"head": _view(trace, layer, head)}
-    packed = pack(trace, select=select, beside=beside, name=name, beside_name=beside_name, full_limit=None)
+    packed = pack(
+        trace, select=select, beside=beside, name=name, beside_name=beside_name, hearing=hearing, full_limit=None
+    )
     payload = zlib.compress(packed, 9)
     script, css = _script(), _embeddable(bundle.css() + _CSS, "style")
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(css)}'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
     model = str(trace.provenance.get("model", ""))
     return _PAGE.format(

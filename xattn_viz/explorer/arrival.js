@@ -60,7 +60,23 @@ export function onArrival(before, fresh, state) {
   if (left) return { ...left, hover: null };
   const wanted = { ...understood(fresh.select), ...(latest ? {} : fromAddress()) };
   const view = { ...(latest ?? initialState({})), ...AFRESH, ...WHOLE_TIME, ...wanted };
+  if (fresh.sound && wanted.row === undefined) view.row = firstWritten(fresh, view);
   return fresh.growing ? { ...view, row: lastRow(fresh, view) } : view;
+}
+
+/**
+ * The first row that is text: a transcript begins with tokens that only say what is to be written.
+ *
+ * @param {Trace} trace
+ * @param {State} state
+ */
+function firstWritten(trace, state) {
+  const shown = groups(rowAxis(sheetOf(trace, state.map), state), state.units);
+  const rows = shown.filter((group) => state.special || !group.special);
+  return Math.max(
+    rows.findIndex((group) => !group.special),
+    0,
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import { continues, lastRow, onArrival, remember } from "./arrival.js";
 import { makeCheck } from "./check.js";
 import { makeControls, makeLegend } from "./controls.js";
 import { heightLeft, make, rem } from "./dom.js";
+import { hearKeys } from "./keys.js";
 import { makeMap } from "./map.js";
 import { makeOverview } from "./overview.js";
 import { unpack } from "./payload.js";
@@ -13,8 +14,9 @@ import { makeSoundBar } from "./soundbar.js";
 import { initialState, toAddress } from "./state.js";
 import { makeStepping } from "./stepping.js";
 import { makeTable } from "./table.js";
+import { makeTelling } from "./telling.js";
 import { readTheme } from "./theme.js";
-import { moved, rangeOf, wholeOf } from "./time.js";
+import { followed } from "./time.js";
 
 /**
  * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
@@ -32,7 +34,6 @@ import { moved, rangeOf, wholeOf } from "./time.js";
 const explorers = new WeakMap();
 
 const STEADY = 48; // pixels: about two lines of text
-const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, address and Python hear of the last
 
 /**
  * Mounts the explorer, or hands new data to the one that is there: called again on every change of data or theme.
@@ -61,13 +62,9 @@ function makeExplorer(root) {
   /** @type {Trace | null} */
   let trace = null;
   let state = initialState({});
-  let tell = /** @type {Tell} */ (() => {});
+  const telling = makeTelling();
   /** @type {import("./stepping.js").Proceed | null} */
   let proceed = null;
-  let told = "";
-  /** @type {number | undefined} */
-  let telling;
-  let asked = "";
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
@@ -112,18 +109,14 @@ function makeExplorer(root) {
     const passing = Object.keys(changes).every((name) => name === "hover");
     if (passing) return;
     remember(trace, state);
-    window.clearTimeout(telling);
-    telling = window.setTimeout(report, TELL_AFTER);
+    telling.later(selected);
   }
 
-  function report() {
-    if (!trace) return;
+  function selected() {
+    if (!trace) return null;
     toAddress(state);
     const { sheet, view } = makeScene(trace, state, readTheme(root, state.colours)).main;
-    const selected = { trace: trace.id, kind: sheet.kind, head: view.name, row: state.row, column: state.column };
-    if (JSON.stringify(selected) === told) return;
-    told = JSON.stringify(selected);
-    tell("selected", selected);
+    return { trace: trace.id, kind: sheet.kind, head: view.name, row: state.row, column: state.column };
   }
 
   /**
@@ -169,33 +162,14 @@ function makeExplorer(root) {
       theme: scene.theme.dark ? "dark" : "light",
       painted: String(Number(root.dataset.painted ?? 0) + 1),
     });
-    ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
-  }
-
-  /**
-   * Asks Python for the layer of a map that was not sent yet, once.
-   *
-   * @param {import("./scene.js").Panel | null | undefined} missing
-   */
-  function ask(missing) {
-    if (!missing) {
-      asked = "";
-      return;
-    }
-    const { sheet, view } = missing;
-    const wanted = { kind: sheet.kind, layer: view.layer ?? sheet.layers[sheet.layers.length - 1] };
-    if (JSON.stringify(wanted) !== asked) tell("layer", wanted);
-    asked = JSON.stringify(wanted);
+    telling.ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
   }
 
   /** The sound has moved on: only what follows it is painted. */
   function tick() {
     for (const part of [sound, sentences, main, second]) part.tick();
-    const range = trace?.sound && rangeOf(trace.sound, state);
-    if (!range || !player.running || player.time < range.to || state.to <= state.from) return;
-    change(
-      moved(range, wholeOf(/** @type {import("./sound.js").Sound} */ (trace?.sound), state), range.to - range.from),
-    );
+    const next = trace?.sound && player.running && followed(trace.sound, state, player.time);
+    if (next) change(next);
   }
 
   const observer = new ResizeObserver(() => paint());
@@ -203,15 +177,14 @@ function makeExplorer(root) {
 
   return {
     load(bytes, heard, order) {
-      tell = heard;
+      telling.to(heard);
       proceed = order && ((prefix) => order("continued", prefix));
       const fresh = unpack(bytes, trace);
       if (fresh.id !== trace?.id) {
         if (!continues(trace, fresh)) lineage = fresh.id;
         state = onArrival(trace, fresh, state);
         remember(fresh, state);
-        told = "";
-        asked = "";
+        telling.afresh();
       }
       trace = fresh;
       player.load(fresh.sound);
@@ -222,26 +195,7 @@ function makeExplorer(root) {
       player.leave();
       leaveKeys();
       stepping.stop();
-      window.clearTimeout(telling);
+      telling.stop();
     },
   };
-}
-
-/**
- * The space bar plays and pauses wherever it has no other meaning in the explorer.
- *
- * @param {HTMLElement} root
- * @param {() => boolean} toggle false where there is nothing to play
- * @returns {() => void} stops listening
- */
-function hearKeys(root, toggle) {
-  const heard = (/** @type {KeyboardEvent} */ event) => {
-    const other = event.target instanceof Element && event.target.closest("button, input, select, summary, textarea");
-    if (event.key !== " " || other || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!toggle()) return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
-  root.addEventListener("keydown", heard, { capture: true });
-  return () => root.removeEventListener("keydown", heard, { capture: true });
 }

@@ -1,5 +1,8 @@
 import { KINDS, titled } from "./kinds.js";
 import { viewTitle } from "./payload.js";
+import { soundPicture } from "./soundpicture.js";
+import { isHeard } from "./spoken.js";
+import { node, SVG, short, text } from "./svg.js";
 
 /**
  * The chosen map as a picture with its labels: an SVG drawn here, and a PNG of that SVG at twice its size.
@@ -7,7 +10,6 @@ import { viewTitle } from "./payload.js";
  * @typedef {import("./scene.js").Scene} Scene
  */
 
-const SVG = "http://www.w3.org/2000/svg";
 const CELL = 28;
 const SHARPNESS = 2;
 
@@ -20,8 +22,8 @@ export async function saveImage(scene, format) {
   if (!svg) return;
   const { kind } = scene.main.sheet;
   const name = `attention ${kind === "cross" ? "" : kind} ${viewTitle(scene.main.view)}`.replace(/[^\w]+/g, "-");
-  const text = new XMLSerializer().serializeToString(svg);
-  const vector = new Blob([text], { type: "image/svg+xml" });
+  const written = new XMLSerializer().serializeToString(svg);
+  const vector = new Blob([written], { type: "image/svg+xml" });
   download(format === "SVG" ? vector : await raster(svg, vector), `${name}.${format.toLowerCase()}`);
 }
 
@@ -32,6 +34,7 @@ export async function saveImage(scene, format) {
 export function mapPicture(scene) {
   const m = scene.main.matrix;
   if (!m) return null;
+  if (isHeard(scene.main)) return soundPicture(scene, m);
   const { theme, main, state } = scene;
   const longest = (/** @type {{label: string}[]} */ all) =>
     Math.max(...all.map(({ label }) => Math.min(label.length, 24)));
@@ -73,36 +76,6 @@ export function mapPicture(scene) {
   const colours = `${state.colours}${theme.dark ? "" : " reversed"}, 0 to ${main.top.toFixed(2)} (${whose})`;
   svg.append(text(named + colours, { ...size, "font-size": 11, x: 14, y: height - 16 }));
   return svg;
-}
-
-/** @param {string} label */
-function short(label) {
-  const characters = [...label];
-  return characters.length > 24 ? `${characters.slice(0, 23).join("")}…` : label;
-}
-
-/**
- * @template {keyof SVGElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, string | number>} attributes
- * @returns {SVGElementTagNameMap[K]}
- */
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name !== "xmlns") made.setAttribute(name, String(value));
-  }
-  return made;
-}
-
-/**
- * @param {string} content
- * @param {Record<string, string | number>} attributes
- */
-function text(content, attributes) {
-  const made = node("text", { ...attributes, "unicode-bidi": "isolate" });
-  made.textContent = content;
-  return made;
 }
 
 /**

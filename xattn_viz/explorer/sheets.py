@@ -114,11 +114,12 @@ def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) ->
     """The share of each row's weight on padding, `[head, row]`: what is behind `columns`, or was left out before."""
     if maps.keys.kind != "audio":
         return None
-    behind: NDArray[np.float32] = weights[..., columns:].sum(axis=-1)
+    behind = weights[..., columns:].sum(axis=-1)
     if "cropped" in maps.altered:
         total = weights.sum(axis=-1)
         behind = behind + np.where(total > 0, 1 - total, 0)  # a head that is switched off has no weight anywhere
-    return behind.clip(0, 1)
+    clipped: NDArray[np.float32] = np.clip(behind, 0, 1)
+    return clipped
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ export function fitHeard(panel, width, height, words) {
   const m = /** @type {import("./matrix.js").Matrix} */ (panel.matrix);
   const rows = m.rows.length;
   const frames = Boolean(panel.sheet.queries.edges);
-  const longest = Math.max(...m.rows.map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
+  // The names of special tokens are long and say little: they are cut where the words need less.
+  const said = m.rows.filter(({ special }) => !special);
+  const longest = Math.max(...(said.length ? said : m.rows).map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
   const labelled = Math.min(Math.min(longest, LONGEST_LABEL * unit) + 22 * unit, Math.max(width * 0.3, 70));
   const labelWidth = Math.ceil(frames ? SECONDS_WIDTH * unit : labelled);
   const soundHigh = Math.round(SOUND_HEIGHT * unit);

@@ -61,7 +61,7 @@ export function makeSoundMap(change, player) {
   rowLabels.addEventListener("click", (event) => {
     const label = event.target instanceof Element ? event.target.closest(".xv-label") : null;
     const row = label ? [...rowLabels.children].indexOf(label) : -1;
-    if (!last || !shown || row < 0) return;
+    if (!last || !shown || row < 0 || shown.sheet.queries.edges) return;
     change({ ...carried(shown.sheet, last.main.sheet, { row, column: -1 }), checked: null, step: -1 });
     const said = shown.sheet.kind === "cross" && spokenAt(last, shown.matrix?.rows[row].positions ?? []);
     if (said) player.play(said);

@@ -65,20 +65,22 @@ function paintPath(context, { trace, state, theme }, panel, x, high) {
   if (!m || !trace.sound) return;
   const shift = state.rows === "input" && panel.sheet.read ? 1 : 0;
   context.beginPath();
-  let drawn = false;
+  /** @type {number | null} */
+  let reached = null;
   for (const [row, start, end] of trace.sound.path) {
     const place = m.rowOf[row + shift] ?? -1;
     if (place < 0) continue;
     const y = (place + 0.5) * high;
-    if (drawn) context.lineTo(x(start), y);
-    else context.moveTo(x(start), y);
-    context.lineTo(x(end), y);
-    drawn = true;
+    // Two rows share the frame in which one gives way to the next: a step goes straight down there.
+    if (reached === null) context.moveTo(x(start), y);
+    else context.lineTo(reached, y);
+    reached = x(end);
+    context.lineTo(reached, y);
   }
   // A light line on a dark one shows on every colour of every map.
   for (const [thickness, ink] of /** @type {[number, string][]} */ ([
-    [4, "rgb(0 0 0 / 65%)"],
-    [2, `rgb(${theme.accent.join(" ")})`],
+    [2.5, theme.dark ? "rgb(0 0 0 / 40%)" : "rgb(255 255 255 / 60%)"],
+    [1.25, theme.dark ? `rgb(${theme.accent.join(" ")} / 85%)` : theme.ink],
   ])) {
     context.lineWidth = thickness;
     context.strokeStyle = ink;

@@ -78,6 +78,21 @@ export function moved(range, whole, by) {
 }
 
 /**
+ * The view that follows the sound: the next one, once the sound has reached the end of this one.
+ *
+ * @param {Sound} sound
+ * @param {Wanted} state
+ * @param {number} at
+ * @returns {Stretch | null} null where this one is still right
+ */
+export function followed(sound, state, at) {
+  const range = rangeOf(sound, state);
+  if (state.to <= state.from || at < range.to || at > range.to + 0.5) return null;
+  const next = moved(range, wholeOf(sound, state), range.to - range.from);
+  return next.from > range.from ? next : null;
+}
+
+/**
  * Round times for a ruler, at least `apart` pixels from each other.
  *
  * @param {Stretch} range

@@ -2,7 +2,8 @@
 
 `st.session_state` holds it under names of its own: `request` is what is asked for, `segment` which segment of it is
 shown and `output` which of its outputs, `typed` the last request of each model, `run` a run that goes on in a thread of
-its own, `shown` the traces in view and `shown_for` the request that they are of, and `stopped` and `failed` why there is nothing to show.
+its own, `shown` the traces in view and `shown_for` the request that they are of, `stopped` and `failed` why there is
+nothing to show.
 """
 
 from __future__ import annotations
