@@ -17,10 +17,9 @@ from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.languages import language_id, prompt
 from xattn_viz.models.seq2seq.replay import Runner
 from xattn_viz.models.seq2seq.run import Model, Run
-from xattn_viz.models.seq2seq.settings import Size, check
+from xattn_viz.models.seq2seq.settings import Settings, Size, check
 from xattn_viz.models.seq2seq.source import read_source
 from xattn_viz.models.seq2seq.text import Text
-from xattn_viz.models.settings import Settings
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Trace
 

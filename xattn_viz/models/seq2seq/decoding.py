@@ -14,7 +14,7 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 
 from xattn_viz.models.base import OnStep, report
 from xattn_viz.models.seq2seq.frame import Frame
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.weights import Seen
 
 OnWritten = Callable[[Sequence[int]], object]

@@ -8,8 +8,7 @@ from typing import Any
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import InputError
 from xattn_viz.models.memory import check_free
-from xattn_viz.models.seq2seq.settings import Size
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.seq2seq.settings import Settings, Size
 
 #: Maps of one kind with more weights than this are kept in float16.
 HALF_ABOVE = 16_000_000

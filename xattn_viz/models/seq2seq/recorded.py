@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps, MapKind
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.projections import Projections
 from xattn_viz.weights import Seen
 

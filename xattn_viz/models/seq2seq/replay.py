@@ -16,7 +16,7 @@ from xattn_viz.maps import MapKind
 from xattn_viz.models.seq2seq.decoding import fresh
 from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.limits import HALF_ABOVE
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.weights import Seen, compact
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.provenance import Identity, provenance
@@ -21,9 +22,8 @@ from xattn_viz.models.seq2seq.frame import Frame
 from xattn_viz.models.seq2seq.limits import check_maps, length_limit
 from xattn_viz.models.seq2seq.recorded import attention_maps
 from xattn_viz.models.seq2seq.replay import Runner
-from xattn_viz.models.seq2seq.settings import Size
+from xattn_viz.models.seq2seq.settings import Settings, Size
 from xattn_viz.models.seq2seq.text import Text
-from xattn_viz.models.settings import Settings
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Hypothesis, Trace
 from xattn_viz.weights import Seen
@@ -116,8 +116,7 @@ class Run:
         first: Iterable[Tensor] = ()
         if not cross:
             seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)
-        start, piece = self.frame.start, self.model.text.piece(self.frame.start)
-        written, read, source = output.axis(), output.read(start, piece).axis(), self.source.axis()
+        written, read, source = output.axis(), self._read(output), self.source.axis()
         maps: list[AttentionMaps] = []
         for kind in self.settings.kinds:
             if kind == "encoder" and self.encoder is not None:
@@ -137,6 +136,11 @@ class Run:
 
     def _forced(self, begin: int) -> int:
         return begin or int(self.frame.first is not None)
+
+    def _read(self, written: Tokens) -> Axis:
+        """The axis of the tokens read at each step: the start, then each token written but the last."""
+        start = self.frame.start
+        return written.read(start, self.model.text.piece(start)).axis()
 
     def _end_note(self, output: Sequence[int], begin: int) -> list[str]:
         """A note where the output did not end by itself; some checkpoints force an end at the limit."""

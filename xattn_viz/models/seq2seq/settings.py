@@ -10,6 +10,8 @@ from xattn_viz.models import settings
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.settings import Settings
 
+__all__ = ["Settings", "Size", "check"]
+
 
 @dataclass(frozen=True)
 class Size(settings.Size):
