@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,6 +83,8 @@ def test_frames_of_sound_lie_on_an_axis_in_seconds_without_padding() -> None:
     assert figure.layout.xaxis.tickvals is None  # round seconds, by Plotly itself
     assert figure.layout.xaxis.title.text.startswith("seconds (padding left out")
     assert drawn.hovertext[3][7].endswith("on \u20685.14–5.16 s\u2069")
+    halves = replace(maps, weights=maps.weights.astype(np.float16))
+    assert figures.heatmap(halves).data[0].z.dtype == np.float32
     between = figures.heatmap(encoder_maps())
     assert between.layout.yaxis.range == pytest.approx((5.16, 5.0))  # time runs down
     assert np.array_equal(between.data[0].x, between.data[0].y)

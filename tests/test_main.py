@@ -7,15 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import xattn_viz as xv
+from xattn_viz import audio
 from xattn_viz.__main__ import app_script, main
+from xattn_viz.examples import clips
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.firefox import example
+from xattn_viz.models.whisper import example as hearing_example
 
 ROOT = Path(__file__).parents[1]
 TEXT = "a small sentence"
+FORWARD = Path(clips.__file__).with_name("forward.ogg")
 
 
 @pytest.fixture
@@ -57,7 +62,15 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
         (["trace", "firefox-en-pt", "  "], ""),
         (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "map.png ends in none of .html"),
         (["trace", "firefox-en-pt", TEXT, "--layer", "9"], "no layer 9"),
-        (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv: No such file"),
+        (["trace", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
+        (["trace", "whisper-tiny-en", __file__], "no sound file"),
+        (["words", "whisper-tiny-en", "no.wav"], "no.wav: No such file"),
+        (["words", "whisper-tiny-en", __file__], "no sound file"),
+        (["words", "whisper-tiny-en", str(Path(__file__).parent)], "Is a directory"),
+        (["words", "whisper-tiny-en", str(FORWARD), "--heads", "2.4,9.1"], "no layer 9"),
+        (["words", "firefox-en-pt", str(FORWARD)], "firefox-en-pt reads text"),
+        (["words", "no-such-model", str(FORWARD)], "no-such-model"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
@@ -87,3 +100,52 @@ def test_control_characters_do_not_reach_the_terminal(tiny: Adapter, capsys: pyt
     printed = capsys.readouterr().out
     assert "\x1b" not in printed
     assert "\u202e" not in printed
+
+
+def test_a_recording_of_several_windows_has_a_file_a_window(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = hearing_example()
+    monkeypatch.setattr("xattn_viz.models.registry.load", lambda name: adapter)
+    long = tmp_path / "long.wav"
+    long.write_bytes(audio.wav(np.tile(clips.sound("forward").samples, 13)))  # 36 s
+    assert main(["trace", "tiny", str(long), "-o", str(tmp_path / "t.npz")]) == 0
+    windows = list(adapter.traces(long))
+    assert [xv.load_trace(tmp_path / name) for name in ("t.npz", "t-1.npz")] == windows
+    printed = capsys.readouterr()
+    assert printed.out.count("Wrote ") == 2
+    for trace in windows:
+        for note in trace.provenance["notes"]:
+            assert note in printed.err
+
+
+def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    adapter = xv.load("whisper-tiny-en")
+    trace = adapter.trace(FORWARD)
+    words = xv.timed_words(trace)
+    seconds = clips.sound("forward").seconds
+    wanted = {
+        "srt": xv.subtitles.srt(words),
+        "vtt": xv.subtitles.vtt(words),
+        "json": xv.subtitles.to_json(words),
+        "textgrid": xv.subtitles.textgrid(words, seconds),
+    }
+    for name, text in wanted.items():
+        out = tmp_path / f"forward.{name}"
+        assert main(["words", "whisper-tiny-en", str(FORWARD), "--format", name, "-o", str(out)]) == 0
+        assert out.read_text(encoding="utf-8") == text
+    capsys.readouterr()
+    ask = ["words", "whisper-tiny-en", str(FORWARD), "--format", "json"]
+    assert main([*ask, "--heads", "2.4,1.5"]) == 0
+    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(xv.timed_words(trace, [(2, 4), (1, 5)]))
+    assert main([*ask, "--method", "openai"]) == 0
+    named = xv.timed_words(trace, adapter.alignment_heads, method="openai")  # type: ignore[attr-defined]
+    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named)
+
+
+@pytest.mark.parametrize("heads", ["", "2", "2.4;1.5", "2.4,", "-1.0", "٢.٤"])
+def test_heads_that_are_none_are_refused(heads: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["words", "whisper-tiny-en", str(FORWARD), f"--heads={heads}"])
+    assert stopped.value.code == 2
+    assert "no list of heads such as 2.4,1.5" in capsys.readouterr().err

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import xattn_viz as xv
+from xattn_viz import audio
+from xattn_viz.examples import clips
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
 
@@ -84,3 +87,25 @@ def test_memory_does_not_grow_with_the_lines(model: Adapter, tmp_path: Path) -> 
     few, many = peak(5), peak(40)
     size = (tmp_path / "5" / "000000.npz").stat().st_size
     assert many < few + 10 * size  # 35 traces more would take 35 times that
+
+
+def test_recordings_become_a_file_a_window_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    model, out = registry.families()["whisper"].example(), tmp_path / "out"
+    short = clips.sound("forward").samples
+    files = [tmp_path / name for name in ("short.wav", "none.wav", "long.wav", "text.wav")]
+    files[0].write_bytes(audio.wav(short))
+    files[2].write_bytes(audio.wav(np.tile(short, 13)))  # 36 s
+    files[3].write_text("This is no sound.")
+    settings: dict[str, Any] = {"max_new_tokens": 4, "crop": True}
+    outcome = xv.trace_many(files, model, out, **settings)
+    assert (outcome.traced, [number for number, _ in outcome.problems]) == (2, [1, 3])
+    assert "none.wav cannot be read: No such file" in outcome.problems[0][1]
+    assert sorted(path.name for path in out.iterdir()) == ["000000.npz", "000002-1.npz", "000002.npz"]
+    for name, wanted in zip(("000002.npz", "000002-1.npz"), model.traces(files[2], **settings), strict=True):
+        trace = xv.load_trace(out / name)
+        assert (trace.maps, trace.offset, trace.output) == (wanted.maps, wanted.offset, wanted.output)
+        assert trace.provenance["recording"] == "long.wav"
+    assert xv.trace_many(files, model, out, **settings).found == 2
+    files[0].write_bytes(audio.wav(short[::-1]))
+    with pytest.raises(ValueError, match=r"000000\.npz is the trace of another line"):
+        xv.trace_many(files, model, out, **settings)

@@ -24,6 +24,15 @@ Give it to others, as a page that needs no network or as a file that reads back 
 >>> xv.load_trace("cat.npz") == trace
 True
 
+A model that hears takes a sound file; each word it wrote has its time in the sound (docs/speech.md says how exact):
+
+>>> from xattn_viz.examples import clips
+>>> heard = xv.load("whisper-tiny-en").trace(clips.data("forward"))
+>>> [word.text for word in xv.timed_words(heard)]
+['Go', 'forward', '10', 'meters.']
+>>> figure = xv.figures.heatmap(heard.cross, layer=2, head=4, sound=heard.input)
+>>> text = xv.subtitles.srt(xv.timed_words(heard))
+
 Everything here is imported when it is first used: `import xattn_viz` alone brings in neither PyTorch nor Plotly.
 """
 
@@ -33,8 +42,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xattn_viz import export, figures
+    from xattn_viz import export, figures, subtitles
     from xattn_viz.analysis.alignment import align
+    from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.axis import Axis
     from xattn_viz.layer import CrossAttention
     from xattn_viz.many import trace_many
@@ -55,6 +65,7 @@ __all__ = [
     "Hypothesis",
     "Projections",
     "Step",
+    "TimedWord",
     "Trace",
     "align",
     "cards",
@@ -64,6 +75,8 @@ __all__ = [
     "load_trace",
     "rerun",
     "save",
+    "subtitles",
+    "timed_words",
     "trace_many",
 ]
 
@@ -84,6 +97,9 @@ _HOMES = {
     "rerun": "models.rerun",
     "save": "store",
     "Step": "trace",
+    "subtitles": "subtitles",
+    "timed_words": "analysis.timing",
+    "TimedWord": "analysis.timing",
     "Trace": "trace",
     "trace_many": "many",
 }

@@ -1,18 +1,30 @@
-"""The command line: `python -m xattn_viz` or `xattn-viz` starts the app; `trace` and `models` work without it."""
+"""The command line: `python -m xattn_viz` or `xattn-viz` starts the app; `trace`, `words`, `models` do without it."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import runpy
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import xattn_viz as xv
-from xattn_viz.models.base import ModelError
+from xattn_viz import audio
+from xattn_viz.analysis.timing import Head, Method
+from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.tokens import visible
 
+_MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
 FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
+_SUBTITLES: dict[str, Callable[[Sequence[xv.TimedWord], float], str]] = {
+    "srt": lambda words, _: xv.subtitles.srt(words),
+    "vtt": lambda words, _: xv.subtitles.vtt(words),
+    "json": lambda words, _: xv.subtitles.to_json(words),
+    "textgrid": lambda words, seconds: xv.subtitles.textgrid(words, seconds),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,10 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(options))
     # What bad input raises; anything else is a bug, and its traceback is wanted.
     except (ModelError, ValueError, OSError) as error:
-        print(f"xattn-viz: {error}", file=sys.stderr)
+        print(f"xattn-viz: {_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    return str(error)
 
 
 def app_script() -> Path:
@@ -60,15 +78,53 @@ def _trace(options: argparse.Namespace) -> int:
     out: Path | None = options.out
     if out is not None and out.suffix not in FORMATS:
         raise ValueError(f"{out} ends in none of {', '.join(FORMATS)}, which say what to write.")
-    trace = xv.load(options.model).trace(options.text)
-    if out is None:
-        pairs = xv.align(trace.cross, layer=options.layer, head=options.head)
-        print(visible(trace.output), *(f"{visible(target)}\t{visible(source)}" for source, target in pairs), sep="\n")
-    else:
-        content = _export(trace, out.suffix, options.layer, options.head)
-        out.write_bytes(content if isinstance(content, bytes) else content.encode())
-        print(f"{visible(trace.output)}\nWrote {out}")
+    model = xv.load(options.model)
+    hears = _hears(model)
+    for window, trace in enumerate(model.traces(options.input) if hears else [model.trace(options.input)]):
+        if out is None:
+            pairs = xv.align(trace.cross, layer=options.layer, head=options.head)
+            lines = [f"{visible(target)}\t{visible(source)}" for source, target in pairs]
+        else:
+            path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
+            lines = [_write(path, _export(trace, out.suffix, options.layer, options.head))]
+        if hears:
+            _tell_notes(trace)
+        print(visible(trace.output), *lines, sep="\n")
     return 0
+
+
+def _words(options: argparse.Namespace) -> int:
+    model = xv.load(options.model)
+    if not _hears(model):
+        raise ModelError(f"{options.model} reads text: words in time need a model that hears, such as whisper-tiny-en.")
+    heads: Sequence[Head] | None = options.heads
+    if heads is None and options.method == "openai":  # the heads that the checkpoint names are a part of that method
+        heads = getattr(model, "alignment_heads", ()) or None
+    sound = audio.read(options.recording)
+    words: list[xv.TimedWord] = []
+    for trace in model.traces(sound):
+        words += xv.timed_words(trace, heads, method=options.method)
+        _tell_notes(trace)
+    if options.out is None and sys.stdout.isatty():
+        words = [replace(word, text=visible(word.text)) for word in words]
+    text = _SUBTITLES[options.format](words, sound.seconds)
+    print(text.rstrip("\n") if options.out is None else _write(options.out, text))
+    return 0
+
+
+def _hears(model: Adapter) -> bool:
+    return model.card.input_kind == "audio"
+
+
+def _tell_notes(trace: xv.Trace) -> None:
+    """Say apart from the output what people should know of a run."""
+    for note in trace.provenance.get("notes", ()):
+        print(f"xattn-viz: {visible(note)}", file=sys.stderr)
+
+
+def _write(path: Path, content: bytes | str) -> str:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return f"Wrote {path}"
 
 
 def _export(trace: xv.Trace, suffix: str, layer: int, head: int) -> bytes | str:
@@ -97,15 +153,45 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(command=_models)
 
     trace = commands.add_parser(
-        "trace", help="trace a sentence: print its output and which word aligns with which, or write a file"
+        "trace", help="trace a sentence or a recording: print its output and what each word looked at, or write a file"
     )
-    trace.add_argument("model", help="a name from `xattn-viz models`, or a folder that holds a model")
-    trace.add_argument("text", help="the sentence")
-    trace.add_argument("--out", type=Path, metavar="FILE", help=f"what to write, by its ending: {', '.join(FORMATS)}")
+    trace.add_argument("model", help=_MODEL)
+    trace.add_argument("input", help="the sentence, or the sound file for a model that hears")
+    endings = ", ".join(FORMATS)
+    trace.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"what to write, by its ending: {endings}; each 30 s of a recording more has a file more",
+    )
     trace.add_argument("--layer", type=int, default=-1, help="from 0, or from the end when negative (default -1)")
     trace.add_argument("--head", type=int, default=0, help="from 0 (default 0)")
     trace.set_defaults(command=_trace)
+
+    words = commands.add_parser(
+        "words", help="write the words of a recording with their times, as subtitles or a table"
+    )
+    words.add_argument("model", help=_MODEL)
+    words.add_argument("recording", help="the sound file: wav, flac, mp3, ogg, m4a, webm")
+    words.add_argument("--format", choices=_SUBTITLES, default="srt", help="(default srt)")
+    words.add_argument("-o", "--out", type=Path, metavar="FILE", help="where to write; printed without it")
+    words.add_argument(
+        "--heads",
+        type=_heads,
+        metavar="LAYER.HEAD,…",
+        help="the heads to listen to, both numbers from 0, such as 2.4,1.5 (default: those of the method)",
+    )
+    words.add_argument("--method", choices=get_args(Method), default="shares", help="(default shares)")
+    words.set_defaults(command=_words)
     return parser
+
+
+def _heads(text: str) -> list[tuple[int, int]]:
+    """The heads in "2.4,1.5"."""
+    if not re.fullmatch(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4})*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of heads such as 2.4,1.5 (layer 2, head 4, and so on)")
+    return [(int(layer), int(head)) for layer, head in (part.split(".") for part in text.split(","))]
 
 
 if __name__ == "__main__":

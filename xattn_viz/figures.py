@@ -50,7 +50,7 @@ def heatmap(
     height = min(1000, max(320, 22 * len(chosen.queries) + 190))
     figure = go.Figure(
         go.Heatmap(
-            z=chosen.weights,
+            z=chosen.weights.astype(np.float32, copy=False),  # Plotly writes halves out digit by digit
             x=_places(chosen.keys),
             y=_places(chosen.queries),
             zmin=0,

@@ -1,10 +1,10 @@
-"""Many texts: each line's trace goes to a file of its own as soon as it is made, so memory does not grow with them."""
+"""Many texts or recordings: each trace goes to a file of its own once it is made, so memory does not grow with them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, InputError
 from xattn_viz.store import load_trace, save
+from xattn_viz.trace import Trace
 
 _KEY = "line_sha256"
 
@@ -26,7 +27,7 @@ class Outcome:
 
 
 def trace_many(
-    lines: Iterable[str],
+    lines: Iterable[str | Path],
     model: Adapter | str,
     out: str | Path,
     *,
@@ -35,9 +36,13 @@ def trace_many(
 ) -> Outcome:
     """Trace each line and write it to `out`/000000.npz, 000001.npz, …, for `load_trace` to read.
 
+    For a model of speech a line is the path of a sound file. A recording longer than a window of the model has a file a
+    window: 000000.npz, 000000-1.npz, …, with times in the whole; `provenance["recording"]` is the name of its file.
+
     `lines` may be endless or larger than memory: one line at a time is held. `model` is a name as `load` takes it, or
     a loaded model; `settings` are those of its `trace`. `on_line` is called after each line with its number, from 0,
-    and its file; None for a line that cannot be traced (an empty one, say), which becomes a problem of the outcome.
+    and its (first) file; None for a line that cannot be traced (an empty one, say), which becomes a problem of the
+    outcome.
 
     Started again with the same lines, model and settings, it leaves what is done and goes on where it stopped. Raises
     ValueError where the folder holds the trace of another line, of another model or with other settings.
@@ -61,7 +66,7 @@ def trace_many(
     return Outcome(traced, found, tuple(problems))
 
 
-def _write(line: str, adapter: Adapter, file: Path, settings: dict[str, Any]) -> bool:
+def _write(line: str | Path, adapter: Adapter, file: Path, settings: dict[str, Any]) -> bool:
     """Make sure that a line's file is there; False where an earlier run made it."""
     key = _key(line, adapter, settings)
     if file.exists():
@@ -70,15 +75,39 @@ def _write(line: str, adapter: Adapter, file: Path, settings: dict[str, Any]) ->
                 f"{file} is the trace of another line, of another model or with other settings: choose an empty folder."
             )
         return False
-    trace = adapter.trace(line, **settings)
     part = file.with_suffix(".part")
-    save(replace(trace, provenance={**trace.provenance, _KEY: key}), part)
-    part.replace(file)  # at once: a run that is stopped leaves no half a file
+    for window, trace in enumerate(_traces(line, adapter, settings)):
+        said = {**trace.provenance, _KEY: key}
+        if _hears(adapter):
+            said["recording"] = Path(line).name
+        path = part if window == 0 else file.with_stem(f"{file.stem}-{window}")
+        save(replace(trace, provenance=said), path)
+    part.replace(file)  # at once and last: where it is there, the line is done
     return True
 
 
-def _key(line: str, adapter: Adapter, settings: dict[str, Any]) -> str:
-    """What makes a line's trace: the text as given, the model, and the settings."""
+def _traces(line: str | Path, adapter: Adapter, settings: dict[str, Any]) -> Iterator[Trace]:
+    if _hears(adapter):
+        yield from adapter.traces(line, **settings)
+    else:
+        yield adapter.trace(line, **settings)
+
+
+def _hears(adapter: Adapter) -> bool:
+    return adapter.card.input_kind == "audio"
+
+
+def _key(line: str | Path, adapter: Adapter, settings: dict[str, Any]) -> str:
+    """What makes a line's trace: the text as given, or what the sound file holds, the model, and the settings."""
     lasting = {name: value for name, value in settings.items() if not callable(value)}  # on_step changes no trace
-    made_of = json.dumps([line, adapter.card.name, lasting], sort_keys=True, default=str)
+    source = _digest(line) if _hears(adapter) else line
+    made_of = json.dumps([source, adapter.card.name, lasting], sort_keys=True, default=str)
     return hashlib.sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _digest(file: str | Path) -> str:
+    try:
+        with Path(file).open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}.") from error
