@@ -47,6 +47,11 @@ def _hover(page: Page) -> None:
     page.locator(".xv-rows .xv-text").nth(1).hover()
 
 
+def _word(page: Page) -> None:
+    """The first "amiable", which is two tokens."""
+    page.locator(".xv-rows .xv-text", has_text="am").nth(1).hover()
+
+
 # Name, address, width and height, theme, and what to do before the picture.
 SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], None]]] = [
     ("translate-dark", {}, (1280, 720), "dark", _hover),
@@ -63,6 +68,8 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ),
     ("translate-self", {"text": LONG, "head": "2.1", "option.self_attention": "true"}, (1280, 720), "light", _encoder),
     ("translate-check", {}, (1280, 900), "dark", _check),
+    ("speech-dark", {}, (1280, 720), "dark", _word),
+    ("speech-light", {}, (1280, 720), "light", _word),
 ]
 
 
@@ -78,7 +85,7 @@ def main() -> int:
         chromium = playwright.chromium.launch(executable_path=path, args=browser.flags())
         for name, address, (width, height), theme, act in SHOTS:
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
-            page.goto(f"{server.url}/?{urlencode(address)}")
+            page.goto(f"{server.url}/{'speech' if name.startswith('speech') else ''}?{urlencode(address)}")
             page.locator(".xv[data-painted]").wait_for(timeout=60_000)
             act(page)
             page.wait_for_timeout(500)

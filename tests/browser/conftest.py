@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from scripts import browser as chromium
 from tests.models import seq2seq_folders
 from tests.server import Server, free_port, start, streamlit_command
+from xattn_viz import audio
+from xattn_viz.examples import clips
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 LOCAL_SCHEMES = {"data", "blob", "about", "file"}
@@ -107,12 +109,15 @@ def served(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The Chromium of this machine."""
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """The Chromium of this machine, with a microphone that plays a clip over and over."""
     path = chromium.find()
     assert path is not None, "There is no Chromium: `make test` brings one, or run `python scripts/browser.py`."
+    spoken = tmp_path_factory.mktemp("microphone") / "forward.wav"
+    spoken.write_bytes(audio.wav(clips.sound("forward").samples))
+    microphone = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={spoken}"]
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=chromium.flags())
+        launched = playwright.chromium.launch(executable_path=path, args=[*chromium.flags(), *microphone])
         yield launched
         launched.close()
 

@@ -1,0 +1,67 @@
+"""From a file that is dropped on the page of speech to its painted map, against tracing the same sound and no more.
+
+Ours begins when the browser hands the file to the page: upload, decoding, tracing, packing, sending and painting. The
+peer is `trace` on samples in memory, in this process, on as many threads as the server takes. Each round has a sound of
+its own, so that nothing is remembered: the same clip of 11 s, a little louder. To reach: at most 1.3.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import torch
+from playwright.sync_api import FilePayload, Page
+
+from benchmarks._browser import EXPLORER, RESTING, app, browser, cold_page
+from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
+from xattn_viz import audio
+from xattn_viz.examples import clips
+from xattn_viz.models import registry
+from xattn_viz.models.gate import CORES, RUNS_AT_ONCE
+
+ROUNDS = 9
+SAMPLES = clips.sound("muted").samples
+_FIELD = ".st-key-upload input[type=file]"
+_PAINTED = f"""(before) => {{
+  window.given = new Promise((done) => document.querySelector('{_FIELD}').addEventListener(
+    'change', () => done(performance.now()), {{ once: true, capture: true }}));
+  window.shown = window.painted(() => {EXPLORER}?.dataset.painted && {EXPLORER}.dataset.trace !== before);
+}}"""
+
+
+def upload(page: Page, number: int) -> float:
+    """Seconds from the moment that the page is handed the sound of that number until its map is painted."""
+    before = page.evaluate(f"() => {EXPLORER}.dataset.trace")
+    page.evaluate(_PAINTED, before)
+    data = audio.wav(SAMPLES * (0.9 + number / 1000))
+    file: FilePayload = {"name": f"{number}.wav", "mimeType": "audio/wav", "buffer": data}
+    page.locator(_FIELD).set_input_files(file)
+    took = page.evaluate("async () => (await window.shown) - (await window.given)")
+    page.wait_for_function(f"() => {RESTING}")
+    return float(took) / 1000
+
+
+def main() -> None:
+    """Measure, and print the figure."""
+    torch.set_num_threads(max(1, CORES // RUNS_AT_ONCE))
+    model, numbers = registry.load("whisper-tiny-en"), count()
+    with app() as server, browser() as launched, cold_page(launched) as page:
+        page.goto(f"{server.url}/speech")
+        page.locator(".xv[data-painted]").wait_for(timeout=120_000)
+        page.wait_for_function(f"() => {RESTING}")
+        measures = {
+            "upload": lambda: upload(page, next(numbers)),
+            "trace": lambda: seconds(lambda: model.trace(SAMPLES, crop=True)),
+        }
+        interleaved(measures, 1)
+        times = interleaved(measures, ROUNDS)
+    figure(
+        "11 s of speech, from the upload to its painted map / the trace alone",
+        paired_ratio(times["upload"], times["trace"]),
+        at_most=1.3,
+        details=f"{ROUNDS} pairs, medians {milliseconds(times['upload'])} and {milliseconds(times['trace'])}",
+    )
+
+
+if __name__ == "__main__":
+    main()

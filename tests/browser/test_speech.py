@@ -1,0 +1,164 @@
+"""The page of speech as a visitor uses it: clips, uploads, a microphone, words to hear, a transcript of one's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from itertools import chain
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import xattn_viz as xv
+from tests.browser import speech
+from tests.browser import translate as visitor
+from tests.server import Server
+from xattn_viz import audio, examples
+from xattn_viz.analysis.timing import timed_words
+from xattn_viz.examples import clips
+from xattn_viz.trace import Trace
+
+#: How far a word may begin or stop from where it does, in seconds.
+EXACT = 0.05
+
+
+@cache
+def traced(slug: str) -> tuple[Trace, ...]:
+    """What the model makes of a clip as the page asks for it."""
+    return tuple(xv.load("whisper-tiny-en").traces(clips.sound(slug), crop=True))
+
+
+def wave(slug: str) -> bytes:
+    return audio.wav(clips.sound(slug).samples)
+
+
+def test_a_shipped_clip_opens_cold_and_every_word_of_it_can_be_heard(
+    fresh_app: Callable[[], Server], page: Page
+) -> None:
+    server = fresh_app()
+    speech.open_speech(page, server.url, sound="forward")
+    trace = examples.load_speech("whisper-tiny-en", "forward")
+    assert trace is not None
+    speech.expect_transcript(page, trace.output)
+    expect(page.get_by_test_id("stTopNav").get_by_role("link")).to_have_text(["Translate", "Speech"])
+    for word in timed_words(trace):
+        places = speech.listen(page, speech.tokens(page).nth(word.rows[0]).click)
+        assert places[0] == pytest.approx(word.start, abs=EXACT)
+        assert places[-1] == pytest.approx(word.end, abs=EXACT)
+
+
+def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url)
+    speech.give(page, "my talk.wav", wave("muted"))
+    (trace,) = traced("muted")
+    speech.expect_transcript(page, trace.output)
+    expect(page.get_by_text("my talk.wav.")).to_be_visible()
+    words = timed_words(trace)
+    places = speech.listen(page, speech.tokens(page).nth(words[4].rows[0]).click)
+    assert (places[0], places[-1]) == pytest.approx((words[4].start, words[4].end), abs=EXACT)
+    page.get_by_text("Words in time", exact=True).click()
+    with page.expect_download() as download:
+        page.locator(".st-key-words-JSON button").click()
+    said = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert [word["start"] for word in said["words"]] == pytest.approx([word.start for word in words], abs=0.001)
+    # By the heads that the checkpoint names the same words have other times, here and where they are played.
+    visitor.expect_rest(page)
+    page.get_by_role("button", name="Word times").click()
+    page.get_by_text("OpenAI\u2019s method, the heads that the checkpoint names").click()
+    page.keyboard.press("Escape")
+    visitor.expect_rest(page)
+    heads = [(layer, head) for layer, head in trace.provenance["alignment_heads"]]
+    other = timed_words(trace, heads, method="openai")[4]
+    assert abs(other.start - words[4].start) > 2 * EXACT
+    places = speech.listen(page, speech.tokens(page).nth(other.rows[0]).click)
+    assert places[0] == pytest.approx(other.start, abs=EXACT)
+
+
+def test_what_is_no_sound_is_answered_in_a_sentence_and_the_map_stays(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="spades")
+    shown = visitor.shown_id(page)
+    for data in (b"This is a text, not a sound.", b"", wave("forward")[:30]):
+        speech.give(page, "talk.wav", data)
+        expect(page.get_by_role("alert")).to_have_text(re.compile("sound"), timeout=visitor.PATIENCE)
+        visitor.expect_rest(page)
+        expect(page.get_by_role("alert")).to_have_count(1)
+        assert visitor.shown_id(page) == shown
+    speech.give(page, "talk.wav", wave("forward"))
+    speech.expect_transcript(page, "Go forward 10 meters.")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="congratulations")
+    first, second = traced("congratulations")
+    speech.expect_transcript(page, first.output)
+    expect(page.get_by_text("Window 1 of 2: 0:00–0:25")).to_be_visible()
+    page.get_by_role("button", name="Next ▶").click()
+    speech.expect_transcript(page, second.output)
+    visitor.expect_said(page, window="2", sound="congratulations")
+    words = timed_words(second)
+    places = speech.listen(page, speech.tokens(page).nth(words[1].rows[0]).click)
+    # The player counts from where its window begins, the page in the whole.
+    assert places[0] + second.offset == pytest.approx(words[1].start, abs=EXACT)
+    page.get_by_text("Words in time", exact=True).click()
+    with page.expect_download() as download:
+        page.locator(".st-key-words-SRT button").click()
+    expected = xv.subtitles.srt(tuple(chain.from_iterable(map(timed_words, (first, second)))))
+    assert download.value.path().read_text(encoding="utf-8") == expected
+
+
+def test_the_microphone_is_heard(app_url: str, open_page: Callable[..., Page]) -> None:
+    """Chromium's microphone plays the clip "forward" over and over."""
+    page = open_page(permissions=["microphone"])
+    speech.open_speech(page, app_url, sound="spades")
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(4000)
+    page.get_by_role("button", name="Stop recording").click()
+    speech.expect_transcript(page, "meters")
+    visitor.expect_rest(page)
+    row = next(i for i, text in enumerate(speech.tokens(page).all_inner_texts()) if "meters" in text)
+    places = speech.listen(page, speech.tokens(page).nth(row).click)
+    assert 0.1 < places[-1] - places[0] < 1.5
+
+
+def test_a_transcript_of_ones_own_stands_beside_the_models(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="spades")
+    own = "Eight of spades, four of clubs, seven of hearts."
+    page.get_by_role("button", name="Output").click()
+    field = page.get_by_label("A transcript of your own")
+    field.fill(own)
+    field.press("ControlOrMeta+Enter")
+    page.keyboard.press("Escape")
+    speech.expect_transcript(page, own)
+    model = xv.load("whisper-tiny-en")
+    forced = model.trace(clips.sound("spades"), target=own, crop=True)
+    total = sum(step.log_prob for step in forced.steps if not step.token.startswith("<|notime"))
+    expect(page.get_by_text(f"Log-probability \u2212{abs(total):.2f}")).to_be_visible()
+    visitor.expect_said(page, target=own)
+    page.get_by_text("Beside the model\u2019s best").click()
+    expect(page.get_by_role("listbox", name=re.compile("best"))).to_contain_text("close", timeout=visitor.PATIENCE)
+
+
+def test_pages_keep_what_was_asked_of_each(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="spades")
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Translate").click()
+    visitor.expect_source(page, "The cat sat on the mat.")
+    visitor.translate(page, "Two dogs bark.")
+    visitor.expect_source(page, "Two dogs bark.")
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Speech").click()
+    speech.expect_transcript(page, "Eight of spades")
+    visitor.expect_said(page, sound="spades")
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Translate").click()
+    visitor.expect_source(page, "Two dogs bark.")
+    expect(visitor.field(page)).to_have_value("Two dogs bark.")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_nobody_speaks_and_the_page_says_so(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="monkeys")
+    (trace,) = traced("monkeys")
+    assert trace.provenance["notes"]
+    for note in trace.provenance["notes"]:
+        expect(page.get_by_text(note)).to_be_visible(timeout=visitor.PATIENCE)
