@@ -120,7 +120,7 @@ def test_each_beam_of_a_search_can_be_looked_at(
     assert best.output != second.output
     visitor.open_app(page, served.url)
     visitor.name_model(page, str(folders / "marian"))
-    visitor.expect_id(page, identity(model.trace(TEXT)))
+    visitor.expect_trace(page, model.trace(TEXT))
     visitor.choose_option(page, "Beams", "4")
     visitor.expect_id(page, identity(best))
     expect(page.get_by_text("the best of 4 beams")).to_be_visible()
@@ -143,7 +143,7 @@ def test_self_attention_stands_beside_cross_attention(
     wanted = xv.load(folders / "marian").trace(TEXT, kinds=kinds)
     visitor.open_app(page, served.url)
     visitor.name_model(page, str(folders / "marian"))
-    visitor.expect_id(page, identity(wanted))
+    visitor.expect_trace(page, wanted)
     open_popover(page, "Options")
     page.get_by_text("Self-attention too").click()
     for kind in kinds:

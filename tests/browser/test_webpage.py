@@ -48,7 +48,7 @@ def test_the_exported_page_shows_its_tokens_literally_and_asks_nobody(
 
     page.on("dialog", dismiss)
     page.goto(file.as_uri())
-    page.locator(".xv canvas").first.wait_for()
+    page.locator(".xv-cells").first.wait_for()
     shown = page.locator(".xv").inner_text()
     for word in WORDS:
         assert literal(word) in shown, word
@@ -65,7 +65,7 @@ def test_the_policy_stops_what_is_not_the_pages_own(page: Page, tmp_path: Path, 
     file.write_text(text, encoding="utf-8")
     watch.allow("Content Security Policy")
     page.goto(file.as_uri())
-    page.locator(".xv canvas").first.wait_for()
+    page.locator(".xv-cells").first.wait_for()
     assert page.title() != "owned"
 
 

@@ -8,8 +8,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
+from xattn_viz.tokens import visible
+from xattn_viz.trace import Trace
+
 #: A run may wait for torch, the model and other tests on a slow machine.
 PATIENCE = 60_000
+_BLANK = r"[\s␣]*"
 expect.set_options(timeout=20_000)
 
 
@@ -68,6 +72,19 @@ def expect_source_of_any(page: Page, text: str) -> None:
     """Wait until the trace of a text is shown, whatever special tokens its model puts around it."""
     letters = r"[\s␣]*".join(map(re.escape, re.sub(r"\s", "", text)))
     expect(source(page)).to_have_text(re.compile(letters), timeout=PATIENCE)
+
+
+def expect_trace(page: Page, trace: Trace) -> None:
+    """Wait until a source and an output of these tokens are shown.
+
+    Not by `expect_id`: a greedy run of transformers computes row by row, and its last bits are not the same in every
+    process.
+    """
+    for shown, axis in ((source(page), trace.cross.keys), (output(page), trace.cross.queries)):
+        names = [re.sub(r"[\s␣]", "", visible(axis.name(i))) for i in range(len(axis))]
+        expect(shown).to_have_text(
+            re.compile(rf"^{_BLANK}{_BLANK.join(map(re.escape, names))}{_BLANK}$"), timeout=PATIENCE
+        )
 
 
 def shown_id(page: Page) -> str:
