@@ -7,7 +7,7 @@ The text of a recogniser is data: what would be markup in WebVTT is escaped.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xattn_viz.analysis.timing import TimedWord
 
@@ -133,6 +133,15 @@ def textgrid(words: Sequence[TimedWord], duration: float) -> str:
             f'            text = "{quoted}"',
         ]
     return "\n".join(lines) + "\n"
+
+
+#: Each format by its name: from the words and the duration of the sound, in seconds, to the file's text.
+FORMATS: dict[str, Callable[[Sequence[TimedWord], float], str]] = {
+    "srt": lambda words, _: srt(words),
+    "vtt": lambda words, _: vtt(words),
+    "json": lambda words, _: to_json(words),
+    "textgrid": textgrid,
+}
 
 
 def _timed(groups: Sequence[Sequence[TimedWord]]) -> list[tuple[int, int, Sequence[TimedWord]]]:
