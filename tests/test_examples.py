@@ -63,7 +63,11 @@ def test_shipped_speech_says_what_a_run_without_options_says(example: SpeechExam
     plain = xv.load(example.model).trace(clips.sound(example.slug))
     assert shipped is not None
     assert shipped.cross.altered == ("cropped",)
-    assert timing.timed_words(shipped) == timing.timed_words(plain)
+    for ours, theirs in zip(timing.timed_words(shipped), timing.timed_words(plain), strict=True):
+        assert (ours.text, ours.span, ours.rows) == (theirs.text, theirs.span, theirs.rows)
+        # Sums in another order (more threads, another machine) may tip a path by a frame; here none moved.
+        assert (ours.start, ours.end) == pytest.approx((theirs.start, theirs.end), abs=0.021)
+        assert ours.confidence == pytest.approx(theirs.confidence, abs=1e-3)
     own = np.flatnonzero(~plain.cross.keys.is_special)
     assert shipped.cross.keys == plain.cross.keys.take(own)
     np.testing.assert_allclose(shipped.cross.weights, plain.cross.weights[..., own], rtol=0, atol=HALVES)

@@ -82,14 +82,26 @@ def test_frames_of_sound_lie_on_an_axis_in_seconds_without_padding() -> None:
     assert figure.layout.xaxis.range == pytest.approx((5.0, 5.16))
     assert figure.layout.xaxis.tickvals is None  # round seconds, by Plotly itself
     assert figure.layout.xaxis.title.text.startswith("seconds (padding left out")
-    assert drawn.hovertext[3][7].endswith("on \u20685.14–5.16 s\u2069")
+    assert drawn.hovertemplate == "Predicting %{y}, this head put %{z:.2f} on %{x:.2f} s<extra></extra>"
     halves = replace(maps, weights=maps.weights.astype(np.float16))
     assert figures.heatmap(halves).data[0].z.dtype == np.float32
     between = figures.heatmap(encoder_maps())
     assert between.layout.yaxis.range == pytest.approx((5.16, 5.0))  # time runs down
     assert np.array_equal(between.data[0].x, between.data[0].y)
-    large = figures.heatmap(speech_maps(20, 900, 800)).data[0]
-    assert large.hovertemplate == "Predicting row %{y}, this head put %{z:.2f} on %{x:.2f} s<extra></extra>"
+
+
+def test_no_peak_in_a_long_sound_is_thinner_than_what_plotly_draws() -> None:
+    maps = speech_maps(30, 1000, 999)
+    mel = np.random.default_rng(0).normal(size=(80, 3000)).astype(np.float32)
+    figure = figures.heatmap(maps, 1, 2, sound=mel)
+    large, drawn = figure.data
+    triples = maps.weights[1, 2, :, :999].reshape(30, 333, 3)  # 999 frames, at most 400 columns
+    assert np.array_equal(large.z, triples.max(axis=2))
+    np.testing.assert_allclose(large.x, START + (np.arange(333) * 3 + 1.5) * FRAME, atol=1e-6)
+    assert figure.layout.xaxis.title.text.endswith("a column is the largest of 3 frames")
+    means = mel[:, :1998].reshape(80, 666, 3).mean(axis=2)
+    np.testing.assert_allclose(drawn.x, START + (np.arange(666) * 3 + 1.5) / 100, atol=1e-6)
+    np.testing.assert_allclose(drawn.z / 255, (means - means.min()) / np.ptp(means), atol=0.51 / 255)
 
 
 def test_the_sound_is_drawn_above_the_map_on_the_same_axis() -> None:

@@ -149,3 +149,18 @@ def test_heads_that_are_none_are_refused(heads: str, capsys: pytest.CaptureFixtu
         main(["words", "whisper-tiny-en", str(FORWARD), f"--heads={heads}"])
     assert stopped.value.code == 2
     assert "no list of heads such as 2.4,1.5" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+    code = "import sys; from xattn_viz.__main__ import main; sys.stdin.read(); sys.exit(main(['models']))"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdin
+    assert running.stdout
+    running.stdout.close()
+    running.stdin.close()  # only now does it write
+    assert running.wait() == 1
+    assert running.stderr
+    assert running.stderr.read() == b""
+    running.stderr.close()

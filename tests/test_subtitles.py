@@ -78,6 +78,19 @@ def test_cues_end_with_sentences_pauses_and_what_can_be_read() -> None:
     assert cues([]) == []
 
 
+def test_a_long_sentence_is_parted_evenly() -> None:
+    made = words(
+        "To mute or unmute yourself, when you are muted, you cannot send audio to other participants.", each=0.3
+    )
+    (first, second) = cues(made)  # 91 characters; filled to 80 the second would be "participants." alone
+    lengths = [len(" ".join(word.text for word in cue)) for cue in (first, second)]
+    parted = [
+        max(len(" ".join(word.text for word in part)) for part in (made[:at], made[at:])) for at in range(1, len(made))
+    ]
+    assert max(lengths) == min(parted)
+    assert first + second == made
+
+
 def test_json_holds_what_was_measured() -> None:
     made = words('Say "hi" 東京')
     found = json.loads(to_json(made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import runpy
 import sys
@@ -19,19 +20,18 @@ from xattn_viz.tokens import visible
 
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
 FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
-_SUBTITLES: dict[str, Callable[[Sequence[xv.TimedWord], float], str]] = {
-    "srt": lambda words, _: xv.subtitles.srt(words),
-    "vtt": lambda words, _: xv.subtitles.vtt(words),
-    "json": lambda words, _: xv.subtitles.to_json(words),
-    "textgrid": lambda words, seconds: xv.subtitles.textgrid(words, seconds),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, or 2 with one sentence on stderr."""
+    """Run one command. Returns the exit code: 0, 2 with one sentence on stderr, or 1 where nobody reads the output."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads our output, `head` say, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        return 1
     # What bad input raises; anything else is a bug, and its traceback is wanted.
     except (ModelError, ValueError, OSError) as error:
         print(f"xattn-viz: {_sentence(error)}", file=sys.stderr)
@@ -107,7 +107,7 @@ def _words(options: argparse.Namespace) -> int:
         _tell_notes(trace)
     if options.out is None and sys.stdout.isatty():
         words = [replace(word, text=visible(word.text)) for word in words]
-    text = _SUBTITLES[options.format](words, sound.seconds)
+    text = xv.subtitles.FORMATS[options.format](words, sound.seconds)
     print(text.rstrip("\n") if options.out is None else _write(options.out, text))
     return 0
 
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     words.add_argument("model", help=_MODEL)
     words.add_argument("recording", help="the sound file: wav, flac, mp3, ogg, m4a, webm")
-    words.add_argument("--format", choices=_SUBTITLES, default="srt", help="(default srt)")
+    words.add_argument("--format", choices=xv.subtitles.FORMATS, default="srt", help="(default srt)")
     words.add_argument("-o", "--out", type=Path, metavar="FILE", help="where to write; printed without it")
     words.add_argument(
         "--heads",

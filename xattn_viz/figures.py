@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from xattn_viz.maps import AttentionMaps
 from xattn_viz.selection import Chosen, Rows, Scale, choose, thinned
 from xattn_viz.tokens import plotly_label
 
-#: Above this many cells a hover names positions instead of tokens: a sentence a cell would weigh more than the map.
+#: Above this many cells a hover has Plotly's own words: a sentence a cell would weigh more than the map.
 MAX_SENTENCES = 10_000
 #: The most labels that an axis gets; beyond it every second, third, … position is labelled.
 MAX_TICKS = 60
+#: The most columns that frames of sound get. Plotly leaves out columns thinner than a pixel, peaks and all.
+MAX_FRAMES = 400
 _SOUND_HEIGHT = 110  # pixels
 
 
@@ -40,13 +43,14 @@ def heatmap(
     or for the input token, `scale` ends the colours at this map's maximum ("head") or at that of all heads ("common").
     `dark` picks the ground. Hovering says the weight in words. Labels cannot act as tags.
 
-    Frames of sound lie on an axis in seconds, without padding. `sound` is the `input` of the trace of speech, to be
+    Frames of sound lie on an axis in seconds, without padding. Above `MAX_FRAMES` a column is the largest of two,
+    three, … frames, so that no peak is lost, and the axis says so. `sound` is the `input` of the trace of speech, to be
     drawn above the map on the same axis: a log-mel spectrogram `[mel, frame]`, or samples `[sample]`, of which the
     loudest in each frame is drawn.
 
     Raises ValueError for a layer, head or option that is not there, and for `sound` where keys are no frames of it.
     """
-    chosen = choose(maps, layer, head, scale=scale, rows=rows)
+    chosen = _drawable(choose(maps, layer, head, scale=scale, rows=rows))
     height = min(1000, max(320, 22 * len(chosen.queries) + 190))
     figure = go.Figure(
         go.Heatmap(
@@ -74,6 +78,21 @@ def heatmap(
     if sound is not None:
         _draw_sound(figure, sound, chosen.keys, _SOUND_HEIGHT / (height + _SOUND_HEIGHT), dark=dark)
     return figure
+
+
+def _drawable(chosen: Chosen) -> Chosen:
+    """The same with columns that are wide enough to be drawn, each the largest of some frames."""
+    size = -(-len(chosen.keys) // MAX_FRAMES)
+    if size <= 1 or not _is_timed(chosen.keys):
+        return chosen
+    firsts, times = np.arange(0, len(chosen.keys), size), _seconds(chosen.keys)
+    starts, ends = times[firsts, 0], times[np.minimum(firsts + size, len(times)) - 1, 1]
+    return replace(
+        chosen,
+        weights=np.maximum.reduceat(chosen.weights, firsts, axis=1),
+        keys=Axis("audio", times=tuple(zip(starts.tolist(), ends.tolist(), strict=True))),
+        keys_title=f"{chosen.keys_title}; a column is the largest of {size} frames",
+    )
 
 
 def _is_timed(axis: Axis) -> bool:
@@ -107,9 +126,13 @@ def _draw_sound(figure: go.Figure, sound: Any, keys: Axis, share: float, *, dark
 
 def _log_mel(sound: NDArray[Any], times: NDArray[np.float64], *, dark: bool) -> go.Heatmap:
     shown = sound[:, : round((times[-1, 1] - times[0, 0]) * MEL_RATE)].astype(np.float32)
-    floor = shown.min()
-    levels = (shown - floor) / max(shown.max() - floor, 1e-9) * 255  # 256 of them: a quarter of the bytes
-    seconds = times[0, 0] + (np.arange(shown.shape[1]) + 0.5) / MEL_RATE
+    size = -(-shown.shape[1] // (2 * MAX_FRAMES))  # the mean of some: also wide enough to be drawn
+    firsts = np.arange(0, shown.shape[1], size)
+    counts = np.diff([*firsts, shown.shape[1]])
+    means = np.add.reduceat(shown, firsts, axis=1) / counts
+    floor = means.min()
+    levels = (means - floor) / max(means.max() - floor, 1e-9) * 255  # 256 of them: a quarter of the bytes
+    seconds = times[0, 0] + (firsts + counts / 2) / MEL_RATE
     colour_scale = _colour_scale("grey", dark)
     return go.Heatmap(z=np.rint(levels).astype(np.uint8), x=seconds.round(6), colorscale=colour_scale, showscale=False)
 
@@ -147,7 +170,7 @@ def _axis(axis: Axis, title: str) -> dict[str, Any]:
 
 
 def _hover(chosen: Chosen) -> dict[str, Any]:
-    if chosen.weights.size > MAX_SENTENCES:
+    if chosen.weights.size > MAX_SENTENCES or _is_timed(chosen.keys):
         template = chosen.sentence(
             _hovered(chosen.queries, "y", "row"), _hovered(chosen.keys, "x", "column"), "%{z:.2f}"
         )
@@ -161,5 +184,7 @@ def _hover(chosen: Chosen) -> dict[str, Any]:
 
 
 def _hovered(axis: Axis, letter: str, place: str) -> str:
-    """Plotly's own words for the position under the pointer."""
-    return f"%{{{letter}:.2f}} s" if _is_timed(axis) else f"{place} %{{{letter}}}"
+    """Plotly's own words for the position under the pointer: its label, where every position has one."""
+    if _is_timed(axis):
+        return f"%{{{letter}:.2f}} s"
+    return f"%{{{letter}}}" if len(axis) <= MAX_TICKS else f"{place} %{{{letter}}}"

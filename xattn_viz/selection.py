@@ -105,9 +105,8 @@ def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) 
         return "source token" if maps.kind == "cross" else "token attended to"
     if not is_padded and "cropped" not in maps.altered:
         return "seconds"
-    if {"ablated", "masked"} & set(maps.altered):  # some rows held nothing
+    if {"ablated", "masked", "aggregated"} & set(maps.altered):  # rows need not have summed to 1
         return "seconds (padding left out)"
-    # Before that every row summed to 1.
     share = 1 - float(weights.sum(axis=-1, dtype=np.float64).mean())
     return f"seconds (padding left out, with {max(share, 0.0):.0%} of the weight)"
 

@@ -7,7 +7,7 @@ The text of a recogniser is data: what would be markup in WebVTT is escaped.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xattn_viz.analysis.timing import TimedWord
 
@@ -17,21 +17,38 @@ _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 
 
 def cues(words: Sequence[TimedWord]) -> list[list[TimedWord]]:
-    """The words in groups that are shown together: to the end of a sentence, a pause, or as much as can be read."""
+    """The words in groups that are shown together: to the end of a sentence, a pause, or as much as can be read.
+
+    What is too long for one cue is parted as evenly as the fewest cues allow, so that no word is left alone.
+    """
     groups: list[list[TimedWord]] = []
     for word in words:
         last = groups[-1] if groups else []
-        fits = bool(last) and (
-            len(_text([*last, word])) <= MAX_CHARACTERS
-            and word.end - last[0].start <= MAX_SECONDS
-            and word.start - last[-1].end < PAUSE
-            and not last[-1].text.rstrip("\"'”’)»").endswith(_SENTENCE_ENDS)
-        )
-        if fits:
+        if last and word.start - last[-1].end < PAUSE and not last[-1].text.rstrip("\"'”’)»").endswith(_SENTENCE_ENDS):
             last.append(word)
         else:
             groups.append([word])
-    return groups
+    return [cue for group in groups for cue in _parted(group)]
+
+
+def _parted(group: list[TimedWord]) -> list[list[TimedWord]]:
+    """A group in cues that can be read: as few as there must be, and the longest of them as short as it can be."""
+    fewest = _filled(group, MAX_CHARACTERS)
+    for most in range(len(_text(group)) // len(fewest), MAX_CHARACTERS):
+        if len(parts := _filled(group, most)) == len(fewest):
+            return parts
+    return fewest
+
+
+def _filled(group: list[TimedWord], most: int) -> list[list[TimedWord]]:
+    """A group in cues of as many words as fit `most` characters and `MAX_SECONDS`, at least one."""
+    parts = [group[:1]]
+    for word in group[1:]:
+        if len(_text([*parts[-1], word])) <= most and word.end - parts[-1][0].start <= MAX_SECONDS:
+            parts[-1].append(word)
+        else:
+            parts.append([word])
+    return parts
 
 
 def srt(words: Sequence[TimedWord]) -> str:
@@ -116,6 +133,15 @@ def textgrid(words: Sequence[TimedWord], duration: float) -> str:
             f'            text = "{quoted}"',
         ]
     return "\n".join(lines) + "\n"
+
+
+#: Each format by its name: from the words and the duration of the sound, in seconds, to the file's text.
+FORMATS: dict[str, Callable[[Sequence[TimedWord], float], str]] = {
+    "srt": lambda words, _: srt(words),
+    "vtt": lambda words, _: vtt(words),
+    "json": lambda words, _: to_json(words),
+    "textgrid": textgrid,
+}
 
 
 def _timed(groups: Sequence[Sequence[TimedWord]]) -> list[tuple[int, int, Sequence[TimedWord]]]:
