@@ -20,7 +20,7 @@ from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.rerun import rerun
 from xattn_viz.models.whisper import replay
 from xattn_viz.models.whisper.adapter import WhisperAdapter
-from xattn_viz.models.whisper.replay import POOLED_FRAMES
+from xattn_viz.models.whisper.recorded import POOLED_FRAMES
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 SOUND = sound(1)

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from xattn_viz.maps import MapKind
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
+from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep, report
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text
 from xattn_viz.models.whisper.decoding import positions
-from xattn_viz.models.whisper.run import Model, Run
+from xattn_viz.models.whisper.model import Model
+from xattn_viz.models.whisper.run import Run
 from xattn_viz.models.whisper.settings import Settings, check
 from xattn_viz.models.whisper.sound import Ears, Heard, first, read, windows
 from xattn_viz.trace import Trace
@@ -23,13 +24,12 @@ from xattn_viz.trace import Trace
 class WhisperAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it.
 
-    `alignment_heads` are the (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in
-    time; none where it names none.
+    `alignment_heads` are those of its `Model`.
     """
 
-    def __init__(self, card: ModelCard, model: Model, ears: Ears, alignment_heads: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, card: ModelCard, model: Model, ears: Ears) -> None:
         self.card, self.model, self.ears = card, model, ears
-        self.alignment_heads = tuple(alignment_heads)
+        self.alignment_heads = model.alignment_heads
         self.memory = sum(p.numel() * p.element_size() for p in model.runner.model.parameters())
 
     def trace(
@@ -105,6 +105,7 @@ class WhisperAdapter(Adapter):
         on_step: OnStep | None,
         on_partial: OnPartial | None,
     ) -> Trace:
+        report(on_step, 0, 0)  # from here to the first token the encoder keeps the caller waiting
         run = Run.start(self.model, settings, heard)
         begin, is_whole = self._begin(run)
         if is_whole:
