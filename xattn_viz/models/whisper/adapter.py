@@ -22,15 +22,16 @@ from xattn_viz.trace import Trace
 
 
 class WhisperAdapter(Adapter):
-    """One loaded model. Nothing in it changes during a run, so threads share it.
-
-    `alignment_heads` are those of its `Model`.
-    """
+    """One loaded model. Nothing in it changes during a run, so threads share it."""
 
     def __init__(self, card: ModelCard, model: Model, ears: Ears) -> None:
         self.card, self.model, self.ears = card, model, ears
-        self.alignment_heads = model.alignment_heads
         self.memory = sum(p.numel() * p.element_size() for p in model.runner.model.parameters())
+
+    @property
+    def alignment_heads(self) -> tuple[tuple[int, int], ...]:
+        """The (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in time."""
+        return self.model.alignment_heads
 
     def trace(
         self,

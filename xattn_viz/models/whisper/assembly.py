@@ -43,16 +43,10 @@ def assemble(
     # Ours from here on (`Suppress`). A setting that is None for one call would be filled in from here again.
     own.suppress_tokens = own.begin_suppress_tokens = own.forced_decoder_ids = None
     runner, samples = _probe(name, model, ears), _samples_per_frame(model, ears)
-    identity = Identity.of(model, name, commit, digest, notes)
-    made = Model(runner, text, identity, samples, multilingual, never, never_first, _alignment_heads(own, runner.size))
-    return WhisperAdapter(replace(known, options=options), made, ears)
-
-
-def _alignment_heads(own: Any, size: Size) -> tuple[tuple[int, int], ...]:
-    """Those that the generation settings name; none where some do not exist."""
     heads = tuple((int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ())
-    exist = all(0 <= layer < size.layers["cross"] and 0 <= head < size.heads["cross"] for layer, head in heads)
-    return heads if exist else ()
+    identity = Identity.of(model, name, commit, digest, notes)
+    made = Model(runner, text, identity, samples, multilingual, never, never_first, heads)
+    return WhisperAdapter(replace(known, options=options), made, ears)
 
 
 def _languages(text: Text) -> tuple[Option, ...]:

@@ -90,6 +90,7 @@ def of_loop(
 def _moment(cross: AttentionMaps, row: int, heads: Sequence[tuple[int, int]]) -> float:
     """Where a row looks most, in seconds: the beginning of the frame with the highest mean weight over heads."""
     rows = cross.weights[:, :, row]  # [layer, head, key]
-    mean = np.mean([rows[layer, head] for layer, head in heads], axis=0) if heads else rows.mean(axis=(0, 1))
+    there = [rows[layer, head] for layer, head in heads if layer < rows.shape[0] and head < rows.shape[1]]
+    mean = np.mean(there, axis=0) if there else rows.mean(axis=(0, 1))
     assert cross.keys.times is not None  # noqa: S101 - the keys of this family are frames
     return cross.keys.times[int(mean.argmax())][0]

@@ -21,9 +21,9 @@ from xattn_viz.models.provenance import provenance
 from xattn_viz.models.recorded import projections
 from xattn_viz.models.scores import steps
 from xattn_viz.models.tokens import Tokens
-from xattn_viz.models.whisper import notes
 from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit
 from xattn_viz.models.whisper.model import Model
+from xattn_viz.models.whisper.notes import of_end, of_loop, of_silence
 from xattn_viz.models.whisper.processors import Steps, Suppress
 from xattn_viz.models.whisper.recorded import attention_maps, pooled_axis, stacked
 from xattn_viz.models.whisper.settings import Settings
@@ -92,14 +92,13 @@ class Run:
         others = list(outputs)
         best = others.pop(self.settings.hypothesis)
         hypotheses = tuple(Hypothesis(self.model.text.plain(other.ids), other.log_prob or 0.0) for other in others)
-        trace = replace(self.trace(self.model.text.output(best.ids), begin), hypotheses=hypotheses)
-        text, heads = self.model.text, self.model.alignment_heads
+        trace = self.trace(self.model.text.output(best.ids), begin, hypotheses, of_end(best.ids, self.frame.end))
         cross = trace.cross if "cross" in self.settings.kinds else None
-        return trace.with_notes(
-            *notes.of_end(best.ids, self.frame.end), *notes.of_loop(best.ids, begin, text, cross, heads)
-        )
+        return trace.with_notes(*of_loop(best.ids, begin, self.model.text, cross, self.model.alignment_heads))
 
-    def trace(self, output: Tokens, forced: int) -> Trace:
+    def trace(
+        self, output: Tokens, forced: int, hypotheses: tuple[Hypothesis, ...] = (), notes: Sequence[str] = ()
+    ) -> Trace:
         """The trace of an output, of which the first `forced` tokens were given."""
         seen, logits = self.model.runner.replay(self.encoded, self.frame.start, output.ids, self.settings)
         written, read = output.axis(), output.read(self.frame.start, self.model.text.piece(self.frame.start)).axis()
@@ -114,16 +113,20 @@ class Run:
                 made = replace(made, projections=projections(seen[kind]))
             maps.append(made)
         silence = self.model.no_speech(logits)
-        said = [*self._notes, *notes.of_silence(silence)]
+        more = [*self._notes, *notes, *of_silence(silence)]
         return Trace(
             tuple(maps),
             self._shown,
             output.text,
             steps(logits, output.ids, forced, self.model.text.readable),
-            offset=self.settings.offset,
-            provenance=provenance(
-                self.model.identity, self.settings.as_keywords(), self._decoding(silence), self._shown, said
-            ),
+            hypotheses,
+            self.settings.offset,
+            {
+                **provenance(
+                    self.model.identity, self.settings.as_keywords(), self._decoding(silence), self._shown, more
+                ),
+                "alignment_heads": [list(head) for head in self.model.alignment_heads],
+            },
         )
 
     @property
