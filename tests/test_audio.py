@@ -164,6 +164,15 @@ def test_a_long_sound_is_refused_before_it_fills_memory() -> None:
     assert read(data).seconds == pytest.approx(600, abs=0.1)
 
 
+def test_a_reader_hears_how_far_it_is_and_can_give_up() -> None:
+    data, seen = wav(chirp(RATE)), list[float]()
+    sound = read(data, on_read=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == sound.seconds
+    with pytest.raises(KeyError):
+        read(data, on_read=dict[float, object]().__getitem__)
+
+
 def test_reading_a_long_sound_takes_little_more_memory_than_its_samples(tmp_path: Path) -> None:
     seconds = 1800
     data = 2 * RATE * seconds

@@ -71,7 +71,7 @@ class WhisperAdapter(Adapter):
             ablate=ablate,
             keep_projections=keep_projections,
         )
-        heard = self._hear(input)
+        heard = self._hear(input, on_step)
         with turn(on_step), torch.inference_mode():
             return self._run(heard, settings, on_step, on_partial)
 
@@ -80,7 +80,7 @@ class WhisperAdapter(Adapter):
 
         `settings` are those of `trace`.
         """
-        sound = read(input)
+        sound = read(input, settings.get("on_step"))
         for window in windows(sound):
             with_offset = {"offset": window.offset, **settings}
             trace = self.trace(window.samples, **with_offset)
@@ -94,10 +94,10 @@ class WhisperAdapter(Adapter):
             run = Run.start(self.model, settings, heard)
             return self.model.text.plain(run.generate(run.frame.prompt)[0].ids)
 
-    def _hear(self, input: Any) -> Heard:
+    def _hear(self, input: Any, on_step: OnStep | None = None) -> Heard:
         if isinstance(input, np.ndarray) and input.ndim == 2:
             return self.ears.again(input)
-        return self.ears.hear(first(read(input)))
+        return self.ears.hear(first(read(input, on_step)))
 
     def _run(
         self,
