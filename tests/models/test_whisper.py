@@ -351,6 +351,19 @@ def test_reading_a_long_file_can_be_cancelled(folders: Any) -> None:
         assert calls == [0]
 
 
+@ALL
+def test_a_run_is_cancelled_between_two_layers_of_the_encoder(kind: str, adapter: WhisperAdapter) -> None:
+    calls = list[int]()
+
+    def stop(done: int, total: int) -> bool:
+        calls.append(total)
+        return len(calls) < 2
+
+    with pytest.raises(Cancelled):
+        adapter.trace(SOUND, on_step=stop)
+    assert calls == [0, 0]  # before the first layer and the second, of three
+
+
 def test_wrong_settings_are_named(folders: Any) -> None:
     adapter = load(folders("english"))
     wrong: list[tuple[dict[str, Any], str]] = [

@@ -154,20 +154,22 @@ def test_what_is_no_speech_still_gives_maps(kind: str, adapter: WhisperAdapter) 
 def test_a_long_recording_is_stopped_within_a_second(adapter: WhisperAdapter) -> None:
     samples = np.tile(read(ROOT / "xattn_viz/examples/clips/dashwood.ogg").samples, 12)
     finished: list[Trace] = []
-    stop = math.inf
+    stop, computed = math.inf, 0.0
 
     def goes_on(done: int, total: int) -> bool:
         return time.monotonic() < stop
 
     def listen() -> None:
-        nonlocal stop
+        nonlocal stop, computed
         for trace in adapter.traces(samples, on_step=goes_on, max_new_tokens=30):
             finished.append(trace)
             if len(finished) == 2:
-                stop = time.monotonic() + 0.2  # in the middle of the third window
+                # In the middle of the third window.
+                stop, computed = time.monotonic() + 0.2, time.process_time()
 
     with pytest.raises(Cancelled):
         listen()
-    assert time.monotonic() - stop < 1
+    assert (time.process_time() - computed) < 1  # of computing: others may share the machine
+    assert time.monotonic() - stop < 5
     assert len(finished) == 2
     assert 0 == finished[0].offset < finished[1].offset < 30

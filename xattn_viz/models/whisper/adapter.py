@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from xattn_viz.maps import MapKind
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep, report
+from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text
 from xattn_viz.models.whisper.decoding import positions
 from xattn_viz.models.whisper.model import Model
+from xattn_viz.models.whisper.replay import listening
 from xattn_viz.models.whisper.run import Run
 from xattn_viz.models.whisper.settings import Settings, check
 from xattn_viz.models.whisper.sound import Ears, Heard, first, read, windows
@@ -72,7 +73,7 @@ class WhisperAdapter(Adapter):
             keep_projections=keep_projections,
         )
         heard = self._hear(input, on_step)
-        with turn(on_step), torch.inference_mode():
+        with turn(on_step), listening(on_step), torch.inference_mode():
             return self._run(heard, settings, on_step, on_partial)
 
     def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
@@ -106,7 +107,6 @@ class WhisperAdapter(Adapter):
         on_step: OnStep | None,
         on_partial: OnPartial | None,
     ) -> Trace:
-        report(on_step, 0, 0)  # from here to the first token the encoder keeps the caller waiting
         run = Run.start(self.model, settings, heard)
         begin, is_whole = self._begin(run)
         if is_whole:

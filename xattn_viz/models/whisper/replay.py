@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from xattn_viz.capture import Site, recording
 from xattn_viz.maps import MapKind
-from xattn_viz.models.base import InputError
+from xattn_viz.models.base import InputError, OnStep, report
 from xattn_viz.models.settings import Size
 from xattn_viz.models.whisper.recorded import pool
 from xattn_viz.models.whisper.settings import Settings
@@ -30,6 +32,10 @@ class Runner:
     model: Any
     sites: Mapping[nn.Module, Site]
     size: Size
+
+    def __post_init__(self) -> None:
+        for layer in self.model.get_encoder().layers:
+            layer.register_forward_pre_hook(_ask)
 
     def encode(self, values: NDArray[np.float32], settings: Settings) -> Any:
         """What the encoder makes of a log-mel `[mel, frame]` or samples `[sample]`."""
@@ -91,3 +97,20 @@ class Runner:
                 f"The maps of {output:,} tokens would take {needed / 1e9:.1f} GB, more than the "
                 f"{MAX_MAP_BYTES / 1e9:.1f} GB allowed: bound the output with max_new_tokens."
             )
+
+
+_ON_STEP: ContextVar[OnStep | None] = ContextVar("on_step", default=None)
+
+
+@contextmanager
+def listening(on_step: OnStep | None) -> Iterator[None]:
+    """A block in which `on_step` hears of 0 steps of 0 before each layer of the encoder, which can take seconds."""
+    token = _ON_STEP.set(on_step)
+    try:
+        yield
+    finally:
+        _ON_STEP.reset(token)
+
+
+def _ask(layer: nn.Module, inputs: object) -> None:
+    report(_ON_STEP.get(), 0, 0)
