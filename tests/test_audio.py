@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
 import wave
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.sounds import chirp, encoded, wave_file
 from xattn_viz.audio import RATE, AudioError, Sound, flac, frame_times, from_samples, read, wav
 
 # Container, codec, rate: what people upload and what browsers record.
@@ -28,35 +30,6 @@ KINDS = [
     ("ipod", "aac", 44_100),
     ("webm", "libopus", 48_000),
 ]
-
-
-def chirp(rate: int, seconds: float = 2.0) -> NDArray[np.float32]:
-    """A tone that rises from 200 Hz to 3 kHz, so that each moment sounds unlike any other."""
-    t = np.arange(int(rate * seconds)) / rate
-    return (0.5 * np.sin(2 * np.pi * (200 * t + 700 * t**2))).astype(np.float32)
-
-
-def encoded(samples: NDArray[np.float32], container: str, codec: str, rate: int) -> bytes:
-    """The file of samples `[channel, sample]`, written by FFmpeg."""
-    layout = "mono" if len(samples) == 1 else "stereo"
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as file:
-        stream: Any = file.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
-        frame.sample_rate, frame.pts = rate, 0
-        resampler = av.AudioResampler(stream.format, layout, rate, stream.frame_size or 1024)
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            file.mux(stream.encode(piece))
-        file.mux(stream.encode(None))
-    return out.getvalue()
-
-
-def wave_file(samples: NDArray[Any], rate: int = RATE, channels: int = 1, kind: int = 1) -> bytes:
-    """A WAV file, byte by byte: `kind` 1 is whole numbers, 3 is floats."""
-    data, width = samples.tobytes(), samples.itemsize
-    form = struct.pack("<HHIIHH", kind, channels, rate, rate * width * channels, width * channels, 8 * width)
-    chunks = b"fmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(data)) + data
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
 def lag(found: NDArray[np.float32], expected: NDArray[np.float32]) -> tuple[int, float]:
@@ -191,6 +164,37 @@ def test_a_long_sound_is_refused_before_it_fills_memory() -> None:
     assert read(data).seconds == pytest.approx(600, abs=0.1)
 
 
+def test_a_reader_hears_how_far_it_is_and_can_give_up() -> None:
+    data, seen = wav(chirp(RATE)), list[float]()
+    sound = read(data, on_read=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == sound.seconds
+    with pytest.raises(KeyError):
+        read(data, on_read=dict[float, object]().__getitem__)
+
+
+def test_reading_a_long_sound_takes_little_more_memory_than_its_samples(tmp_path: Path) -> None:
+    seconds = 1800
+    data = 2 * RATE * seconds
+    with (tmp_path / "long.wav").open("wb") as file:  # its silence takes no room on the disk
+        file.write(wave_file(np.zeros(0, np.int16))[:-4] + struct.pack("<I", data))
+        file.truncate(44 + data)
+    code = (
+        "import av, resource, sys\n"
+        "from xattn_viz.audio import read\n"
+        "unit = 1 if sys.platform == 'darwin' else 1024\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit\n"
+        "before, sound = peak(), read(sys.argv[1])\n"
+        "print(sound.seconds, (peak() - before) / sound.samples.nbytes)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "long.wav")], capture_output=True, text=True, check=True
+    )
+    found, share = map(float, done.stdout.split())
+    assert found == seconds
+    assert share < 1.15  # 115 MB of samples, and some for FFmpeg
+
+
 @pytest.mark.parametrize(
     ("samples", "rate", "words"),
     [
@@ -199,6 +203,7 @@ def test_a_long_sound_is_refused_before_it_fills_memory() -> None:
         (np.zeros(9, complex), RATE, "complex128"),
         (np.zeros(9, np.float32), 0, "samples a second"),
         (np.array([np.inf]), RATE, "no numbers"),
+        (np.array([0.5, -np.inf, 0.5]), RATE, "no numbers"),
         (np.array([300.0]), RATE, "reach 300"),
     ],
 )

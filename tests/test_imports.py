@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 VALUES = {
     *("axis", "capture", "audio", "colours", "frozen", "layer"),
-    *("map_checks", "maps", "projections", "records", "selection", "tokens", "trace", "weights"),
+    *("map_checks", "maps", "projections", "records", "resampling", "selection", "tokens", "trace", "weights"),
 }
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
 LEVELS = dict.fromkeys(VALUES, 0) | {"export": 2, "many": 2, "webpage": 2, "": 3, "ui": 4, "__main__": 4, "examples": 4}
@@ -35,7 +35,7 @@ ALLOWED = {
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
     *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial", "provenance"),
-    *("registry", "rerun", "scores", "segments", "settings", "tokens"),
+    *("recorded", "registry", "rerun", "scores", "segments", "settings", "tiny", "tokens"),
 }
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.frozen import read_only
+from xattn_viz.resampling import as_frames, frames, resampled
 
 #: Samples a second, of every model that we know.
 RATE = 16_000
@@ -29,6 +29,10 @@ MAX_SECONDS = 2 * 60 * 60
 CONTAINERS = ("wav", "w64", "flac", "mp3", "ogg", "mov", "mp4", "m4a", "matroska", "webm", "aac", "aiff", "caf")
 _LOUDEST = 10.0  # decoders overshoot 1 a little; samples far above are of another scale
 _KNOWN = "wav, flac, mp3, ogg, m4a and webm can be read"
+
+
+#: Called with the seconds that are decoded so far. It may raise to give up.
+OnRead = Callable[[float], object]
 
 
 class AudioError(ValueError):
@@ -54,17 +58,17 @@ class Sound:
         return len(self.samples) / RATE
 
 
-def read(source: str | Path | bytes, *, max_seconds: float = MAX_SECONDS) -> Sound:
-    """Decode a sound file, given by its path or its bytes.
+def read(source: str | Path | bytes, *, max_seconds: float = MAX_SECONDS, on_read: OnRead | None = None) -> Sound:
+    """Decode a sound file, given by its path or its bytes; `on_read` hears how far it is (hours take some seconds).
 
     A file that is cut or damaged in places gives what could be decoded, and a note says so. Raises AudioError where it
     holds no sound, is of a kind not known, is damaged throughout, holds NaN, or lasts longer than `max_seconds`;
     OSError where the path cannot be read.
     """
     if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), max_seconds)
+        return _decode(io.BytesIO(source), max_seconds, on_read)
     with Path(source).open("rb") as file:
-        return _decode(file, max_seconds)
+        return _decode(file, max_seconds, on_read)
 
 
 def from_samples(samples: NDArray[Any], rate: int = RATE) -> Sound:
@@ -84,7 +88,7 @@ def from_samples(samples: NDArray[Any], rate: int = RATE) -> Sound:
     channels = (array if array.ndim == 2 else array[:, None]).astype(np.float32) / np.float32(scale)
     mono = channels.mean(axis=1)
     _check(mono)
-    return Sound(mono if rate == RATE else np.concatenate([mono[:0], *_resampled(_as_frames(mono, int(rate)))]))
+    return Sound(mono if rate == RATE else np.concatenate([mono[:0], *resampled(as_frames(mono, int(rate)), RATE)]))
 
 
 def wav(samples: NDArray[np.float32]) -> bytes:
@@ -118,27 +122,29 @@ def frame_times(count: int, seconds: float, offset: float = 0.0) -> tuple[tuple[
     return tuple(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
-def _decode(file: BinaryIO, max_seconds: float) -> Sound:
+def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound:
     import av  # its libraries are large, and only a file needs them
 
     options = {"format_whitelist": ",".join(CONTAINERS)}
     try:
         with av.open(file, metadata_errors="ignore", container_options=options) as container:
-            return _gather(container, max_seconds)
+            return _gather(container, max_seconds, on_read)
     except (av.error.FFmpegError, UnicodeError) as error:
         raise AudioError(f"This is no sound file, or it is damaged: {_KNOWN}.") from error
 
 
-def _gather(container: Any, max_seconds: float) -> Sound:
+def _gather(container: Any, max_seconds: float, on_read: OnRead | None) -> Sound:
     if not container.streams.audio:
         raise AudioError("The file holds no sound.")
     # Memory that is never written to is never taken, and one long sound does not lie there twice.
     samples, count, problems = np.empty(int(max_seconds * RATE), np.float32), 0, list[Exception]()
-    for piece in _resampled(_frames(container, problems)):
+    for piece in resampled(frames(container, problems), RATE):
         if count + len(piece) > len(samples):
             raise AudioError(f"The sound lasts longer than {_duration(max_seconds)}: cut it into parts.")
         samples[count : count + len(piece)] = piece
         count += len(piece)
+        if on_read is not None:
+            on_read(count / RATE)
     if not count:
         raise AudioError(f"The file holds no sound that can be decoded: {_KNOWN}.")
     samples.resize(count, refcheck=False)
@@ -148,53 +154,6 @@ def _gather(container: Any, max_seconds: float) -> Sound:
     if problems or found < 0.98 * stated - 0.2:  # codecs fill their last frame, and some durations are estimates
         return Sound(samples, (f"The file is damaged or cut off: {_duration(found)} of it could be decoded.",))
     return Sound(samples)
-
-
-def _frames(container: Any, problems: list[Exception]) -> Iterator[Any]:
-    """The decoded frames of the first sound; packets that cannot be decoded are left out, and named in `problems`."""
-    import av
-
-    packets = container.demux(container.streams.audio[0])
-    while True:
-        try:
-            packet = next(packets)
-            yield from packet.decode()
-        except StopIteration:
-            return
-        except av.error.FFmpegError as error:  # from `next`, the packets have ended with it
-            problems.append(error)
-
-
-def _resampled(frames: Iterable[Any]) -> Iterator[NDArray[np.float32]]:
-    """Frames of any rate, format and count of channels as mono samples at `RATE`, the mean of the channels."""
-    import av
-
-    resampler, shape = None, None
-    for frame in chain(frames, [None]):
-        now = frame and (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
-        if resampler is not None and now != shape:  # a file may change in the middle
-            yield from map(_mono, resampler.resample(None))
-            resampler = None
-        if frame is None:
-            return
-        # Channels side by side ("flt"): PyAV reads beyond memory where more than eight have planes of their own.
-        resampler, shape = resampler or av.AudioResampler(format="flt", rate=RATE), now
-        frame.pts = None  # gaps in the times would be refused
-        yield from map(_mono, resampler.resample(frame))
-
-
-def _mono(frame: Any) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1)
-    return mean
-
-
-def _as_frames(mono: NDArray[np.float32], rate: int) -> Iterator[Any]:
-    import av
-
-    for start in range(0, len(mono), rate):
-        frame = av.AudioFrame.from_ndarray(mono[None, start : start + rate], format="fltp", layout="mono")
-        frame.sample_rate = rate
-        yield frame
 
 
 def _check(samples: NDArray[np.float32]) -> None:

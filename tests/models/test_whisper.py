@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from transformers import AutoModelForSpeechSeq2Seq, GenerationMixin, WhisperFeatureExtractor
 
 from tests.models.whisper_folders import KINDS, SPECIAL, sound, write
-from xattn_viz.audio import RATE, Sound
+from xattn_viz.audio import RATE, Sound, wav
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.rerun import rerun
 from xattn_viz.models.whisper import replay
 from xattn_viz.models.whisper.adapter import WhisperAdapter
-from xattn_viz.models.whisper.replay import POOLED_FRAMES
+from xattn_viz.models.whisper.recorded import POOLED_FRAMES
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 SOUND = sound(1)
@@ -335,6 +335,33 @@ def test_odd_sounds_give_maps(kind: str, adapter: WhisperAdapter) -> None:
         trace = adapter.trace(samples, max_new_tokens=4)
         np.testing.assert_allclose(trace.cross.weights.sum(-1), 1, atol=1e-4)
         assert not trace.cross.keys.is_special.all()
+
+
+def test_reading_a_long_file_can_be_cancelled(folders: Any) -> None:
+    adapter, data, calls = load(folders("english")), wav(np.zeros(600 * RATE, np.float32)), list[int]()
+
+    def stop(done: int, total: int) -> bool:
+        calls.append(total)
+        return False
+
+    for run in (adapter.trace, lambda *args, **settings: list(adapter.traces(*args, **settings))):
+        calls.clear()
+        with pytest.raises(Cancelled):
+            run(data, on_step=stop)
+        assert calls == [0]
+
+
+@ALL
+def test_a_run_is_cancelled_between_two_layers_of_the_encoder(kind: str, adapter: WhisperAdapter) -> None:
+    calls = list[int]()
+
+    def stop(done: int, total: int) -> bool:
+        calls.append(total)
+        return len(calls) < 2
+
+    with pytest.raises(Cancelled):
+        adapter.trace(SOUND, on_step=stop)
+    assert calls == [0, 0]  # before the first layer and the second, of three
 
 
 def test_wrong_settings_are_named(folders: Any) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,17 @@ import torch
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
+from tests.sounds import encoded, wave_file
 from xattn_viz.audio import RATE, read
 from xattn_viz.models import registry
+from xattn_viz.models.base import Cancelled
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.loading import package_folder
+from xattn_viz.trace import Trace
 
 ROOT = Path(__file__).parents[2]
 CLIPS = sorted([*ROOT.glob("xattn_viz/examples/clips/*.ogg"), *ROOT.glob("tests/clips/*.ogg")])
+CLIP = ROOT / "xattn_viz/examples/clips/forward.ogg"
 PROMPT = [50257, 50362]  # start of transcript, no timestamps
 
 
@@ -55,6 +62,7 @@ def test_the_tokens_are_those_of_the_runtime(path: Path, adapter: WhisperAdapter
     # The runtime writes half of `max_length`; the other half is for a text before.
     expected = runtime.generate(audio, [PROMPT], beam_size=1, max_length=2 * limit)[0].sequences_ids[0]
     assert [step.id for step in trace.steps if not step.forced and step.id != 50256] == expected
+    assert any("repeats itself" in note for note in trace.provenance["notes"]) == (path.stem == "monkeys")
 
 
 def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> None:
@@ -85,8 +93,85 @@ def test_the_card_and_the_heads_are_the_checkpoints_own(adapter: WhisperAdapter)
 def test_silence_and_loops_are_said(adapter: WhisperAdapter) -> None:
     silence = adapter.trace(np.zeros(2 * RATE, np.float32))
     assert any("that nobody speaks here" in note for note in silence.provenance["notes"])
-    loop = adapter.trace(ROOT / "xattn_viz/examples/clips/monkeys.ogg")
-    assert any("repeats itself" in note for note in loop.provenance["notes"])
-    speech = adapter.trace(ROOT / "xattn_viz/examples/clips/forward.ogg")
+    speech = adapter.trace(CLIP)
     assert speech.output == "Go forward 10 meters."
     assert speech.provenance["notes"] == []
+    said_eight_times = adapter.trace(np.tile(read(CLIP).samples, 8))
+    (note,) = said_eight_times.provenance["notes"]
+    match = re.fullmatch(
+        r"The model repeats itself from (.*) s on: “Go forward 10 meters\.” (\d+) times in a row\..*", note
+    )
+    assert match
+    assert int(match[2]) == said_eight_times.output.count("Go forward 10 meters.")
+    assert float(match[1]) == pytest.approx(0.6, abs=0.4)  # where "Go" is said first
+
+
+def wav_file(samples: NDArray[np.floating], rate: int = RATE) -> bytes:
+    samples = samples.astype(np.float32)
+    return wave_file(samples, rate, 1 if samples.ndim == 1 else samples.shape[1], kind=3)
+
+
+@pytest.mark.parametrize(
+    "form", ["8 kHz", "192 kHz", "left channel dead", "right channel dead", "one of six channels", "quiet", "loud"]
+)
+def test_the_words_stay_however_the_sound_comes(form: str, adapter: WhisperAdapter) -> None:
+    samples, silence = read(CLIP).samples, np.zeros_like(read(CLIP).samples)
+    at = {"8 kHz": 8_000, "192 kHz": 192_000}.get(form, RATE)
+    instants = np.arange(0, len(samples) - 1, RATE / at)
+    data = {
+        "left channel dead": lambda: wav_file(np.stack([silence, samples], axis=1)),
+        "right channel dead": lambda: wav_file(np.stack([samples, silence], axis=1)),
+        "one of six channels": lambda: wav_file(np.stack([*[silence] * 2, samples, *[silence] * 3], axis=1)),
+        "quiet": lambda: wav_file(samples / 100),
+        "loud": lambda: wav_file(samples * 8),
+    }.get(form, lambda: wav_file(np.interp(instants, np.arange(len(samples)), samples), at))()
+    trace = adapter.trace(data)
+    assert trace.output.lower() == "go forward 10 meters."
+    assert trace.provenance["notes"] == []
+
+
+def test_a_truncated_mp3_is_heard_as_far_as_it_goes(adapter: WhisperAdapter) -> None:
+    whole = encoded(read(CLIP).samples[None], "mp3", "libmp3lame", RATE)
+    trace = adapter.trace(whole[: len(whole) // 2])
+    assert trace.output.startswith("Go forward")
+    assert any("damaged or cut off" in note for note in trace.provenance["notes"])
+
+
+@pytest.mark.parametrize("kind", ["noise", "chords", "clicks", "one tone"])
+def test_what_is_no_speech_still_gives_maps(kind: str, adapter: WhisperAdapter) -> None:
+    t = np.arange(6 * RATE) / RATE
+    generator = np.random.default_rng(3)
+    sounds = {
+        "noise": 0.3 * generator.normal(size=t.size),
+        "chords": sum(0.1 * np.sin(2 * np.pi * f * 2 ** (np.floor(2 * t) % 5 / 12) * t) for f in (220, 277, 330)),
+        "clicks": 0.9 * (np.arange(t.size) % (RATE // 4) == 0),
+        "one tone": np.sin(2 * np.pi * 1000 * t),
+    }
+    trace = adapter.trace(np.asarray(sounds[kind], np.float32), max_new_tokens=60)
+    np.testing.assert_allclose(trace.cross.weights.sum(-1), 1, atol=1e-4)  # float32, sums over 1500 frames
+    assert 0 <= trace.provenance["decoding"]["no_speech_probability"] <= 1
+    assert len(trace.steps) <= 62
+
+
+def test_a_long_recording_is_stopped_within_a_second(adapter: WhisperAdapter) -> None:
+    samples = np.tile(read(ROOT / "xattn_viz/examples/clips/dashwood.ogg").samples, 12)
+    finished: list[Trace] = []
+    stop, computed = math.inf, 0.0
+
+    def goes_on(done: int, total: int) -> bool:
+        return time.monotonic() < stop
+
+    def listen() -> None:
+        nonlocal stop, computed
+        for trace in adapter.traces(samples, on_step=goes_on, max_new_tokens=30):
+            finished.append(trace)
+            if len(finished) == 2:
+                # In the middle of the third window.
+                stop, computed = time.monotonic() + 0.2, time.process_time()
+
+    with pytest.raises(Cancelled):
+        listen()
+    assert (time.process_time() - computed) < 1  # of computing: others may share the machine
+    assert time.monotonic() - stop < 5
+    assert len(finished) == 2
+    assert 0 == finished[0].offset < finished[1].offset < 30

@@ -20,7 +20,8 @@ from typing import Any, Literal, Protocol
 from xattn_viz.maps import MapKind
 from xattn_viz.trace import Trace
 
-#: Called with (steps done, most steps there can be); returning False cancels the run. It may also raise.
+#: Called with (steps done, most steps there can be), and with 0 of 0 while a run waits or reads its input; returning
+#: False cancels the run. It may also raise.
 OnStep = Callable[[int, int], bool | None]
 #: Called with the trace of what is written so far, while the model writes. It may raise to give up.
 OnPartial = Callable[[Trace], object]

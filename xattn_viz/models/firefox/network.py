@@ -1,8 +1,8 @@
 """The network of a Firefox Translations student: a transformer encoder and a recurrent decoder with cross-attention.
 
 Source: marian-dev (`src/models/transformer.h`, `src/rnn/cells.h`) and, for the recurrent SSRU, Kim et al. 2019 (From
-Research to Production and Back, §2.2). Sublayers are followed by a residual sum and a layer norm. Nothing here keeps
-the state of a run: it is passed in and returned, so that threads can share one network.
+Research to Production and Back, §2.2). Nothing here keeps the state of a run: it is passed in and returned, so that
+threads can share one network.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from xattn_viz.layer import CrossAttention
-
-LAYER_NORM_EPS = 1e-6
+from xattn_viz.models.firefox.layers import Captured, DecoderLayer, EncoderLayer
 
 #: For each layer, the heads that are switched off.
 Ablated = Mapping[int, Sequence[int]]
@@ -57,8 +55,12 @@ class Network(nn.Module):
         self.embed_source = nn.Parameter(torch.empty(size.source_vocabulary, size.d_model))
         self.embed_target = nn.Parameter(torch.empty(size.target_vocabulary, size.d_model))
         self.output = nn.Linear(size.d_model, size.target_vocabulary)
-        self.encoder = nn.ModuleList(EncoderLayer(size) for _ in range(size.encoder_layers))
-        self.decoder = nn.ModuleList(DecoderLayer(size) for _ in range(size.decoder_layers))
+        self.encoder = nn.ModuleList(
+            EncoderLayer(size.d_model, size.n_heads, size.d_encoder_ffn) for _ in range(size.encoder_layers)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderLayer(size.d_model, size.n_heads, size.d_decoder_ffn) for _ in range(size.decoder_layers)
+        )
 
     def encode(
         self,
@@ -104,90 +106,10 @@ class Network(nn.Module):
         after = []
         for number, layer in enumerate(self.decoder):
             off = (ablated or {}).get(number, ())
-            x, c = layer(x, state[number], memory, number, off, capture and _numbered(capture, number))
+            recorder = capture and _numbered(capture, number)
+            x, c = layer(x, state[number], memory.keys_values[number], memory.padding, off, recorder)
             after.append(c)
         return x, after
-
-
-class EncoderLayer(nn.Module):
-    """Self-attention (attention whose queries and keys are one sequence), then feed-forward."""
-
-    def __init__(self, size: Dimensions) -> None:
-        super().__init__()
-        self.attention = CrossAttention(size.d_model, size.n_heads)
-        self.attention_norm = nn.LayerNorm(size.d_model, LAYER_NORM_EPS)
-        self.ffn = FeedForward(size.d_model, size.d_encoder_ffn)
-
-    def forward(self, x: Tensor, padding: Tensor | None, ablate: Sequence[int], capture: _Captured | None) -> Tensor:
-        """`[batch, key, d_model]` -> the same shape."""
-        q = self.attention.project_queries(x)
-        k, v = self.attention.project_context(x)
-        attention = self.attention.attend(q, k, v, key_padding_mask=padding, ablate=ablate)
-        if capture is not None:
-            capture(q, k, attention.weights)
-        out: Tensor = self.ffn(self.attention_norm(attention.output + x))
-        return out
-
-
-class DecoderLayer(nn.Module):
-    """SSRU, then cross-attention to the encoder's output, then feed-forward."""
-
-    def __init__(self, size: Dimensions) -> None:
-        super().__init__()
-        self.ssru = SSRU(size.d_model)
-        self.context = CrossAttention(size.d_model, size.n_heads)
-        self.context_norm = nn.LayerNorm(size.d_model, LAYER_NORM_EPS)
-        self.ffn = FeedForward(size.d_model, size.d_decoder_ffn)
-
-    def forward(
-        self, x: Tensor, c: Tensor, memory: Memory, number: int, ablate: Sequence[int], capture: _Captured | None
-    ) -> tuple[Tensor, Tensor]:
-        """`[batch, query, d_model]` and the state `[batch, d_model]` -> the same two shapes."""
-        x, c = self.ssru(x, c)
-        q, (k, v) = self.context.project_queries(x), memory.keys_values[number]
-        attention = self.context.attend(q, k, v, key_padding_mask=memory.padding, ablate=ablate)
-        if capture is not None:
-            capture(q, k, attention.weights)
-        return self.ffn(self.context_norm(attention.output + x)), c
-
-
-class SSRU(nn.Module):
-    """Simpler simple recurrent unit, in the place of the decoder's self-attention.
-
-    f_t = sigmoid(W_f x_t + b_f); c_t = f_t · c_(t-1) + (1 - f_t) · W x_t; the output is norm(relu(c_t) + x_t).
-    """
-
-    def __init__(self, d_model: int) -> None:
-        super().__init__()
-        self.candidate = nn.Linear(d_model, d_model, bias=False)
-        self.forget = nn.Linear(d_model, d_model)
-        self.norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
-
-    def forward(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """`[batch, query, d_model]` and the state `[batch, d_model]` -> the same two shapes."""
-        forget = self.forget(x).sigmoid()
-        new = (1 - forget) * self.candidate(x)
-        states = []
-        for t in range(x.shape[1]):
-            c = forget[:, t] * c + new[:, t]
-            states.append(c)
-        # query times [batch, d_model] -> [batch, query, d_model]
-        return self.norm(torch.stack(states, dim=1).relu() + x), c
-
-
-class FeedForward(nn.Module):
-    """Two linear maps with a ReLU between them, the residual sum and the norm."""
-
-    def __init__(self, d_model: int, d_ffn: int) -> None:
-        super().__init__()
-        self.inner = nn.Linear(d_model, d_ffn)
-        self.outer = nn.Linear(d_ffn, d_model)
-        self.norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[batch, position, d_model]` -> the same shape."""
-        out: Tensor = self.norm(self.outer(self.inner(x).relu()) + x)
-        return out
 
 
 def positions(first: int, count: int, d_model: int) -> Tensor:
@@ -207,10 +129,7 @@ def _position_table(length: int, d_model: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-_Captured = Callable[[Tensor, Tensor, Tensor], None]
-
-
-def _numbered(capture: Capture, layer: int) -> _Captured:
+def _numbered(capture: Capture, layer: int) -> Captured:
     return lambda q, k, weights: capture(layer, q, k, weights)
 
 

@@ -6,27 +6,19 @@ import hashlib
 import io
 
 import sentencepiece
-import torch
 
 from xattn_viz.models.firefox import card
 from xattn_viz.models.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.firefox.network import Dimensions, Network
 from xattn_viz.models.firefox.vocabulary import Vocabulary
-
-_SENTENCES = (
-    "The cat sat on the mat and looked at the rain.",
-    "A small boat crossed the river before sunset.",
-    "She counts the steps: one, two, three, four.",
-    "O gato dormiu no tapete e depois bebeu leite.",
-    "Um barco pequeno atravessou o rio ao fim da tarde.",
-)
+from xattn_viz.models.tiny import SENTENCES, randomise
 
 
 def tiny() -> FirefoxAdapter:
     """The tiny model: 2 + 2 layers of 4 heads, one vocabulary of 80 pieces for both sides; always the same."""
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(_SENTENCES),
+        sentence_iterator=iter(SENTENCES),
         model_writer=written,
         vocab_size=80,
         hard_vocab_limit=False,
@@ -40,11 +32,7 @@ def tiny() -> FirefoxAdapter:
     vocabulary = Vocabulary(written.getvalue())
     size = Dimensions(len(vocabulary), len(vocabulary), 32, 4, 48, 48, 2, 2)
     network = Network(size)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5)
-    network.requires_grad_(False).eval()
+    randomise(network, vectors=True)
     digest = hashlib.sha256(b"".join(p.numpy().tobytes() for p in network.parameters())).hexdigest()
     return FirefoxAdapter(
         card("firefox-example", "A tiny model with random weights", "en", "pt"),

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import processors
 from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
 
 from xattn_viz.capture import NAME
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.seq2seq.assembly import assemble
+from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 
-_SENTENCES = (
-    "The cat sat on the mat and looked at the rain.",
-    "A small boat crossed the river before sunset.",
-    "She counts the steps: one, two, three, four.",
-    "O gato dormiu no tapete e depois bebeu leite.",
-    "Um barco pequeno atravessou o rio ao fim da tarde.",
-)
 _SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
 def tiny() -> Seq2SeqAdapter:
     """The tiny model: BART with 2 + 2 layers of 4 heads and 320 byte-level pieces; always the same."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(_SENTENCES, trainer)
+    tokenizer = byte_level(SENTENCES, _SPECIAL, 320)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -47,10 +33,6 @@ def tiny() -> Seq2SeqAdapter:
         max_position_embeddings=256,
     )
     model = BartForConditionalGeneration._from_config(config, attn_implementation=NAME)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5)
+    randomise(model)
     model.generation_config.max_length = 40
-    return assemble("seq2seq-example", model.eval().requires_grad_(False), wrapped, digest="random")
+    return assemble("seq2seq-example", model, wrapped, digest="random")

@@ -14,7 +14,9 @@ from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import check_text
 from xattn_viz.models.whisper.decoding import positions
-from xattn_viz.models.whisper.run import Model, Run
+from xattn_viz.models.whisper.model import Model
+from xattn_viz.models.whisper.replay import listening
+from xattn_viz.models.whisper.run import Run
 from xattn_viz.models.whisper.settings import Settings, check
 from xattn_viz.models.whisper.sound import Ears, Heard, first, read, windows
 from xattn_viz.trace import Trace
@@ -70,8 +72,8 @@ class WhisperAdapter(Adapter):
             ablate=ablate,
             keep_projections=keep_projections,
         )
-        heard = self._hear(input)
-        with turn(on_step), torch.inference_mode():
+        heard = self._hear(input, on_step)
+        with turn(on_step), listening(on_step), torch.inference_mode():
             return self._run(heard, settings, on_step, on_partial)
 
     def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
@@ -79,7 +81,7 @@ class WhisperAdapter(Adapter):
 
         `settings` are those of `trace`.
         """
-        sound = read(input)
+        sound = read(input, settings.get("on_step"))
         for window in windows(sound):
             with_offset = {"offset": window.offset, **settings}
             trace = self.trace(window.samples, **with_offset)
@@ -93,10 +95,10 @@ class WhisperAdapter(Adapter):
             run = Run.start(self.model, settings, heard)
             return self.model.text.plain(run.generate(run.frame.prompt)[0].ids)
 
-    def _hear(self, input: Any) -> Heard:
+    def _hear(self, input: Any, on_step: OnStep | None = None) -> Heard:
         if isinstance(input, np.ndarray) and input.ndim == 2:
             return self.ears.again(input)
-        return self.ears.hear(first(read(input)))
+        return self.ears.hear(first(read(input, on_step)))
 
     def _run(
         self,

@@ -19,8 +19,8 @@ from xattn_viz.models.settings import Size
 from xattn_viz.models.whisper import CARDS, CROP, card
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.decoding import DETECT
+from xattn_viz.models.whisper.model import Model
 from xattn_viz.models.whisper.replay import Runner
-from xattn_viz.models.whisper.run import Model
 from xattn_viz.models.whisper.sound import MEL_RATE, WINDOW, Ears
 from xattn_viz.models.whisper.text import Text
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xattn_viz.axis import Axis
 from xattn_viz.capture import Site, recording
-from xattn_viz.maps import Alteration, AttentionMaps, MapKind
-from xattn_viz.models.base import InputError
+from xattn_viz.maps import MapKind
+from xattn_viz.models.base import InputError, OnStep, report
 from xattn_viz.models.settings import Size
+from xattn_viz.models.whisper.recorded import pool
 from xattn_viz.models.whisper.settings import Settings
-from xattn_viz.projections import Projections
 from xattn_viz.weights import Seen
 
-#: How many neighbouring frames are one position of an encoder map: 0.1 s of Whisper's 0.02 s.
-POOLED_FRAMES = 5
 MAX_MAP_BYTES = 1 << 30  # of all maps of one trace, float32
 _ENCODER_BYTES = 1 << 28  # of encoder maps that lie in memory before they are pooled
 
@@ -33,6 +32,10 @@ class Runner:
     model: Any
     sites: Mapping[nn.Module, Site]
     size: Size
+
+    def __post_init__(self) -> None:
+        for layer in self.model.get_encoder().layers:
+            layer.register_forward_pre_hook(_ask)
 
     def encode(self, values: NDArray[np.float32], settings: Settings) -> Any:
         """What the encoder makes of a log-mel `[mel, frame]` or samples `[sample]`."""
@@ -96,61 +99,18 @@ class Runner:
             )
 
 
-def pool(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`[head, query, key]` in pools of `POOLED_FRAMES`: weights into a pool are summed, rows of a pool averaged."""
-    starts = np.arange(0, weights.shape[-1], POOLED_FRAMES)
-    counts = np.diff([*starts, weights.shape[-1]]).astype(np.float32)
-    keys = np.add.reduceat(weights, starts, axis=2)
-    pooled: NDArray[np.float32] = np.add.reduceat(keys, starts, axis=1)
-    pooled /= counts[:, None]
-    return pooled
+_ON_STEP: ContextVar[OnStep | None] = ContextVar("on_step", default=None)
 
 
-def pooled_axis(frames: Axis) -> Axis:
-    """The axis of the pools of `POOLED_FRAMES` frames."""
-    times, special = frames.times or (), frames.special
-    firsts = range(0, len(times), POOLED_FRAMES)
-    lasts = [min(i + POOLED_FRAMES, len(times)) - 1 for i in firsts]
-    return Axis(
-        "audio",
-        times=tuple((times[a][0], times[b][1]) for a, b in zip(firsts, lasts, strict=True)),
-        special=special and tuple(special[i] for i in firsts),
-    )
+@contextmanager
+def listening(on_step: OnStep | None) -> Iterator[None]:
+    """A block in which `on_step` hears of 0 steps of 0 before each layer of the encoder, which can take seconds."""
+    token = _ON_STEP.set(on_step)
+    try:
+        yield
+    finally:
+        _ON_STEP.reset(token)
 
 
-def attention_maps(
-    kind: MapKind, weights: NDArray[np.float32], queries: Axis, keys: Axis, read: Axis | None, settings: Settings
-) -> AttentionMaps:
-    """Weights `[layer, head, query, key]` as maps, padding left out where asked for."""
-    altered: list[Alteration] = ["aggregated"] if kind == "encoder" else []
-    if any(head[0] == kind for head in settings.ablate):
-        altered.append("ablated")
-    if settings.crop and keys.kind == "audio" and keys.is_special.any():
-        kept = np.flatnonzero(~keys.is_special)
-        weights, keys = weights[..., kept], keys.take(kept)
-        if kind == "encoder":
-            weights, queries = weights[:, :, kept], queries.take(kept)
-        altered.append("cropped")
-    layers = tuple(range(len(weights)))
-    return AttentionMaps(weights, queries, keys, kind, layers, read=read, altered=tuple(altered))
-
-
-def stacked(layers: Sequence[Seen]) -> NDArray[np.float32]:
-    """The weights of the one item of the batch, `[layer, head, query, key]`."""
-    return np.stack([layer.weights[0].numpy() for layer in layers])
-
-
-def projections(layers: Sequence[Seen]) -> Projections:
-    """The queries and keys of the one item of the batch, and what was added to their products."""
-    q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
-    if all(layer.bias is None for layer in layers):
-        return Projections(q, k, layers[0].scale)
-    each = [torch.zeros(1, 1, 1) if layer.bias is None else layer.bias for layer in layers]
-    # A mask of causality alone is [query, key], another [batch, head, query, key].
-    alike = [bias[0] if bias.dim() == 4 else bias.reshape(1, *bias.shape[-2:]) for bias in each]
-    return Projections(q, k, layers[0].scale, np.stack(np.broadcast_arrays(*(bias.numpy() for bias in alike))))
-
-
-def _array(tensor: Tensor | None) -> NDArray[np.float32]:
-    assert tensor is not None  # noqa: S101 - projections were asked for
-    return tensor[0].numpy()
+def _ask(layer: nn.Module, inputs: object) -> None:
+    report(_ON_STEP.get(), 0, 0)

@@ -5,7 +5,6 @@ A partial output, the chosen one and one that was given all become a trace in th
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,44 +12,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from xattn_viz.audio import RATE, frame_times
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
-from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.provenance import provenance
+from xattn_viz.models.recorded import projections
 from xattn_viz.models.scores import steps
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit
+from xattn_viz.models.whisper.model import Model
+from xattn_viz.models.whisper.notes import of_end, of_loop, of_silence
 from xattn_viz.models.whisper.processors import Steps, Suppress
-from xattn_viz.models.whisper.replay import Runner, attention_maps, pooled_axis, projections, stacked
+from xattn_viz.models.whisper.recorded import attention_maps, pooled_axis, stacked
 from xattn_viz.models.whisper.settings import Settings
 from xattn_viz.models.whisper.sound import Heard, cropped
-from xattn_viz.models.whisper.text import Text
 from xattn_viz.trace import Hypothesis, Trace
-
-#: Above these OpenAI's own transcription distrusts an output (`openai/whisper`, `transcribe.py`).
-NO_SPEECH, REPETITION = 0.6, 2.4
-_NO_SPEECH_TOKENS = ("<|nospeech|>", "<|nocaptions|>")
-
-
-@dataclass(frozen=True)
-class Model:
-    """A loaded model with its tokenizer: how it runs, which one it is, how many samples a frame of its encoder is.
-
-    `never` are ids that the checkpoint rules out, `never_first` those that must not come first. `alignment_heads` are
-    the (layer, head) pairs, from 0, that it names as those that follow the words in time; none where it names none.
-    """
-
-    runner: Runner
-    text: Text
-    identity: Identity
-    samples_per_frame: int
-    multilingual: bool
-    never: tuple[int, ...]
-    never_first: tuple[int, ...]
-    alignment_heads: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +92,9 @@ class Run:
         others = list(outputs)
         best = others.pop(self.settings.hypothesis)
         hypotheses = tuple(Hypothesis(self.model.text.plain(other.ids), other.log_prob or 0.0) for other in others)
-        return self.trace(self.model.text.output(best.ids), begin, hypotheses, self._end_notes(best.ids))
+        trace = self.trace(self.model.text.output(best.ids), begin, hypotheses, of_end(best.ids, self.frame.end))
+        cross = trace.cross if "cross" in self.settings.kinds else None
+        return trace.with_notes(*of_loop(best.ids, begin, self.model.text, cross, self.model.alignment_heads))
 
     def trace(
         self, output: Tokens, forced: int, hypotheses: tuple[Hypothesis, ...] = (), notes: Sequence[str] = ()
@@ -132,8 +112,8 @@ class Run:
             if self.settings.keep_projections:
                 made = replace(made, projections=projections(seen[kind]))
             maps.append(made)
-        silence = self._no_speech(logits)
-        more = [*self._notes, *notes, *self._quiet_notes(silence)]
+        silence = self.model.no_speech(logits)
+        more = [*self._notes, *notes, *of_silence(silence)]
         return Trace(
             tuple(maps),
             self._shown,
@@ -169,29 +149,6 @@ class Run:
         weights = self.model.runner.encoder_weights(self.heard.values, len(self._frames), self.settings)
         axis = pooled_axis(self._frames)
         return attention_maps("encoder", weights, axis, axis, None, self.settings)
-
-    def _no_speech(self, logits: Tensor) -> float | None:
-        """The probability, in the decoder's own words, that nobody speaks; None for a model that has no word for it."""
-        token = next((i for name in _NO_SPEECH_TOKENS if (i := self.model.text.special.get(name)) is not None), None)
-        return None if token is None else float(logits[0].float().softmax(-1)[token])
-
-    def _quiet_notes(self, silence: float | None) -> list[str]:
-        if silence is None or silence <= NO_SPEECH:
-            return []
-        return [f"The model itself gives a probability of {silence:.2f} that nobody speaks here."]
-
-    def _end_notes(self, output: Sequence[int]) -> list[str]:
-        """Notes where the output did not end by itself, or repeats itself in a loop."""
-        notes = []
-        if output[-1] != self.frame.end:
-            notes.append(f"The model was stopped after {len(output)} tokens, before it ended by itself.")
-        text = self.model.text.plain(output).encode()
-        ratio = len(text) / len(zlib.compress(text))
-        if ratio > REPETITION:
-            notes.append(
-                f"The text repeats itself: it can be packed {ratio:.1f} times smaller, as loops of Whisper can."
-            )
-        return notes
 
     def _decoding(self, silence: float | None) -> dict[str, Any]:
         said: dict[str, Any] = {"no_speech_probability": silence, "language": self.frame.language}

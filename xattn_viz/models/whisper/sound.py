@@ -13,7 +13,7 @@ from transformers import WhisperFeatureExtractor
 
 from xattn_viz import audio
 from xattn_viz.audio import RATE, AudioError, Sound
-from xattn_viz.models.base import InputError
+from xattn_viz.models.base import InputError, OnStep, report
 
 #: The longest stretch that is heard at once, in seconds: Whisper's window.
 WINDOW = 30
@@ -48,13 +48,14 @@ class Heard:
     notes: tuple[str, ...] = ()
 
 
-def read(source: Any) -> Sound:
+def read(source: Any, on_step: OnStep | None = None) -> Sound:
     """A sound from a path, the bytes of a file, samples `[sample]` at 16 kHz, or a `Sound`.
 
-    Raises InputError for what is none, and for a sound too short to be heard.
+    While a file is decoded `on_step` is told of 0 steps of 0. Raises InputError for what is no sound, and for one too
+    short to be heard; Cancelled where `on_step` says so.
     """
     try:
-        sound = _read(source)
+        sound = _read(source, on_step)
     except AudioError as error:
         raise InputError(str(error)) from error
     except OSError as error:
@@ -64,11 +65,11 @@ def read(source: Any) -> Sound:
     return sound
 
 
-def _read(source: Any) -> Sound:
+def _read(source: Any, on_step: OnStep | None) -> Sound:
     if isinstance(source, Sound):
         return source
     if isinstance(source, str | Path | bytes):
-        return audio.read(source)
+        return audio.read(source, on_read=lambda seconds: report(on_step, 0, 0))
     if isinstance(source, np.ndarray) and source.ndim == 1:
         return audio.from_samples(source)
     raise AudioError(f"Give a sound file, its bytes, or samples [sample] at 16 kHz: got {_kind(source)}.")

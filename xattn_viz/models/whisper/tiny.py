@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from xattn_viz.capture import NAME
+from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.assembly import assemble
 
-_SENTENCES = (
-    "The cat sat on the mat and looked at the rain.",
-    "A small boat crossed the river before sunset.",
-    "She counts the steps: one, two, three, four.",
-)
 _SPECIAL = ("<|endoftext|>", "<|startoftranscript|>", "<|nospeech|>", "<|notimestamps|>")
 
 
 def tiny() -> WhisperAdapter:
     """The tiny model: Whisper with 2 + 2 layers of 4 heads and 300 byte-level pieces; always the same."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=list(_SPECIAL), initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(_SENTENCES, trainer)
+    tokenizer = byte_level(SENTENCES[:3], _SPECIAL, 300)
     end, start, *_ = range(len(_SPECIAL))
     config = WhisperConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -45,13 +32,9 @@ def tiny() -> WhisperAdapter:
         bos_token_id=end,
     )
     model = WhisperForConditionalGeneration._from_config(config, attn_implementation=NAME)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5)
+    randomise(model)
     own = model.generation_config
     own.decoder_start_token_id, own.eos_token_id, own.pad_token_id, own.max_length = start, end, end, 24
     own.suppress_tokens, own.begin_suppress_tokens = list(range(1, len(_SPECIAL))), [end]
     own.alignment_heads = [[1, 0], [1, 3]]
-    return assemble("whisper-example", model.eval().requires_grad_(False), tokenizer, digest="random")
+    return assemble("whisper-example", model, tokenizer, digest="random")
