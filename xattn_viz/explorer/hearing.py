@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.analysis.timing import Path, TimedWord
+from xattn_viz.audio import MEL_RATE, RATE
 from xattn_viz.axis import Axis
 from xattn_viz.explorer.data import Data
 from xattn_viz.tokens import visible
@@ -21,7 +22,6 @@ from xattn_viz.trace import Trace
 
 #: The most cells of a spectrogram that are sent; of longer sounds, neighbouring frames are averaged.
 SPECTROGRAM_CELLS = 120_000
-_MEL_RATE, _SAMPLE_RATE = 100, 16_000  # of a trace's input, a second
 _TYPES = {b"RIFF": "audio/wav", b"fLaC": "audio/flac"}
 
 
@@ -84,16 +84,16 @@ def _picture(sound: Any, seconds: float, data: Data) -> dict[str, Any]:
     if isinstance(sound, str) or sound.ndim not in (1, 2):
         return {}
     if sound.ndim == 1:
-        per_frame = _SAMPLE_RATE // _MEL_RATE
-        own = np.abs(sound[: round(seconds * _SAMPLE_RATE)].astype(np.float32))
+        per_frame = RATE // MEL_RATE
+        own = np.abs(sound[: round(seconds * RATE)].astype(np.float32))
         peaks = np.pad(own, (0, -len(own) % per_frame)).reshape(-1, per_frame).max(axis=1)
-        return {"envelope": _cells(peaks[None], 1 / _MEL_RATE, data, low=0.0)}
-    mel = sound[:, : max(1, round(seconds * _MEL_RATE))].astype(np.float32)
+        return {"envelope": _cells(peaks[None], 1 / MEL_RATE, data, low=0.0)}
+    mel = sound[:, : max(1, round(seconds * MEL_RATE))].astype(np.float32)
     averaged = -(-mel.size // SPECTROGRAM_CELLS)
     if averaged > 1:
         whole = np.pad(mel, ((0, 0), (0, -mel.shape[1] % averaged)), mode="edge")
         mel = whole.reshape(len(mel), -1, averaged).mean(axis=2)
-    return {"mel": _cells(mel, averaged / _MEL_RATE, data, low=float(mel.min()))}
+    return {"mel": _cells(mel, averaged / MEL_RATE, data, low=float(mel.min()))}
 
 
 def _cells(values: NDArray[np.float32], seconds: float, data: Data, *, low: float) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.decoding import DETECT
 from xattn_viz.models.whisper.model import Model
 from xattn_viz.models.whisper.replay import Runner
-from xattn_viz.models.whisper.sound import MEL_RATE, WINDOW, Ears
+from xattn_viz.models.whisper.sound import WINDOW, Ears
 from xattn_viz.models.whisper.text import Text
 
 _TARGET = 5  # the length of the run that finds the attention modules

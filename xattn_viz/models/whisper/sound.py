@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
 from xattn_viz import audio
-from xattn_viz.audio import RATE, AudioError, Sound
+from xattn_viz.audio import MEL_RATE, RATE, AudioError, Sound
 from xattn_viz.models.base import InputError, OnStep, report
 
 #: The longest stretch that is heard at once, in seconds: Whisper's window.
 WINDOW = 30
-#: Frames of the log-mel spectrogram a second (a hop of 160 samples).
-MEL_RATE = 100
 _SEARCHED = 10.0  # seconds before the end of a window in which a quiet moment is looked for
 _QUIET = 0.2  # seconds that it should last
 #: Seconds; with less, Moonshine's convolutions have nothing left.
