@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from xattn_viz.trace import Trace
 CLIP = "amiable"
 #: The head that is shown first, which follows the speech.
 HEAD = "3.5"
+FRAME = 0.02  # seconds
 
 
 @cache
@@ -83,3 +85,36 @@ def rest(page: Page) -> None:
 def near(seconds: float, within: float) -> object:
     """A time that may be off by so much."""
     return pytest.approx(seconds, abs=within)
+
+
+def view_of(explorer: Explorer, panel: str = "Chosen map") -> tuple[float, float]:
+    """The seconds in view, from and to."""
+    stage = explorer.stage(panel)
+    return float(stage.get_attribute("data-from") or 0), float(stage.get_attribute("data-to") or 0)
+
+
+def lines(explorer: Explorer, panel: str = "Chosen map") -> NDArray[np.int64]:
+    """The pixels in the middle of each row of the map, `[row, pixel, channel]`."""
+    read = explorer.stage(panel).evaluate(
+        """stage => {
+          const canvas = stage.querySelector('.xv-cells'), high = Number(stage.dataset.cellHeight);
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          const rows = Math.round(canvas.clientHeight / high), wide = 4 * canvas.width;
+          return [rows, Array.from({ length: rows }, (_, r) => {
+            const at = Math.floor((r + 0.5) * high) * wide;
+            return String.fromCharCode(...data.subarray(at, at + wide));
+          }).join('')];
+        }"""
+    )
+    rows, pixels = read
+    return np.frombuffer(pixels.encode("latin-1"), np.uint8).reshape(rows, -1, 4)[:, :, :3].astype(int)
+
+
+def per_pixel(weights: NDArray[np.float64], start: float, end: float, pixels: int) -> NDArray[np.float64]:
+    """The largest weight of the frames that each pixel covers, `[row, pixel]`."""
+    edges = np.linspace(start, end, pixels + 1)
+    columns = []
+    for left, right in pairwise(edges):
+        first, last = int((left + 1e-6) / FRAME), int(np.ceil((right - 1e-6) / FRAME))
+        columns.append(weights[:, first : max(last, first + 1)].max(axis=1))
+    return np.stack(columns, axis=1)

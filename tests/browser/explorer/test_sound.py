@@ -6,7 +6,6 @@ import base64
 import io
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,10 +16,20 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, assert_painted
-from tests.browser.explorer.heard import frames, open_heard, reset, rest, shown, spoken
+from tests.browser.explorer.heard import (
+    FRAME,
+    frames,
+    lines,
+    open_heard,
+    per_pixel,
+    reset,
+    rest,
+    shown,
+    spoken,
+    view_of,
+)
 from xattn_viz.analysis.pauses import loud_frames
 
-FRAME = 0.02  # seconds
 MAP = '[aria-label="Chosen map"]'
 
 
@@ -33,38 +42,6 @@ def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def heard(opened: Explorer) -> Explorer:
     reset(opened)
     return opened
-
-
-def view_of(explorer: Explorer) -> tuple[float, float]:
-    stage = explorer.stage()
-    return float(stage.get_attribute("data-from") or 0), float(stage.get_attribute("data-to") or 0)
-
-
-def lines(explorer: Explorer) -> NDArray[np.int64]:
-    """The pixels in the middle of each row of the map, `[row, pixel, channel]`."""
-    read = explorer.stage().evaluate(
-        """stage => {
-          const canvas = stage.querySelector('.xv-cells'), high = Number(stage.dataset.cellHeight);
-          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-          const rows = Math.round(canvas.clientHeight / high), wide = 4 * canvas.width;
-          return [rows, Array.from({ length: rows }, (_, r) => {
-            const at = Math.floor((r + 0.5) * high) * wide;
-            return String.fromCharCode(...data.subarray(at, at + wide));
-          }).join('')];
-        }"""
-    )
-    rows, pixels = read
-    return np.frombuffer(pixels.encode("latin-1"), np.uint8).reshape(rows, -1, 4)[:, :, :3].astype(int)
-
-
-def per_pixel(weights: NDArray[np.float64], start: float, end: float, pixels: int) -> NDArray[np.float64]:
-    """The largest weight of the frames that each pixel covers, `[row, pixel]`."""
-    edges = np.linspace(start, end, pixels + 1)
-    columns = []
-    for left, right in pairwise(edges):
-        first, last = int((left + 1e-6) / FRAME), int(np.ceil((right - 1e-6) / FRAME))
-        columns.append(weights[:, first : max(last, first + 1)].max(axis=1))
-    return np.stack(columns, axis=1)
 
 
 def half(row: NDArray[np.float64]) -> tuple[int, int]:
