@@ -11,6 +11,7 @@ import { ticks } from "./time.js";
 
 const TICKS_APART = 64; // pixels at a font size of 16
 const WORD_FONT = 12;
+const UNIT_WIDTH = 44;
 
 /**
  * @param {HTMLElement} element
@@ -18,10 +19,12 @@ const WORD_FONT = 12;
  * @param {number} width
  */
 export function fillRuler(element, range, width) {
-  const marks = ticks(range, width, TICKS_APART * rem()).map(({ time, label }) => {
+  const marks = ticks(range, width, TICKS_APART * rem()).flatMap(({ time, label }) => {
+    const left = ((time - range.from) / (range.to - range.from)) * width;
+    if (left > width - UNIT_WIDTH * rem()) return []; // the unit stands there
     const mark = make("span", { class: "xv-tick" }, label);
-    mark.style.left = `${((time - range.from) / (range.to - range.from)) * width}px`;
-    return mark;
+    mark.style.left = `${left}px`;
+    return [mark];
   });
   element.replaceChildren(...marks, make("span", { class: "xv-tick-unit" }, "s"));
 }

@@ -27,7 +27,7 @@ import { paintSound, paintTint } from "./strip.js";
  */
 export function makeSoundMap(change, player) {
   const title = make("h3", { class: "xv-map-title" });
-  const words = make("div", { class: "xv-spoken-words" });
+  const words = make("div", { class: "xv-spoken-words", "aria-hidden": "true" });
   const picture = make("canvas", { class: "xv-picture" });
   const tint = make("canvas", { class: "xv-tint" });
   const heard = make("div", { class: "xv-heard", "aria-hidden": "true" }, picture, tint);
@@ -105,6 +105,7 @@ export function makeSoundMap(change, player) {
     }
     paintFocus(scene, panel, m, fit);
     markRows(scene, panel, m);
+    if (fit.scrolls) reveal(panel.focus.row, fit);
     cursor();
     Object.assign(stage.dataset, { cellHeight: String(fit.cellHeight), top: String(panel.top) });
     Object.assign(stage.dataset, { from: String(scene.range.from), to: String(scene.range.to) });
@@ -154,6 +155,19 @@ export function makeSoundMap(change, player) {
     if (panel.sheet.queries.edges) rowLabels.replaceChildren(...made.secondsOf(panel.sheet.queries.edges));
     else rowLabels.replaceChildren(...rowLabelsOf(m, made));
     view.style.maxHeight = made.scrolls ? `${made.room}px` : "";
+  }
+
+  /**
+   * Scrolls a long transcript to the row in focus, unless the pointer is in the map: nothing moves away under it.
+   *
+   * @param {number} row
+   * @param {HeardGrid} made
+   */
+  function reveal(row, made) {
+    if (row < 0 || view.matches(":hover")) return;
+    const high = view.clientHeight - time.offsetHeight;
+    const y = (row + 0.5) * made.cellHeight;
+    if (y < view.scrollTop || y > view.scrollTop + high) view.scrollTop = y - high / 2;
   }
 
   /** Puts the thin line where the sound is. */

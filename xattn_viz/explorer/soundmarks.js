@@ -9,6 +9,9 @@ import { listenedAt } from "./spoken.js";
  * @typedef {(time: number) => number} Place
  */
 
+const LOW = 8; // pixels of a row
+const ROOMY = 24; // pixels a word
+
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene
@@ -26,7 +29,7 @@ export function paintMarks(canvas, scene, panel, fit) {
   const range = /** @type {import("./sound.js").Stretch} */ (scene.range);
   const x = (/** @type {number} */ time) => ((time - range.from) / (range.to - range.from)) * width;
   if (scene.state.times && panel.sheet.kind === "cross") {
-    paintBorders(context, scene, x, height);
+    paintBorders(context, scene, x, width, height);
     if (panel === scene.main || !scene.compared) paintPath(context, scene, panel, x, fit.cellHeight);
   }
   paintFocused(context, panel, x, fit);
@@ -36,14 +39,17 @@ export function paintMarks(canvas, scene, panel, fit) {
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
  * @param {Place} x
+ * @param {number} width
  * @param {number} height
  */
-function paintBorders(context, { trace, theme }, x, height) {
+function paintBorders(context, { trace, theme }, x, width, height) {
+  const words = trace.sound?.words ?? [];
+  const shown = words.filter(({ start, end }) => x(end) > 0 && x(start) < width);
   context.strokeStyle = theme.ink;
-  context.globalAlpha = 0.22;
+  context.globalAlpha = width / Math.max(shown.length, 1) > ROOMY ? 0.22 : 0.1;
   context.lineWidth = 1;
   context.beginPath();
-  for (const time of new Set((trace.sound?.words ?? []).flatMap(({ start, end }) => [start, end]))) {
+  for (const time of new Set(shown.flatMap(({ start, end }) => [start, end]))) {
     context.moveTo(Math.round(x(time)) + 0.5, 0);
     context.lineTo(Math.round(x(time)) + 0.5, height);
   }
@@ -77,12 +83,13 @@ function paintPath(context, { trace, state, theme }, panel, x, high) {
     reached = x(end);
     context.lineTo(reached, y);
   }
-  // A light line on a dark one shows on every colour of every map.
+  // A light line on a dark one shows on every colour of every map; on low rows it would hide what is under it.
   for (const [thickness, ink] of /** @type {[number, string][]} */ ([
     [2.5, theme.dark ? "rgb(0 0 0 / 40%)" : "rgb(255 255 255 / 60%)"],
     [1.25, theme.dark ? `rgb(${theme.accent.join(" ")} / 85%)` : theme.ink],
   ])) {
-    context.lineWidth = thickness;
+    if (thickness > 2 && high < LOW) continue;
+    context.lineWidth = high < LOW ? 0.75 : thickness;
     context.strokeStyle = ink;
     context.stroke();
   }
@@ -114,10 +121,12 @@ function paintFocused(context, panel, x, fit) {
       context.strokeRect(left, top, w, h);
     }
   };
-  const high = Math.max(fit.cellHeight, 3);
-  if (row >= 0) outline(-4, row * fit.cellHeight, fit.wide + 8, high);
+  // Around rows too low to be seen inside a line, it runs outside.
+  const out = fit.cellHeight < LOW ? 2 : 0;
+  const [top, high] = [row * fit.cellHeight - out, fit.cellHeight + 2 * out];
+  if (row >= 0) outline(-4, top, fit.wide + 8, high);
   const held = listenedAt(panel, row);
-  if (held && column < 0) outline(x(held.from), row * fit.cellHeight, x(held.to) - x(held.from), high);
+  if (held && column < 0) outline(x(held.from) - out, top, x(held.to) - x(held.from) + 2 * out, high);
   if (column < 0) return;
   const [left, right] = [x(edges[column]), x(edges[column + 1])];
   outline(left, -4, Math.max(right - left, 1), fit.cellHeight * fit.rows + 8);

@@ -62,6 +62,7 @@ export function followPointer({ stage, time, ruler }, placing, change, player) {
       if (!place || dragged) return;
       const at = timeAt(event, place);
       player.seek(at);
+      stage.focus({ preventScroll: true }); // for the keys, the space bar among them
       if (part !== stage) return;
       const cell = { row: rowAt(event, stage, place), column: columnAt(place.panel, at) };
       change({ ...carried(place.panel.sheet, place.scene.main.sheet, cell), checked: null, step: -1 });
