@@ -21,4 +21,4 @@ elif traces:
     outputs.show(traces, best, trace, line)
     explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)
     timing.panel(traces, request.sound)
-    panels.below(trace)
+    panels.below(trace, request.sound)

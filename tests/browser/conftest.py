@@ -53,7 +53,9 @@ class Watch:
             self.foreign.append(url)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Of a page that is not the first, Streamlit asks at two places for its health, and one of them is wrong.
+        asked = message.location.get("url", "")
+        if message.type == "error" and not asked.endswith(("/_stcore/health", "/_stcore/host-config")):
             self.errors.append(f"{message.text} ({message.location.get('url', '')})")
 
 

@@ -12,8 +12,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 from tests.browser import translate as visitor
 
 # The places of the sound, in seconds, from the moment it plays until it rests.
-_LISTEN = """() => {
-  const audio = document.querySelector('audio');
+_LISTEN = """audio => {
   window.heard = new Promise(done => {
     const places = [];
     audio.addEventListener('playing', () => {
@@ -46,12 +45,14 @@ def tokens(page: Page) -> Locator:
 def expect_transcript(page: Page, text: str) -> None:
     """Wait until a transcript is shown, whatever special tokens stand around it."""
     letters = r"[\s␣]*".join(map(re.escape, re.sub(r"\s", "", text)))
-    expect(visitor.output(page)).to_have_text(re.compile(letters), timeout=visitor.PATIENCE)
+    expect(page.get_by_role("listbox", name="Transcript", exact=True)).to_have_text(
+        re.compile(letters), timeout=visitor.PATIENCE
+    )
 
 
 def listen(page: Page, act: Callable[[], Any]) -> list[float]:
     """Do something that plays a stretch; where the sound was, in seconds, until it stopped."""
-    page.evaluate(_LISTEN)
+    page.locator(".xv audio").evaluate(_LISTEN)
     act()
     places: list[float] = page.evaluate("window.heard")
     return places

@@ -36,7 +36,9 @@ def show(
     name of the sound that the trace is of, to be played.
     """
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
-    panels.chosen_head(*_chosen(trace, select, said.selected, identity))
+    maps, name = _chosen(trace, select, said.selected, identity)
+    heard = None if isinstance(trace.input, str) or maps.kind != "cross" else trace.input
+    panels.chosen_head(maps, name, heard)
     if said.continued:
         st.rerun()  # another output was asked for: all of the page is about to change
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
+from numpy.typing import NDArray
 
 from xattn_viz import export, store
 from xattn_viz.analysis import heads
@@ -13,30 +15,35 @@ from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
-from xattn_viz.ui import kind, models
+from xattn_viz.ui import kind, models, timing
 from xattn_viz.ui.page import literal
 
 _CAVEAT = (
     "Attention weights show where a head read from. They do not show why the model chose a word: what was read there, "
     "the other heads and the layers around them count as much."
 )
+#: Of more weights no text is offered: it would have over 50 MB and take seconds to write.
+MOST_WRITTEN = 1_000_000
 _ONE_HEAD = re.compile(r"(\d+)\.(\d+)")
 
 
-def chosen_head(maps: AttentionMaps, name: str) -> None:
-    """The panel about the chosen map, filled when it is opened. "2.1" is layer 2, head 1, as in the address."""
+def chosen_head(maps: AttentionMaps, name: str, heard: NDArray[Any] | None = None) -> None:
+    """The panel about the chosen map, filled when it is opened. "2.1" is layer 2, head 1, as in the address.
+
+    `heard` is the input of a trace of sound, to be drawn above its map.
+    """
     panel = st.expander("This head in numbers", key="panel", on_change="rerun")
     if not panel.open:
         return
     with panel:
         if match := _ONE_HEAD.fullmatch(name):
             layer, head = (int(part) - 1 for part in match.groups())
-            _head(maps, layer, head)
+            _head(maps, layer, head, heard)
         else:
             st.write("A mean or maximum over heads is chosen. Choose one head to see its entropy and strongest links.")
 
 
-def _head(maps: AttentionMaps, layer: int, head: int) -> None:
+def _head(maps: AttentionMaps, layer: int, head: int, heard: NDArray[Any] | None) -> None:
     from xattn_viz import figures  # Plotly is slow to load, here and in the browser: only for who opens the panel
 
     numbers, picture = st.columns([2, 3], gap="large")
@@ -55,20 +62,22 @@ def _head(maps: AttentionMaps, layer: int, head: int) -> None:
         ],
         hide_index=True,
     )
-    figure = figures.heatmap(maps, layer, head, dark=st.context.theme.type != "light")
+    figure = figures.heatmap(maps, layer, head, dark=st.context.theme.type != "light", sound=heard)
     picture.plotly_chart(figure, key="heatmap")
 
 
-def below(trace: Trace) -> None:
-    """Downloads, notes about this run, the caveat, and whose model this is."""
+def below(trace: Trace, sound: str = "") -> None:
+    """Downloads, notes about this run, the caveat, and whose model this is. `sound` is the name of what was heard."""
     for note in trace.provenance.get("notes", ()):
         st.caption(literal(note))
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
-        "HTML": ("text/html", lambda: export.html(trace)),
+        "HTML": ("text/html", lambda: export.html(trace, hearing=timing.hearing(trace, sound) if sound else None)),
         "NPZ": ("application/octet-stream", lambda: store.to_bytes(trace)),
         "JSON": ("application/json", lambda: export.json(trace)),
         "CSV": ("text/csv", lambda: export.csv(trace)),
     }
+    if trace.cross.weights.size > MOST_WRITTEN:
+        del downloads["JSON"], downloads["CSV"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"Download this {kind.current().segment}\u2019s maps:", width="content")
         for name, (mime, make) in downloads.items():
