@@ -86,6 +86,7 @@ export function makeControls(change) {
     rows.element.hidden = !sheet.read;
     scale.show(state.scale);
     special.input.checked = state.special;
+    if (special.element.lastChild) special.element.lastChild.nodeValue = trace.sound ? "Special tokens" : "</s> shown";
     special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
     lines.input.checked = state.lines;
     threshold.value = String(state.threshold);

@@ -92,11 +92,7 @@ function makeExplorer(root) {
   const saying = make("div", { class: "xv-saying" }, readout.element, stepping.element);
   const below = [saying, controls.element, stage, check.element, table.element, player.element];
   root.replaceChildren(sound.element, sentences.element, ...below);
-  const leaveKeys = hearKeys(root, () => {
-    if (!trace?.sound?.audio) return false;
-    player.toggle(trace.sound.start);
-    return true;
-  });
+  const leaveKeys = hearKeys(root, player, () => trace?.sound?.start ?? 0);
 
   /** @param {Partial<State>} changes */
   function change(changes) {

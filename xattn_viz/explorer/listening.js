@@ -17,7 +17,8 @@ const RESTING = 0.1; // from this share on, weight on padding is worth a word
 const NOTHING = 0.02; // what no row puts on a frame
 
 /**
- * "Writing *country*, this head listened to 3.1–3.5 s": the shortest stretch with half of the weight on the sound.
+ * "Writing *country*, this head listened to 3.1–3.5 s": the shortest stretch with half of the weight on the sound, and
+ * how much that is of all its weight.
  *
  * @param {Scene} scene
  * @param {Panel} panel
@@ -35,7 +36,7 @@ export function listening(scene, panel, m) {
   const parts = [...beginning(scene, panel, m), `${who} listened to `, make("strong", {}, stretch(held.from, held.to))];
   if (column >= 0) {
     parts.push(`; on ${time(panel, column)} it put `, decimals(m.values[row * m.columns.length + column]), ".");
-  } else parts.push(` (half of its weight on the sound: ${decimals(held.weight)}).`);
+  } else parts.push(` (${decimals(held.weight)}: shortest stretch with half its weight on the sound).`);
   if (resting >= RESTING) parts.push(` ${decimals(resting)} of its weight rests on padding behind the sound.`);
   return parts;
 }

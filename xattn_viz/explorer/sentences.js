@@ -5,6 +5,7 @@ import { columnMaxima, probability, readingOf } from "./matrix.js";
 import { PARKED, UNREAD, UNSURE } from "./scene.js";
 import { makeSentence } from "./sentence.js";
 import { isHeard, spokenAt } from "./spoken.js";
+import { revealed } from "./time.js";
 import { rowAxis } from "./units.js";
 
 /**
@@ -27,7 +28,9 @@ export function makeSentences(change, player) {
   const source = makeSentence("column", "xv-columns", change);
   const heard = (/** @type {number} */ position) => {
     const stretch = last && spokenAt(last, [position]);
-    if (stretch) player.play(stretch);
+    if (!last?.trace.sound || !stretch) return;
+    player.play(stretch);
+    change(revealed(last.trace.sound, last.state, stretch));
   };
   const output = makeSentence("row", "xv-rows", change, heard);
   const other = makeSentence("row", "xv-others", change);

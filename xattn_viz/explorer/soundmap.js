@@ -11,6 +11,7 @@ import { paintMarks } from "./soundmarks.js";
 import { followPointer } from "./soundpointer.js";
 import { spokenAt } from "./spoken.js";
 import { paintSound, paintTint } from "./strip.js";
+import { revealed } from "./time.js";
 
 /**
  * One map over sound, large: its spectrogram, the seconds and the words above it on the very same time axis.
@@ -64,7 +65,9 @@ export function makeSoundMap(change, player) {
     if (!last || !shown || row < 0 || shown.sheet.queries.edges) return;
     change({ ...carried(shown.sheet, last.main.sheet, { row, column: -1 }), checked: null, step: -1 });
     const said = shown.sheet.kind === "cross" && spokenAt(last, shown.matrix?.rows[row].positions ?? []);
-    if (said) player.play(said);
+    if (!said || !last.trace.sound) return;
+    player.play(said);
+    change(revealed(last.trace.sound, last.state, said));
   });
 
   /**

@@ -79,7 +79,9 @@ export function followPointer({ stage, time, ruler }, placing, change, player) {
         if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
           change({ ...moved(range, whole(place), (sideways * (range.to - range.from)) / place.fit.wide), hover: null });
         } else if (event.ctrlKey || part !== stage) {
-          change(zoomed(range, whole(place), 2 ** (-event.deltaY * WHEEL), timeAt(event, place)));
+          const next = zoomed(range, whole(place), 2 ** (-event.deltaY * WHEEL), timeAt(event, place));
+          if (next === WHOLE_TIME && place.scene.state.to < 0) return; // all is in view: the page may scroll
+          change(next);
         } else return;
         event.preventDefault();
       },

@@ -1,5 +1,7 @@
 import { button, isolated, make } from "./dom.js";
 import { decimals } from "./numbers.js";
+import { spokenAt } from "./spoken.js";
+import { revealed } from "./time.js";
 
 /**
  * Steps through the decoding: each step writes one token and shows what else the decoder could have written.
@@ -35,7 +37,10 @@ export function makeStepping(change, proceeding) {
   const count = () => last?.main.sheet.steps.length ?? 0;
   const go = (/** @type {number} */ step) => {
     const row = last?.main.matrix?.rowOf[step] ?? -1;
-    change({ step, row, column: -1, hover: null, checked: null });
+    const sound = last?.trace.sound;
+    const said = last && spokenAt(last, last.main.matrix?.rows[row]?.positions ?? []);
+    const seen = last && sound && said ? revealed(sound, last.state, said) : {};
+    change({ step, row, column: -1, hover: null, checked: null, ...seen });
   };
   const pause = () => {
     window.clearInterval(timer);

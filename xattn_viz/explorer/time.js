@@ -93,6 +93,20 @@ export function followed(sound, state, at) {
 }
 
 /**
+ * The view moved so that a stretch is in it.
+ *
+ * @param {Sound} sound
+ * @param {Wanted} state
+ * @param {Stretch} stretch
+ * @returns {Partial<Stretch>} nothing where it is in view
+ */
+export function revealed(sound, state, stretch) {
+  const range = rangeOf(sound, state);
+  if (state.to <= state.from || (stretch.from >= range.from && stretch.to <= range.to)) return {};
+  return moved(range, wholeOf(sound, state), (stretch.from + stretch.to - range.from - range.to) / 2);
+}
+
+/**
  * Round times for a ruler, at least `apart` pixels from each other.
  *
  * @param {Stretch} range

@@ -163,6 +163,21 @@ def test_a_zoomed_view_goes_along(heard: Explorer) -> None:
     expect(stage).to_have_attribute("data-from", f"{end}")
     heard.press("Pause")
     assert float(stage.get_attribute("data-to") or 0) == pytest.approx(2 * end - start)
+    # A word that is chosen elsewhere comes into view, and so does the next step.
+    _, hearing = spoken()
+    last, first = hearing.words[-1], hearing.words[0]
+
+    def in_view(start: float, stop: float) -> bool:
+        seen = [float(stage.get_attribute(f"data-{side}") or 0) for side in ("from", "to")]
+        return seen[0] <= start < stop <= seen[1] < seen[0] + 2
+
+    heard.token("output", last.rows[0]).click()
+    assert in_view(last.start, last.end)
+    assert not in_view(first.start, first.end)
+    for _ in range(first.rows[0] + 1):
+        heard.press("Next")
+    assert in_view(first.start, first.end)
+    heard.press("Show all")
 
 
 def test_another_trace_takes_the_sound_away(heard: Explorer) -> None:

@@ -160,7 +160,10 @@ def test_what_a_row_listened_to_is_said_and_listed(heard: Explorer) -> None:
         assert float(rows[r][3]) == pytest.approx(padding, abs=PRINTED)
         if r in (3, 17, len(labels) - 2):
             heard.token("output", r).hover()
-            assert heard.said().startswith(f"Writing {labels[r]}, this head listened to {stretch} (half of its weight")
+            how = "shortest stretch with half its weight on the sound"
+            assert heard.said().startswith(
+                f"Writing {labels[r]}, this head listened to {stretch} ({rows[r][2]}: {how})."
+            )
             assert ("rests on padding" in heard.said()) == (padding >= 0.1)
     heard.page.locator("details.xv-details").evaluate("details => { details.open = false; }")
 
