@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from tests.server import ROOT
 from xattn_viz.examples import EXAMPLES
@@ -21,6 +22,10 @@ def opened(**said: str) -> AppTest:
     return app.run()
 
 
+def listed(app: AppTest) -> Selectbox[Output]:
+    return next(box for box in app.selectbox if box.label == "Shown")
+
+
 def captions(app: AppTest) -> str:
     return " ".join(caption.value.replace("\\", "") for caption in app.caption)
 
@@ -32,12 +37,12 @@ def total(trace: Trace, where: str = "") -> str:
 
 def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
     app = opened()
-    assert len(app.selectbox(key="outputs").options) == 1
+    assert len(listed(app).options) == 1
     assert not [box for box in app.checkbox if box.key == "beside"]
-    app.text_area(key="target").set_value("  A ponte *range*. ").run()
+    app.text_area[0].set_value("  A ponte *range*. ").run()
     assert app.session_state["output"] == Output(target="A ponte *range*.")
     assert app.query_params["target"] == "A ponte *range*."
-    assert app.selectbox(key="outputs").options[-1] == "Your own: A ponte *range*."
+    assert listed(app).options[-1] == "Your own: A ponte *range*."
     model = registry.load(EXAMPLES[0].model)
     mine, best = model.trace(TEXT, target="A ponte *range*."), model.trace(TEXT)
     assert (
@@ -46,7 +51,7 @@ def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
     )
     app.checkbox(key="beside").check().run()
     assert app.query_params["beside"] == "true"
-    app.selectbox(key="outputs").select(Output()).run()
+    listed(app).select(Output()).run()
     assert app.session_state["output"].is_best
     assert not {"target", "beside"} & set(app.query_params)
     assert not app.exception
@@ -77,10 +82,10 @@ def test_beams_are_listed_with_their_probabilities(monkeypatch: pytest.MonkeyPat
         f"Beam {number}, log-probability {other.log_prob:.2f}: {other.text}"
         for number, other in enumerate(best.hypotheses, 2)
     ]
-    assert app.selectbox(key="outputs").options == [f"The model\u2019s best: {best.output}", *wanted]
+    assert listed(app).options == [f"The model\u2019s best: {best.output}", *wanted]
     assert len(wanted) == 3
     assert "the best of 4 beams" in captions(app)
-    app.selectbox(key="outputs").select(Output(hypothesis=2)).run()
+    listed(app).select(Output(hypothesis=2)).run()
     assert app.session_state["output"] == Output(hypothesis=2)
     assert app.query_params["hypothesis"] == "2"
     assert not app.exception

@@ -144,9 +144,17 @@ def page(step: int) -> None:
     _choose(Output())
 
 
+def output_key(name: str) -> str:
+    """Under which key a control of the output lives: another one each time that another output is chosen.
+
+    The browser keeps the values of controls in a closed popover, and would send the last one anew.
+    """
+    return f"{name}-{st.session_state.get('outputs_chosen', 0)}"
+
+
 def take_output() -> None:
     """Another output of the segment was chosen from the list."""
-    chosen = st.session_state.outputs
+    chosen = st.session_state[output_key("outputs")]
     # A browser that still holds the list of another sentence sends a name that is on this one no more.
     if isinstance(chosen, Output):
         _choose(replace(chosen, beside=st.session_state.output.beside))
@@ -155,7 +163,7 @@ def take_output() -> None:
 def take_target() -> None:
     """An output was typed, to see how the model reads the source for it."""
     state = st.session_state
-    _choose(Output(target=state.target.strip(), beside=state.output.beside))
+    _choose(Output(target=state[output_key("target")].strip(), beside=state.output.beside))
 
 
 def take_beside() -> None:
@@ -192,13 +200,14 @@ def _take_sound(name: str) -> None:
 def _ask(request: Request, *, same_head: bool = True) -> None:
     state = st.session_state
     state.request, state.segment, state.output = request, 1, Output()
+    state.outputs_chosen = state.get("outputs_chosen", 0) + 1
     _forget_runs()
     address.write(request, same_head=same_head)
 
 
 def _choose(output: Output) -> None:
     state = st.session_state
-    state.output = output
+    state.output, state.outputs_chosen = output, state.get("outputs_chosen", 0) + 1
     # What was stopped or failed stays so while its segments are looked at, until it is asked for again.
     said = {name: state.get(name) for name in ("stopped", "failed")}
     _forget_runs()

@@ -60,17 +60,18 @@ def _choice(best: Trace) -> None:
     output: Output = state.output
     with st.popover("Output", key="output", help="Another beam, or a text of your own"):
         listed = _listed(best, output)
-        state.outputs = output
+        shown, target = asking.output_key("outputs"), asking.output_key("target")
+        state[shown] = output
         st.selectbox(
             "Shown",
             list(listed),
             format_func=lambda one: listed.get(one, ""),
-            key="outputs",
+            key=shown,
             on_change=asking.take_output,
         )
-        state.target = output.target
+        state[target] = output.target
         st.text_area(
-            kind.current().own, key="target", help=_OWN_HELP, on_change=asking.take_target, placeholder=best.output
+            kind.current().own, key=target, help=_OWN_HELP, on_change=asking.take_target, placeholder=best.output
         )
     if not output.is_best:
         state.beside = output.beside
