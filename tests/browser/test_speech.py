@@ -158,7 +158,6 @@ def test_pages_keep_what_was_asked_of_each(app_url: str, page: Page) -> None:
 
 def test_nobody_speaks_and_the_page_says_so(app_url: str, page: Page) -> None:
     speech.open_speech(page, app_url, sound="monkeys")
-    (trace,) = traced("monkeys")
-    assert trace.provenance["notes"]
-    for note in trace.provenance["notes"]:
-        expect(page.get_by_text(note)).to_be_visible(timeout=visitor.PATIENCE)
+    expect(page.get_by_text(re.compile("The model repeats itself from .* s on"))).to_be_visible(
+        timeout=visitor.PATIENCE
+    )
