@@ -93,7 +93,7 @@ def test_a_file_written_for_a_player_reads_back() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no sound file"),
+        (b"", "empty"),
         (b"just some text, named .wav\n" * 50, "no sound file"),
         (b"RIFF\x24\0\0\0WAVEfmt ", "no sound"),
         (wave_file(np.zeros(0, np.int16)), "no sound"),

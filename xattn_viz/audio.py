@@ -126,6 +126,9 @@ def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound
     import av  # its libraries are large, and only a file needs them
 
     options = {"format_whitelist": ",".join(CONTAINERS)}
+    if not file.read(1):
+        raise AudioError(f"The file is empty, so it holds no sound: {_KNOWN}.")
+    file.seek(0)
     try:
         with av.open(file, metadata_errors="ignore", container_options=options) as container:
             return _gather(container, max_seconds, on_read)
@@ -165,4 +168,6 @@ def _check(samples: NDArray[np.float32]) -> None:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:g} hours" if seconds >= 7200 else f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 3600:g} hours" if seconds >= 7200 else f"{round(seconds / 60, 1):g} minutes"

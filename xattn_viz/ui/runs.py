@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from xattn_viz.audio import Sound
 from xattn_viz.models.base import Adapter
 from xattn_viz.trace import Trace
-from xattn_viz.ui import models, sounds
+from xattn_viz.ui import models
 from xattn_viz.ui.address import Output, Request
 
 #: A run that nobody has looked at for so long, in seconds, ends: its visitor is gone.
@@ -21,13 +22,15 @@ ABANDONED_SECONDS = 10.0
 class Asked:
     """What a run makes: the model's best outputs for all segments of a request, or another output of one of them.
 
-    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace.
+    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace. `heard` is the
+    sound of a request that names one, which only the visitor's own script can look up.
     """
 
     request: Request
     segment: str | None = None
     given: Trace | None = field(default=None, compare=False)
     output: Output = field(default_factory=Output)
+    heard: Sound | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, request: Request, given: Trace, output: Output) -> Asked:
@@ -44,8 +47,8 @@ class Asked:
                 settings["offset"] = self.given.offset
             trace = model.trace(self.given.input, **settings, **self.output.settings())
             yield replace(trace, offset=self.given.offset)
-        elif request.sound:
-            yield from model.traces(sounds.sound(request.sound), **settings)
+        elif self.heard is not None:
+            yield from model.traces(self.heard, **settings)
         else:
             yield from model.traces(request.text, whole_text=request.whole, **settings)
 

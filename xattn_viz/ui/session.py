@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -15,7 +15,7 @@ from xattn_viz.audio import AudioError
 from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, kind, models
+from xattn_viz.ui import asking, kind, models, sounds
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 from xattn_viz.ui.remembered import Traces, remembered
@@ -154,6 +154,8 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
     has_news = False
     try:
         share_cores()
+        if asked.request.sound and asked.given is None:
+            asked = replace(asked, heard=sounds.sound(asked.request.sound))
         model, has_news = models.load(asked.request.model, bar.progress)
         if state.get("live"):
             state.run = Run(asked, model)
