@@ -24,6 +24,7 @@ def turn_to(page: Page, model: Path) -> None:
     """Name a folder, and wait until its model shows the text that the page opened with."""
     visitor.name_model(page, str(model))
     visitor.expect_trace(page, xv.load(model).trace(EXAMPLES[0].text))
+    visitor.expect_rest(page)
 
 
 @pytest.mark.parametrize("kind", ["marian", "t5", "nllb"])

@@ -80,18 +80,21 @@ class Path:
 
 
 def timed_words(
-    trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares"
+    trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares", path: Path | None = None
 ) -> tuple[TimedWord, ...]:
     """The words of a trace in time. `heads` are those to listen to, each (layer, head); None for the method's own.
+
+    `path` is what `align` found with the same, where that is known already. There are no words where nothing was
+    written, or all of the sound is padding.
 
     Raises ValueError where the trace has no cross map over sound, or a head is not there.
     """
     maps = trace.cross
     _check(maps)
     text = _text_rows(maps)
-    if not len(text):
+    if not len(text) or maps.keys.is_special.all():
         return ()
-    starts = align(maps, heads, method=method).starts(len(maps.queries))
+    starts = (path or align(maps, heads, method=method)).starts(len(maps.queries))
     loud = loud_frames(trace) if method == "shares" else None
     edges = np.array([start for start, _ in maps.keys.times or ()] + [(maps.keys.times or ())[-1][1]])
     spans, words = maps.queries.spans or (), list[TimedWord]()

@@ -58,9 +58,11 @@ def hearing(trace: Trace, sound: str) -> Hearing:
     """What is heard with a trace of a sound: its stretch of it, the words by the chosen heads, and their way."""
     start, end = (round(seconds * RATE) for seconds in sounds.stretch(trace))
     played = flac(sounds.sound(sound).samples[start:end])
-    found = words(trace)
     heads, method = chosen(trace)
-    return Hearing(played, found, align(trace.cross, heads, method=method) if found else None)
+    if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was written, or heard
+        return Hearing(played)
+    path = align(trace.cross, heads, method=method)
+    return Hearing(played, timed_words(trace, heads, method=method, path=path), path)
 
 
 def panel(traces: Sequence[Trace], sound: str) -> None:
