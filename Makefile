@@ -14,11 +14,12 @@ JS := node_modules/.installed
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
 
-# The models of the tests are small: more threads a process would only wait for each other.
+# The models of the tests are small: more threads a process would only wait for each other. Two processes share the
+# files of tests, because those of the browser mostly wait.
 test: export OMP_NUM_THREADS = 1
 test: $(DEV)
 	@$(PY) scripts/browser.py
-	@exec $(PY) -m pytest
+	@exec $(PY) -m pytest -n 2 --dist loadfile
 
 check: $(DEV) $(JS)
 	@$(PY) -m ruff format --check
