@@ -193,6 +193,39 @@ def test_a_transcript_grows_while_it_is_written(app_url: str, page: Page) -> Non
     speech.expect_transcript(page, traced("muted")[0].output)
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_serious(app_url: str, open_page: Callable[..., Page], scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    speech.open_speech(page, app_url, sound="forward")
+    assert visitor.serious(page) == []
+    page.locator(".xv-line-of-sound").click(position={"x": 200, "y": 10})
+    speech.tokens(page).nth(2).hover()
+    assert visitor.serious(page) == []
+
+
+def test_sound_and_transcript_listen_to_themselves_on_request(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="forward")
+    page.get_by_role("button", name="Options").click()
+    page.get_by_text("Self-attention too").click()
+    page.keyboard.press("Escape")
+    for kind in ("Encoder", "Decoder", "Cross"):
+        button = page.get_by_role("button", name=kind, exact=True)
+        button.click(timeout=visitor.PATIENCE)
+        expect(page.locator(".xv[data-painted]")).to_have_attribute("data-kind", kind.lower())
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_stop_leaves_the_windows_that_are_done(app_url: str, page: Page) -> None:
+    """Five minutes of the clip: eleven windows or more."""
+    speech.open_speech(page, app_url, sound="forward")
+    samples = clips.sound("congratulations").samples
+    speech.give(page, "talk.wav", audio.wav(np.tile(samples, 10)))
+    expect(page.get_by_text(re.compile("Window 3: "))).to_be_visible(timeout=visitor.PATIENCE)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ windows\. Press Transcribe"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Window 1 of [23]: 0:00"))).to_be_visible()
+
+
 def test_nobody_speaks_and_the_page_says_so(app_url: str, page: Page) -> None:
     speech.open_speech(page, app_url, sound="monkeys")
     expect(page.get_by_text(re.compile("The model repeats itself from .* s on"))).to_be_visible(

@@ -6,23 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from xattn_viz.explorer import bundle
 
 from . import translate as visitor
-
-
-def serious(page: Page) -> list[str]:
-    """The serious and critical violations that axe-core finds, each with what it is about."""
-    found = Axe().run(page).response
-    return [
-        f"{violation['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:300]}"
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
 
 
 def hover(page: Page) -> None:
@@ -73,7 +61,7 @@ def test_axe_finds_nothing_serious(app_url: str, open_page: Callable[..., Page],
         visitor.open_app(page, app_url)
         reach(page)
         page.wait_for_timeout(400)  # colours fade in
-        found[name] = serious(page)
+        found[name] = visitor.serious(page)
     assert not any(found.values()), "\n".join(f"{name}: {line}" for name, lines in found.items() for line in lines)
 
 
@@ -82,7 +70,7 @@ def test_axe_sees_into_the_explorer(app_url: str, page: Page) -> None:
     visitor.explorer(page).evaluate(
         """(map) => { const button = document.createElement('button'); button.id = 'nameless'; map.append(button); }"""
     )
-    assert any("button-name" in line and "nameless" in line for line in serious(page))
+    assert any("button-name" in line and "nameless" in line for line in visitor.serious(page))
 
 
 def test_words_reach_aa_on_every_tint(page: Page) -> None:

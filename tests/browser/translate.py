@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, expect
 
 from xattn_viz.tokens import visible
@@ -138,3 +139,14 @@ def choose_option(page: Page, title: str, choice: str) -> None:
     page.get_by_role("combobox", name=title).click()
     page.get_by_role("option", name=choice, exact=True).click()
     page.keyboard.press("Escape")
+
+
+def serious(page: Page) -> list[str]:
+    """The serious and critical violations that axe-core finds, each with what it is about."""
+    found = Axe().run(page).response
+    return [
+        f"{violation['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:300]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]

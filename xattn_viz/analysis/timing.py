@@ -192,5 +192,6 @@ def _median(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     if scores.shape[-1] <= half:
         return scores
     padded = np.pad(scores, ((0, 0), (0, 0), (half, half)), mode="reflect")
-    middle: NDArray[np.float32] = np.median(sliding_window_view(padded, width, axis=-1), axis=-1)
-    return middle.astype(np.float32)
+    # Of an odd count the middle one; `np.median` would find it and average it with nothing, in twice the time.
+    middle: NDArray[np.float32] = np.partition(sliding_window_view(padded, width, axis=-1), half, axis=-1)[..., half]
+    return middle
