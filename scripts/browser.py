@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FONTS = ("fonts-noto-core", "fonts-noto-cjk", "fonts-noto-color-emoji")
 # One bare word a font: a family that the package brings.
 FONT_FAMILIES = ("Noto Sans CJK JP", "Noto Color Emoji")
@@ -80,9 +80,14 @@ def apt(*packages: str) -> bool:
     return True
 
 
+def _from_debian() -> bool:
+    """Bring Debian's Chromium: the one without a window where there is one, for it takes a fifth less time."""
+    return any(apt(name, *FONTS) and find() is not None for name in ("chromium-headless-shell", "chromium"))
+
+
 def main() -> int:
     """Bring a browser where there is none, and fonts where Debian has none. The exit code says whether one is there."""
-    if find() is None and not download() and not (apt("chromium", *FONTS) and find()):
+    if find() is None and not download() and not _from_debian():
         print(
             "The browser tests need Chromium, and none could be brought: install it with your system's package "
             "manager (Debian: apt-get install chromium) or with `.venv/bin/playwright install chromium`.",

@@ -119,7 +119,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     assert path is not None, "There is no Chromium: `make test` brings one, or run `python scripts/browser.py`."
     spoken = tmp_path_factory.mktemp("microphone") / "forward.wav"
     spoken.write_bytes(audio.wav(clips.sound("forward").samples))
-    microphone = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={spoken}"]
+    microphone = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}",
+    ]
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=[*chromium.flags(), *microphone])
         yield launched

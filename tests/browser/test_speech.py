@@ -188,9 +188,10 @@ def test_a_transcript_grows_while_it_is_written(app_url: str, page: Page) -> Non
     page.get_by_role("button", name="Options").click()
     page.get_by_text("Watch it being written").click()
     page.keyboard.press("Escape")
-    speech.give(page, "cards.wav", wave("muted"))
+    speech.give(page, "cards.wav", audio.wav(0.9 * clips.sound("muted").samples))  # traced by nobody before
     expect(page.get_by_text(re.compile(r"Window 1: \d+ tokens written"))).to_be_visible(timeout=visitor.PATIENCE)
-    speech.expect_transcript(page, traced("muted")[0].output)
+    speech.expect_transcript(page, "To mute or unmute yourself")
+    expect(page.get_by_text(re.compile("tokens written"))).to_have_count(0, timeout=visitor.PATIENCE)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

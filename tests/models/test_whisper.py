@@ -309,7 +309,7 @@ def test_of_a_long_sound_the_beginning_is_heard(folders: Any) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (b"", "no sound file"),
+        (b"", "empty"),
         (b"text, named .wav", "no sound file"),
         (np.zeros(0, np.float32), "lasts 0.00 s"),
         (np.full(RATE, np.nan, np.float32), "no numbers"),

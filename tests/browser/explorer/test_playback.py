@@ -130,7 +130,7 @@ def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
     )
     assert len(seen) == 40
     assert seen[-1]["time"] - seen[0]["time"] > 0.3
-    for moment in seen:
+    for moment in seen[1:]:  # the sound may begin between two pictures
         assert len(moment["cursors"]) == 2
         for place in (*moment["cursors"], moment["line"]):
             assert place * end == near(moment["time"], 0.06)
