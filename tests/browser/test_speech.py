@@ -68,6 +68,7 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(app_ur
     places = speech.listen(page, speech.tokens(page).nth(words[4].rows[0]).click)
     assert places[0] == pytest.approx(words[4].start, abs=EXACT)
     assert places[-1] == pytest.approx(words[4].end, abs=BUSY)
+    visitor.expect_rest(page)
     page.get_by_text("Words in time", exact=True).click()
     with page.expect_download() as download:
         page.locator(".st-key-words-JSON button").click()
@@ -108,6 +109,7 @@ def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Pag
     first, second = traced("congratulations")
     speech.expect_transcript(page, first.output)
     expect(page.get_by_text("Window 1 of 2: 0:00–0:25")).to_be_visible()
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Next ▶").click()
     speech.expect_transcript(page, second.output)
     visitor.expect_said(page, window="2", sound="congratulations")
@@ -115,6 +117,7 @@ def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Pag
     places = speech.listen(page, speech.tokens(page).nth(words[1].rows[0]).click)
     # The player counts from where its window begins, the page in the whole.
     assert places[0] + second.offset == pytest.approx(words[1].start, abs=EXACT)
+    visitor.expect_rest(page)
     page.get_by_text("Words in time", exact=True).click()
     with page.expect_download() as download:
         page.locator(".st-key-words-SRT button").click()
@@ -126,6 +129,7 @@ def test_the_microphone_is_heard(app_url: str, open_page: Callable[..., Page]) -
     """Chromium's microphone plays the clip "forward" over and over."""
     page = open_page(permissions=["microphone"])
     speech.open_speech(page, app_url, sound="spades")
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_timeout(4000)
     page.get_by_role("button", name="Stop recording").click()
@@ -139,6 +143,7 @@ def test_the_microphone_is_heard(app_url: str, open_page: Callable[..., Page]) -
 def test_a_transcript_of_ones_own_stands_beside_the_models(app_url: str, page: Page) -> None:
     speech.open_speech(page, app_url, sound="spades")
     own = "Eight of spades, four of clubs, seven of hearts."
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Output").click()
     field = page.get_by_role("textbox", name="A transcript of your own")
     field.fill(own)
@@ -150,6 +155,7 @@ def test_a_transcript_of_ones_own_stands_beside_the_models(app_url: str, page: P
     total = sum(step.log_prob for step in forced.steps if not step.token.startswith("<|notime"))
     expect(page.get_by_text(f"Log-probability \u2212{abs(total):.2f}")).to_be_visible()
     visitor.expect_said(page, target=own)
+    visitor.expect_rest(page)
     page.get_by_text("Beside the model\u2019s best").click()
     expect(page.get_by_role("listbox", name=re.compile("best"))).to_contain_text("close", timeout=visitor.PATIENCE)
 
@@ -185,6 +191,7 @@ def test_a_model_from_a_folder_hears_the_same_sound(served: Server, page: Page, 
 
 def test_a_transcript_grows_while_it_is_written(app_url: str, page: Page) -> None:
     speech.open_speech(page, app_url, sound="forward")
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Options").click()
     page.get_by_text("Watch it being written").click()
     page.keyboard.press("Escape")
@@ -206,6 +213,7 @@ def test_axe_finds_nothing_serious(app_url: str, open_page: Callable[..., Page],
 
 def test_sound_and_transcript_listen_to_themselves_on_request(app_url: str, page: Page) -> None:
     speech.open_speech(page, app_url, sound="forward")
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Options").click()
     page.get_by_text("Self-attention too").click()
     page.keyboard.press("Escape")

@@ -135,6 +135,7 @@ def name_model(page: Page, name: str) -> None:
 
 def choose_option(page: Page, title: str, choice: str) -> None:
     """Choose a value of one of the model's options."""
+    expect_rest(page)
     page.get_by_role("button", name="Options").click()
     page.get_by_role("combobox", name=title).click()
     page.get_by_role("option", name=choice, exact=True).click()
