@@ -12,9 +12,6 @@ its own.
 from __future__ import annotations
 
 import copy
-import multiprocessing
-import resource
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,6 +22,7 @@ from transformers import WhisperFeatureExtractor
 from transformers.utils import logging
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
+from benchmarks._memory import peak_megabytes
 from xattn_viz.audio import RATE, read
 from xattn_viz.models import registry
 from xattn_viz.models.whisper.adapter import WhisperAdapter
@@ -77,27 +75,6 @@ class Recipes:
         return self.adapter.model.text.plain(ids[0].tolist())
 
 
-def peak_megabytes(recipes: Recipes, name: str) -> float:
-    """How far one call raises the peak memory of a process forked for it, in which all weights have been read."""
-    context = multiprocessing.get_context("fork")
-    receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=_measure_peak, args=(recipes, name, send))
-    child.start()
-    megabytes = float(receive.recv())
-    child.join()
-    return megabytes
-
-
-def _measure_peak(recipes: Recipes, name: str, send: Any) -> None:
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
-    for model in (recipes.fused, recipes.eager, recipes.adapter.model.runner.model):
-        for parameter in model.parameters():
-            parameter.sum()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    recipes.ways()[name]()
-    send.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / 1e6)
-
-
 def main() -> None:
     """Measure, and print the figures."""
     torch.set_num_threads(1)
@@ -105,7 +82,8 @@ def main() -> None:
     recipes = Recipes()
     ways = recipes.ways()
     # Forked before anything has run: memory that a run left free would hide what the next one needs.
-    peaks = {name: peak_megabytes(recipes, name) for name in ways}
+    models = (recipes.fused, recipes.eager, recipes.adapter.model.runner.model)
+    peaks = {name: peak_megabytes(run, models) for name, run in ways.items()}
     assert recipes.generate() == recipes.adapter.trace(recipes.samples).output
     measures = {name: partial(seconds, run) for name, run in ways.items()}
     interleaved(measures, 1)  # warm
