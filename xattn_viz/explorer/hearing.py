@@ -44,10 +44,8 @@ class Hearing:
 
 def own_frames(axis: Axis) -> int:
     """How many positions an axis has before its padding; all of them where it is no sound, or nothing but padding."""
-    if axis.kind != "audio" or axis.times is None:
-        return len(axis)
-    own = np.flatnonzero(~axis.is_special)
-    return int(own[-1]) + 1 if len(own) else len(axis)
+    own = np.flatnonzero(~axis.is_padding)
+    return int(own[-1]) + 1 if len(own) else 0
 
 
 def pack_sound(trace: Trace, hearing: Hearing | None, data: Data) -> dict[str, Any] | None:

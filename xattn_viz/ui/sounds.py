@@ -12,6 +12,7 @@ import streamlit as st
 from xattn_viz import audio
 from xattn_viz.audio import Sound
 from xattn_viz.examples import clips
+from xattn_viz.explorer.hearing import own_frames
 from xattn_viz.trace import Trace
 
 #: The longest sound that the page takes, in seconds: its maps have to stay in memory.
@@ -72,9 +73,8 @@ def sound(name: str) -> Sound:
 
 def stretch(trace: Trace) -> tuple[float, float]:
     """Where a window begins and ends in the whole, in seconds, without its padding."""
-    keys = trace.cross.keys
-    own = [times for times, special in zip(keys.times or (), keys.is_special, strict=True) if not special]
-    return own[0][0] if own else trace.offset, own[-1][1] if own else trace.offset
+    times = trace.cross.keys.times or ()
+    return times[0][0], times[own_frames(trace.cross.keys) - 1][1]
 
 
 def clock(seconds: float) -> str:

@@ -45,14 +45,10 @@ def attention_maps(
     altered: list[Alteration] = ["aggregated"] if kind == "encoder" else []
     if any(head[0] == kind for head in settings.ablate):
         altered.append("ablated")
-    if settings.crop and keys.kind == "audio" and keys.is_special.any():
-        kept = np.flatnonzero(~keys.is_special)
-        weights, keys = weights[..., kept], keys.take(kept)
-        if kind == "encoder":
-            weights, queries = weights[:, :, kept], queries.take(kept)
-        altered.append("cropped")
+    weights.flags.writeable = False  # else the maps would copy it
     layers = tuple(range(len(weights)))
-    return AttentionMaps(weights, queries, keys, kind, layers, read=read, altered=tuple(altered))
+    maps = AttentionMaps(weights, queries, keys, kind, layers, read=read, altered=tuple(altered))
+    return maps.without_padding() if settings.crop else maps
 
 
 def stacked(layers: Sequence[Seen]) -> NDArray[np.float32]:
