@@ -2,10 +2,9 @@ import { paintCells, paintFrame } from "./cells.js";
 import { fitted, make } from "./dom.js";
 import { fitGrid } from "./grid.js";
 import { carried, titled } from "./kinds.js";
-import { columnLabelsOf, rowLabelsOf } from "./labels.js";
-import { probability } from "./matrix.js";
+import { columnLabelsOf, markRows, rowLabelsOf } from "./labels.js";
+import { makeMapFrame } from "./mapframe.js";
 import { viewTitle } from "./payload.js";
-import { PARKED, UNSURE } from "./scene.js";
 
 /**
  * One map, large: cells on a canvas, tokens as text beside and above it, the row and column in focus framed.
@@ -19,17 +18,8 @@ import { PARKED, UNSURE } from "./scene.js";
  * @param {import("./scene.js").Change} change
  */
 export function makeHeatmap(change) {
-  const title = make("h3", { class: "xv-map-title" });
   const columnLabels = make("div", { class: "xv-column-labels", "aria-hidden": "true" });
-  const rowLabels = make("div", { class: "xv-row-labels", "aria-hidden": "true" });
-  const cells = make("canvas", { class: "xv-cells" });
-  const frame = make("canvas", { class: "xv-frame" });
-  const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame);
-  stage.setAttribute("aria-roledescription", "attention map");
-  const grid = make("div", { class: "xv-grid" }, columnLabels, rowLabels, stage);
-  const view = make("div", { class: "xv-scroll" }, grid);
-  const empty = make("p", { class: "xv-empty" });
-  const element = make("section", { class: "xv-map" }, title, view, empty);
+  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = makeMapFrame(columnLabels);
   /** @type {Grid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -129,13 +119,7 @@ export function makeHeatmap(change) {
     }
     paintFrame(frame, panel.focus, fit);
     if (fit.scrolls) reveal(panel.focus, fit);
-    m.rows.forEach((row, r) => {
-      const label = /** @type {HTMLElement} */ (rowLabels.children[r]);
-      label.classList.toggle("xv-focus", r === panel.focus.row);
-      label.classList.toggle("xv-unsure", probability(panel.sheet, row, scene.state) < UNSURE);
-      label.classList.toggle("xv-parked", m.parked[r] >= PARKED);
-      label.classList.toggle("xv-differs", Boolean(row.differs));
-    });
+    markRows(rowLabels, scene, panel, m);
     m.columns.forEach((_, c) => {
       columnLabels.children[c].classList.toggle("xv-focus", c === panel.focus.column);
     });

@@ -1,4 +1,6 @@
 import { isolated, make } from "./dom.js";
+import { probability } from "./matrix.js";
+import { PARKED, UNSURE } from "./scene.js";
 
 /**
  * The labels of a map's rows and columns: text beside and above the canvas, thinned out where it would overlap.
@@ -36,5 +38,23 @@ export function columnLabelsOf(m, made) {
       : { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` };
     Object.assign(label.style, place);
     return label;
+  });
+}
+
+/**
+ * Shows at the labels of rows which one is in focus, and which tokens the model was unsure of, parked or wrote otherwise.
+ *
+ * @param {HTMLElement} labels
+ * @param {import("./scene.js").Scene} scene
+ * @param {import("./scene.js").Panel} panel
+ * @param {Matrix} m
+ */
+export function markRows(labels, scene, panel, m) {
+  m.rows.forEach((row, r) => {
+    const label = labels.children[r];
+    label.classList.toggle("xv-focus", r === panel.focus.row);
+    label.classList.toggle("xv-unsure", probability(panel.sheet, row, scene.state) < UNSURE);
+    label.classList.toggle("xv-parked", m.parked[r] >= PARKED);
+    label.classList.toggle("xv-differs", Boolean(row.differs));
   });
 }

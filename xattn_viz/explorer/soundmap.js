@@ -1,10 +1,9 @@
 import { make } from "./dom.js";
 import { carried, titled } from "./kinds.js";
-import { rowLabelsOf } from "./labels.js";
-import { probability } from "./matrix.js";
+import { markRows, rowLabelsOf } from "./labels.js";
+import { makeMapFrame } from "./mapframe.js";
 import { viewTitle } from "./payload.js";
 import { fillRuler, fillWords } from "./ruler.js";
-import { PARKED, UNSURE } from "./scene.js";
 import { framesOf, paintHeard, rowPixels } from "./soundcells.js";
 import { fitHeard } from "./soundgrid.js";
 import { paintMarks } from "./soundmarks.js";
@@ -27,7 +26,6 @@ import { revealed } from "./time.js";
  * @param {Player} player
  */
 export function makeSoundMap(change, player) {
-  const title = make("h3", { class: "xv-map-title" });
   const words = make("div", { class: "xv-spoken-words", "aria-hidden": "true" });
   const picture = make("canvas", { class: "xv-picture" });
   const tint = make("canvas", { class: "xv-tint" });
@@ -35,15 +33,7 @@ export function makeSoundMap(change, player) {
   const ruler = make("div", { class: "xv-ruler", "aria-hidden": "true" });
   const cursors = [0, 1].map(() => make("div", { class: "xv-cursor", "aria-hidden": "true" }));
   const time = make("div", { class: "xv-time" }, words, heard, ruler, cursors[0]);
-  const rowLabels = make("div", { class: "xv-row-labels", "aria-hidden": "true" });
-  const cells = make("canvas", { class: "xv-cells" });
-  const frame = make("canvas", { class: "xv-frame" });
-  const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame, cursors[1]);
-  stage.setAttribute("aria-roledescription", "attention map");
-  const grid = make("div", { class: "xv-grid" }, time, rowLabels, stage);
-  const view = make("div", { class: "xv-scroll" }, grid);
-  const empty = make("p", { class: "xv-empty" });
-  const element = make("section", { class: "xv-map" }, title, view, empty);
+  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = makeMapFrame(time, cursors[1]);
   /** @type {HeardGrid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -107,7 +97,7 @@ export function makeSoundMap(change, player) {
       paintHeard(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
     }
     paintFocus(scene, panel, m, fit);
-    markRows(scene, panel, m);
+    if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m);
     if (fit.scrolls) reveal(panel.focus.row, fit);
     cursor();
     Object.assign(stage.dataset, { cellHeight: String(fit.cellHeight), top: String(panel.top) });
@@ -127,22 +117,6 @@ export function makeSoundMap(change, player) {
     const shares = row < 0 ? null : rowPixels(m, row, frames).map((weight) => weight / panel.top);
     paintTint(tint, shares, made.wide, made.soundHigh, scene.theme);
     paintMarks(frame, scene, panel, made);
-  }
-
-  /**
-   * @param {Scene} scene
-   * @param {Panel} panel
-   * @param {import("./matrix.js").Matrix} m
-   */
-  function markRows(scene, panel, m) {
-    if (panel.sheet.queries.edges) return;
-    m.rows.forEach((row, r) => {
-      const label = rowLabels.children[r];
-      label.classList.toggle("xv-focus", r === panel.focus.row);
-      label.classList.toggle("xv-unsure", probability(panel.sheet, row, scene.state) < UNSURE);
-      label.classList.toggle("xv-parked", m.parked[r] >= PARKED);
-      label.classList.toggle("xv-differs", Boolean(row.differs));
-    });
   }
 
   /**

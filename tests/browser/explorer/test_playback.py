@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,24 +13,13 @@ from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.heard import near, open_heard, reset, rest, spoken
 from tests.browser.explorer.planted import planted
+from tests.browser.speech import listen
 from xattn_viz import export
 from xattn_viz.explorer.payload import pack
 
 EXACT = 0.05  # seconds
 BUSY = 0.4
 MAP = '[aria-label="Chosen map"]'
-# The place of the sound from the moment it plays until it rests, read with every picture and where it stopped.
-WATCH = """() => {
-  const audio = document.querySelector('audio');
-  window.heard = new Promise(done => {
-    const places = [];
-    audio.addEventListener('playing', () => {
-      const look = () => { places.push(audio.currentTime); if (!audio.paused) requestAnimationFrame(look); };
-      look();
-    }, { once: true });
-    audio.addEventListener('pause', () => done([...places, audio.currentTime]), { once: true });
-  });
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +31,6 @@ def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def heard(opened: Explorer) -> Explorer:
     reset(opened)
     return opened
-
-
-def listen(page: Page, act: Callable[[], Any]) -> list[float]:
-    """Do something that plays a stretch; where the sound was, until it stopped."""
-    page.evaluate(WATCH)
-    act()
-    places: list[float] = page.evaluate("Promise.race([window.heard, new Promise(done => setTimeout(done, 8000, []))])")
-    return places
 
 
 def test_a_word_is_played_from_its_start_to_its_end(heard: Explorer) -> None:
