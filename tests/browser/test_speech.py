@@ -83,6 +83,9 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(app_ur
     heads = [(layer, head) for layer, head in trace.provenance["alignment_heads"]]
     other = timed_words(trace, heads, method="openai")[4]
     assert abs(other.start - words[4].start) > 2 * EXACT
+    expect(page.locator('[aria-label="Chosen map"] .xv-said').nth(4)).to_have_attribute(
+        "title", f"{other.text}: {other.start:.2f}–{other.end:.2f} s"
+    )
     places = speech.listen(page, speech.tokens(page).nth(other.rows[0]).click)
     assert places[0] == pytest.approx(other.start, abs=EXACT)
 

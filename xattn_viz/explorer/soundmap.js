@@ -41,6 +41,8 @@ export function makeSoundMap(change, player) {
   /** @type {Panel | null} */
   let shown = null;
   let [laidOut, pictured, painted] = ["", "", ""];
+  /** @type {import("./sound.js").Sound | null} */
+  let heardLast = null;
 
   const place = () => (last && shown && fit ? { scene: last, panel: shown, fit } : null);
   followPointer({ stage, time: heard, ruler }, place, change, player);
@@ -83,9 +85,9 @@ export function makeSoundMap(change, player) {
       layOut(panel, m, fit);
     }
     const seen = [layout, scene.range.from, scene.range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
-    const whose = `${seen} ${scene.trace.id} ${sound.words.length}`;
-    if (whose !== pictured) {
-      pictured = whose;
+    // The same trace comes with another sound when its words are read off other heads.
+    if (seen !== pictured || sound !== heardLast) {
+      [pictured, heardLast] = [seen, sound];
       paintSound(picture, sound, scene.range, fit.wide, fit.soundHigh, scene.theme);
       fillRuler(ruler, scene.range, fit.wide);
       fillWords(words, sound, scene.range, fit.wide);
