@@ -18,8 +18,8 @@ from benchmarks._browser import EXPLORER, app, browser, cold_page, copy_of_the_a
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 
 PAIRS = 9
-SHOWN = "    explorer.show(trace, request.select, beside=beside, names=outputs.NAMES)\n"
-INSTEAD = '    __import__("streamlit").text(trace.output)\n    panels.chosen_head(trace.cross, "2.1")\n'
+SHOWN = "        explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)\n"
+INSTEAD = '        st.text(trace.output)\n        panels.chosen_head(trace.cross, "2.1")\n'
 WITH = f"{EXPLORER}?.dataset.painted"
 WITHOUT = "document.querySelector('[data-testid=stText]')?.textContent.trim()"
 
@@ -32,10 +32,10 @@ def first_paint(launched: Browser, folder: Path, ready: str) -> float:
 
 def without_explorer(folder: Path) -> Path:
     """The copy of the app that shows the translation as text."""
-    page = copy_of_the_app(folder) / "pages" / "translate.py"
+    page = copy_of_the_app(folder) / "xattn_viz" / "ui" / "reading.py"
     source = page.read_text(encoding="utf-8")
     if source.count(SHOWN) != 1:
-        raise SystemExit(f"pages/translate.py has no line {SHOWN.strip()!r}: bring this benchmark up to date.")
+        raise SystemExit(f"xattn_viz/ui/reading.py has no line {SHOWN.strip()!r}: bring this benchmark up to date.")
     page.write_text(source.replace(SHOWN, INSTEAD), encoding="utf-8")
     return folder
 

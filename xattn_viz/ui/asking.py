@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from xattn_viz.examples import EXAMPLES, SPEECH, Example
+from xattn_viz.examples import ALL, EXAMPLES, SPEECH, Example, SpeechExample
 from xattn_viz.ui import address, kind, models, sounds
 from xattn_viz.ui.address import Output, Request
 
@@ -44,9 +44,18 @@ def examples_of(model: str) -> list[Example]:
     return [example for example in EXAMPLES if example.model == model]
 
 
-def example_request(example: Example) -> Request:
+def example_request(example: Example | SpeechExample) -> Request:
     """An example as a request, with the head to look at as the address counts it: from 1."""
-    return Request(example.model, example.text, select={"head": f"{example.layer + 1}.{example.head + 1}"})
+    select = {"head": f"{example.layer + 1}.{example.head + 1}"}
+    if isinstance(example, SpeechExample):
+        return Request(example.model, sound=example.slug, select=select)
+    return Request(example.model, example.text, select=select)
+
+
+def example_of(request: Request) -> Example | SpeechExample | None:
+    """The example that a request is of by its model and its text or sound, whatever its options are."""
+    plain = replace(request, whole=False, options=(), text="" if request.sound else request.text)
+    return next((example for example in ALL if example_request(example) == plain), None)
 
 
 def show_address() -> None:
@@ -121,9 +130,11 @@ def take_clip() -> None:
     """A clip was chosen."""
     state = st.session_state
     if state.clip is not None:
-        shown = [one for one in SPEECH if (one.model, one.slug) == (state.request.model, state.clip)]
-        select = {"head": f"{shown[0].layer + 1}.{shown[0].head + 1}"} if shown else {}
-        _ask(replace(state.request, sound=state.clip, select=select), same_head=not shown)
+        wanted = replace(state.request, sound=state.clip, select={})
+        example = example_of(wanted)
+        if example is not None:
+            wanted = replace(wanted, select=example_request(example).select)
+        _ask(wanted, same_head=example is None)
 
 
 def take_file(key: str) -> None:
@@ -145,11 +156,12 @@ def page(step: int) -> None:
 
 
 def output_key(name: str) -> str:
-    """Under which key a control of the output lives: another one each time that another output is chosen.
+    """Under which key a control of the output lives: another one for each output.
 
     The browser keeps the values of controls in a closed popover, and would send the last one anew.
     """
-    return f"{name}-{st.session_state.get('outputs_chosen', 0)}"
+    state = st.session_state
+    return f"{name}-{hash((state.request, state.segment, state.output))}"
 
 
 def take_output() -> None:
@@ -200,29 +212,33 @@ def _take_sound(name: str) -> None:
 def _ask(request: Request, *, same_head: bool = True) -> None:
     state = st.session_state
     state.request, state.segment, state.output = request, 1, Output()
-    state.outputs_chosen = state.get("outputs_chosen", 0) + 1
     _forget_runs()
     address.write(request, same_head=same_head)
 
 
 def _choose(output: Output) -> None:
     state = st.session_state
-    state.output, state.outputs_chosen = output, state.get("outputs_chosen", 0) + 1
-    # What was stopped or failed stays so while its segments are looked at, until it is asked for again.
-    said = {name: state.get(name) for name in ("stopped", "failed")}
-    _forget_runs()
-    for name, one in said.items():
-        if one is not None and getattr(one, "asked", one).segment is None:
-            state[name] = one
+    state.output = output
+    _end_run()
+    # What was stopped or failed as a whole stays so while its segments are looked at, until it is asked for again.
+    if (stopped := state.get("stopped")) is not None and stopped.segment is not None:
+        state.stopped = None
+    if (failed := state.get("failed")) is not None and failed.asked.segment is not None:
+        state.failed = None
     address.write(state.request, state.segment, output)
 
 
 def _forget_runs() -> None:
     """What went on, was stopped or failed is over: something else was asked for, or the same once more."""
+    _end_run()
+    st.session_state.stopped = st.session_state.failed = None
+
+
+def _end_run() -> None:
     state = st.session_state
     if (run := state.get("run")) is not None:
         run.stop()
-    state.run = state.stopped = state.failed = None
+    state.run = None
 
 
 def _fill_in(request: Request) -> None:
@@ -240,10 +256,10 @@ def _held(request: Request) -> dict[str, object]:
 
 def _defaults() -> dict[str, Request]:
     """The first example of each model: what is shown before anything is typed, or any sound given."""
-    if kind.current() == kind.AUDIO:
-        heads = {example.model: {"head": f"{example.layer + 1}.{example.head + 1}"} for example in reversed(SPEECH)}
-        return {name: Request(name, sound=SPEECH[0].slug, select=heads.get(name, {})) for name in models.listed()}
+    of_sound = kind.current() == kind.AUDIO
     defaults: dict[str, Request] = {}
-    for example in EXAMPLES:
+    for example in SPEECH if of_sound else EXAMPLES:
         defaults.setdefault(example.model, example_request(example))
+    if of_sound:  # every model hears the first clip
+        defaults |= {name: Request(name, sound=SPEECH[0].slug) for name in models.listed() if name not in defaults}
     return defaults

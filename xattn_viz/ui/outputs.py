@@ -8,7 +8,7 @@ from itertools import dropwhile
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.examples import EXAMPLES, SPEECH, clips
+from xattn_viz.examples import clips
 from xattn_viz.trace import Trace
 from xattn_viz.ui import asking, kind, sounds, timing
 from xattn_viz.ui.address import Output, Request
@@ -97,21 +97,14 @@ def _remark(request: Request, best: Trace, shown: Trace) -> str:
         return f"Log-probability {_log_prob(shown)}; of the model\u2019s best {_log_prob(best)}."
     if best.hypotheses:
         return f"Log-probability {_log_prob(best)}; the best of {len(best.hypotheses) + 1} beams."
-    if request.sound:
-        return _about(request)
-    for example in EXAMPLES:
-        if request == asking.example_request(example):
-            return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
-    return _WHOLE_RISK if request.whole else _CAVEAT
-
-
-def _about(request: Request) -> str:
-    """What there is to notice in a clip, with the head that shows it where one is chosen for it."""
-    for example in SPEECH:
-        if (example.model, example.slug) == (request.model, request.sound):
-            return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
-    own = f"{sounds.title(request.sound)}. {_CAVEAT}"
-    return next((clip.notice for clip in clips.CLIPS if clip.slug == request.sound), own)
+    example = asking.example_of(request)
+    if example is not None and (request.sound or request == asking.example_request(example)):
+        return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
+    if not request.sound:
+        return _WHOLE_RISK if request.whole else _CAVEAT
+    if sounds.is_clip(request.sound):
+        return clips.find(request.sound).notice
+    return f"{sounds.title(request.sound)}. {_CAVEAT}"
 
 
 def _log_prob(trace: Trace) -> str:

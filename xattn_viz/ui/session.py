@@ -126,18 +126,15 @@ def _ask_first(model: str, problem: DeltaGenerator) -> None:
 
 
 def _shipped(request: Request) -> Traces | None:
-    if request.options:
+    example = None if request.options else asking.example_of(request)
+    if example is None:
         return None
-    texts = (one.slug for one in examples.EXAMPLES if (one.model, one.text) == (request.model, request.text))
-    clips = (one.slug for one in examples.SPEECH if (one.model, one.slug) == (request.model, request.sound))
-    for slug in clips if request.sound else texts:
-        try:
-            trace = examples.load(slug)
-        except ValueError as error:
-            _LOG.warning("The shipped trace of %s is traced anew: %s", slug, error)
-            return None
-        return None if trace is None else (trace,)
-    return None
+    try:
+        trace = examples.load(example.slug)
+    except ValueError as error:
+        _LOG.warning("The shipped trace of %s is traced anew: %s", example.slug, error)
+        return None
+    return None if trace is None else (trace,)
 
 
 def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:

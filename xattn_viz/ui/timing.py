@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 
 import streamlit as st
@@ -27,6 +28,8 @@ _HELP = (
     "Word times are read off the attention of these heads. On sentences with known times the first choice was off by "
     "about 50 ms on average; the heads that the checkpoint names, by more than 100 ms."
 )
+# The forms of `subtitles.FORMATS` as the buttons name them, and what each is.
+_FILES = {"SRT": "application/x-subrip", "VTT": "text/vtt", "JSON": "application/json", "TextGrid": "text/plain"}
 _HEAD = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
 
@@ -74,7 +77,8 @@ def panel(traces: Sequence[Trace], sound: str) -> None:
     with shown:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown("Download the whole sound\u2019s words:", width="content")
-            for name, (mime, make) in _files(found, sound).items():
+            for name, mime in _FILES.items():
+                make = partial(_file, name.lower(), found, sound)
                 st.download_button(name, make, f"words.{name.lower()}", mime, on_click="ignore", key=f"words-{name}")
         rows = [
             {
@@ -88,13 +92,8 @@ def panel(traces: Sequence[Trace], sound: str) -> None:
         st.dataframe(rows, hide_index=True)
 
 
-def _files(found: tuple[TimedWord, ...], sound: str) -> dict[str, tuple[str, Callable[[], str]]]:
-    return {
-        "SRT": ("application/x-subrip", lambda: subtitles.srt(found)),
-        "VTT": ("text/vtt", lambda: subtitles.vtt(found)),
-        "JSON": ("application/json", lambda: subtitles.to_json(found)),
-        "TextGrid": ("text/plain", lambda: subtitles.textgrid(found, sounds.sound(sound).seconds)),
-    }
+def _file(form: str, found: tuple[TimedWord, ...], sound: str) -> str:
+    return subtitles.FORMATS[form](found, sounds.sound(sound).seconds)
 
 
 def _said() -> dict[str, str]:

@@ -1,0 +1,29 @@
+"""All of a page about models that read something, text or sound: controls, traces, explorer, panels."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from xattn_viz.ui import controls, explorer, live, outputs, panels, session, timing
+
+
+def show() -> None:
+    """Draw the page of the kind that was entered (`page.begin`), and run the model where that is asked for."""
+    asked = controls.request()
+    line = st.empty()
+    traces = session.traces(asked, line)
+    if live.goes_on():
+        live.show()
+    elif traces:
+        request = st.session_state.shown_for
+        best = outputs.segment_of(traces)
+        trace = session.output_of(request, best, st.session_state.output, line)
+        if live.goes_on():  # the other output is written while the visitor watches
+            live.show()
+            return
+        beside = best if trace is not best and st.session_state.output.beside else None
+        outputs.show(traces, best, trace, line)
+        explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)
+        if request.sound:
+            timing.panel(traces, request.sound)
+        panels.below(trace, request.sound)
