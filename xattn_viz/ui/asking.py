@@ -8,7 +8,6 @@ nothing to show.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -149,45 +148,12 @@ def transcribe() -> None:
     _ask(st.session_state.request)
 
 
-def page(step: int) -> None:
-    """Another segment of the whole."""
-    st.session_state.segment += step
-    _choose(Output())
-
-
-def output_key(name: str) -> str:
-    """Under which key a control of the output lives: another one for each output.
-
-    The browser keeps the values of controls in a closed popover, and would send the last one anew.
-    """
+def end_run() -> None:
+    """A run that goes on by itself is no longer wanted."""
     state = st.session_state
-    return f"{name}-{hash((state.request, state.segment, state.output))}"
-
-
-def take_output() -> None:
-    """Another output of the segment was chosen from the list."""
-    chosen = st.session_state[output_key("outputs")]
-    # A browser that still holds the list of another sentence sends a name that is on this one no more.
-    if isinstance(chosen, Output):
-        _choose(replace(chosen, beside=st.session_state.output.beside))
-
-
-def take_target() -> None:
-    """An output was typed, to see how the model reads the source for it."""
-    state = st.session_state
-    _choose(Output(target=state[output_key("target")].strip(), beside=state.output.beside))
-
-
-def take_beside() -> None:
-    """The output is to stand beside the model's best, or alone."""
-    state = st.session_state
-    state.output = replace(state.output, beside=state.beside)
-    address.write(state.request, state.segment, state.output)
-
-
-def proceed(prefix: Sequence[int]) -> None:
-    """Another token was chosen: the model goes on behind these token ids."""
-    _choose(Output(prefix=tuple(prefix)))
+    if (run := state.get("run")) is not None:
+        run.stop()
+    state.run = None
 
 
 def _turn_to(name: str) -> None:
@@ -216,29 +182,10 @@ def _ask(request: Request, *, same_head: bool = True) -> None:
     address.write(request, same_head=same_head)
 
 
-def _choose(output: Output) -> None:
-    state = st.session_state
-    state.output = output
-    _end_run()
-    # What was stopped or failed as a whole stays so while its segments are looked at, until it is asked for again.
-    if (stopped := state.get("stopped")) is not None and stopped.segment is not None:
-        state.stopped = None
-    if (failed := state.get("failed")) is not None and failed.asked.segment is not None:
-        state.failed = None
-    address.write(state.request, state.segment, output)
-
-
 def _forget_runs() -> None:
     """What went on, was stopped or failed is over: something else was asked for, or the same once more."""
-    _end_run()
+    end_run()
     st.session_state.stopped = st.session_state.failed = None
-
-
-def _end_run() -> None:
-    state = st.session_state
-    if (run := state.get("run")) is not None:
-        run.stop()
-    state.run = None
 
 
 def _fill_in(request: Request) -> None:

@@ -12,7 +12,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from xattn_viz.explorer import bundle
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, packing, panels, timing
+from xattn_viz.ui import choosing, packing, panels, timing
 
 Names = tuple[str, str]
 NAMES: Names = ("A", "B")
@@ -74,7 +74,7 @@ def _proceed() -> None:
     """The visitor chose another token; what comes from a browser may be anything."""
     prefix = (st.session_state.get(_KEY) or {}).get("continued")
     if isinstance(prefix, list) and prefix and all(type(token) is int for token in prefix):
-        asking.proceed(prefix)
+        choosing.proceed(prefix)
 
 
 def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: str) -> tuple[AttentionMaps, str]:

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import clips
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, kind, sounds, timing
+from xattn_viz.ui import asking, choosing, kind, sounds, timing
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 
@@ -38,8 +38,8 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
     with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
         if len(traces) > 1:
             first, last = state.segment <= 1, state.segment >= len(traces)
-            st.button("◀ Previous", key="previous", disabled=first, on_click=asking.page, args=(-1,))
-            st.button("Next ▶", key="next", disabled=last, on_click=asking.page, args=(1,))
+            st.button("◀ Previous", key="previous", disabled=first, on_click=choosing.page, args=(-1,))
+            st.button("Next ▶", key="next", disabled=last, on_click=choosing.page, args=(1,))
             st.markdown(_place(best, state.segment, len(traces)), width="content")
         _choice(best)
         if kind.current() == kind.AUDIO:
@@ -60,22 +60,28 @@ def _choice(best: Trace) -> None:
     output: Output = state.output
     with st.popover("Output", key="output", help="Another beam, or a text of your own"):
         listed = _listed(best, output)
-        shown, target = asking.output_key("outputs"), asking.output_key("target")
+        shown, target = choosing.output_key("outputs"), choosing.output_key("target")
         state[shown] = output
         st.selectbox(
             "Shown",
             list(listed),
             format_func=lambda one: listed.get(one, ""),
             key=shown,
-            on_change=asking.take_output,
+            on_change=choosing.take_output,
+            args=(shown,),
         )
         state[target] = output.target
         st.text_area(
-            kind.current().own, key=target, help=_OWN_HELP, on_change=asking.take_target, placeholder=best.output
+            kind.current().own,
+            key=target,
+            help=_OWN_HELP,
+            on_change=choosing.take_target,
+            args=(target,),
+            placeholder=best.output,
         )
     if not output.is_best:
         state.beside = output.beside
-        st.checkbox("Beside the model\u2019s best", key="beside", help=_BESIDE_HELP, on_change=asking.take_beside)
+        st.checkbox("Beside the model\u2019s best", key="beside", help=_BESIDE_HELP, on_change=choosing.take_beside)
 
 
 def _listed(best: Trace, output: Output) -> dict[Output, str]:
