@@ -58,7 +58,9 @@ def test_a_shipped_clip_opens_cold_and_every_word_of_it_can_be_heard(
     assert max(late) < BUSY
 
 
-def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(app_url: str, page: Page) -> None:
+def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(
+    app_url: str, page: Page, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
     speech.open_speech(page, app_url)
     speech.give(page, "my talk.wav", wave("muted"))
     (trace,) = traced("muted")
@@ -74,6 +76,18 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(app_ur
         page.locator(".st-key-words-JSON button").click()
     said = json.loads(download.value.path().read_text(encoding="utf-8"))
     assert [word["start"] for word in said] == pytest.approx([word.start for word in words], abs=0.001)
+    with page.expect_download() as download:
+        page.locator(".st-key-words-TextGrid button").click()
+    assert download.value.path().read_text(encoding="utf-8") == xv.subtitles.textgrid(
+        words, clips.sound("muted").seconds
+    )
+    with page.expect_download() as download:
+        page.locator(".st-key-HTML button").click()
+    download.value.save_as(tmp_path / "talk.html")
+    file = open_page()
+    file.goto((tmp_path / "talk.html").as_uri())
+    expect(file.locator(".xv audio")).to_have_count(1)
+    file.close()
     # By the heads that the checkpoint names the same words have other times, here and where they are played.
     visitor.expect_rest(page)
     page.get_by_role("button", name="Word times").click()

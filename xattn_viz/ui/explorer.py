@@ -58,7 +58,7 @@ def draw(
     maps = next((maps for maps in trace.maps if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
-    hearing = (f"{sound} {timing.chosen(trace)}", lambda: timing.hearing(trace, sound)) if sound else None
+    hearing = (f"{sound} {timing.chosen(trace)}", timing.hearing(trace, sound)) if sound else None
     packed, identity = packing.packed(trace, beside, {**options, "growing": growing}, hearing)
     said = _component()(
         data=packed,

@@ -70,8 +70,9 @@ def below(trace: Trace, sound: str = "") -> None:
     """Downloads, notes about this run, the caveat, and whose model this is. `sound` is the name of what was heard."""
     for note in trace.provenance.get("notes", ()):
         st.caption(literal(note))
+    hearing = timing.hearing(trace, sound) if sound else None
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
-        "HTML": ("text/html", lambda: export.html(trace, hearing=timing.hearing(trace, sound) if sound else None)),
+        "HTML": ("text/html", lambda: export.html(trace, hearing=hearing() if hearing else None)),
         "NPZ": ("application/octet-stream", lambda: store.to_bytes(trace)),
         "JSON": ("application/json", lambda: export.json(trace)),
         "CSV": ("text/csv", lambda: export.csv(trace)),

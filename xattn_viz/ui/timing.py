@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from xattn_viz import subtitles
 from xattn_viz.analysis.timing import Head, Method, TimedWord, align, timed_words
@@ -57,11 +59,17 @@ def chosen(trace: Trace) -> tuple[tuple[Head, ...] | None, Method]:
     return _read(trace)[0]
 
 
-def hearing(trace: Trace, sound: str) -> Hearing:
-    """What is heard with a trace of a sound: its stretch of it, the words by the chosen heads, and their way."""
+def hearing(trace: Trace, sound: str) -> Callable[[], Hearing]:
+    """What makes what is heard with a trace: its stretch of the sound, the words by the chosen heads, and their way.
+
+    It is called later, and for a download in a thread of its own, where there is no visitor any more.
+    """
     start, end = (round(seconds * RATE) for seconds in sounds.stretch(trace))
-    played = flac(sounds.sound(sound).samples[start:end])
-    heads, method = chosen(trace)
+    return partial(_hearing, trace, sounds.sound(sound).samples[start:end], *chosen(trace))
+
+
+def _hearing(trace: Trace, samples: NDArray[np.float32], heads: tuple[Head, ...] | None, method: Method) -> Hearing:
+    played = flac(samples)
     if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was written, or heard
         return Hearing(played)
     path = align(trace.cross, heads, method=method)
@@ -73,12 +81,12 @@ def panel(traces: Sequence[Trace], sound: str) -> None:
     shown = st.expander("Words in time", key="words", on_change="rerun")
     if not shown.open:
         return
-    found = tuple(chain.from_iterable(map(words, traces)))
+    found, seconds = tuple(chain.from_iterable(map(words, traces))), sounds.sound(sound).seconds
     with shown:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown("Download the whole sound\u2019s words:", width="content")
             for name, mime in _FILES.items():
-                make = partial(_file, name.lower(), found, sound)
+                make = partial(subtitles.FORMATS[name.lower()], found, seconds)
                 st.download_button(name, make, f"words.{name.lower()}", mime, on_click="ignore", key=f"words-{name}")
         rows = [
             {
@@ -90,10 +98,6 @@ def panel(traces: Sequence[Trace], sound: str) -> None:
             for word in found
         ]
         st.dataframe(rows, hide_index=True)
-
-
-def _file(form: str, found: tuple[TimedWord, ...], sound: str) -> str:
-    return subtitles.FORMATS[form](found, sounds.sound(sound).seconds)
 
 
 def _said() -> dict[str, str]:
