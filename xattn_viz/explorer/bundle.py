@@ -1,7 +1,8 @@
 """The explorer's ES modules joined into the one script that a component or a page can hold.
 
 The modules import each other by relative name and nothing else, so that joining them is putting them one after the
-other without those lines; names are unique across them, which the browser itself enforces.
+other without those lines, and without the comments about types; names are unique across them, which the browser itself
+enforces.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ ENTRY = "explorer.js"
 STYLES = ("explorer.css", "sound.css")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+# A third of the source is about types, for the reader and the checker; Streamlit sends the script with every change.
+_TYPES = re.compile(r"^ */\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
 
 
 @cache
@@ -36,7 +39,7 @@ def _collect(name: str, joined: dict[str, str]) -> None:
     source = _read(name)
     for needed in _IMPORT.findall(source):
         _collect(needed, joined)
-    joined[name] = _EXPORT.sub("", _IMPORT.sub("", source))
+    joined[name] = _TYPES.sub("", _EXPORT.sub("", _IMPORT.sub("", source)))
 
 
 def _read(name: str) -> str:
