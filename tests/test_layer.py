@@ -164,6 +164,23 @@ def test_padding_does_not_change_the_rest() -> None:
     assert (padded.weights[..., 4:] == 0).all()
 
 
+@DTYPES
+@pytest.mark.parametrize("scale", [None, 1.0])
+def test_a_mask_and_another_scale_match_torch(scale: float | None, dtype: torch.dtype) -> None:
+    layer = CrossAttention(12, 3).to(dtype)
+    x, context = (random(2, n, 12, dtype=dtype, seed=n, grad=False) for n in (5, 7))
+    mask = random(2, 3, 5, 7, dtype=dtype, seed=1, grad=False) > 0
+    mask[..., 0] = True
+    padding = torch.zeros(2, 7, dtype=torch.bool)
+    padding[1, 4:] = True
+    result = layer(x, context, mask=mask, key_padding_mask=padding, scale=scale)
+    q, (k, v) = layer.project_queries(x), layer.project_context(context)
+    allowed = mask & ~padding[:, None, None]
+    heads = nn.functional.scaled_dot_product_attention(q, k, v, allowed, scale=scale)
+    close(result.output, layer.out_proj(heads.transpose(1, 2).flatten(2)), TOLERANCE[dtype])
+    assert (result.weights[~allowed] == 0).all()
+
+
 def test_no_keys_at_all() -> None:
     q, k = torch.ones(2, 3), torch.ones(0, 3)
     result = scaled_dot_product_attention(q, k, k)

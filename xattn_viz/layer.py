@@ -90,17 +90,29 @@ class CrossAttention(nn.Module):
         context: Tensor,
         *,
         key_padding_mask: Tensor | None = None,
+        mask: Tensor | None = None,
+        scale: float | None = None,
         ablate: Collection[int] = (),
         return_scores: bool = False,
     ) -> Attention:
         """Let `x` `[batch, query, d_model]` attend to `context` `[batch, key, d_context]`.
 
-        `key_padding_mask` `[batch, key]` is True at padding, which gets no weight. `ablate` names heads (from 0) that
-        are switched off. Raises ValueError on a head that does not exist.
+        `key_padding_mask` `[batch, key]` is True at padding, which gets no weight. `mask` is boolean, True where a
+        query may attend to a key, and broadcasts to `[batch, head, query, key]`; `scale` is 1/√d_k unless given.
+        `ablate` names heads (from 0) that are switched off. Raises ValueError on a head that does not exist.
         """
         q = self.project_queries(x)
         k, v = self.project_context(context)
-        return self.attend(q, k, v, key_padding_mask=key_padding_mask, ablate=ablate, return_scores=return_scores)
+        return self.attend(
+            q,
+            k,
+            v,
+            key_padding_mask=key_padding_mask,
+            mask=mask,
+            scale=scale,
+            ablate=ablate,
+            return_scores=return_scores,
+        )
 
     def project_queries(self, x: Tensor) -> Tensor:
         """The queries of every head: `[batch, query, d_model]` -> `[batch, head, query, d_k]`."""
@@ -120,19 +132,23 @@ class CrossAttention(nn.Module):
         v: Tensor,
         *,
         key_padding_mask: Tensor | None = None,
+        mask: Tensor | None = None,
+        scale: float | None = None,
         ablate: Collection[int] = (),
         return_scores: bool = False,
     ) -> Attention:
         """Attend with queries, keys and values that are already split into heads, each `[batch, head, …, d_k]`."""
-        # [batch, key] -> [batch, 1, 1, key]: the same for every head and every query
-        mask = None if key_padding_mask is None else ~key_padding_mask[:, None, None, :]
-        heads, weights, fully_masked, scores = scaled_dot_product_attention(q, k, v, mask, return_scores=return_scores)
+        if key_padding_mask is not None:
+            # [batch, key] -> [batch, 1, 1, key]: the same for every head and every query
+            own = ~key_padding_mask[:, None, None, :]
+            mask = own if mask is None else mask & own
+        heads, weights, fully_masked, scores = scaled_dot_product_attention(q, k, v, mask, scale, return_scores)
         if ablate:
             on = self._heads_on(ablate, heads)
             heads, weights = heads * on, weights * on
         joined = heads.transpose(1, 2).flatten(2)  # [batch, head, query, d_k] -> [batch, query, head * d_k = d_model]
         output = self.out_proj(joined)
-        fully_masked = fully_masked.all(1)  # [batch, head, query] -> [batch, query]: the heads share their mask
+        fully_masked = fully_masked.all(1)  # [batch, head, query] -> [batch, query]: nothing to read in any head
         if mask is not None:
             output = output.masked_fill(fully_masked.unsqueeze(-1), 0.0)  # else the bias of out_proj would remain
         return Attention(output, weights, fully_masked, scores)
