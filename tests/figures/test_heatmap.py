@@ -9,6 +9,7 @@ import pytest
 from tests.speech import FRAME, SOUNDING, START, encoder_maps, speech_maps
 from xattn_viz import colours, figures
 from xattn_viz.axis import Axis
+from xattn_viz.figures.heatmap import MAX_TICKS
 from xattn_viz.maps import AttentionMaps
 
 NASTY = ("", "</s>", "<b>fat</b>", '<a href="x">', "$x^2$", "same", "same", "\u202egato", "&amp;", "x" * 40)
@@ -58,7 +59,7 @@ def test_hovering_says_the_weight_in_words() -> None:
 
 def test_a_large_map_has_few_ticks_and_a_light_hover() -> None:
     figure = figures.heatmap(maps_of(100, 150))
-    assert len(figure.layout.xaxis.ticktext) <= figures.MAX_TICKS
+    assert len(figure.layout.xaxis.ticktext) <= MAX_TICKS
     assert figure.data[0].hovertext is None
     assert figure.data[0].hovertemplate == ("Predicting row %{y}, this head put %{z:.2f} on column %{x}<extra></extra>")
 

@@ -1,4 +1,4 @@
-"""Plotly figures of maps, for notebooks and the panel of a chosen head."""
+"""A map as a Plotly figure, for notebooks and the panel of a chosen head."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from xattn_viz import colours
 from xattn_viz.audio import MEL_RATE, RATE
 from xattn_viz.axis import Axis
 from xattn_viz.colours import ColourMap
+from xattn_viz.figures.look import colour_scale, template
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.selection import Chosen, Rows, Scale, choose, thinned
 from xattn_viz.tokens import plotly_label
@@ -59,14 +59,14 @@ def heatmap(
             y=_places(chosen.queries),
             zmin=0,
             zmax=chosen.top,
-            colorscale=_colour_scale(colour_map, dark),
+            colorscale=colour_scale(colour_map, dark),
             colorbar={"title": {"text": f"weight ({colour_map},<br>{chosen.scale_name})"}, "tickformat": ".2f"},
             **_hover(chosen),
         )
     )
     figure.update_layout(
         title={"text": chosen.title},
-        template="plotly_dark" if dark else "plotly_white",
+        template=template(dark),
         height=height + (0 if sound is None else _SOUND_HEIGHT),
         margin={"l": 20, "r": 20, "t": 60, "b": 20},
     )
@@ -133,21 +133,14 @@ def _log_mel(sound: NDArray[Any], times: NDArray[np.float64], *, dark: bool) -> 
     floor = means.min()
     levels = (means - floor) / max(means.max() - floor, 1e-9) * 255  # 256 of them: a quarter of the bytes
     seconds = times[0, 0] + (firsts + counts / 2) / MEL_RATE
-    colour_scale = _colour_scale("grey", dark)
-    return go.Heatmap(z=np.rint(levels).astype(np.uint8), x=seconds.round(6), colorscale=colour_scale, showscale=False)
+    grey = colour_scale("grey", dark)
+    return go.Heatmap(z=np.rint(levels).astype(np.uint8), x=seconds.round(6), colorscale=grey, showscale=False)
 
 
 def _loudest(sound: NDArray[Any], times: NDArray[np.float64]) -> go.Scatter:
     starts = np.rint((times[:, 0] - times[0, 0]) * RATE).astype(int)
     peaks = np.maximum.reduceat(np.abs(sound), starts[starts < len(sound)])
     return go.Scatter(x=times.mean(axis=1)[: len(peaks)].round(6), y=peaks, fill="tozeroy", mode="none")
-
-
-def _colour_scale(colour_map: ColourMap, dark: bool) -> list[tuple[float, str]]:
-    """The stops as rgb(): Streamlit repaints some near-black colours written as #00000n, magma's first among them."""
-    stops = colours.stops(colour_map, dark=dark)
-    channels = ([int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops)
-    return [(i / (len(stops) - 1), "rgb({}, {}, {})".format(*rgb)) for i, rgb in enumerate(channels)]
 
 
 def _axis(axis: Axis, title: str) -> dict[str, Any]:
@@ -171,10 +164,8 @@ def _axis(axis: Axis, title: str) -> dict[str, Any]:
 
 def _hover(chosen: Chosen) -> dict[str, Any]:
     if chosen.weights.size > MAX_SENTENCES or _is_timed(chosen.keys):
-        template = chosen.sentence(
-            _hovered(chosen.queries, "y", "row"), _hovered(chosen.keys, "x", "column"), "%{z:.2f}"
-        )
-        return {"hovertemplate": template + "<extra></extra>"}
+        said = chosen.sentence(_hovered(chosen.queries, "y", "row"), _hovered(chosen.keys, "x", "column"), "%{z:.2f}")
+        return {"hovertemplate": said + "<extra></extra>"}
     queries, keys = ([plotly_label(axis.name(i)) for i in range(len(axis))] for axis in (chosen.queries, chosen.keys))
     text = [
         [chosen.sentence(query, key, f"{weight:.2f}") for key, weight in zip(keys, row, strict=True)]

@@ -1,0 +1,53 @@
+"""Curves over one axis: how a number moves with another one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from xattn_viz.figures.look import LARGE, template
+from xattn_viz.tokens import plotly_label
+
+# Okabe and Ito's colours, told apart by the colour-blind; the first is the accent of the app.
+_COLOURS = ("#ffb454", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#999999")
+
+
+def lines(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: str,
+    y: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    dashed: Collection[str] = (),
+    dark: bool = True,
+    height: int = 360,
+) -> go.Figure:
+    """Curves by name, each (x values, y values), over axes titled `x` and `y`; `dashed` names those drawn dashed.
+
+    The names stand below the figure; `height` is in pixels. Raises ValueError where a curve's lengths differ.
+    """
+    figure = go.Figure()
+    for number, (name, (xs, ys)) in enumerate(curves.items()):
+        if len(xs) != len(ys):
+            raise ValueError(f"The curve {name!r} has {len(xs)} x values and {len(ys)} y values.")
+        figure.add_scatter(
+            x=list(xs),
+            y=list(ys),
+            name=plotly_label(name),
+            mode="lines" if len(xs) > 40 else "lines+markers",
+            line={"width": 3, "color": _COLOURS[number % len(_COLOURS)], "dash": "dash" if name in dashed else "solid"},
+            marker={"size": 8},
+        )
+    figure.update_layout(
+        template=template(dark),
+        height=height,
+        margin={"l": 20, "r": 20, "t": 20, "b": 20},
+        font={"size": LARGE},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+        showlegend=len(curves) > 1,
+    )
+    figure.update_xaxes(title={"text": plotly_label(x)}, type="log" if log_x else "linear", automargin=True)
+    figure.update_yaxes(title={"text": plotly_label(y)}, type="log" if log_y else "linear", automargin=True)
+    return figure

@@ -1,0 +1,21 @@
+"""What all figures share: their ground, and colours that Plotly and Streamlit leave as they are."""
+
+from __future__ import annotations
+
+from xattn_viz import colours
+from xattn_viz.colours import ColourMap
+
+#: The size of type in pixels where a figure is to be read from the last row of a room.
+LARGE = 16
+
+
+def template(dark: bool) -> str:
+    """Plotly's template for a dark or a light ground."""
+    return "plotly_dark" if dark else "plotly_white"
+
+
+def colour_scale(colour_map: ColourMap, dark: bool) -> list[tuple[float, str]]:
+    """The stops as rgb(): Streamlit repaints some near-black colours written as #00000n, magma's first among them."""
+    stops = colours.stops(colour_map, dark=dark)
+    channels = ([int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops)
+    return [(i / (len(stops) - 1), "rgb({}, {}, {})".format(*rgb)) for i, rgb in enumerate(channels)]
