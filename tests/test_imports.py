@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 VALUES = {
-    *("axis", "capture", "audio", "colours", "frozen", "layer"),
+    *("additive", "axis", "capture", "audio", "colours", "frozen", "layer", "masks", "steps"),
     *("map_checks", "maps", "projections", "records", "resampling", "selection", "tokens", "trace", "weights"),
 }
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
@@ -28,7 +28,13 @@ PAGES_LEVEL = 5
 # Who may import what is heavy. Everything else reads maps, and must do without.
 ALLOWED = {
     "streamlit": ("xattn_viz.ui", "pages", "app"),
-    "torch": ("xattn_viz.layer", "xattn_viz.capture", "xattn_viz.weights", "xattn_viz.audio", "xattn_viz.models"),
+    "torch": tuple(
+        f"xattn_viz.{name}"
+        for name in (
+            *("additive", "audio", "capture", "layer", "masks", "steps", "weights"),
+            *("learning", "lessons", "models"),
+        )
+    ),
     "transformers": ("xattn_viz.models", "xattn_viz.capture"),
     "plotly": ("xattn_viz.figures", "xattn_viz.ui", "pages"),
 }

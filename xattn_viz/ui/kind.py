@@ -47,19 +47,24 @@ AUDIO = Kind(
 
 def current() -> Kind:
     """The kind of the page that runs."""
-    kind: Kind = st.session_state.get("kind", TEXT)
-    return kind
+    kind: Kind | None = st.session_state.get("kind")
+    return kind or TEXT
 
 
-def enter(kind: Kind) -> None:
-    """Make this the page's kind; `entered` in the state says that the visitor comes from a page of another one."""
+def enter(kind: Kind | None) -> None:
+    """Make this the page's kind, None where it is about no model's input.
+
+    `entered` in the state says that the visitor comes from a page of another kind.
+    """
     state = st.session_state
-    before: Kind | None = state.get("kind")
+    is_first, before = "kind" not in state, state.get("kind")
     state.kind = kind
-    if before is None or before == kind:
+    if is_first or before == kind:
         return
     kept = state.setdefault("kept", {})
-    kept[before.name] = {name: state.pop(name) for name in _OF_A_PAGE if name in state}
-    for name, value in kept.pop(kind.name, {}).items():
-        state[name] = value
-    state.entered = True
+    if before is not None:
+        kept[before.name] = {name: state.pop(name) for name in _OF_A_PAGE if name in state}
+    if kind is not None:
+        for name, value in kept.pop(kind.name, {}).items():
+            state[name] = value
+        state.entered = True

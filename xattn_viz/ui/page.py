@@ -32,7 +32,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 [data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
 [data-testid="stTopNav"] + div { flex: none; width: auto; min-width: 0; }
-.st-key-controls { padding-inline-end: 12.5rem; } /* beside the pages and the menu */
+.st-key-controls { padding-inline-end: 16.5rem; } /* beside the pages and the menu */
 @media (max-width: 48rem) {
   [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
   .st-key-controls { padding-inline-end: 0; }
@@ -71,13 +71,14 @@ def navigation() -> Page:
         st.Page(translate, title="Translate", url_path="start", default=True),
         st.Page(translate, title="Translate", url_path="translate", visibility="hidden"),
         st.Page(PAGES / "speech.py", title="Speech"),
+        st.Page(PAGES / "layer.py", title="Layer"),
     ]
     _declared().append(True)
     return st.navigation(pages, position="top")
 
 
-def begin(what: kind.Kind) -> None:
-    """What every page begins with: what its models read, and the look of the frame.
+def begin(what: kind.Kind | None) -> None:
+    """What every page begins with: what its models read, if it has any, and the look of the frame.
 
     Safe to call any number of times. On a fresh process Streamlit runs a page that an address names without the router;
     then the pages are declared here, and the script starts again with it.

@@ -1,0 +1,9 @@
+"""Change cross-attention and watch what follows: one page of small lessons, each computed by the layer itself."""
+
+from __future__ import annotations
+
+from xattn_viz.ui import page
+from xattn_viz.ui.layer import sections
+
+page.begin(None)
+sections.show()
