@@ -17,7 +17,7 @@ from xattn_viz.audio import RATE, Sound, wav
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled, InputError, ModelError
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.rerun import rerun, with_projections
 from xattn_viz.models.whisper import replay
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.recorded import POOLED_FRAMES
@@ -222,6 +222,14 @@ def test_a_trace_runs_again(kind: str, adapter: WhisperAdapter, settings: dict[s
         return
     trace = adapter.trace(SOUND, kinds=("cross", "encoder"), ablate=[("cross", 1, 0)], **settings)
     assert rerun(trace) == trace
+    known = with_projections(trace).cross
+    assert known.projections is not None
+    scores = known.projections.scores(0, 0)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    own = trace.cross.head(0, 0)
+    # The same queries and keys in another order of sums, and stored in the same 32 bits.
+    computed = (weights / weights.sum(-1, keepdims=True))[:, : own.shape[1]]
+    np.testing.assert_allclose(computed, own, atol=1e-5, rtol=0)
 
 
 def test_a_language_is_detected_or_chosen(folders: Any) -> None:
