@@ -50,3 +50,9 @@ def test_equality_is_by_content() -> None:
     assert Trace((maps(),), np.zeros(4), "a") == Trace((maps(),), np.zeros(4), "a")
     assert Trace((maps(),), np.zeros(4), "a") != Trace((maps(),), np.ones(4), "a")
     assert Trace((maps(),), "a", "a") != "a"
+
+
+def test_equal_traces_share_a_hash_and_stand_for_each_other_in_a_dictionary() -> None:
+    first, second = (Trace((), "in", "out") for _ in range(2))
+    assert first == second
+    assert {first: "kept"}[second] == "kept"

@@ -32,6 +32,8 @@ def same(a: Any, b: object) -> bool:
     """Field by field, arrays by shape, dtype and value."""
     if not is_dataclass(a) or type(a) is not type(b):
         return False
+    if a is b:
+        return True
     for field in fields(a):
         x, y = getattr(a, field.name), getattr(b, field.name)
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):

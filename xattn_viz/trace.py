@@ -99,3 +99,6 @@ class Trace:
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.output, self.offset, len(self.maps)))  # equal traces share it, and it costs nothing

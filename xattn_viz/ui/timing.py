@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz import subtitles
-from xattn_viz.analysis.timing import Head, Method, TimedWord, align, timed_words
+from xattn_viz.analysis.timing import Head, Method, Path, TimedWord, align, timed_words
 from xattn_viz.audio import RATE, flac
 from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.trace import Trace
@@ -32,6 +33,8 @@ _HELP = (
 )
 # The forms of `subtitles.FORMATS` as the buttons name them, and what each is.
 _FILES = {"SRT": "application/x-subrip", "VTT": "text/vtt", "JSON": "application/json", "TextGrid": "text/plain"}
+_Timed = tuple[tuple[TimedWord, ...], Path | None]
+_TIMED: WeakKeyDictionary[Trace, dict[object, _Timed]] = WeakKeyDictionary()
 _HEAD = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
 
@@ -50,8 +53,18 @@ def control(trace: Trace) -> None:
 
 def words(trace: Trace) -> tuple[TimedWord, ...]:
     """The words of a window by the chosen method; by the default one where that cannot be had."""
-    heads, method = chosen(trace)
-    return timed_words(trace, heads, method=method)
+    return _timed(trace, *chosen(trace))[0]
+
+
+def _timed(trace: Trace, heads: tuple[Head, ...] | None, method: Method) -> _Timed:
+    """Words and the way of their alignment, kept with the trace: the page asks for them at every run."""
+    if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was written, or heard
+        return (), None
+    kept = _TIMED.setdefault(trace, {})
+    if (heads, method) not in kept:
+        path = align(trace.cross, heads, method=method)
+        kept[heads, method] = timed_words(trace, heads, method=method, path=path), path
+    return kept[heads, method]
 
 
 def chosen(trace: Trace) -> tuple[tuple[Head, ...] | None, Method]:
@@ -69,11 +82,7 @@ def hearing(trace: Trace, sound: str) -> Callable[[], Hearing]:
 
 
 def _hearing(trace: Trace, samples: NDArray[np.float32], heads: tuple[Head, ...] | None, method: Method) -> Hearing:
-    played = flac(samples)
-    if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was written, or heard
-        return Hearing(played)
-    path = align(trace.cross, heads, method=method)
-    return Hearing(played, timed_words(trace, heads, method=method, path=path), path)
+    return Hearing(flac(samples), *_timed(trace, heads, method))
 
 
 def panel(traces: Sequence[Trace], sound: str) -> None:
