@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -31,54 +32,51 @@ def boxes(rows: Sequence[Mapping[str, Shape]], *, dark: bool = True) -> go.Figur
     have a colour of their own, so that sides of one colour are equally long.
     """
     scale, colours = _scale(rows), _COLOURS[dark]
-    figure = go.Figure(go.Scatter(x=[], y=[]))
+    shapes: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
     top = 0.0
     for row in rows:
         left = 0.0
         for name, shape in row.items():
-            _write(figure, name, shape, left, top, colours)
-            _draw(figure, shape, left, top + _LABEL, scale, colours)
+            notes.append(_label(name, shape, left, top, colours))
+            shapes.extend(_sides(shape, left, top + _LABEL, scale, colours))
             left += max(_wide(shape, scale), _LEAST) + _GAP
-        top += _LABEL + max(_high(shape) for shape in row.values()) * scale + _BETWEEN
-    figure.update_layout(
-        template=template(dark), height=round(top), margin={"l": 0, "r": 0, "t": 0, "b": 0}, font={"size": LARGE}
-    )
-    figure.update_xaxes(range=[-_SIDE, _WIDTH], constraintoward="left")
-    figure.update_yaxes(range=[top, 0], constraintoward="top", scaleanchor="x")
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(visible=False, fixedrange=True, constrain="domain")
-    return figure
+        top += _LABEL + max(map(_high, row.values())) * scale + _BETWEEN
+    axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    layout = {
+        "template": template(dark),
+        "height": round(top),
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "font": {"size": LARGE},
+        "xaxis": {**axis, "range": [-_SIDE, _WIDTH], "constraintoward": "left"},
+        "yaxis": {**axis, "range": [top, 0], "constraintoward": "top", "scaleanchor": "x"},
+        "shapes": shapes,  # all at once: a figure that is added to shape by shape takes seconds
+        "annotations": notes,
+    }
+    return go.Figure(go.Scatter(x=[], y=[]), layout)
 
 
-def _draw(figure: go.Figure, shape: Shape, left: float, top: float, scale: float, colours: Mapping[str, str]) -> None:
+def _sides(shape: Shape, left: float, top: float, scale: float, colours: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The rectangle of each head of one tensor: a faint ground, and a coloured side for each axis."""
     (down, high), (across, wide) = list(shape.items())[-2:]
     bottom = top + high * scale
     for head in range(_heads(shape)):
         x0 = left + head * (wide * scale + _HEAD_GAP)
         x1 = x0 + wide * scale
-        ground = _colour(down, colours)
-        figure.add_shape(type="rect", x0=x0, x1=x1, y0=top, y1=bottom, fillcolor=ground, opacity=0.22, line_width=0)
-        for end, axis in (((x0, bottom), down), ((x1, top), across)):
-            figure.add_shape(
-                type="line", x0=x0, y0=top, x1=end[0], y1=end[1], line={"width": _SIDE, "color": _colour(axis, colours)}
-            )
+        ground = {"fillcolor": _colour(down, colours), "opacity": 0.22, "line": {"width": 0}}
+        yield {"type": "rect", "x0": x0, "x1": x1, "y0": top, "y1": bottom, **ground}
+        for x, y, axis in ((x0, bottom, down), (x1, top, across)):
+            side = {"width": _SIDE, "color": _colour(axis, colours)}
+            yield {"type": "line", "x0": x0, "y0": top, "x1": x, "y1": y, "line": side}
 
 
-def _write(figure: go.Figure, name: str, shape: Shape, left: float, top: float, colours: Mapping[str, str]) -> None:
+def _label(name: str, shape: Shape, left: float, top: float, colours: Mapping[str, str]) -> dict[str, Any]:
     """Name and sizes, and below them what each size counts."""
     sizes = " × ".join(str(size) for size in shape.values())
     axes = " × ".join(f'<span style="color:{_colour(axis, colours)}">{plotly_label(axis)}</span>' for axis in shape)
-    figure.add_annotation(
-        x=left,
-        y=top + _LABEL - 6,
-        text=f"<b>{plotly_label(name)}</b>  {sizes}<br>{axes}",
-        showarrow=False,
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        xshift=-2,
-    )
+    text = f"<b>{plotly_label(name)}</b>  {sizes}<br>{axes}"
+    place = {"x": left, "y": top + _LABEL - 6, "xanchor": "left", "yanchor": "bottom", "xshift": -2}
+    return {"text": text, "align": "left", "showarrow": False, **place}
 
 
 def _scale(rows: Sequence[Mapping[str, Shape]]) -> float:
