@@ -24,6 +24,8 @@ _PAIRS = (
     *(("small", "pequeno"), ("dog", "cão"), ("red", "vermelho"), ("house", "casa"), ("sees", "vê"), ("bird", "ave")),
 )
 _LENGTH = 6
+#: How many queries and how many keys `spread` draws.
+DRAWN = 128
 # Each word of "o gato preto dorme aqui agora" by the place of its pair among the first six.
 _SHOWN = (0, 2, 1, 3, 4, 5)
 SOURCE = tuple(source for source, _ in _PAIRS[:_LENGTH])
@@ -123,9 +125,9 @@ class Spread:
 @lru_cache(maxsize=64)
 @torch.inference_mode()
 def spread(d_k: int, seed: int = 0) -> Spread:
-    """The scores of untrained modules with the same projections over 128 queries and 128 keys of unit variance."""
+    """The scores of untrained modules with the same projections over `DRAWN` queries and keys of unit variance."""
     generator = torch.Generator().manual_seed(seed)
-    x, context = torch.randn(2, 128, D_MODEL, generator=generator)
+    x, context = torch.randn(2, DRAWN, D_MODEL, generator=generator)
     scaled = d_k**-0.5
     dots, sums = made(KINDS[0], d_k, seed), made(KINDS[1], d_k, seed)
     scores = [
@@ -144,7 +146,7 @@ def snippet(d_k: int, seed: int = 0) -> str:
 from xattn_viz.lessons import dot_or_additive as lesson
 
 generator = torch.Generator().manual_seed({seed})
-x, context = torch.randn(2, 128, lesson.D_MODEL, generator=generator)
+x, context = torch.randn(2, lesson.DRAWN, lesson.D_MODEL, generator=generator)
 for kind in lesson.KINDS:
     module = lesson.made(kind, d_k={d_k}, seed={seed})
     for scale in (1.0, {d_k}**-0.5):

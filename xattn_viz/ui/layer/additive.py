@@ -59,10 +59,11 @@ def _learned(found: dict[str, lesson.Learned]) -> str:
 def _scale(d_k: int) -> str:
     here, last = lesson.spread(d_k), lesson.spread(_SPREAD_OVER[-1])
     return (
-        f"Untrained, with the same projections: from d_k {d_k} to {_SPREAD_OVER[-1]} the dot products spread from "
-        f"{here.dot:.1f} to {last.dot:.1f}, divided by √d_k from {here.dot_scaled:.1f} to {last.dot_scaled:.1f}; "
-        f"additive scores from {here.additive:.1f} to {last.additive:.1f}. At d_k {d_k} none of these is larger than "
-        f"‖v‖₁ = {here.bound:.2f} (the largest is {here.largest:.2f})."
+        f"Untrained, with the same projections: from d_k {d_k} to {_SPREAD_OVER[-1]} the standard deviation of dot "
+        f"products goes from {here.dot:.1f} to {last.dot:.1f}, divided by √d_k from {here.dot_scaled:.1f} to "
+        f"{last.dot_scaled:.1f}; that of additive scores from {here.additive:.1f} to {last.additive:.1f}. At d_k {d_k} "
+        f"none of those can be larger than ‖v‖₁ = {here.bound:.2f}; the largest of {lesson.DRAWN**2:,} is "
+        f"{here.largest:.2f}."
     )
 
 
@@ -78,7 +79,7 @@ def _spread() -> go.Figure:
     figure = figures.lines(
         curves,
         x="d_k",
-        y="spread of the scores",
+        y="deviation of scores",
         log_x=True,
         log_y=True,
         dashed=dashed,
