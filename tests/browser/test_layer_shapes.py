@@ -138,7 +138,7 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
     words = typed.encoder.to_words()
     close(page, "selves-own", words.weights[2].mean(0))
     off = model.trace(typed.input, ablate=[("encoder", 2, head) for head in range(8)]).output
-    wanted = "the translation stays the same" if off == typed.output else f"it becomes “{off}”"
+    wanted = "the translation stays the same" if off == typed.output else f"the translation becomes “{off}”"
     expect(page.get_by_text(f"with self-attention of layer 3 switched off, {wanted}.")).to_be_visible()
     page.reload()
     expect(page.get_by_text("(layer 3, mean of the heads)")).to_be_visible(timeout=PATIENCE)

@@ -20,3 +20,9 @@ def test_parts_are_named_over_their_middle_and_told_apart_by_a_line() -> None:
     first, second = figure.layout.annotations
     assert (first.x, first.text) == (0.5, plotly_label("<b>image"))
     assert (second.x, second.text) == (3.0, plotly_label("text"))
+
+
+def test_a_ring_stands_around_each_point_of_an_x() -> None:
+    figure = figures.lines({"a": ([1, 2], [3, 4]), "b": ([1, 2], [5, 6])}, x="x", y="y")
+    ring = figures.ring(figure, 2, [4, 6]).data[-1]
+    assert (list(ring.x), list(ring.y), ring.showlegend) == ([2, 2], [4, 6], False)

@@ -1,8 +1,8 @@
-"""Marks over a drawn matrix: a row that is spoken of, and where one part of the keys ends."""
+"""Marks over what is drawn: a row that is spoken of, where one part of the keys ends, points of a curve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -37,4 +37,11 @@ def name_parts(figure: go.Figure, parts: Mapping[str, int], *, dark: bool = True
         )
         begin += columns
     figure.update_layout(margin={"t": max(figure.layout.margin.t or 0, 30)})
+    return figure
+
+
+def ring(figure: go.Figure, x: float, ys: Sequence[float], *, dark: bool = True) -> go.Figure:
+    """Draw a ring around points of curves that share their x, and return the figure."""
+    marker = {"symbol": "circle-open", "size": 18, "color": "#ffffff" if dark else "#000000", "line": {"width": 2}}
+    figure.add_scatter(x=[x] * len(ys), y=list(ys), mode="markers", marker=marker, showlegend=False, hoverinfo="skip")
     return figure

@@ -1,6 +1,6 @@
 """Self-attention beside cross-attention on the same words: what a word reads in its own sentence, and who reads it.
 
-All is read off a trace with the kinds `cross` and `encoder`; the model itself is whoever calls this module's business.
+Both are read off one trace that holds the kinds `cross` and `encoder`, of whatever model.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def first_choice(trace: Trace) -> str:
     """The word to look at first: an example's own, else the longest word."""
     words = source_words(trace)
     known = EXAMPLES.get(trace.input) if isinstance(trace.input, str) else None
-    return known if known in words else max(words[:-1], key=len)
+    return known if known in words else max(words[:-1] or words, key=len)
 
 
 def read(trace: Trace, word: str, layer: int, head: int | None = None) -> Reading:

@@ -41,7 +41,7 @@ def show() -> None:
                 f"additive-{kind}",
             )
     with columns[2]:
-        parts.figure(_spread(), "additive-spread")
+        parts.figure(_spread(d_k), "additive-spread")
     parts.finding(_scale(d_k))
     st.table(_needs())
     parts.in_a_notebook(lesson.snippet(d_k), "additive")
@@ -67,7 +67,7 @@ def _scale(d_k: int) -> str:
     )
 
 
-def _spread() -> go.Figure:
+def _spread(d_k: int) -> go.Figure:
     found = [lesson.spread(d_k) for d_k in _SPREAD_OVER]
     curves = {
         "dot": (_SPREAD_OVER, [one.dot for one in found]),
@@ -88,7 +88,8 @@ def _spread() -> go.Figure:
     )
     figure.update_xaxes(tickvals=_SPREAD_OVER[::2])
     figure.update_yaxes(tickvals=[0.01, 0.1, 1, 10, 100])
-    return figure
+    here = lesson.spread(d_k)
+    return figures.ring(figure, d_k, [here.dot, here.dot_scaled, here.additive], dark=parts.is_dark())
 
 
 def _needs() -> dict[str, list[str]]:

@@ -90,7 +90,7 @@ def _say(trace: Trace, reading: selves.Reading, layer: int, head: int | None) ->
     ablate: tuple[Head, ...] = tuple(("encoder", layer, one) for one in heads)
     off = _trace(str(trace.input), ablate).output
     what = f"layer {layer + 1}" if head is None else f"layer {layer + 1}, head {head + 1}"
-    same = "the translation stays the same" if off == trace.output else f"it becomes “{off}”"
+    same = "the translation stays the same" if off == trace.output else f"the translation becomes “{off}”"
     parts.finding(f"{found} What was read need not decide: with self-attention of {what} switched off, {same}.")
 
 

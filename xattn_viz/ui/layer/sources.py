@@ -111,4 +111,5 @@ def _curves(setting: sources.Setting, by: str) -> go.Figure:
     )
     drawn.update_xaxes(tickvals=[x for x in xs if x in (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)])
     drawn.update_yaxes(range=[0, 1.05])
-    return drawn
+    now = setting.patches if by == "length" else setting.loudness
+    return figures.ring(drawn, now, sources.shared(setting).share, dark=parts.is_dark())
