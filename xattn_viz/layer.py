@@ -47,6 +47,14 @@ def scaled_dot_product_attention(
         raise ValueError(f"q and k must share d_k, k and v must share their length: got {shapes}.")
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     scores = q @ k.transpose(-2, -1) * scale  # [..., query, d_k] @ [..., d_k, key] -> [..., query, key]
+    return attend_by_scores(scores, v, mask, return_scores)
+
+
+def attend_by_scores(scores: Tensor, v: Tensor, mask: Tensor | None = None, return_scores: bool = False) -> Attention:
+    """softmax(scores) v, however the `scores` `[..., query, key]` came about; `v` is `[..., key, d_v]`.
+
+    `mask` is boolean and broadcasts to the scores; True means that the query may attend to the key.
+    """
     if mask is None:
         fully_masked = torch.full(scores.shape[:-1], scores.shape[-1] == 0, device=scores.device)
         weights = scores.softmax(-1)

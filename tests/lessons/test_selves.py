@@ -1,0 +1,77 @@
+"""The lesson on the model that needs no download: its sums are held against the trace's own arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xattn_viz.lessons import selves
+from xattn_viz.models import registry
+from xattn_viz.trace import Trace
+
+RIVER, MONEY = list(selves.EXAMPLES)[:2]
+# The maps are float32.
+TOLERANCE = 1e-6
+
+
+@pytest.fixture(scope="module")
+def traces() -> dict[str, Trace]:
+    model = registry.load("firefox-en-pt")
+    return {text: model.trace(text, kinds=("cross", "encoder")) for text in selves.EXAMPLES}
+
+
+def test_a_word_reads_its_own_sentence_by_the_encoders_row_of_it(traces: dict[str, Trace]) -> None:
+    trace = traces[RIVER]
+    place = (trace.encoder.keys.labels or ()).index("bank")  # every word of this sentence is one token
+    for layer in range(6):
+        weights = trace.encoder.weights[layer]
+        mean, one = selves.read(trace, "bank", layer), selves.read(trace, "bank", layer, head=3)
+        np.testing.assert_allclose(mean.own[mean.word], weights[:, place].mean(0), atol=TOLERANCE)
+        np.testing.assert_allclose(one.own[one.word], weights[3, place], atol=TOLERANCE)
+        np.testing.assert_allclose(mean.cross.sum(-1), 1, atol=TOLERANCE * 10)
+
+
+def test_in_the_second_layer_bank_reads_river_or_money_and_the_rest_is_the_end_mark(traces: dict[str, Trace]) -> None:
+    for text, clue, share in ((RIVER, "river", 0.15), (MONEY, "money", 0.1)):
+        reading = selves.read(traces[text], "bank", 1)
+        weights = dict(zip(reading.source, reading.own[reading.word], strict=True))
+        content = ["He", "sat", "took", clue]
+        assert max(content, key=lambda word: weights.get(word, 0)) == clue
+        assert weights[clue] > share
+        assert max(weights.values()) < 0.4  # no word has it all
+
+
+@pytest.mark.parametrize(("text", "word", "reader"), [(RIVER, "bank", "margem"), (MONEY, "bank", "banco")])
+def test_the_translation_of_a_word_reads_it(traces: dict[str, Trace], text: str, word: str, reader: str) -> None:
+    reading = selves.read(traces[text], word, 0)
+    assert reading.target[reading.reader] == reader
+    (most, weight), *others = reading.most_read_by_reader()
+    assert most == word
+    assert weight > 0.7 > others[0][1]
+    assert weight == reading.cross[:, reading.word].max()
+
+
+def test_a_word_that_comes_again_is_told_apart_and_the_examples_word_comes_first(traces: dict[str, Trace]) -> None:
+    assert selves.source_words(traces[RIVER])[3:] == ("the", "bank", "of", "the (2)", "river", ".", "</s>")
+    for text, word in selves.EXAMPLES.items():
+        assert selves.first_choice(traces[text]) == word
+    with pytest.raises(ValueError, match="no word 'money'; it has He, sat"):
+        selves.read(traces[RIVER], "money", 0)
+
+
+@pytest.mark.parametrize(("text", "word", "layer", "head"), [(RIVER, "bank", 1, None), (MONEY, "the (2)", 4, 6)])
+def test_the_snippet_prints_what_the_section_says(
+    traces: dict[str, Trace], text: str, word: str, layer: int, head: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = selves.snippet(text, word, layer, head)
+    assert len(code.splitlines()) <= 15
+    scope: dict[str, Any] = {}
+    exec(code, scope)  # noqa: S102 - our own script
+    lines = capsys.readouterr().out.splitlines()
+    reading = selves.read(traces[text], word, layer, head)
+    assert lines[0] == traces[text].output
+    printed = {kind: [float(line.split()[-1]) for line in lines if line.startswith(kind)] for kind in ("self", "cross")}
+    assert printed["self"] == pytest.approx(reading.own[reading.word].tolist(), abs=TOLERANCE)
+    assert printed["cross"] == pytest.approx(reading.cross[reading.reader].tolist(), abs=TOLERANCE)
