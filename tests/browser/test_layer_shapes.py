@@ -90,7 +90,7 @@ def shown_shapes(page: Page) -> dict[str, list[int]]:
 
 
 def test_every_shown_shape_is_torchs_own_and_the_output_is_as_long_as_the_queries(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Shapes", shapes_queries="3", shapes_keys="11", shapes_width="24", shapes_heads="3")
+    open_section(page, app_url, "shapes", shapes_queries="3", shapes_keys="11", shapes_width="24", shapes_heads="3")
     for heads, queries, keys in ((3, 3, 11), (3, 4, 11), (4, 4, 11)):
         layer = CrossAttention(24, heads, d_context=32)
         x, context = torch.zeros(1, queries, 24), torch.zeros(1, keys, 32)
@@ -115,7 +115,7 @@ def test_every_shown_shape_is_torchs_own_and_the_output_is_as_long_as_the_querie
 
 def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, app_url: str) -> None:
     model = registry.load("firefox-en-pt")
-    open_section(page, app_url, "Self or cross")
+    open_section(page, app_url, "selves")
     trace = model.trace("He sat on the bank of the river.", kinds=("cross", "encoder"))
     own, cross = trace.encoder.weights[1].mean(0), trace.cross.to_words().weights[1].mean(0)
     close(page, "selves-own", own)
@@ -147,12 +147,12 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
 
 @pytest.mark.parametrize(("text", "words"), [(" ", "The text is empty"), ("word " * 30, "at most 24 words and marks")])
 def test_a_sentence_that_cannot_be_shown_gets_one_of_its_own(page: Page, app_url: str, text: str, words: str) -> None:
-    page.goto(f"{app_url}/layer?{urlencode({'section': 'Self or cross', 'selves_text': text})}")
+    page.goto(f"{app_url}/layer?{urlencode({'section': 'selves', 'selves_text': text})}")
     expect(page.get_by_test_id("stAlert")).to_contain_text(words, timeout=PATIENCE)
 
 
 def test_both_kinds_of_attention_show_what_they_learned_and_what_they_need(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Additive", additive_d_k="4")
+    open_section(page, app_url, "additive", additive_d_k="4")
     for d_k in (4, 8):
         for key, kind in (("dot-product", "dot product"), ("additive", "additive")):
             found = dot_or_additive.learned(kind, d_k)
@@ -167,7 +167,7 @@ def test_both_kinds_of_attention_show_what_they_learned_and_what_they_need(page:
 
 
 def test_one_softmax_is_shared_and_two_are_not(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Two sources", sources_words="3")
+    open_section(page, app_url, "sources", sources_words="3")
     for patches in (6, 7):
         setting = sources.Setting(patches, 3)
         layer, (x, image, text) = sources.layer(), sources.vectors(setting)

@@ -15,20 +15,29 @@ SECTIONS: dict[str, str] = {
     "sources": "Two sources",
 }
 
+_KEY = "section"
+
 
 def show() -> None:
     """The choice of sections, and the chosen one."""
+    if _KEY not in st.session_state:
+        named = st.query_params.get(_KEY)
+        st.session_state[_KEY] = named if named in SECTIONS else next(iter(SECTIONS))
     chosen = st.segmented_control(
         "Section",
         list(SECTIONS),
         format_func=SECTIONS.__getitem__,
-        key="section",
-        default=next(iter(SECTIONS)),
+        key=_KEY,
         required=True,
-        bind="query-params",
+        on_change=_follow,
         label_visibility="collapsed",
     )
     _module(chosen).show()
+
+
+def _follow() -> None:
+    """Name the section in the address; a widget bound to it would write its title there."""
+    st.query_params[_KEY] = st.session_state[_KEY]
 
 
 def _module(name: str) -> ModuleType:
