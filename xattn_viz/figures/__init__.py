@@ -1,7 +1,8 @@
 """Plotly figures: maps of a trace, curves, and small matrices with their numbers, for notebooks and pages."""
 
+from xattn_viz.figures.bars import bars
 from xattn_viz.figures.heatmap import heatmap
 from xattn_viz.figures.lines import lines
 from xattn_viz.figures.matrix import matrix
 
-__all__ = ["heatmap", "lines", "matrix"]
+__all__ = ["bars", "heatmap", "lines", "matrix"]

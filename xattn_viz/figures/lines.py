@@ -21,12 +21,14 @@ def lines(
     log_x: bool = False,
     log_y: bool = False,
     dashed: Collection[str] = (),
+    mark: float | None = None,
     dark: bool = True,
     height: int = 360,
 ) -> go.Figure:
-    """Curves by name, each (x values, y values), over axes titled `x` and `y`; `dashed` names those drawn dashed.
+    """Curves by name, each (x values, y values), over axes titled `x` and `y`.
 
-    The names stand below the figure; `height` is in pixels. Raises ValueError where a curve's lengths differ.
+    `dashed` names those drawn dashed, `mark` the place on the x axis that is looked at. The names stand above the
+    figure; `height` is in pixels. Raises ValueError where a curve's lengths differ.
     """
     figure = go.Figure()
     for number, (name, (xs, ys)) in enumerate(curves.items()):
@@ -48,6 +50,8 @@ def lines(
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
         showlegend=len(curves) > 1,
     )
+    if mark is not None:
+        figure.add_vline(mark, line={"width": 2, "dash": "dot", "color": "#999999"})
     figure.update_xaxes(title={"text": plotly_label(x)}, type="log" if log_x else "linear", automargin=True)
     figure.update_yaxes(title={"text": plotly_label(y)}, type="log" if log_y else "linear", automargin=True)
     return figure
