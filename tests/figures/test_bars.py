@@ -14,6 +14,7 @@ def test_each_value_stands_over_its_label_which_cannot_act_as_a_tag() -> None:
     assert "<" not in figure.layout.xaxis.ticktext[0]
     assert drawn.marker.color[0] != drawn.marker.color[1]
     assert list(figure.layout.yaxis.range) == [0, 1]
+    assert figure.layout.title.text == figure.layout.xaxis.title.text == ""
     assert figures.bars([3.0], labels=["a"], top=None).layout.yaxis.range is None
 
 

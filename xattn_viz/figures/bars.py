@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import plotly.graph_objects as go
 
-from xattn_viz.figures.look import LARGE, template
+from xattn_viz.figures.look import LARGE, heading, template
 from xattn_viz.tokens import plotly_label
 
 _PLAIN, _LIT = "#56b4e9", "#ffb454"
@@ -40,19 +40,19 @@ def bars(
     )
     figure.update_layout(
         template=template(dark),
-        title={"text": plotly_label(title), "font": {"size": LARGE}},
+        title={"text": heading(title), "font": {"size": LARGE}},
         font={"size": LARGE},
         height=height,
-        margin={"l": 20, "r": 20, "t": 50 if title else 20, "b": 20},
+        margin={"l": 20, "r": 20, "t": 40 if title else 20, "b": 20},
         bargap=0.25,
     )
     figure.update_xaxes(
         tickmode="array",
         tickvals=list(range(len(labels))),
         ticktext=[plotly_label(label) for label in labels],
-        title={"text": plotly_label(x)},
+        title={"text": heading(x)},
         automargin=True,
     )
-    figure.update_yaxes(title={"text": plotly_label(y)}, automargin=True)
+    figure.update_yaxes(title={"text": heading(y)}, automargin=True)
     figure.update_yaxes(range=[0, top]) if top is not None else figure.update_yaxes(rangemode="tozero")
     return figure

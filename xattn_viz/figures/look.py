@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xattn_viz import colours
 from xattn_viz.colours import ColourMap
+from xattn_viz.tokens import plotly_label
 
 #: The size of type in pixels where a figure is to be read from the last row of a room.
 LARGE = 16
@@ -19,3 +20,8 @@ def colour_scale(colour_map: ColourMap, dark: bool) -> list[tuple[float, str]]:
     stops = colours.stops(colour_map, dark=dark)
     channels = ([int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops)
     return [(i / (len(stops) - 1), "rgb({}, {}, {})".format(*rgb)) for i, rgb in enumerate(channels)]
+
+
+def heading(text: str) -> str:
+    """A title, or the name of a curve: it cannot act as a tag, and is cut later than the label of a tick."""
+    return plotly_label(text, 80) if text else ""
