@@ -98,15 +98,22 @@ def test_padding(page: Page, app_url: str) -> None:
 
 def test_the_causal_mask(page: Page, app_url: str) -> None:
     open_section(page, app_url, "Masks", mask="Causal")
-    expect_said(page, "With the mask 1 of 7 outputs move, 0 of them before that token.")
-    expect_drawn(page, "causal-map", changed(TEXT, 6, True).weights[3], axis="z")
+    expect_said(page, "Token 6, “mat”, becomes “boat”. With the mask 2 of 7 outputs move, 0 of them before that token.")
+    expect_drawn(page, "causal-map", changed(TEXT, 5, True).weights[3], axis="z")
     toggle(page)
-    expect_said(page, "Without the mask 7 of 7 outputs move, 6 of them before that token.")
-    expect_drawn(page, "causal-moved", changed(TEXT, 6, False).moved)
+    expect_said(page, "Without the mask 7 of 7 outputs move, 5 of them before that token.")
+    expect_drawn(page, "causal-moved", changed(TEXT, 5, False).moved)
     page.get_by_text("In a notebook").click()
     code = page.get_by_test_id("stCode")
     expect(code).to_contain_text("mask = None")
-    assert (code.locator("code").text_content() or "").strip() == masking.causal_snippet(TEXT, 6, False).strip()
+    assert (code.locator("code").text_content() or "").strip() == masking.causal_snippet(TEXT, 5, False).strip()
+    page.get_by_role("slider").press("ArrowRight")
+    expect_said(page, "7 of 7 outputs move, 6 of them before that token.")
+    field = page.get_by_label("English sentence")
+    for text, said in (("A dog", "2 of 2 outputs move"), ("Dog", "1 of 1 outputs move")):  # shorter than the choice
+        field.fill(text)
+        field.press("Enter")
+        expect_said(page, said)
 
 
 def test_limits(page: Page, app_url: str) -> None:

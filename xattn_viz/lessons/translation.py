@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from xattn_viz.layer import CrossAttention
+from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError
 from xattn_viz.models.firefox.adapter import FirefoxAdapter
@@ -49,8 +50,7 @@ def crossing(text: str, layer: int = -1, padding: int = 0) -> Crossing:
     """
     model = _model()
     source = _read(model, text)
-    trace = model.trace(text, keep_projections=True)
-    maps = trace.cross
+    maps = _traced(text)
     if maps.projections is None or maps.queries.labels is None or maps.keys.labels is None:
         raise TypeError(f"The trace of {MODEL} has no projections or no labels.")
     ids = torch.tensor([[*source, *[END] * padding]])  # these models pad with </s>
@@ -93,6 +93,11 @@ def reading(text: str, changed: int | None = None, into: str = "boat") -> Readin
         width = vectors.shape[-1]
         x = vectors * math.sqrt(width) + positions(0, len(ids), width)
     return Reading(cast(EncoderLayer, model.network.encoder[0]).attention, x, tuple(labels))
+
+
+@lru_cache(maxsize=8)
+def _traced(text: str) -> AttentionMaps:
+    return _model().trace(text, keep_projections=True).cross
 
 
 def _model() -> FirefoxAdapter:

@@ -109,14 +109,15 @@ def _causal(text: str, columns: list[DeltaGenerator]) -> None:
     if tokens is None:
         return
     head: int = columns[2].selectbox("Head", range(1, offline.HEADS + 1), 3, key="causal-head", bind="query-params") - 1
-    position = len(tokens) - 1
-    if position:
+    words = [place for place, token in enumerate(tokens) if token.isalpha()]
+    position = words[-1] if words else len(tokens) - 1
+    if len(tokens) > 1:
         position = (
             columns[3].slider(
                 f"Token that becomes “{masking.REPLACEMENT}”",
                 1,
                 len(tokens),
-                len(tokens),
+                position + 1,
                 key="changed-token",
                 bind="query-params",
             )
