@@ -22,7 +22,11 @@ VALUES = {
     *("map_checks", "maps", "projections", "records", "resampling", "selection", "tokens", "trace", "weights"),
 }
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
-LEVELS = dict.fromkeys(VALUES, 0) | {"export": 2, "many": 2, "webpage": 2, "": 3, "ui": 4, "__main__": 4, "examples": 4}
+# Lessons stand above: some take a layer out of a model.
+LEVELS = dict.fromkeys(VALUES, 0) | {
+    **{"export": 2, "lessons": 2, "many": 2, "webpage": 2},
+    **{"": 3, "ui": 4, "__main__": 4, "examples": 4},
+}
 PAGES_LEVEL = 5
 
 # Who may import what is heavy. Everything else reads maps, and must do without.

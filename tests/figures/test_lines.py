@@ -8,8 +8,10 @@ from xattn_viz.tokens import plotly_label
 
 def test_each_curve_is_drawn_with_its_numbers_and_its_name_cannot_act_as_a_tag() -> None:
     curves = {"scaled": ([2, 4, 8], [0.1, 0.2, 0.3]), "<b>not</b>": ([2, 4, 8], [0.5, 0.6, 0.7])}
-    figure = figures.lines(curves, x="d_k", y="weight", log_x=True, dashed=["<b>not</b>"])
+    figure = figures.lines(curves, x="d_k", y="weight", log_x=True, dashed=["<b>not</b>"], mark=4)
     first, second = figure.data
+    (mark,) = figure.layout.shapes
+    assert (mark.x0, mark.x1) == (4, 4)
     assert (list(first.x), list(first.y)) == ([2, 4, 8], [0.1, 0.2, 0.3])
     assert second.name == plotly_label("<b>not</b>")
     assert "<" not in second.name

@@ -12,6 +12,7 @@ def test_every_cell_is_drawn_and_numbered_under_its_labels() -> None:
     figure = figures.matrix(values, rows=["a", "b", "<i>"], columns=["x", "x"], row_title="query", column_title="key")
     (drawn,) = figure.data
     assert np.array_equal(np.array(drawn.z), values)
+    assert figure.layout.title.text == ""
     assert (drawn.zmin, drawn.zmax) == (0, 1)
     assert drawn.texttemplate == "%{z:.2f}"
     assert list(figure.layout.xaxis.ticktext) == [plotly_label("x")] * 2

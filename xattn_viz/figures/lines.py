@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from xattn_viz.figures.look import LARGE, template
-from xattn_viz.tokens import plotly_label
+from xattn_viz.figures.look import LARGE, heading, template
 
 # Okabe and Ito's colours, told apart by the colour-blind; the first is the accent of the app.
 _COLOURS = ("#ffb454", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#999999")
@@ -21,12 +20,14 @@ def lines(
     log_x: bool = False,
     log_y: bool = False,
     dashed: Collection[str] = (),
+    mark: float | None = None,
     dark: bool = True,
     height: int = 360,
 ) -> go.Figure:
-    """Curves by name, each (x values, y values), over axes titled `x` and `y`; `dashed` names those drawn dashed.
+    """Curves by name, each (x values, y values), over axes titled `x` and `y`.
 
-    The names stand below the figure; `height` is in pixels. Raises ValueError where a curve's lengths differ.
+    `dashed` names those drawn dashed, `mark` the place on the x axis that is looked at. The names stand above the
+    figure; `height` is in pixels. Raises ValueError where a curve's lengths differ.
     """
     figure = go.Figure()
     for number, (name, (xs, ys)) in enumerate(curves.items()):
@@ -35,7 +36,7 @@ def lines(
         figure.add_scatter(
             x=list(xs),
             y=list(ys),
-            name=plotly_label(name),
+            name=heading(name),
             mode="lines" if len(xs) > 40 else "lines+markers",
             line={"width": 3, "color": _COLOURS[number % len(_COLOURS)], "dash": "dash" if name in dashed else "solid"},
             marker={"size": 8},
@@ -48,6 +49,8 @@ def lines(
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
         showlegend=len(curves) > 1,
     )
-    figure.update_xaxes(title={"text": plotly_label(x)}, type="log" if log_x else "linear", automargin=True)
-    figure.update_yaxes(title={"text": plotly_label(y)}, type="log" if log_y else "linear", automargin=True)
+    if mark is not None:
+        figure.add_vline(mark, line={"width": 2, "dash": "dot", "color": "#999999"})
+    figure.update_xaxes(title={"text": heading(x)}, type="log" if log_x else "linear", automargin=True)
+    figure.update_yaxes(title={"text": heading(y)}, type="log" if log_y else "linear", automargin=True)
     return figure

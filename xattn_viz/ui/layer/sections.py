@@ -9,12 +9,15 @@ import streamlit as st
 
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
+    "scale": "Scale",
+    "masks": "Masks",
     "shapes": "Shapes",
     "selves": "Self or cross",
     "additive": "Additive",
     "sources": "Two sources",
+    "limits": "Limits",
+    "cost": "Cost",
 }
-
 _KEY = "section"
 
 
