@@ -62,7 +62,7 @@ def toggle(page: Page) -> None:
 
 
 def test_the_scale(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Scale", d_k="256", temperature="0.5")
+    open_section(page, app_url, "scale", d_k="256", temperature="0.5")
     for curve, scaled in enumerate((True, False)):
         seen = [saturation(d_k, scaled) for d_k in WIDTHS]
         expect_drawn(page, "scale-largest", WIDTHS, curve, "x")
@@ -77,7 +77,7 @@ def test_the_scale(page: Page, app_url: str) -> None:
 
 
 def test_padding(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Masks")
+    open_section(page, app_url, "masks")
     leaking, masked = padded(TEXT, 4, False, 0), padded(TEXT, 4, True, 0)
     expect_said(page, f"puts {leaking.leaked[6]:.0%} of its weight on 4 padding positions")
     expect_said(page, f"The output of the layer moves by {leaking.moved:.0%} of its norm.")
@@ -97,7 +97,7 @@ def test_padding(page: Page, app_url: str) -> None:
 
 
 def test_the_causal_mask(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Masks", mask="Causal")
+    open_section(page, app_url, "masks", mask="Causal")
     expect_said(page, "Token 6, “mat”, becomes “boat”. With the mask 2 of 7 outputs move, 0 of them before that token.")
     expect_drawn(page, "causal-map", changed(TEXT, 5, True).weights[3], axis="z")
     toggle(page)
@@ -117,7 +117,7 @@ def test_the_causal_mask(page: Page, app_url: str) -> None:
 
 
 def test_limits(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Limits")
+    open_section(page, app_url, "limits")
     for shown, kind, amount in (("Window", "window", 1), ("Top k", "top k", 1), ("Top k", "top k", 2)):
         seen = limited(LONGER, cast(Kind, kind), amount, 1, 0)
         page.get_by_role("radio", name=shown).click()
@@ -133,7 +133,7 @@ def test_limits(page: Page, app_url: str) -> None:
 
 
 def test_the_cost_is_measured_when_asked_and_ends_when_the_visitor_leaves(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "Cost")
+    open_section(page, app_url, "cost")
     expect_said(page, "Measuring takes about five seconds.")
     page.get_by_role("button", name="Measure on this machine").click()
     expect(page.get_by_text(re.compile(r"^Length \d+ …$"))).to_be_visible(timeout=PATIENCE)
