@@ -6,10 +6,8 @@ from collections.abc import Collection, Sequence
 
 import plotly.graph_objects as go
 
-from xattn_viz.figures.look import LARGE, heading, template
+from xattn_viz.figures.look import LARGE, colour, heading, template
 from xattn_viz.tokens import plotly_label
-
-_PLAIN, _LIT = "#56b4e9", "#ffb454"
 
 
 def bars(
@@ -34,7 +32,7 @@ def bars(
         go.Bar(
             x=list(range(len(values))),
             y=list(values),
-            marker={"color": [_LIT if i in lit else _PLAIN for i in range(len(values))]},
+            marker={"color": [colour(0 if i in lit else 1, dark) for i in range(len(values))]},
             hovertemplate="%{x}: %{y:.4f}<extra></extra>",
         )
     )

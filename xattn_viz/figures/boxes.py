@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from xattn_viz.figures.look import LARGE, template
+from xattn_viz.figures.look import LARGE, colour, template
 from xattn_viz.tokens import plotly_label
 
 Shape = Mapping[str, int]
@@ -20,8 +20,8 @@ _MOST_PER_POSITION = 16.0
 _SIDE = 4
 # The axes whose lengths are to be followed through the computation, on a dark and on a light ground; others are grey.
 _COLOURS = {
-    True: {"query": "#ffb454", "key": "#56b4e9", "": "#b9b6ae"},
-    False: {"query": "#a35a00", "key": "#00639e", "": "#66625b"},
+    dark: {"query": colour(0, dark), "key": colour(1, dark), "": grey}
+    for dark, grey in ((True, "#b9b6ae"), (False, "#66625b"))
 }
 
 

@@ -6,10 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from xattn_viz.figures.look import LARGE, heading, template
-
-# Okabe and Ito's colours, told apart by the colour-blind; the first is the accent of the app.
-_COLOURS = ("#ffb454", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#999999")
+from xattn_viz.figures.look import LARGE, colour, heading, template
 
 
 def lines(
@@ -38,7 +35,7 @@ def lines(
             y=list(ys),
             name=heading(name),
             mode="lines" if len(xs) > 40 else "lines+markers",
-            line={"width": 3, "color": _COLOURS[number % len(_COLOURS)], "dash": "dash" if name in dashed else "solid"},
+            line={"width": 3, "color": colour(number, dark), "dash": "dash" if name in dashed else "solid"},
             marker={"size": 8},
         )
     figure.update_layout(

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from xattn_viz.figures.look import LARGE
+from xattn_viz.figures.look import LARGE, colour
 from xattn_viz.tokens import plotly_label
-
-_ACCENT = {True: "#ffb454", False: "#a35a00"}
 
 
 def light_row(figure: go.Figure, row: int, *, dark: bool = True) -> go.Figure:
     """Frame a row of a matrix, counted from 0 at the top, and return the figure."""
     columns = len(figure.data[0].z[0])
-    frame = {"color": _ACCENT[dark], "width": 3}
+    frame = {"color": colour(0, dark), "width": 3}
     figure.add_shape(type="rect", x0=-0.5, x1=columns - 0.5, y0=row - 0.5, y1=row + 0.5, line=frame)
     return figure
 
@@ -25,7 +23,7 @@ def name_parts(figure: go.Figure, parts: Mapping[str, int], *, dark: bool = True
     begin = 0
     for name, columns in parts.items():
         if begin:
-            figure.add_vline(x=begin - 0.5, line={"color": _ACCENT[dark], "width": 4})
+            figure.add_vline(x=begin - 0.5, line={"color": colour(0, dark), "width": 4})
         figure.add_annotation(
             x=begin + (columns - 1) / 2,
             y=1,

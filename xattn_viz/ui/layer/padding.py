@@ -42,7 +42,7 @@ def _padded_map(shown: Padded, padding: int, head: int) -> None:
         dark=parts.is_dark(),
     )
     if padding:
-        figure.add_vline(len(shown.keys) - padding - 0.5, line={"width": 4, "color": "#56b4e9"})
+        figures.name_parts(figure, {"words": len(shown.keys) - padding, "padding": padding}, dark=parts.is_dark())
     parts.figure(figure, "padding-map")
 
 

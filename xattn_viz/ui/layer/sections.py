@@ -19,10 +19,13 @@ SECTIONS: dict[str, str] = {
     "cost": "Cost",
 }
 _KEY = "section"
+# A lecturer projects this page: the names of its controls are as large as its text.
+_CSS = """<style>[data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }</style>"""
 
 
 def show() -> None:
     """The choice of sections, and the chosen one."""
+    st.html(_CSS)
     if _KEY not in st.session_state:
         named = st.query_params.get(_KEY)
         st.session_state[_KEY] = named if named in SECTIONS else next(iter(SECTIONS))
