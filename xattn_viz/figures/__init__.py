@@ -3,5 +3,6 @@
 from xattn_viz.figures.heatmap import heatmap
 from xattn_viz.figures.lines import lines
 from xattn_viz.figures.matrix import matrix
+from xattn_viz.figures.steps import steps
 
-__all__ = ["heatmap", "lines", "matrix"]
+__all__ = ["heatmap", "lines", "matrix", "steps"]
