@@ -26,7 +26,7 @@ def expected(setting: Setting) -> tuple[Tensor, Tensor]:
     heads = setting.n_heads
 
     def split(rows: NDArray[np.float64]) -> Tensor:
-        return torch.tensor(rows).unflatten(-1, (heads, -1)).transpose(0, 1)
+        return torch.tensor(rows).view(len(rows), heads, -1).transpose(0, 1)
 
     q = split(setting.x @ setting.w_q)
     k, v = split(setting.context @ setting.w_k), split(setting.context @ setting.w_v)
