@@ -73,6 +73,16 @@ def test_a_layer_can_be_counted_from_the_end() -> None:
     assert given(maps, -1, -1, 0, 0) == given(maps, 5, 2, 0, 0)
 
 
+def test_frames_of_sound_are_named_by_their_seconds() -> None:
+    maps = planted(3, 40, bias=False)
+    times = tuple((i * 0.02, i * 0.02 + 0.02) for i in range(40))
+    heard = AttentionMaps(
+        maps.weights, maps.queries, Axis("audio", times=times), "cross", (4, 5), projections=maps.projections
+    )
+    kept = given(heard, 4, 0, 1, 31)
+    assert kept.keys[kept.column] == "0.62 s"
+
+
 def test_what_is_not_there_is_refused() -> None:
     maps = planted(3, 4, bias=False)
     with pytest.raises(ValueError, match=r"no cell \(3, 0\): this map is \(3, 4\)"):

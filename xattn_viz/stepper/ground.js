@@ -21,7 +21,7 @@ const RIGHT = [
 const GIVEN = [["q"], ["k", "→", "scores", "→", "scaled", "→", "weights", "≈", "captured"]];
 
 // Sizes of a cell in rem, its type with it; the largest that fits is taken.
-const BESIDE = [3.5, 3.25, 3, 2.75, 2.65, 2.5, 2.35, 2.2];
+const BESIDE = [5, 4.5, 4, 3.75, 3.5, 3.25, 3, 2.75, 2.65, 2.5, 2.35, 2.2];
 const STACKED = [3, 2.75, 2.5, 2.25, 2, 1.75];
 
 export function makeGround() {
@@ -62,7 +62,7 @@ export function fitCells(root, model) {
   const key = [begins, root.clientWidth, window.innerHeight, ...shapes, ...model.queries, ...model.keys].join();
   if (key === ground.dataset.fitted) return;
   ground.dataset.fitted = key;
-  root.style.setProperty("--xv-label", `${labelWidth(model)}rem`);
+  root.style.setProperty("--xv-label", `${labelWidth(model)}em`);
   const fits = (/** @type {number} */ cell) => {
     root.style.setProperty("--xv-cell", `${cell}rem`);
     return ground.scrollWidth <= ground.clientWidth;
@@ -79,5 +79,5 @@ function labelWidth(model) {
   const more = model.kind === "given" && model.others ? [otherKeys(model.others)] : [];
   const names = [...model.queries, ...model.keys, ...more];
   const longest = Math.max(...names.map((name) => [...name].length));
-  return Math.min(Math.max(1.5, 0.6 + 0.5 * longest), 5.5);
+  return Math.min(Math.max(1.5, 0.6 + 0.54 * longest), model.kind === "given" ? 7 : 4.5);
 }

@@ -149,7 +149,7 @@ function strengths({ values, share, ranged }) {
  */
 function namesWidth(names) {
   if (!names.every((name) => /^\d+(\.\d+)?$/.test(name))) return "var(--xv-label)";
-  return names[0].includes(".") ? "1.75rem" : "1rem";
+  return names[0].includes(".") ? "2em" : "1.1em";
 }
 
 /**
