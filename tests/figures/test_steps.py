@@ -30,7 +30,9 @@ def test_every_matrix_is_drawn_with_its_name_its_shape_and_its_numbers() -> None
     }
     for name, values in wanted.items():
         assert np.array_equal(np.array(drawn[name].z), values), name
-        assert [float(text) for text in np.ravel(drawn[name].text)] == pytest.approx(values.ravel(), abs=0.00501)
+        assert [float(text.replace("−", "-")) for text in np.ravel(drawn[name].text)] == pytest.approx(
+            values.ravel(), abs=0.00501
+        )
     assert [row[2] for row in drawn["masked"].text] == ["−∞", "−∞"]
     assert len(drawn) == 15
     titles = [annotation.text for annotation in figure.layout.annotations]

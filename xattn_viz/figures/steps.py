@@ -72,8 +72,9 @@ def _drawn(plates: list[_Plate], dark: bool) -> go.Figure:
         place = {"row": number // _COLUMNS + 1, "col": number % _COLUMNS + 1}
         finite = np.isfinite(plate.values)
         top = max(float(np.abs(plate.values[finite]).max(initial=0)), 1e-12)
-        text = [[f"{value:.2f}" if np.isfinite(value) else "−∞" for value in row] for row in plate.values]
+        text = [[_written(value) for value in row] for row in plate.values.tolist()]
         drawn = {"z": np.where(finite, plate.values, 0.0), "text": text, "texttemplate": "%{text}"}
+        drawn["textfont"] = {"size": LARGE - 2}
         look = {"zmin": -top, "zmax": top, "colorscale": scale, "showscale": False, "xgap": 1, "ygap": 1}
         figure.add_trace(go.Heatmap(**drawn, **look, name=plate.title, hoverinfo="skip"), **place)
         figure.update_xaxes(**_labelled(plate.columns), side="top", **place)
@@ -82,6 +83,11 @@ def _drawn(plates: list[_Plate], dark: bool) -> go.Figure:
     height = sum(_height(plates[i : i + _COLUMNS]) for i in range(0, len(plates), _COLUMNS))
     figure.update_layout(template=template(dark), height=height, margin={"l": 20, "r": 20, "t": 70, "b": 20})
     return figure
+
+
+def _written(value: float) -> str:
+    """Two decimals, without a minus before zero."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if np.isfinite(value) else "−∞"
 
 
 def _height(line: list[_Plate]) -> int:
