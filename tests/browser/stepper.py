@@ -62,7 +62,7 @@ def number(text: str) -> float:
 def half_a_digit(text: str) -> float:
     """How far a written number may be from what it stands for: half of its last digit."""
     if "e" in text:
-        return 0.5001 * 10.0 ** int(text.split("e")[1].replace("−", "-"))
+        return float(0.5001 * 10.0 ** int(text.split("e")[1].replace("−", "-")))
     return float(0.5001 * 10.0 ** -len(text.partition(".")[2]))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.steps.drawn import draw
 from tests.steps.test_compute import expected
@@ -41,7 +41,7 @@ window.leave = mount({{ data: {data}, parentElement, setStateValue: (...all) => 
 
 
 def test_the_mirror_is_the_layer(page: Page) -> None:
-    """200 settings: within 1e-6, on scores that reach some millions; 1e-8 of the largest number is what is reached."""
+    """200 settings, within the promised 1e-6. Reached are 2e-10 (of scores up to 280,000), and 1e-14 of small numbers."""
     settings = [draw(np.random.default_rng(1000 + seed)) for seed in range(200)]
     page.goto("data:text/html,<p>the mirror</p>")
     answers = page.evaluate(RUN_MIRROR, [bundle.script("stepper"), [payload.own(one, "") for one in settings]])
@@ -51,6 +51,22 @@ def test_the_mirror_is_the_layer(page: Page) -> None:
     assert len(small) > 100
     assert max(small) < 1e-12
     assert sum((~one.allowed).all(axis=1).any() for one in settings) > 10  # rows without a key
+
+
+def test_numbers_are_short_and_right(page: Page) -> None:
+    chance = np.random.default_rng(3)
+    signs = chance.choice([-1, 1], 400)
+    values = [0.0, -0.001, 99.996, -999.96, 99999.6, *(signs * 10 ** chance.uniform(-4, 9, 400)).tolist()]
+    page.goto("data:text/html,<p>numbers</p>")
+    run = """([script, values]) => {
+      const { figure } = new Function(script.replace('export default ', '') + '; return { figure }')();
+      return values.map(figure);
+    }"""
+    texts = page.evaluate(run, [bundle.script("stepper"), values])
+    for text, value in zip(texts, values, strict=True):
+        assert abs(seen.number(text) - value) <= seen.half_a_digit(text), (text, value)
+        assert len(text) <= 6, text
+    assert texts[:2] == ["0.00", "0.00"]
 
 
 def edited(setting: Setting, name: str, row: int, column: int, value: float) -> Setting:
@@ -128,6 +144,15 @@ def test_a_cell_lights_the_row_and_the_column_that_made_it(app_url: str, page: P
     assert seen.cell(page, "weights", 0, 2).get_attribute("data-value") == "0"
 
 
+def drag(page: Page, cell: Locator, up: int) -> None:
+    box = visitor.box(cell)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - up, steps=5)
+    page.mouse.up()
+
+
 def test_edits_outlive_switches_and_other_pages_until_they_are_reset(app_url: str, page: Page) -> None:
     seen.open_section(page, app_url)
     setting = edited(from_words(*DEFAULT), "x", 0, 1, -2.5)
@@ -178,18 +203,10 @@ def test_the_keyboard_alone_is_enough(app_url: str, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(seen.cell(page, "q", 0, 0)).to_have_attribute("aria-selected", "true")
     seen.hold_arithmetic(page, "q", 0, 0)
-    seen.hold(page, edited(from_words(*DEFAULT), "x", 1, 1, 0.5))
-
-
-def test_a_number_is_dragged(app_url: str, page: Page) -> None:
-    seen.open_section(page, app_url)
-    box = visitor.box(seen.cell(page, "w_v", 0, 0))
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x, y - 30, steps=5)
-    page.mouse.up()
-    setting = from_words(*DEFAULT)
+    setting = edited(from_words(*DEFAULT), "x", 1, 1, 0.5)
+    seen.hold(page, setting)
+    # With a mouse it can be dragged as well: 0.02 a pixel.
+    drag(page, seen.cell(page, "w_v", 0, 0), 30)
     seen.hold(page, edited(setting, "w_v", 0, 0, round(float(setting.w_v[0, 0]) + 0.6, 2)))
 
 
@@ -207,7 +224,6 @@ def test_axe_finds_nothing_serious(app_url: str, open_page: Callable[..., Page],
     [
         "&steps-queries=a+b+c+d+e+f+g+h&steps-keys=i+j+k+l+m+n+o+internationalisation",
         "&steps-queries=1+2+3+4+5+6+7+8&steps-keys=1+2+3&steps-heads=4",
-        "&steps-queries=1+2+3&steps-heads=2",  # which has no two heads
     ],
 )
 def test_nothing_scrolls_sideways(app_url: str, page: Page, said: str) -> None:
@@ -222,7 +238,7 @@ def test_nothing_scrolls_sideways(app_url: str, page: Page, said: str) -> None:
 def test_a_real_head_shows_its_own_weights(page: Page, tmp_path: Path, bias: bool) -> None:
     kept = given(planted(6, 550, bias=bias), 5, 2, 3, 11)
     file = tmp_path / "head.html"
-    data = json.dumps(payload.real(kept, "a"))
+    data = json.dumps(payload.real(kept))
     file.write_text(
         PAGE.format(css=bundle.css("stepper"), script=bundle.script("stepper"), data=data), encoding="utf-8"
     )

@@ -71,7 +71,9 @@ def test_numbers_from_the_script_stay_within_the_bound() -> None:
 
 def test_a_real_head_is_plain_json() -> None:
     kept = given(planted(5, 40, bias=True), 4, 0, 2, 7)
-    sent = json.loads(json.dumps(payload.real(replace(kept, bias=np.full(kept.captured.shape, -np.inf)), "b")))
+    sent = json.loads(json.dumps(payload.real(replace(kept, bias=np.full(kept.captured.shape, -np.inf)))))
     assert sent["bias"][0][0] is None
     assert np.array_equal(np.array(sent["q"]), kept.q)
     assert (sent["others"], sent["kind"]) == (16, "given")
+    assert payload.real(kept)["id"] == payload.real(replace(kept))["id"]
+    assert payload.real(kept)["id"] != payload.real(replace(kept, row=0))["id"]

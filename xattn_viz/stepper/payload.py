@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -33,18 +35,18 @@ def own(setting: Setting, identity: str) -> dict[str, Any]:
     }
 
 
-def real(given: Given, identity: str) -> dict[str, Any]:
-    """One head of a model."""
+def real(given: Given) -> dict[str, Any]:
+    """One head of a model; its identity is a digest of all that is sent."""
     plain = ("row", "column", "scale", "others")
     arrays = ("q", "k", "captured", "bias", "others_scaled", "others_captured")
-    return {
+    sent = {
         "kind": "given",
-        "id": identity,
         "queries": list(given.queries),
         "keys": list(given.keys),
         **{name: getattr(given, name) for name in plain},
         **{name: _finite(getattr(given, name)) for name in arrays},
     }
+    return {**sent, "id": hashlib.sha256(json.dumps(sent).encode()).hexdigest()[:16]}
 
 
 def told(said: Mapping[str, Any], base: Setting) -> Setting:

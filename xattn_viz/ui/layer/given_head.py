@@ -26,7 +26,7 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         parts.claim(f"{given.queries[given.row]} → {given.keys[given.column]}: {where}")
         st.button("Back to a layer of your own", on_click=_leave)
-    stepper.show(payload.real(given, f"given {id(given)}"))
+    stepper.show(payload.real(given))
     ours, recorded = given.weight(), float(given.captured[given.row, given.column])
     parts.finding(
         f"Recomputed from q and k, the weight is {ours:.4f}; captured while the model ran, it was {recorded:.4f}: "
