@@ -41,7 +41,7 @@ window.leave = mount({{ data: {data}, parentElement, setStateValue: (...all) => 
 
 
 def test_the_mirror_is_the_layer(page: Page) -> None:
-    """200 settings, within the promised 1e-6. Reached are 2e-10 (of scores up to 280,000), and 1e-14 of small numbers."""
+    """200 settings, within the promised 1e-6. Reached: 2e-10 (scores up to 280,000), and 1e-14 of small numbers."""
     settings = [draw(np.random.default_rng(1000 + seed)) for seed in range(200)]
     page.goto("data:text/html,<p>the mirror</p>")
     answers = page.evaluate(RUN_MIRROR, [bundle.script("stepper"), [payload.own(one, "") for one in settings]])

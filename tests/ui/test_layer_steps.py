@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -44,6 +46,29 @@ def test_heads_that_the_width_does_not_allow_are_not_offered() -> None:
     app.text_input[0].set_value("1 2; 3 4").run()
     assert not app.exception
     assert (app.segmented_control[0].options, app.segmented_control[0].value) == (["1", "2"], 1)
+
+
+def test_changed_vectors_stay_with_their_words_and_typed_numbers_are_as_typed() -> None:
+    app = AppTest.from_string(SECTION).run()
+
+    def typed(text: str) -> list[list[float]]:
+        app.text_input[0].set_value(text).run()
+        rows: list[list[float]] = app.session_state["steps-kept"].setting.x.tolist()
+        return rows
+
+    def change(row: int) -> None:
+        kept = app.session_state["steps-kept"]
+        x = kept.setting.x.copy()
+        x[row, 0] = 9.0
+        kept.setting = replace(kept.setting, x=x)
+
+    typed("gato e gato")
+    change(2)
+    assert [row[0] == 9.0 for row in typed("o gato e outro gato")] == [False, False, False, False, True]
+    typed("1 2 3 4; 5 6 7 8")
+    change(0)
+    assert typed("1 2 3 4; 5 6 7 7") == [[9, 2, 3, 4], [5, 6, 7, 7]]
+    assert typed("1 2 3 5; 5 6 7 7") == [[1, 2, 3, 5], [5, 6, 7, 7]]
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (2.2e-16, "2·10⁻¹⁶"), (1.0, "1·10⁰"), (float("inf"), "∞·10⁰")])

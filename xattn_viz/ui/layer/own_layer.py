@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -75,8 +77,8 @@ def _changed(kept: Kept, base: Setting, words: tuple[str, str]) -> Setting:
     """
     said, before = stepper.said(), kept.setting
     if words != kept.words:
-        kept.words = words
-        return base if before is None else _carried(before, base)
+        origin, kept.words = from_words(*kept.words), words
+        return base if before is None else _carried(before, origin, base)
     if said and said.get("id") == identity():
         try:
             return payload.told(said, base)
@@ -85,18 +87,24 @@ def _changed(kept: Kept, base: Setting, words: tuple[str, str]) -> Setting:
     return base if before is None else replace(base, **{name: getattr(before, name) for name in INPUTS})
 
 
-def _carried(before: Setting, base: Setting) -> Setting:
+def _carried(before: Setting, origin: Setting, base: Setting) -> Setting:
+    """`base` with what the visitor had made of `origin`; a row of numbers that was typed anew is as it was typed."""
     numbers: dict[str, Any] = {name: getattr(base, name).copy() for name in INPUTS}
     for name in ("w_q", "w_k", "w_v", "w_o"):
         if getattr(before, name).shape == numbers[name].shape:
             numbers[name] = getattr(before, name)
-    sides = (("x", before.queries, base.queries), ("context", before.keys, base.keys))
-    for name, old, new in sides:
-        vectors = dict(zip(old, getattr(before, name), strict=True))
-        for position, word in enumerate(new):
-            if word in vectors and len(vectors[word]) == numbers[name].shape[1]:
-                numbers[name][position] = vectors[word]
+    for name, old, new in (("x", origin.queries, base.queries), ("context", origin.keys, base.keys)):
+        places = {word: place for place, word in enumerate(_counted(old))}
+        for position, word in enumerate(_counted(new)):
+            place = places.get(word)
+            if place is not None and np.array_equal(getattr(origin, name)[place], numbers[name][position]):
+                numbers[name][position] = getattr(before, name)[place]
     return replace(base, **numbers)
+
+
+def _counted(words: Sequence[str]) -> list[tuple[str, int]]:
+    """Each word with how often it stood before, so that a repeated one is found again."""
+    return [(word, words[:place].count(word)) for place, word in enumerate(words)]
 
 
 def _reset() -> None:
