@@ -33,6 +33,13 @@ A model that hears takes a sound file; each word it wrote has its time in the so
 >>> figure = xv.figures.heatmap(heard.cross, layer=2, head=4, sound=heard.input)
 >>> text = xv.subtitles.srt(xv.timed_words(heard))
 
+The maths alone is one small layer whose every number is open, two words reading three:
+
+>>> setting = xv.steps.from_words("gato preto", "the black cat", n_heads=2)
+>>> xv.steps.steps(setting).weights.shape  # [head, query, key]
+(2, 2, 3)
+>>> figure = xv.figures.steps(setting)
+
 Everything here is imported when it is first used: `import xattn_viz` alone brings in neither PyTorch nor Plotly.
 """
 
@@ -42,7 +49,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xattn_viz import export, figures, subtitles
+    from xattn_viz import export, figures, steps, subtitles
     from xattn_viz.analysis.alignment import align
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.axis import Axis
@@ -75,6 +82,7 @@ __all__ = [
     "load_trace",
     "rerun",
     "save",
+    "steps",
     "subtitles",
     "timed_words",
     "trace_many",
@@ -97,6 +105,7 @@ _HOMES = {
     "rerun": "models.rerun",
     "save": "store",
     "Step": "trace",
+    "steps": "steps",
     "subtitles": "subtitles",
     "timed_words": "analysis.timing",
     "TimedWord": "analysis.timing",

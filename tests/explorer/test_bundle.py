@@ -1,47 +1,74 @@
-"""The joined script holds every module once and imports nothing."""
+"""The joined script of each component holds every module once and imports nothing."""
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
 
+import pytest
+
 from xattn_viz.explorer import bundle
 
+COMPONENTS = pytest.mark.parametrize("component", bundle.STYLES)
+MOUNT = "export default function mount({ data, parentElement, setStateValue"
 
-def test_the_script_imports_nothing_and_exports_one_thing() -> None:
-    script = bundle.script()
+
+def sources(folder: str) -> dict[str, str]:
+    """The modules of a folder."""
+    modules = [path for path in files(f"xattn_viz.{folder}").iterdir() if path.name.endswith(".js")]
+    return {path.name: path.read_text(encoding="utf-8") for path in modules}
+
+
+@COMPONENTS
+def test_the_script_imports_nothing_and_exports_one_thing(component: str) -> None:
+    script = bundle.script(component)
     assert not re.search(r"^import ", script, re.MULTILINE)
-    assert re.findall(r"^export .*", script, re.MULTILINE) == [
-        "export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {"
-    ]
+    (exported,) = re.findall(r"^export .*", script, re.MULTILINE)
+    assert exported.startswith(MOUNT)
 
 
-def test_every_module_of_the_folder_is_in_it_once() -> None:
-    modules = [path for path in files("xattn_viz.explorer").iterdir() if path.name.endswith(".js")]
-    script = bundle.script()
+@COMPONENTS
+def test_every_module_of_the_folder_is_in_it_once(component: str) -> None:
+    script = bundle.script(component)
+    modules = sources(component)
     assert len(modules) > 10
-    for module in modules:
-        exported = re.findall(
-            r"^export (?:async )?(?:function|const) (\w+)", module.read_text(encoding="utf-8"), re.MULTILINE
-        )
+    for source in modules.values():
+        exported = re.findall(r"^export (?:async )?(?:function|const) (\w+)", source, re.MULTILINE)
         for name in exported:
             assert len(re.findall(rf"^(?:async )?(?:function|const) {name}\b", script, re.MULTILINE)) == 1, name
 
 
-def test_the_script_holds_no_address_but_that_of_svg() -> None:
-    assert set(re.findall(r"https?://[^\s\"']+", bundle.script() + bundle.css())) == {"http://www.w3.org/2000/svg"}
+@COMPONENTS
+def test_top_level_names_are_unique(component: str) -> None:
+    names = re.findall(
+        r"^(?:export default )?(?:async )?(?:function|const|let) (\w+)", bundle.script(component), re.MULTILINE
+    )
+    assert len(names) > 50
+    assert sorted(names) == sorted(set(names))
 
 
-def test_comments_about_types_stay_at_home_and_all_else_is_sent() -> None:
-    script = bundle.script()
+def test_a_component_uses_modules_of_another() -> None:
+    assert "function isolated(" in bundle.script("stepper")
+    assert "makeOverview" not in bundle.script("stepper")
+    assert "--xv-ground:" in bundle.css("stepper")
+
+
+def test_the_scripts_hold_no_address_but_that_of_svg() -> None:
+    for component in bundle.STYLES:
+        found = set(re.findall(r"https?://[^\s\"']+", bundle.script(component) + bundle.css(component)))
+        assert found <= {"http://www.w3.org/2000/svg"}
+
+
+@COMPONENTS
+def test_comments_about_types_stay_at_home_and_all_else_is_sent(component: str) -> None:
+    script = bundle.script(component)
     assert not re.search(r"^ *\*", script, re.MULTILINE)
-    for path in files("xattn_viz.explorer").iterdir():
-        if path.name.endswith(".js"):
-            said, about_types = list[str](), False
-            for line in path.read_text(encoding="utf-8").splitlines():
-                ends_later = "*/" not in line or line.endswith("*/")  # else it is one within a line of code
-                about_types = about_types or (line.lstrip().startswith("/**") and ends_later)
-                if not about_types and not line.startswith("import "):
-                    said.append(line.removeprefix("export ") if "export default" not in line else line)
-                about_types = about_types and "*/" not in line
-            assert "\n".join(said).strip() in script, path.name
+    for name, source in sources(component).items():
+        said, about_types = list[str](), False
+        for line in source.splitlines():
+            ends_later = "*/" not in line or line.endswith("*/")  # else it is one within a line of code
+            about_types = about_types or (line.lstrip().startswith("/**") and ends_later)
+            if not about_types and not line.startswith("import "):
+                said.append(line.removeprefix("export ") if "export default" not in line else line)
+            about_types = about_types and "*/" not in line
+        assert "\n".join(said).strip() in script, name

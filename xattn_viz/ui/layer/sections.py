@@ -9,6 +9,7 @@ import streamlit as st
 
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
+    "steps": "Step by step",
     "scale": "Scale",
     "masks": "Masks",
     "shapes": "Shapes",

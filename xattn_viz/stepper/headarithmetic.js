@@ -1,0 +1,74 @@
+import { isolated } from "../explorer/dom.js";
+import { figure } from "./format.js";
+import { otherKeys } from "./plates.js";
+import { productText, softmaxText } from "./terms.js";
+
+/**
+ * How one cell of a real head comes about.
+ *
+ * @typedef {import("./model.js").Real} Real
+ * @typedef {import("./model.js").Cell} Cell
+ * @typedef {import("./arithmetic.js").Explanation} Explanation
+ */
+
+/**
+ * @param {Real} model
+ * @param {Cell} cell
+ * @returns {Explanation}
+ */
+export function explainGiven(model, { plate, row, column }) {
+  const { computed, scale } = model;
+  const width = model.q[0].length;
+  const other = row >= model.keys.length;
+  const query = isolated(model.queries[column] ?? "");
+  const key = isolated(model.keys[row] ?? otherKeys(model.others));
+  const scaled = computed.scaled[column];
+  if (plate === "q" || plate === "k") {
+    const owner = isolated((plate === "q" ? model.queries : model.keys)[row] ?? "");
+    const value = (plate === "q" ? model.q : model.k)[row]?.[column] ?? Number.NaN;
+    return {
+      said: [plate === "q" ? "The query of " : "The key of ", owner, `, number ${column + 1} of ${width}`],
+      sum: figure(value),
+    };
+  }
+  if (plate === "captured") {
+    const [kept, weight] = [capturedAt(model, row, column), computed.weights[column][row]];
+    return {
+      said: ["The weight of ", key, " that was captured while the model ran; recomputed here it is"],
+      sum: `${figure(kept)} ≈ ${figure(weight)}`,
+    };
+  }
+  if (plate === "weights")
+    return {
+      said: ["How much of its attention ", query, " gives to ", key, ": softmax over its keys"],
+      sum: softmaxText(scaled, row, computed.weights[column][row]),
+    };
+  if (other)
+    return {
+      said: ["All other keys in one: the log of the sum of their e^score, so that the softmax is exact"],
+      sum: figure(plate === "scaled" ? scaled[row] : Number.NaN),
+    };
+  const score = computed.scores[column][row];
+  if (plate === "scores")
+    return {
+      said: ["How well the query ", query, " fits the key ", key],
+      sum: productText(model.q[column], model.k[row], score),
+    };
+  const rooted = Math.abs(scale * Math.sqrt(width) - 1) < 1e-6;
+  const bias = model.bias ? ` + ${figure(scaled[row] - score * scale)} (bias)` : "";
+  return {
+    said: ["The score", rooted ? " ÷ √d_k" : " × the model’s scale", model.bias ? ", plus the model’s own bias" : ""],
+    sum: `${figure(score)} ${rooted ? `÷ √${width}` : `× ${figure(scale)}`}${bias} = ${figure(scaled[row])}`,
+  };
+}
+
+/**
+ * The captured weight of a key, or of those that are not shown.
+ *
+ * @param {Real} model
+ * @param {number} row
+ * @param {number} column
+ */
+export function capturedAt(model, row, column) {
+  return model.captured[column][row] ?? model.others_captured?.[column] ?? Number.NaN;
+}

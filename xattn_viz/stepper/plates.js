@@ -1,0 +1,120 @@
+import { joinedHeads, transposed } from "./maths.js";
+
+/**
+ * The matrices as they stand on the page, in the order of the computation.
+ *
+ * @typedef {import("./model.js").Own} Own
+ * @typedef {import("./model.js").Real} Real
+ * @typedef {import("./maths.js").Rows} Rows
+ *
+ * @typedef {object} Plate
+ * @property {string} id
+ * @property {string} title
+ * @property {string} prefix what stands before the title: the other factor, where it is not beside it
+ * @property {string} shape by name
+ * @property {string[]} rows
+ * @property {string[]} columns
+ * @property {Rows} values NaN where there is nothing
+ * @property {boolean} input whether its numbers can be changed
+ * @property {boolean} numbered whether there is room for figures
+ * @property {boolean} share whether its values are shares of 1
+ * @property {boolean} ranged whether colours run over each column's own range: a softmax sees nothing else
+ * @property {boolean} bare whether the matrix before it names its rows
+ */
+
+/**
+ * @param {Own} model
+ * @returns {Plate[]}
+ */
+export function ownPlates({ queries, keys, inputs, switches, computed, head, width }) {
+  const several = switches.n_heads > 1;
+  const from = head * width;
+  const counted = (/** @type {number} */ n) => Array.from({ length: n }, (_, i) => String(i + 1));
+  const part = (/** @type {Rows} */ w) => w.map((row) => row.slice(from, from + width));
+  const [wide, other] = [counted(inputs.x[0].length), counted(inputs.context[0].length)];
+  const narrow = counted(width);
+  const joined = several ? wide.map((_, i) => `${Math.floor(i / width) + 1}.${(i % width) + 1}`) : wide;
+  const input = (/** @type {string} */ id, /** @type {string} */ title, /** @type {string} */ shape) => ({
+    ...{ id, title, shape, prefix: "", input: true, numbered: true, share: false, ranged: false, bare: false },
+  });
+  const made = (/** @type {string} */ id, /** @type {string} */ title, /** @type {string} */ shape) => ({
+    ...{
+      id,
+      title,
+      shape,
+      prefix: "",
+      input: false,
+      numbered: true,
+      share: id === "weights",
+      ranged: false,
+      bare: false,
+    },
+  });
+  const [asked, read] = [
+    { rows: queries, columns: narrow },
+    { rows: keys, columns: narrow },
+  ];
+  const pairs = { rows: queries, columns: keys };
+  return [
+    { ...input("x", "x", "query × d_model"), rows: queries, columns: wide, values: inputs.x },
+    { ...input("w_q", "W_Q", "d_model × d_k"), rows: wide, columns: narrow, values: part(inputs.w_q) },
+    { ...made("q", "Q", "query × d_k"), ...asked, values: computed.q[head] },
+    { ...input("context", "context", "key × d_context"), rows: keys, columns: other, values: inputs.context },
+    { ...input("w_k", "W_K", "d_context × d_k"), rows: other, columns: narrow, values: part(inputs.w_k) },
+    { ...made("k", "K", "key × d_k"), ...read, values: computed.k[head] },
+    {
+      ...input("w_v", "W_V", "d_context × d_k"),
+      rows: other,
+      columns: narrow,
+      values: part(inputs.w_v),
+      prefix: "context ·",
+    },
+    { ...made("v", "V", "key × d_k"), ...read, values: computed.v[head] },
+    { ...made("scores", "scores Q Kᵀ", "query × key"), ...pairs, values: computed.scores[head] },
+    { ...made("scaled", "scaled", "query × key"), ...pairs, values: computed.scaled[head] },
+    { ...made("masked", "masked", "query × key"), ...pairs, values: computed.masked[head] },
+    { ...made("weights", "weights", "query × key"), ...pairs, values: computed.weights[head] },
+    {
+      ...made("heads", several ? "heads, joined" : "head", several ? "query × head·d_k" : "query × d_k"),
+      ...{ rows: queries, columns: joined, values: joinedHeads(computed.heads) },
+    },
+    { ...input("w_o", "W_O", "head·d_k × d_model"), rows: joined, columns: wide, values: inputs.w_o },
+    { ...made("output", "output", "query × d_model"), rows: queries, columns: wide, values: computed.output },
+  ];
+}
+
+/**
+ * What the keys that are not shown are called.
+ *
+ * @param {number} count
+ */
+export function otherKeys(count) {
+  return count === 1 ? "1 other key" : `${count.toLocaleString("en")} other keys`;
+}
+
+/**
+ * Of a real head keys run downwards, so that each stands in one line with its scores.
+ *
+ * @param {Real} model
+ * @returns {Plate[]}
+ */
+export function givenPlates({ queries, keys, q, k, computed, captured, others, others_captured }) {
+  const more = others ? [otherKeys(others)] : [];
+  const rows = [...keys, ...more];
+  const empty = more.map(() => k[0].map(() => Number.NaN));
+  const nothing = more.map(() => queries.map(() => Number.NaN));
+  const kept = others_captured ? captured.map((row, i) => [...row, others_captured[i]]) : captured;
+  const made = (/** @type {string} */ id, /** @type {string} */ title, /** @type {Rows} */ values) => ({
+    ...{ id, title, values, rows, columns: queries, shape: "key × query", prefix: "", input: false, numbered: true },
+    ...{ share: id === "weights" || id === "captured", ranged: id === "scores" || id === "scaled", bare: true },
+  });
+  const vectors = { columns: [], prefix: "", input: false, numbered: false, share: false, ranged: false, bare: false };
+  return [
+    { id: "q", title: "Q", shape: "query × d_k", rows: queries, values: q, ...vectors },
+    { id: "k", title: "K", shape: "key × d_k", rows, values: [...k, ...empty], ...vectors },
+    made("scores", "scores K Qᵀ", [...transposed(computed.scores), ...nothing]),
+    made("scaled", "scaled", transposed(computed.scaled)),
+    made("weights", "weights", transposed(computed.weights)),
+    made("captured", "captured", transposed(kept)),
+  ];
+}

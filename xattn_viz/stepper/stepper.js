@@ -1,0 +1,192 @@
+import { mixed, rgbOf } from "../explorer/colours.js";
+import { make } from "../explorer/dom.js";
+import { explained } from "./arithmetic.js";
+import { followDrag, openEditor } from "./editing.js";
+import { makeFormula } from "./formula.js";
+import { fitCells, makeGround } from "./ground.js";
+import { makeHeadSwitch } from "./headswitch.js";
+import { makeModel, toldOf } from "./model.js";
+import { makePlate } from "./plate.js";
+import { givenPlates, ownPlates } from "./plates.js";
+import { sourcesOf } from "./sources.js";
+
+/**
+ * Each step of a layer as a matrix that can be clicked, its inputs to be changed; Python is told afterwards.
+ *
+ * @typedef {import("./model.js").OwnData} OwnData
+ * @typedef {import("./model.js").GivenData} GivenData
+ * @typedef {import("./model.js").Cell} Cell
+ * @typedef {(name: string, value: unknown) => void} Tell
+ * @typedef {{load: (data: OwnData | GivenData, tell: Tell) => void, leave: () => void}} Stepper
+ */
+
+const PATIENCE = 150; // milliseconds until Python is told of the last of many changes
+
+/** @type {WeakMap<Element, Stepper>} */
+const steppers = new WeakMap();
+
+/**
+ * Mounts the component, or hands new data to the one that is there: called again on every change of data or theme.
+ *
+ * @param {{data: OwnData | GivenData, parentElement: Element | ShadowRoot, setStateValue?: Tell}} component
+ */
+export default function mount({ data, parentElement, setStateValue }) {
+  const root = /** @type {HTMLElement} */ (parentElement.querySelector(".xv"));
+  const stepper = steppers.get(root) ?? makeStepper(root);
+  steppers.set(root, stepper);
+  stepper.load(data, setStateValue ?? (() => {}));
+  return () => {
+    steppers.get(root)?.leave();
+    steppers.delete(root);
+  };
+}
+
+/**
+ * @param {HTMLElement} root
+ * @returns {Stepper}
+ */
+function makeStepper(root) {
+  /** @type {OwnData | GivenData | null} */
+  let data = null;
+  let head = 0;
+  /** @type {Cell} */
+  let chosen = { plate: "scores", row: 0, column: 0 };
+  /** @type {Tell} */
+  let tell = () => {};
+  let told = "";
+  let timer = 0;
+
+  const formula = makeFormula();
+  const heads = makeHeadSwitch((wanted) => {
+    head = wanted;
+    paint();
+  });
+  const said = make("p", { class: "xv-said" });
+  const sum = make("p", { class: "xv-sum" });
+  const explanation = make("div", { class: "xv-explanation", "aria-live": "polite" }, said, sum);
+  const ground = makeGround();
+  const top = make("div", { class: "xv-top" }, formula.element, heads.element);
+  root.classList.add("xv-stepper");
+  root.replaceChildren(top, explanation, ground.element);
+
+  /** @type {Map<string, ReturnType<typeof makePlate>>} */
+  const plates = new Map();
+  const hooks = { choose, edit, press };
+
+  /** @param {Cell} cell */
+  function choose(cell) {
+    chosen = cell;
+    const model = data && makeModel(data, head);
+    if (model?.kind === "own" && cell.plate === "heads") head = Math.floor(cell.column / model.width);
+    paint();
+  }
+
+  /** @param {Cell} cell */
+  function inputOf(cell) {
+    if (data?.kind !== "own") return null;
+    const own = data;
+    const model = makeModel(own, head);
+    const offset = model.kind === "own" && ["w_q", "w_k", "w_v"].includes(cell.plate) ? model.head * model.width : 0;
+    const name = /** @type {import("./model.js").InputName} */ (cell.plate);
+    const column = cell.column + offset;
+    const changed = (/** @type {number} */ value) => {
+      const rows = own.inputs[name].map((row) => [...row]);
+      rows[cell.row][column] = value;
+      own.inputs = { ...own.inputs, [name]: rows };
+      paint();
+      later();
+    };
+    return { value: own.inputs[name]?.[cell.row]?.[column], largest: own.largest, changed, settled: inform };
+  }
+
+  /**
+   * @param {Cell} cell
+   * @param {HTMLElement} td
+   * @param {string} typed
+   */
+  function edit(cell, td, typed) {
+    const input = inputOf(cell);
+    const name = `${cell.plate}, row ${cell.row + 1}, column ${cell.column + 1}`;
+    if (input) openEditor(td, { ...input, name, typed });
+  }
+
+  /**
+   * @param {Cell} cell
+   * @param {HTMLElement} td
+   * @param {PointerEvent} event
+   */
+  function press(cell, td, event) {
+    if (event.button !== 0) return;
+    choose(cell);
+    const input = td.closest(".xv-input") && inputOf(cell);
+    if (input) followDrag(td, event, { ...input, clicked: () => edit(cell, td, "") });
+  }
+
+  function inform() {
+    clearTimeout(timer);
+    const model = data && makeModel(data, head);
+    if (model?.kind !== "own") return;
+    const message = toldOf(model);
+    const text = JSON.stringify(message);
+    if (text !== told) tell("setting", message);
+    told = text;
+  }
+
+  /** Tell Python, once there is quiet, of what it has not heard. */
+  function later() {
+    clearTimeout(timer);
+    timer = window.setTimeout(inform, PATIENCE);
+  }
+
+  function paint() {
+    if (!data) return;
+    const model = makeModel(data, head);
+    root.classList.toggle("xv-given", model.kind === "given");
+    const list = model.kind === "own" ? ownPlates(model) : givenPlates(model);
+    const there = list.find((plate) => plate.id === chosen.plate) ?? list[0];
+    chosen = {
+      plate: there.id,
+      row: Math.min(chosen.row, there.values.length - 1),
+      column: Math.min(chosen.column, there.values[0].length - 1),
+    };
+    const style = getComputedStyle(root);
+    const bare = rgbOf(style.backgroundColor);
+    const tint = (/** @type {string} */ name) => mixed(bare, rgbOf(style.getPropertyValue(name).trim()), 0.85);
+    const look = { ground: bare, positive: tint("--xv-positive"), negative: tint("--xv-negative") };
+    const bands = sourcesOf(model, chosen);
+    for (const plate of list) {
+      const shown = plates.get(plate.id) ?? makePlate(hooks);
+      plates.set(plate.id, shown);
+      shown.paint(plate, look, bands, chosen);
+    }
+    ground.paint(model, (id) => /** @type {HTMLElement} */ (plates.get(id)?.element));
+    formula.paint(model, chosen.plate);
+    heads.paint(model);
+    const text = explained(model, chosen);
+    said.replaceChildren(...text.said);
+    sum.textContent = text.sum;
+    fitCells(root, model);
+    root.dataset.painted = String(Number(root.dataset.painted ?? 0) + 1);
+  }
+
+  const observer = new ResizeObserver(() => paint());
+  observer.observe(root);
+
+  return {
+    load(fresh, heard) {
+      tell = heard;
+      if (fresh.id !== data?.id) {
+        clearTimeout(timer);
+        if (fresh.kind !== data?.kind || fresh.kind === "given") plates.clear();
+        if (fresh.kind === "given") chosen = { plate: "weights", row: fresh.column, column: fresh.row };
+        data = structuredClone(fresh);
+      } else if (data.kind === "own" && fresh.kind === "own") data.switches = fresh.switches;
+      paint();
+      later();
+    },
+    leave() {
+      observer.disconnect();
+      clearTimeout(timer);
+    },
+  };
+}
