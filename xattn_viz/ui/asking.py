@@ -69,13 +69,16 @@ def show_address() -> None:
     _fill_in(state.request)
 
 
+@kind.while_here
 def turn() -> None:
     """Another model was chosen: go on with what was last asked of it, or with the text that is there."""
-    name = st.session_state.direction
-    if name != models.OTHER:
+    name, current_model = st.session_state.direction, st.session_state.request.model
+    # A control of the page before may still speak: its model is none of this page.
+    if name in models.choices(current_model) and name not in (current_model, models.OTHER):
         _turn_to(name)
 
 
+@kind.while_here
 def take_other() -> None:
     """The name of a model, or its folder, was typed."""
     if name := models.cleaned(st.session_state.other):
@@ -95,6 +98,7 @@ def allow_weights() -> None:
     state.failed = None
 
 
+@kind.while_here
 def take_option(name: str) -> None:
     """An option of the model was changed; the address and the request name it where it is not the default."""
     state = st.session_state
@@ -110,6 +114,7 @@ def option_key(name: str) -> str:
     return f"option_{name}"
 
 
+@kind.while_here
 def take_example() -> None:
     """An example was chosen."""
     state = st.session_state
@@ -125,6 +130,7 @@ def translate() -> None:
     _ask(Request(state.request.model, state.text, state.whole, state.request.options))
 
 
+@kind.while_here
 def take_clip() -> None:
     """A clip was chosen."""
     state = st.session_state
@@ -136,6 +142,7 @@ def take_clip() -> None:
         _ask(wanted, same_head=example is None)
 
 
+@kind.while_here
 def take_file(key: str) -> None:
     """A sound was uploaded or recorded in the widget of this key."""
     file = st.session_state[key]

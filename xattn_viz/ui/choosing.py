@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from xattn_viz.ui import address, asking
+from xattn_viz.ui import address, asking, kind
 from xattn_viz.ui.address import Output
 
 
@@ -26,6 +26,7 @@ def output_key(name: str) -> str:
     return f"{name}-{hash((state.request, state.segment, state.output))}"
 
 
+@kind.while_here
 def take_output(key: str) -> None:
     """Another output of the segment was chosen from the list, which lives under this key."""
     chosen = st.session_state[key]
@@ -34,12 +35,14 @@ def take_output(key: str) -> None:
         _choose(replace(chosen, beside=st.session_state.output.beside))
 
 
+@kind.while_here
 def take_target(key: str) -> None:
     """An output was typed in the field of this key, to see how the model reads the source for it."""
     state = st.session_state
     _choose(Output(target=state[key].strip(), beside=state.output.beside))
 
 
+@kind.while_here
 def take_beside() -> None:
     """The output is to stand beside the model's best, or alone."""
     state = st.session_state

@@ -6,11 +6,14 @@ the one before is laid aside and found again on the way back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import wraps
+from typing import Literal, ParamSpec
 
 import streamlit as st
 
+_P = ParamSpec("_P")
 #: What `st.session_state` holds for one page and not for the other.
 _OF_A_PAGE = ("request", "segment", "output", "typed", "run", "stopped", "failed", "shown", "shown_for", "made", "news")
 
@@ -46,25 +49,41 @@ AUDIO = Kind(
 
 
 def current() -> Kind:
-    """The kind of the page that runs."""
-    kind: Kind | None = st.session_state.get("kind")
-    return kind or TEXT
+    """The kind of the page that runs, or of the last one that had a kind."""
+    kind: Kind = st.session_state.get("kind", TEXT)
+    return kind
 
 
 def enter(kind: Kind | None) -> None:
     """Make this the page's kind, None where it is about no model's input.
 
-    `entered` in the state says that the visitor comes from a page of another kind.
+    `entered` in the state says that the visitor comes from another page, `away` that the page has no kind.
     """
     state = st.session_state
-    is_first, before = "kind" not in state, state.get("kind")
-    state.kind = kind
-    if is_first or before == kind:
+    was_away, state.away = state.get("away", False), kind is None
+    if kind is None:
         return
-    kept = state.setdefault("kept", {})
-    if before is not None:
+    before: Kind | None = state.get("kind")
+    state.kind = kind
+    if before is None or (before == kind and not was_away):
+        return
+    if before != kind:
+        kept = state.setdefault("kept", {})
         kept[before.name] = {name: state.pop(name) for name in _OF_A_PAGE if name in state}
-    if kind is not None:
         for name, value in kept.pop(kind.name, {}).items():
             state[name] = value
-        state.entered = True
+    state.entered = True
+
+
+def while_here(callback: Callable[_P, None]) -> Callable[_P, None]:
+    """A callback that does nothing once the visitor has turned to a page without a kind.
+
+    What a page’s controls say may still come when another page is there already.
+    """
+
+    @wraps(callback)
+    def called(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        if not st.session_state.get("away"):
+            callback(*args, **kwargs)
+
+    return called

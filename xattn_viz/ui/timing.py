@@ -17,7 +17,7 @@ from xattn_viz.analysis.timing import Head, Method, Path, TimedWord, align, time
 from xattn_viz.audio import RATE, flac
 from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.trace import Trace
-from xattn_viz.ui import sounds
+from xattn_viz.ui import kind, sounds
 from xattn_viz.ui.page import literal
 
 _UPPER, _PUBLISHED, _ALL, _OWN = "upper", "published", "all", "own"
@@ -115,6 +115,7 @@ def _said() -> dict[str, str]:
     return said
 
 
+@kind.while_here
 def _keep() -> None:
     state = st.session_state
     state.word_times = {"timing": state.timing, "timing_heads": state.timing_heads}
