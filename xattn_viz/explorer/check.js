@@ -5,13 +5,17 @@ import { isolated, make } from "./dom.js";
  *
  * @typedef {import("./scene.js").Scene} Scene
  * @typedef {import("./payload.js").Exact} Exact
+ * @typedef {(cell: object) => void} Open shows a weight on the page about the layer, step by step
  */
 
 const MOST_KEYS = 40;
 const MOST_TERMS = 12;
 
-/** @param {import("./scene.js").Change} change */
-export function makeCheck(change) {
+/**
+ * @param {import("./scene.js").Change} change
+ * @param {() => Open | null} opening null where there is no such page
+ */
+export function makeCheck(change, opening) {
   const body = make("div", { class: "xv-check-body" });
   const close = make("button", { type: "button", class: "xv-button xv-close", "aria-label": "Close" }, "✕");
   close.addEventListener("click", () => change({ checked: null }));
@@ -27,7 +31,24 @@ export function makeCheck(change) {
     const key = JSON.stringify([scene.main.sheet.id, scene.main.view.name, checked, units, rows, special]);
     if (key === shown && body.childElementCount) return;
     shown = key;
-    body.replaceChildren(...explain(scene, checked));
+    body.replaceChildren(...explain(scene, checked), ...onward(scene, checked));
+  }
+
+  /**
+   * The way to the page about the layer, for a weight of one head between tokens, or between a token and a frame.
+   *
+   * @param {Scene} scene
+   * @param {{row: number, column: number}} cell
+   */
+  function onward({ main }, cell) {
+    const open = opening();
+    const { head, layer } = main.view;
+    const [row, column] = [main.matrix?.rows[cell.row], main.matrix?.columns[cell.column]];
+    if (!open || head === null || layer === null || !row || !column || main.sheet.queries.edges) return [];
+    const on = make("button", { type: "button", class: "xv-button" }, "Step by step on the Layer page");
+    const said = { kind: main.sheet.kind, layer, head, rows: row.positions, columns: column.positions };
+    on.addEventListener("click", () => open(said));
+    return [make("p", {}, on)];
   }
   return { element, paint };
 }
@@ -57,7 +78,9 @@ function explain(scene, cell) {
       make(
         "p",
         {},
-        "The queries and keys of this trace were not sent here: it is too large, or was made without them.",
+        sheet.keys.edges
+          ? "Between this row and this moment of the sound. Its queries and keys are computed when they are asked for."
+          : "The queries and keys of this trace were not sent here: it is too large, or was made without them.",
       ),
     ];
   }

@@ -65,6 +65,8 @@ function makeExplorer(root) {
   const telling = makeTelling();
   /** @type {import("./stepping.js").Proceed | null} */
   let proceed = null;
+  /** @type {import("./check.js").Open | null} */
+  let open = null;
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
@@ -80,7 +82,7 @@ function makeExplorer(root) {
   const second = makeMap(change, player);
   main.name("Chosen map");
   const legend = makeLegend();
-  const check = makeCheck(change);
+  const check = makeCheck(change, () => open);
   const table = makeTable();
   const maps = make("div", { class: "xv-maps" }, main.element, second.element);
   const stage = make(
@@ -175,6 +177,12 @@ function makeExplorer(root) {
     load(bytes, heard, order) {
       telling.to(heard);
       proceed = order && ((prefix) => order("continued", prefix));
+      open =
+        order &&
+        ((cell) => {
+          telling.stop(); // another page is about to come
+          order("opened", { trace: trace?.id, ...cell });
+        });
       const fresh = unpack(bytes, trace);
       if (fresh.id !== trace?.id) {
         if (!continues(trace, fresh)) lineage = fresh.id;

@@ -65,7 +65,8 @@ export function followPointer({ stage, time, ruler }, placing, change, player) {
       stage.focus({ preventScroll: true }); // for the keys, the space bar among them
       if (part !== stage) return;
       const cell = { row: rowAt(event, stage, place), column: columnAt(place.panel, at) };
-      change({ ...carried(place.panel.sheet, place.scene.main.sheet, cell), checked: null, step: -1 });
+      const here = carried(place.panel.sheet, place.scene.main.sheet, cell);
+      change({ ...here, checked: here.row >= 0 && here.column >= 0 ? here : null, step: -1 });
     });
     part.addEventListener("dblclick", () => change(WHOLE_TIME));
     part.addEventListener(

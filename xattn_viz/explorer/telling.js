@@ -12,6 +12,8 @@ export function makeTelling() {
   /** @type {number | undefined} */
   let telling;
   let asked = "";
+  // Where the explorer is. A message that comes when the visitor has turned to another page would end that page's run.
+  const place = window.location.pathname;
 
   return {
     /** @param {Tell} heard */
@@ -27,7 +29,7 @@ export function makeTelling() {
     later(selected) {
       window.clearTimeout(telling);
       telling = window.setTimeout(() => {
-        const chosen = selected();
+        const chosen = window.location.pathname === place ? selected() : null;
         if (!chosen || JSON.stringify(chosen) === told) return;
         told = JSON.stringify(chosen);
         tell("selected", chosen);

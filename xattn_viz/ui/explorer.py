@@ -39,6 +39,10 @@ def show(
     maps, name = _chosen(trace, select, said.selected, identity)
     heard = None if isinstance(trace.input, str) or maps.kind != "cross" else trace.input
     panels.chosen_head(maps, name, heard)
+    if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
+        from xattn_viz.ui import opening  # PyTorch is slow to load: only for who goes on to that page
+
+        opening.show(trace, said.opened)
     if said.continued:
         st.rerun()  # another output was asked for: all of the page is about to change
 
@@ -66,6 +70,7 @@ def draw(
         on_selected_change=_nothing,
         on_layer_change=_nothing,
         on_continued_change=_proceed,
+        on_opened_change=_nothing,
     )
     return said, identity
 

@@ -39,7 +39,7 @@ def show() -> None:
         on_change=_follow,
         label_visibility="collapsed",
     )
-    _module(chosen).show()
+    _module(str(chosen)).show()
 
 
 def _follow() -> None:
