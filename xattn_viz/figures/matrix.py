@@ -51,7 +51,7 @@ def matrix(
     )
     figure.update_layout(
         template=template(dark),
-        title={"text": plotly_label(title), "font": {"size": LARGE}},
+        title={"text": plotly_label(title) if title else "", "font": {"size": LARGE}},
         font={"size": LARGE},
         height=height or min(640, 34 * len(rows) + (150 if title else 110)),
         margin={"l": 20, "r": 20, "t": 50 if title else 20, "b": 20},
@@ -64,7 +64,7 @@ def matrix(
             tickmode="array",
             tickvals=list(range(len(labels))),
             ticktext=[plotly_label(label) for label in labels],
-            title={"text": plotly_label(name)},
+            title={"text": plotly_label(name) if name else ""},
             automargin=True,
             showgrid=False,
             zeroline=False,

@@ -8,7 +8,7 @@ from types import ModuleType
 import streamlit as st
 
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {"learning": "Learning"}
 
 
 def show() -> None:
