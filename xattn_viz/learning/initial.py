@@ -6,8 +6,11 @@ from typing import TypeVar
 
 from torch import Generator, nn
 
+from xattn_viz.layer import CrossAttention
 from xattn_viz.learning.model import DecoderLayer, EncoderLayer, FeedForward
 
+# Scores are products of queries and keys: of both halved they are a quarter, and the first maps nearly uniform.
+_SMALL = 0.5
 _Model = TypeVar("_Model", bound=nn.Module)
 
 
@@ -28,6 +31,9 @@ def initialised(model: _Model, generator: Generator) -> _Model:
         elif isinstance(module, nn.Linear | nn.GRU):
             _projection(module, generator)
     for module in model.modules():
+        if isinstance(module, CrossAttention):
+            module.q_proj.weight.data *= _SMALL
+            module.k_proj.weight.data *= _SMALL
         if isinstance(module, EncoderLayer):
             nn.init.zeros_(module.attention.out_proj.weight)
         elif isinstance(module, DecoderLayer):

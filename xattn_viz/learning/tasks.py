@@ -131,8 +131,8 @@ _OF_LETTERS = ("", "start", *LETTERS)
 
 #: The tasks by name.
 TASKS = _named(
-    Task("copy", "Copy", _OF_LETTERS, 8, True, "on the diagonal", _letters(_forwards)),
-    Task("reverse", "Reverse", _OF_LETTERS, 8, True, "on the anti-diagonal", _letters(_backwards)),
-    Task("sort", "Sort", _OF_LETTERS, 8, True, "on the permutation that sorts", _letters(_alphabetically)),
-    Task("dates", "Dates", ("", "start", *_CHARACTERS), _DATE_LENGTH, False, "on the field that is written", _dates),
+    Task("copy", "Copy", _OF_LETTERS, 8, True, "the diagonal", _letters(_forwards)),
+    Task("reverse", "Reverse", _OF_LETTERS, 8, True, "the anti-diagonal", _letters(_backwards)),
+    Task("sort", "Sort", _OF_LETTERS, 8, True, "the permutation that sorts", _letters(_alphabetically)),
+    Task("dates", "Dates", ("", "start", *_CHARACTERS), _DATE_LENGTH, False, "the field that is written", _dates),
 )

@@ -24,10 +24,11 @@ _VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "B
 _CLAIMS = {
     "one": "Nobody tells it where to look: the map comes with the task.",
     "context": "One fixed vector has room for short sources. Cross-attention reads each symbol where it is.",
-    "orders": "Cross-attention before self-attention learns as well as behind it.",
+    "orders": "The other order learns too: cross-attention first, then self-attention.",
 }
 #: The lengths on which both models of the view "context" are trained.
 _LENGTHS = (4, 8, 12, 16, 20)
+_STEPS_OF_LENGTHS = 1000
 _CROSS, _FIXED = "cross-attention", "one fixed vector"
 
 
@@ -92,8 +93,8 @@ def _controls() -> tuple[str, dict[str, Setting]]:
 def _settings(view: str, chosen: Setting) -> dict[str, Setting]:
     """What a view trains, by the name under which the page shows it."""
     if view == "context":
-        fixed = replace(chosen, model="fixed context", layers=1, lengths=_LENGTHS)
-        return {_CROSS: replace(chosen, lengths=_LENGTHS), _FIXED: fixed}
+        cross = replace(chosen, lengths=_LENGTHS, steps=_STEPS_OF_LENGTHS)
+        return {_CROSS: cross, _FIXED: replace(cross, model="fixed context", layers=1)}
     if view == "orders":
         return {"after self-attention": chosen, "before self-attention": replace(chosen, order="swapped")}
     return {_CROSS: chosen}
@@ -146,6 +147,7 @@ def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
         dark=parts.is_dark(),
         height=_HEIGHT,
     )
+    loss.update_xaxes(range=[0, trainings.steps]).update_yaxes(rangemode="tozero")
     loss.add_vline(x=trainings.at(number), line={"dash": "dot", "color": "#999999"})
     drawn = [_by_length(trainings, number)] if view == "context" else list(_maps(trainings, number))
     left, *places = st.columns([1, 1.2] if len(drawn) == 1 else [0.8, 1, 1])
@@ -200,7 +202,7 @@ def _by_length(trainings: Trainings, number: int) -> go.Figure:
     shown = figures.lines(
         {name: (training.lengths, trainings.records[name][number].outputs) for name, training in trainings.of.items()},
         x="letters in the source",
-        y="outputs without a fault",
+        y="share of outputs that are right",
         dark=parts.is_dark(),
         height=_HEIGHT,
     )
