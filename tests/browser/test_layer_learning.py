@@ -103,7 +103,7 @@ def test_reverse_is_learned_stopped_resumed_replayed_and_reset(app_url: str, pag
     assert loss["y"][-1] < 0.5 < loss["y"][0]
 
     page.get_by_role("slider").press("Home")
-    expect(page.get_by_text(re.compile(r"^Update 0 of 600\."))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Update 0 of 400\."))).to_be_visible()
     settle(page)
     assert maps(page)[0]["traces"][0]["z"] == first["traces"][0]["z"]
 

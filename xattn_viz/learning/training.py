@@ -44,7 +44,7 @@ class Setting:
     order: Order = "usual"
     seed: int = 0
     lengths: tuple[int, ...] = ()
-    steps: int = 600
+    steps: int = 400
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

@@ -18,6 +18,7 @@ from xattn_viz.learning.training import Setting
 from xattn_viz.ui.layer import parts
 from xattn_viz.ui.layer.trainings import Trainings
 
+# Between two looks at one training; two of them draw twice as much.
 _LOOK_SECONDS = 0.5
 _HEIGHT = 400
 _VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "Both orders"}
@@ -38,7 +39,7 @@ def show() -> None:
     trainings = _current(settings)
     parts.claim(_CLAIMS[view])
     goes_on = trainings.goes_on
-    st.fragment(_watch, run_every=_LOOK_SECONDS if goes_on else None)(view, trainings, goes_on)
+    st.fragment(_watch, run_every=_LOOK_SECONDS * len(settings) if goes_on else None)(view, trainings, goes_on)
     parts.in_a_notebook(snippet(settings.values()), "learning")
 
 
