@@ -20,12 +20,12 @@ from xattn_viz.ui.layer.trainings import Trainings
 
 # Between two looks at one training; two of them draw twice as much.
 _LOOK_SECONDS = 0.5
-_HEIGHT = 400
+_HEIGHT, _LOWER = 400, 340
 _VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "Both orders"}
 _CLAIMS = {
     "one": "Nobody tells it where to look: the map comes with the task.",
     "context": "One fixed vector has room for short sources. Cross-attention reads each symbol where it is.",
-    "orders": "The other order learns too: cross-attention first, then self-attention.",
+    "orders": "The swapped order learns too: cross-attention first, then self-attention.",
 }
 #: The lengths on which both models of the view "context" are trained.
 _LENGTHS = (4, 8, 12, 16, 20)
@@ -97,7 +97,7 @@ def _settings(view: str, chosen: Setting) -> dict[str, Setting]:
         cross = replace(chosen, lengths=_LENGTHS, steps=_STEPS_OF_LENGTHS)
         return {_CROSS: cross, _FIXED: replace(cross, model="fixed context", layers=1)}
     if view == "orders":
-        return {"after self-attention": chosen, "before self-attention": replace(chosen, order="swapped")}
+        return {"usual order": chosen, "swapped order": replace(chosen, order="swapped")}
     return {_CROSS: chosen}
 
 
@@ -195,7 +195,7 @@ def _maps(trainings: Trainings, number: int) -> Iterator[go.Figure]:
                 column_title="source",
                 title=", ".join(titles),
                 dark=parts.is_dark(),
-                height=_HEIGHT,
+                height=_HEIGHT if len(trainings.of) * training.setting.layers <= 2 else _LOWER,
             )
 
 
@@ -203,7 +203,7 @@ def _by_length(trainings: Trainings, number: int) -> go.Figure:
     shown = figures.lines(
         {name: (training.lengths, trainings.records[name][number].outputs) for name, training in trainings.of.items()},
         x="letters in the source",
-        y="share of outputs that are right",
+        y="share of right outputs",
         dark=parts.is_dark(),
         height=_HEIGHT,
     )
