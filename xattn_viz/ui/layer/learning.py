@@ -3,102 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import get_args
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from xattn_viz import figures
 from xattn_viz.learning import words
-from xattn_viz.learning.model import Order
 from xattn_viz.learning.notebook import snippet
-from xattn_viz.learning.tasks import TASKS
 from xattn_viz.learning.training import Setting
 from xattn_viz.ui.layer import parts
+from xattn_viz.ui.layer.learning_settings import CROSS, LENGTHS, controls
 from xattn_viz.ui.layer.trainings import Trainings
 
 # Between two looks at one training; two of them draw twice as much.
 _LOOK_SECONDS = 0.5
 _HEIGHT, _LOWER = 400, 340
-_VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "Both orders"}
 _CLAIMS = {
     "one": "Nobody tells it where to look: the map comes with the task.",
     "context": "One fixed vector has room for short sources. Cross-attention reads each symbol where it is.",
     "orders": "The swapped order learns too: cross-attention first, then self-attention.",
 }
-#: The lengths on which both models of the view "context" are trained.
-_LENGTHS = (4, 8, 12, 16, 20)
-_STEPS_OF_LENGTHS = 1000
-_CROSS, _FIXED = "cross-attention", "one fixed vector"
 
 
 def show() -> None:
     """The section."""
-    view, settings = _controls()
+    view, settings = controls()
     trainings = _current(settings)
     parts.claim(_CLAIMS[view])
     goes_on = trainings.goes_on
     st.fragment(_watch, run_every=_LOOK_SECONDS * len(settings) if goes_on else None)(view, trainings, goes_on)
     parts.in_a_notebook(snippet(settings.values()), "learning")
-
-
-def _controls() -> tuple[str, dict[str, Setting]]:
-    """What is trained, by the name under which the page shows it."""
-    with st.container(horizontal=True, vertical_alignment="top"):
-        view = st.segmented_control(
-            "Show",
-            list(_VIEWS),
-            format_func=_VIEWS.__getitem__,
-            key="learning-view",
-            default="one",
-            required=True,
-            bind="query-params",
-        )
-        names = [name for name, task in TASKS.items() if task.grows or view != "context"]
-        task = st.segmented_control(
-            "Task",
-            names,
-            format_func=lambda name: TASKS[name].title,
-            key="learning-task" if view != "context" else "learning-growing",
-            default="reverse",
-            required=True,
-            bind="query-params",
-        )
-        order: Order = "usual"
-        if view == "one":
-            order = st.segmented_control(
-                "Cross-attention",
-                get_args(Order),
-                format_func={"usual": "after self-attention", "swapped": "before it"}.__getitem__,
-                key="learning-order",
-                default="usual",
-                required=True,
-                bind="query-params",
-            )
-        layers = st.segmented_control(
-            "Layers", [1, 2], key="learning-layers", default=1, required=True, bind="query-params"
-        )
-        seed = st.number_input(
-            "Seed",
-            0,
-            9999,
-            0,
-            key="learning-seed",
-            width=130,
-            bind="query-params",
-        )
-    return view, _settings(view, Setting(task, layers=int(layers), order=order, seed=int(seed)))
-
-
-def _settings(view: str, chosen: Setting) -> dict[str, Setting]:
-    """What a view trains, by the name under which the page shows it."""
-    if view == "context":
-        cross = replace(chosen, lengths=_LENGTHS, steps=_STEPS_OF_LENGTHS)
-        return {_CROSS: cross, _FIXED: replace(cross, model="fixed context", layers=1)}
-    if view == "orders":
-        return {"usual order": chosen, "swapped order": replace(chosen, order="swapped")}
-    return {_CROSS: chosen}
 
 
 def _current(settings: dict[str, Setting]) -> Trainings:
@@ -162,7 +96,7 @@ def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
 def _finding(view: str, trainings: Trainings, number: int) -> str:
     records = {name: made[number] for name, made in trainings.records.items()}
     if view == "one":
-        return words.of_map(trainings.of[_CROSS], records[_CROSS])
+        return words.of_map(trainings.of[CROSS], records[CROSS])
     return (words.of_lengths if view == "context" else words.of_orders)(trainings.of, records)
 
 
@@ -207,4 +141,4 @@ def _by_length(trainings: Trainings, number: int) -> go.Figure:
         dark=parts.is_dark(),
         height=_HEIGHT,
     )
-    return shown.update_yaxes(range=[-0.03, 1.03]).update_xaxes(tickvals=_LENGTHS)
+    return shown.update_yaxes(range=[-0.03, 1.03]).update_xaxes(tickvals=LENGTHS)
