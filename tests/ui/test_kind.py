@@ -13,8 +13,11 @@ from xattn_viz.ui import kind
 class State(dict[str, Any]):
     """A session's state: the same by attribute and by key."""
 
-    __getattr__ = dict.__getitem__
-    __setattr__ = dict.__setitem__  # type: ignore[assignment]
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ SECTIONS: dict[str, str] = {
     "additive": "Additive",
     "sources": "Two sources",
     "limits": "Limits",
+    "learning": "Learning",
     "cost": "Cost",
 }
 _KEY = "section"
