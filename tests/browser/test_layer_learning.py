@@ -27,7 +27,7 @@ _DRAWN = """() => [...document.querySelectorAll(".js-plotly-plot")].map((figure)
 
 
 def open_section(page: Page, app_url: str, **said: str) -> None:
-    page.goto(f"{app_url}/layer?{urlencode({'section': 'Learning', **said})}")
+    page.goto(f"{app_url}/layer?{urlencode({'section': 'learning', **said})}")
     expect(button(page, "Start")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.ui import controls, explorer, live, outputs, panels, session, timing
+from xattn_viz.ui import controls, explorer, garbage, live, outputs, panels, session, timing
 
 
 def show() -> None:
     """Draw the page of the kind that was entered (`page.begin`), and run the model where that is asked for."""
+    _draw()
+    garbage.settle()
+
+
+def _draw() -> None:
     asked = controls.request()
     line = st.empty()
     traces = session.traces(asked, line)

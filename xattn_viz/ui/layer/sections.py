@@ -7,6 +7,8 @@ from types import ModuleType
 
 import streamlit as st
 
+from xattn_viz.ui import garbage
+
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
     "steps": "Step by step",
@@ -41,6 +43,7 @@ def show() -> None:
         label_visibility="collapsed",
     )
     _module(str(chosen)).show()
+    garbage.settle()
 
 
 def _follow() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
 from collections.abc import Mapping
-from functools import cache
 
 from xattn_viz.learning.training import Record, Setting, Training
 from xattn_viz.models.base import Cancelled
 from xattn_viz.models.gate import share_cores, turn
+from xattn_viz.ui import garbage
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ class Trainings:
         try:
             with self._alone:
                 share_cores()
-                _spare_what_is_loaded()
+                garbage.settle()
                 while goes_on() and not self.is_done:
                     with turn(goes_on):
                         self._one_more()
@@ -105,14 +104,3 @@ class Trainings:
         # The one that is behind first: after a fault they go on in step.
         for name in sorted(self.of, key=lambda name: len(self.records[name])):
             self.records[name].append(next(self.of[name]))
-
-
-@cache
-def _spare_what_is_loaded() -> None:
-    """Keep what is loaded by now, once in a process, out of all later garbage collections.
-
-    Streamlit collects after every run of a script. With PyTorch loaded that holds all threads for half a second, and a
-    training beside a page that repaints would come to a halt.
-    """
-    gc.collect()
-    gc.freeze()
