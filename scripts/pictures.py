@@ -52,6 +52,31 @@ def _word(page: Page) -> None:
     page.locator(".xv-rows .xv-text", has_text="am").nth(1).hover()
 
 
+def _weight(page: Page) -> None:
+    """The arithmetic of a weight."""
+    page.locator('[data-plate="weights"] tbody td').nth(2).click()
+
+
+def _drawn(page: Page) -> None:
+    page.locator(".js-plotly-plot:visible").first.wait_for()
+    page.wait_for_timeout(1500)
+
+
+def _learn(page: Page) -> None:
+    """A training that is over."""
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Trained").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+
+
+def _head(page: Page) -> None:
+    """A weight of the translation model, step by step."""
+    _check(page)
+    page.get_by_role("button", name="Step by step on the Layer page").click()
+    page.locator(".xv-stepper").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+
+
 # Name, address, width and height, theme, and what to do before the picture.
 SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], None]]] = [
     ("translate-dark", {}, (1280, 720), "dark", _hover),
@@ -70,6 +95,12 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("translate-check", {}, (1280, 900), "dark", _check),
     ("speech-dark", {}, (1280, 720), "dark", _word),
     ("speech-light", {}, (1280, 720), "light", _word),
+    ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
+    ("layer-steps-light", {}, (1280, 720), "light", _weight),
+    ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),
+    ("layer-selves", {"section": "selves"}, (1280, 720), "light", _drawn),
+    ("layer-learning", {"section": "learning"}, (1280, 720), "dark", _learn),
+    ("translate-head", {}, (1280, 720), "dark", _head),
 ]
 
 
@@ -85,8 +116,9 @@ def main() -> int:
         chromium = playwright.chromium.launch(executable_path=path, args=browser.flags())
         for name, address, (width, height), theme, act in SHOTS:
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
-            page.goto(f"{server.url}/{'speech' if name.startswith('speech') else ''}?{urlencode(address)}")
-            page.locator(".xv[data-painted]").wait_for(timeout=60_000)
+            path_of_page = name.split("-")[0].replace("translate", "")
+            page.goto(f"{server.url}/{path_of_page}?{urlencode(address)}")
+            page.locator(".js-plotly-plot, .xv[data-painted]").first.wait_for(timeout=60_000)
             act(page)
             page.wait_for_timeout(500)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")

@@ -55,7 +55,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-direction { min-width: 11.5rem; } /* grows with the font */
 .st-key-example { min-width: 8.5rem; }
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 30rem); }
-.st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 18rem); }
+.st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 14rem); }
 .st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
 :is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
 </style>
