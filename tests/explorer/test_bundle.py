@@ -72,3 +72,11 @@ def test_comments_about_types_stay_at_home_and_all_else_is_sent(component: str) 
                 said.append(line.removeprefix("export ") if "export default" not in line else line)
             about_types = about_types and "*/" not in line
         assert "\n".join(said).strip() in script, name
+
+
+@pytest.mark.parametrize("component", ["explorer", "stepper"])
+def test_no_name_at_the_top_is_taken_twice(component: str) -> None:
+    # A module's own names too: in the joined script a second one would be an error, and nothing would be shown.
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", bundle.script(component), re.MULTILINE)
+    assert len(names) > 50
+    assert sorted(names) == sorted(set(names))

@@ -48,7 +48,7 @@ export function makeCheck(change, opening) {
     const on = make("button", { type: "button", class: "xv-button" }, "Step by step on the Layer page");
     const said = { kind: main.sheet.kind, layer, head, rows: row.positions, columns: column.positions };
     on.addEventListener("click", () => open(said));
-    return [make("p", {}, on)];
+    return [make("div", {}, on)];
   }
   return { element, paint };
 }

@@ -1,3 +1,5 @@
+import { makeLeaving } from "./leaving.js";
+
 /**
  * What the script tells Python: what is selected, once the visitor rests, and which layer it was not sent yet.
  *
@@ -12,8 +14,19 @@ export function makeTelling() {
   /** @type {number | undefined} */
   let telling;
   let asked = "";
-  // Where the explorer is. A message that comes when the visitor has turned to another page would end that page's run.
-  const place = window.location.pathname;
+  const isLeaving = makeLeaving();
+
+  /** @param {() => object | null} selected what to tell once the visitor rests */
+  function later(selected) {
+    window.clearTimeout(telling);
+    telling = window.setTimeout(() => {
+      if (isLeaving()) return later(selected);
+      const chosen = selected();
+      if (!chosen || JSON.stringify(chosen) === told) return;
+      told = JSON.stringify(chosen);
+      tell("selected", chosen);
+    }, TELL_AFTER);
+  }
 
   return {
     /** @param {Tell} heard */
@@ -25,16 +38,7 @@ export function makeTelling() {
       told = "";
       asked = "";
     },
-    /** @param {() => object | null} selected what to tell then */
-    later(selected) {
-      window.clearTimeout(telling);
-      telling = window.setTimeout(() => {
-        const chosen = window.location.pathname === place ? selected() : null;
-        if (!chosen || JSON.stringify(chosen) === told) return;
-        told = JSON.stringify(chosen);
-        tell("selected", chosen);
-      }, TELL_AFTER);
-    },
+    later,
     /**
      * Asks for the layer of a map that was not sent yet, once.
      *

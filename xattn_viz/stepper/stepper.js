@@ -1,5 +1,6 @@
 import { mixed, rgbOf } from "../explorer/colours.js";
 import { make } from "../explorer/dom.js";
+import { makeLeaving } from "../explorer/leaving.js";
 import { explained } from "./arithmetic.js";
 import { followDrag, openEditor } from "./editing.js";
 import { makeFormula } from "./formula.js";
@@ -53,6 +54,7 @@ function makeStepper(root) {
   let chosen = { plate: "scores", row: 0, column: 0 };
   /** @type {Tell} */
   let tell = () => {};
+  const isLeaving = makeLeaving();
   let told = "";
   let timer = 0;
 
@@ -124,6 +126,7 @@ function makeStepper(root) {
 
   function inform() {
     clearTimeout(timer);
+    if (isLeaving()) return later();
     const model = data && makeModel(data, head);
     if (model?.kind !== "own") return;
     const message = toldOf(model);

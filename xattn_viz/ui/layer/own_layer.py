@@ -15,6 +15,7 @@ from xattn_viz.steps import Setting, from_words
 from xattn_viz.steps.setting import INPUTS
 from xattn_viz.steps.words import KEYS, QUERIES
 from xattn_viz.ui import stepper
+from xattn_viz.ui.page import literal
 
 _HEADS = (1, 2, 4)
 _NAMES = ("queries", "keys", "heads", "scale", "padding", "causal")
@@ -42,7 +43,7 @@ def asked() -> Setting | None:
     try:
         base = from_words(queries, keys)
     except ValueError as error:
-        st.error(str(error))
+        st.error(literal(str(error)))
         return None
     setting = _switched(row, _changed(kept, base, (queries, keys)))
     kept.setting = setting
