@@ -96,9 +96,11 @@ def test_another_token_goes_on_from_there_and_the_exported_page_only_names_it(
     assert identity(wanted) != identity(best)
     visitor.expect_id(page, identity(wanted))
     visitor.expect_said(page, prefix=".".join(map(str, prefix)))
+    visitor.expect_rest(page)
     step_to(page, step + 1)
     expect(page.locator(".xv-other").first).to_be_visible()
 
+    visitor.expect_rest(page)  # until then the buttons are those of the output before
     with page.expect_download() as download:
         page.get_by_role("button", name="HTML", exact=True).click()
     file = tmp_path / "attention.html"
