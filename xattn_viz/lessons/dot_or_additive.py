@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from xattn_viz.additive import AdditiveAttention
 from xattn_viz.layer import Attention, scaled_dot_product_attention
 from xattn_viz.lessons.counting import Count, count
+from xattn_viz.lessons.drawing import drawn
 
 #: The width of a word's vector; both kinds of attention project it to d_k.
 D_MODEL = 16
@@ -68,13 +69,9 @@ def made(kind: str, d_k: int, seed: int) -> DotProductAttention | AdditiveAttent
 
     The projections of both kinds are equal for equal `d_k` and `seed`.
     """
-    with torch.device("meta"):  # without numbers: those that follow are drawn here, not from the generator of all
-        module = (DotProductAttention if kind == KINDS[0] else AdditiveAttention)(D_MODEL, D_MODEL, d_k)
-    module.to_empty(device="cpu")
-    generator = torch.Generator().manual_seed(seed)
-    for weight in module.parameters():
-        nn.init.normal_(weight, std=weight.shape[1] ** -0.5, generator=generator)
-    return module
+    if kind == KINDS[0]:
+        return drawn(lambda: DotProductAttention(D_MODEL, D_MODEL, d_k), seed)
+    return drawn(lambda: AdditiveAttention(D_MODEL, D_MODEL, d_k), seed)
 
 
 @lru_cache(maxsize=64)

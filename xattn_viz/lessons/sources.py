@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from xattn_viz.layer import CrossAttention
+from xattn_viz.lessons.drawing import drawn
 
 #: The width of every vector here, and of the one head.
 D_MODEL = 16
@@ -55,20 +56,14 @@ class Shared:
 
 def layer(seed: int = 0) -> CrossAttention:
     """One head over vectors of unit variance, the same for every source, drawn from `seed`."""
-    with torch.device("meta"):  # without numbers: those that follow are drawn here, not from the generator of all
-        made = CrossAttention(D_MODEL, 1, bias=False)
-    made.to_empty(device="cpu").double()
-    generator = torch.Generator().manual_seed(seed)
-    for weight in made.parameters():
-        nn.init.normal_(weight, std=D_MODEL**-0.5, generator=generator)
-    return made
+    return drawn(partial(CrossAttention, D_MODEL, 1, bias=False), seed, torch.float64)
 
 
 def vectors(setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
     """Queries `[1, query, d_model]`, patches and words `[1, key, d_model]`: more of one leaves the others unmoved."""
     generator = torch.Generator().manual_seed(setting.seed)
-    drawn = torch.randn(3, 1, _DRAWN, D_MODEL, generator=generator, dtype=torch.float64)
-    x, patches, words = drawn[0, :, : len(QUERIES)], drawn[1, :, : setting.patches], drawn[2, :, : setting.words]
+    rows = torch.randn(3, 1, _DRAWN, D_MODEL, generator=generator, dtype=torch.float64)
+    x, patches, words = rows[0, :, : len(QUERIES)], rows[1, :, : setting.patches], rows[2, :, : setting.words]
     return x, patches * setting.loudness, words
 
 
