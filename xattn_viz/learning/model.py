@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from xattn_viz import masks
 from xattn_viz.layer import CrossAttention
 
 #: The order of a decoder layer's attentions: self-attention first, or cross-attention first.
@@ -103,7 +104,7 @@ class DecoderLayer(nn.Module):
 
     def _look_back(self, x: Tensor) -> Tensor:
         length, y = x.shape[1], self.norms[0](x)
-        own: Tensor = self.self_attention(y, y, mask=torch.ones(length, length, dtype=torch.bool).tril()).output
+        own: Tensor = self.self_attention(y, y, mask=masks.causal(length)).output
         return x + own
 
 
