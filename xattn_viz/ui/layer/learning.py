@@ -79,11 +79,11 @@ def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
         {name: ([r.step for r in made], [r.loss for r in made]) for name, made in trainings.so_far(last).items()},
         x="updates",
         y="loss, nats a symbol",
+        mark=trainings.at(number),
         dark=parts.is_dark(),
         height=_HEIGHT,
     )
     loss.update_xaxes(range=[0, trainings.steps]).update_yaxes(rangemode="tozero")
-    loss.add_vline(x=trainings.at(number), line={"dash": "dot", "color": "#999999"})
     drawn = [_by_length(trainings, number)] if view == "context" else list(_maps(trainings, number))
     left, *places = st.columns([1, 1.2] if len(drawn) == 1 else [0.8, 1, 1])
     with left:

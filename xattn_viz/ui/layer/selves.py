@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from xattn_viz import figures
 from xattn_viz.lessons import selves
 from xattn_viz.models import registry
-from xattn_viz.models.base import Head, InputError, ModelError
-from xattn_viz.models.gate import share_cores
+from xattn_viz.models.base import Head
 from xattn_viz.tokens import word_spans
 from xattn_viz.trace import Trace
-from xattn_viz.ui.layer import parts
+from xattn_viz.ui.layer import offline, parts
 from xattn_viz.ui.page import literal
 
 _MODEL = "firefox-en-pt"
@@ -111,13 +110,7 @@ def _traced(text: str) -> Trace | None:
     if (count := len(word_spans(text or ""))) > _MOST_WORDS:
         st.error(f"This section shows at most {_MOST_WORDS} words and marks; this sentence has {count}.")
         return None
-    share_cores()
-    try:
-        with st.spinner("Loading the model …"):
-            return _trace(text or "")
-    except (InputError, ModelError) as error:
-        st.error(literal(str(error)))
-        return None
+    return offline.asked(_trace, text or "")
 
 
 @lru_cache(maxsize=64)
