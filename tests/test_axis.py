@@ -25,7 +25,7 @@ def test_an_axis_knows_its_length_and_names_positions_by_what_it_has() -> None:
     assert Axis("audio", times=((0.0, 0.02), (1.5, 1.52))).name(1) == "1.50–1.52 s"
     patches = Axis("image", grid=(2, 3))
     assert len(patches) == 6
-    assert patches.name(4) == "row 1, column 1"
+    assert patches.name(4) == "row 2, column 2"
     assert Axis("latent", special=(False, True)).name(1) == "1"
 
 
@@ -74,7 +74,19 @@ def test_taking_positions_renumbers_words_and_names_patches() -> None:
     assert pieces().take([1, 3]).words == (0, 1)
     assert pieces().take([1, 3]).labels == ("ty", "</s>")
     assert pieces().take([]).words == ()
-    assert Axis("image", grid=(2, 2)).take([3]) == Axis("image", labels=("row 1, column 1",))
+    assert Axis("image", grid=(2, 2)).take([3]) == Axis("image", labels=("row 2, column 2",))
+
+
+def test_a_picture_has_its_special_positions_outside_the_grid() -> None:
+    axis = Axis.picture(2, 3, ("[CLS]",))
+    assert len(axis) == 7
+    assert [axis.name(i) for i in (0, 1, 6)] == ["[CLS]", "row 1, column 1", "row 2, column 3"]
+    assert axis.patches.tolist() == [1, 2, 3, 4, 5, 6]
+    assert axis.take(axis.patches) == Axis.picture(2, 3) == Axis("image", grid=(2, 3))
+    assert axis.take(range(7)) == axis
+    assert axis.take([0, 6]) == Axis("image", labels=("[CLS]", "row 2, column 3"), special=(True, False))
+    with pytest.raises(ValueError, match="'labels': 2, 'grid': 6"):
+        Axis("image", labels=("a", "b"), grid=(2, 3))
 
 
 @st.composite

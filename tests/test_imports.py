@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 
 VALUES = {
     *("additive", "axis", "capture", "audio", "colours", "frozen", "layer", "masks", "steps"),
-    *("map_checks", "maps", "projections", "records", "resampling", "selection", "tokens", "trace", "weights"),
+    *("map_checks", "maps", "projections", "records", "resampling", "scenes", "selection", "tokens", "trace"),
+    *("images", "weights"),
 }
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
 # Lessons stand above: some take a layer out of a model.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -28,6 +28,26 @@ def test_several_maps_of_a_kind_are_not_guessed_among() -> None:
         _ = Trace((maps(), maps()), "a b", "a b").cross
     with pytest.raises(ValueError, match="the kinds it holds: none"):
         _ = Trace((), "", "").cross
+
+
+def test_of_denoising_steps_the_map_is_that_of_all_together() -> None:
+    together, first = maps(), replace(maps(), step=0)
+    assert Trace((together, first), "a", "").cross is together
+    assert Trace((first,), "a", "").cross is first
+
+
+def test_the_picture_is_the_one_drawn_else_the_one_read() -> None:
+    black, white = np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8)
+    read = Trace((), black, "a").picture
+    assert read is not None
+    assert read.max() == 0
+    drawn = Trace((), "a", "", pictures=(black, white))
+    assert drawn.picture is drawn.pictures[1]
+    assert not drawn.pictures[0].flags.writeable
+    assert Trace((), "a", "").picture is None
+    assert Trace((), np.zeros((80, 100), np.float32), "a").picture is None  # log-mel
+    with pytest.raises(ValueError, match=r"got float64 of \(2, 3, 3\)"):
+        Trace((), "a", "", pictures=(np.zeros((2, 3, 3)),))  # type: ignore[arg-type]
 
 
 def test_steps_must_fit_the_rows() -> None:

@@ -19,8 +19,9 @@ class Axis:
 
     `labels` are strings for people; `spans` (start, end) in characters of the axis's own text; `words` the index of the
     word that a position belongs to (0, 1, 2, … without gaps, in order); `special` marks `</s>`, prompts and padding;
-    `times` (start, end) in seconds of the whole recording. `grid` is (rows, columns) of image patches, `parts` names
-    stretches of concatenated sequences as (name, start, end) positions.
+    `times` (start, end) in seconds of the whole recording. `grid` is (rows, columns) of image patches, which are the
+    positions that are not special, row by row; those that are (a class token) have no place in the picture. `parts`
+    names stretches of concatenated sequences as (name, start, end) positions.
 
     Raises ValueError when the fields disagree about how many positions there are, or when `words` skips or goes back.
     """
@@ -37,7 +38,7 @@ class Axis:
     def __post_init__(self) -> None:
         lengths = {name: len(value) for name in _PER_POSITION if (value := getattr(self, name)) is not None}
         if self.grid is not None:
-            lengths["grid"] = self.grid[0] * self.grid[1]
+            lengths["grid"] = self.grid[0] * self.grid[1] + sum(self.special or ())
         if not lengths:
             raise ValueError(
                 "An axis needs labels, spans, words, special, times or a grid: nothing names its positions."
@@ -51,18 +52,33 @@ class Axis:
 
     def __len__(self) -> int:
         if self.grid is not None:
-            return self.grid[0] * self.grid[1]
+            return self.grid[0] * self.grid[1] + sum(self.special or ())
         return len(next(value for name in _PER_POSITION if (value := getattr(self, name)) is not None))
 
     def name(self, position: int) -> str:
-        """The label of a position, or its seconds, or its place in the grid."""
+        """The label of a position, or its seconds, or its place in the grid, counted from 1."""
+        if self.grid is not None and not self.is_special[position]:
+            row, column = divmod(position - int(self.is_special[:position].sum()), self.grid[1])
+            return f"row {row + 1}, column {column + 1}"
         if self.labels is not None:
             return self.labels[position]
         if self.times is not None:
             return "{:.2f}–{:.2f} s".format(*self.times[position])
-        if self.grid is not None:
-            return "row {}, column {}".format(*divmod(position, self.grid[1]))
         return str(position)
+
+    @classmethod
+    def picture(cls, rows: int, columns: int, special: Sequence[str] = ()) -> Axis:
+        """The patches of a picture, row by row, behind special positions of these names such as `[CLS]`."""
+        if not special:
+            return cls("image", grid=(rows, columns))
+        patches = rows * columns
+        labels, marks = (*special, *("",) * patches), (*(True,) * len(special), *(False,) * patches)
+        return cls("image", labels=labels, special=marks, grid=(rows, columns))
+
+    @property
+    def patches(self) -> NDArray[np.intp]:
+        """The positions that lie in the grid, row by row, `[patch]`; none on an axis without one."""
+        return np.flatnonzero(~self.is_special) if self.grid is not None else np.zeros(0, np.intp)
 
     @property
     def is_special(self) -> NDArray[np.bool_]:
@@ -79,8 +95,13 @@ class Axis:
         return special if self.kind == "audio" and not special.all() else np.zeros_like(special)
 
     def take(self, positions: Iterable[int]) -> Axis:
-        """The axis of some of the positions, in that order. A grid does not survive; words are numbered anew."""
+        """The axis of some of the positions, in that order. Words are numbered anew.
+
+        A grid survives where all of its patches do, and in their order.
+        """
         chosen = list(positions)
+        if self.grid is not None:
+            return self._take_patches(chosen)
         picked: dict[str, Any] = {
             name: tuple(value[i] for i in chosen)
             for name in _PER_POSITION
@@ -93,6 +114,15 @@ class Axis:
         if not picked:
             picked["labels"] = tuple(self.name(i) for i in chosen)
         return Axis(self.kind, **picked)
+
+    def _take_patches(self, chosen: list[int]) -> Axis:
+        marks = tuple(self.is_special[chosen].tolist())
+        special = marks if any(marks) else None
+        names = tuple(self.name(i) for i in chosen)
+        if [i for i in chosen if not self.is_special[i]] != self.patches.tolist():
+            return Axis(self.kind, labels=names, special=special)
+        kept = tuple(name if mark else "" for name, mark in zip(names, marks, strict=True))
+        return Axis(self.kind, labels=kept if special else None, special=special, grid=self.grid)
 
     def to_words(self) -> Axis:
         """The axis whose positions are this one's words: labels joined, spans and times from first to last piece.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.frozen import read_only, same
@@ -49,9 +50,10 @@ class Trace:
 
     `input` is what went in as shown to people (text, or an array: log-mel, pixels), `output` the text that came out,
     `offset` where the segment begins in the whole (characters, or seconds for sound). `steps` has one entry a row of
-    the cross map. `provenance` holds JSON values: enough to run it again (`rerun`).
+    the cross map. `pictures` are what a diffusion model drew, `[row, column, 3]` of uint8 from 0 to 255: one after each
+    of its denoising steps, the finished one last. `provenance` holds JSON values: enough to run it again (`rerun`).
 
-    Raises ValueError when the steps do not fit the rows of the cross map.
+    Raises ValueError when the steps do not fit the rows of the cross map, or a picture is none.
     """
 
     maps: tuple[AttentionMaps, ...]
@@ -61,17 +63,27 @@ class Trace:
     hypotheses: tuple[Hypothesis, ...] = ()
     offset: float = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[NDArray[np.uint8], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.input, str):
             object.__setattr__(self, "input", read_only(self.input))
+        object.__setattr__(self, "pictures", tuple(read_only(picture) for picture in self.pictures))
+        for picture in self.pictures:
+            if not _is_picture(picture):
+                raise ValueError(f"A picture is [row, column, 3] of uint8: got {picture.dtype} of {picture.shape}.")
         for maps in self.maps:
             if maps.kind == "cross" and self.steps and len(self.steps) != len(maps.queries):
                 raise ValueError(f"{len(self.steps)} steps do not fit a cross map of {len(maps.queries)} rows.")
 
     def of_kind(self, kind: MapKind) -> AttentionMaps:
-        """The only map of a kind. Raises ValueError that lists the kinds there are, where there is none or several."""
+        """The only map of a kind; of a diffusion model's maps the one of all denoising steps together (`step` None).
+
+        Raises ValueError that lists the kinds there are, where there is none or several.
+        """
         found = [maps for maps in self.maps if maps.kind == kind]
+        if len(found) > 1:
+            found = [maps for maps in found if maps.step is None]
         if len(found) != 1:
             kinds = ", ".join(maps.kind for maps in self.maps) or "none"
             raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
@@ -81,6 +93,13 @@ class Trace:
         """The same with more notes for people, in `provenance["notes"]`."""
         before = self.provenance.get("notes", [])
         return replace(self, provenance={**self.provenance, "notes": [*before, *notes]})
+
+    @property
+    def picture(self) -> NDArray[np.uint8] | None:
+        """The picture that the patches of its maps lie in: the one drawn, or the one read. None where there is none."""
+        if self.pictures:
+            return self.pictures[-1]
+        return self.input if not isinstance(self.input, str) and _is_picture(self.input) else None
 
     @property
     def cross(self) -> AttentionMaps:
@@ -102,3 +121,7 @@ class Trace:
 
     def __hash__(self) -> int:
         return hash((self.output, self.offset, len(self.maps)))  # equal traces share it, and it costs nothing
+
+
+def _is_picture(array: NDArray[Any]) -> bool:
+    return array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3

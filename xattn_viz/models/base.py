@@ -66,7 +66,7 @@ class ModelCard:
     `name` is what `load` takes; `source_language` and `target_language` are ISO 639-1 codes, or None where the model
     has no fixed one; `kinds` are the attention maps that it can show; `download_mb` is how much has to be fetched
     before the first use, in megabytes of 10⁶ bytes, None where nothing has; `most_beams` is the most that its search
-    can keep, 1 where it is greedy only.
+    can keep, 1 where it is greedy only. `output_kind` is what it makes: text, or a picture.
     """
 
     name: str
@@ -81,6 +81,7 @@ class ModelCard:
     options: tuple[Option, ...] = ()
     download_mb: int | None = None
     most_beams: int = 1
+    output_kind: Literal["text", "image"] = "text"
 
 
 class Adapter(ABC):

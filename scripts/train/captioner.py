@@ -1,0 +1,150 @@
+"""Train `caption-shapes`, the captioner that comes with the package, on scenes drawn by the package.
+
+    python -m scripts.train.captioner [--out FOLDER] [--steps N]
+
+A ViT reads the picture, a GPT-2 with cross-attention writes the caption: the architecture of ViT-GPT2, small. Pairs of
+colour and shape in `HELD_OUT` never occur in training. Weights are stored in float16 with the evaluation beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import (
+    GPT2Config,
+    PreTrainedTokenizerFast,
+    VisionEncoderDecoderConfig,
+    VisionEncoderDecoderModel,
+    ViTConfig,
+    ViTImageProcessor,
+)
+
+from scripts.train import evaluation
+from scripts.train.shared import rate, word_tokenizer
+from xattn_viz.scenes import COLOURS, SHAPES, caption, chance, draw
+
+SEED = 7
+PIXELS, PATCH = 96, 12
+SCENES, STEPS, BATCH = 60_000, 6_000, 64
+RATE, WARM_UP = 1e-3, 300
+WIDTH, HEADS = 128, 4
+LONGEST = 22  # tokens of the longest caption, with the first and the last
+#: Never seen together in training: each shape once.
+HELD_OUT = tuple(zip(("red", "orange", "yellow", "green", "blue", "purple"), reversed(SHAPES), strict=True))
+FOLDER = Path(__file__).parents[2] / "xattn_viz/models/captioner/caption-shapes"
+
+
+def main() -> None:
+    """Train, store, load what was stored, and measure it."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--out", type=Path, default=FOLDER)
+    asked.add_argument("--steps", type=int, default=STEPS)
+    given = asked.parse_args()
+    torch.manual_seed(SEED)
+    words = tokenizer()
+    model = build(words)
+    began = time.monotonic()
+    train(model, words, given.steps)
+    minutes = (time.monotonic() - began) / 60
+    store(model, words, given.out)
+    measured = evaluation.captions(given.out, held_out=HELD_OUT)
+    said = {"seed": SEED, "steps": given.steps, "scenes": SCENES, "minutes": round(minutes, 1), **measured}
+    (given.out / "evaluation.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said, indent=2))
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """The words of captions."""
+    return word_tokenizer(["a", "small", "large", *COLOURS, *SHAPES, "above", "left", "of", "and", ","])
+
+
+def build(words: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
+    """The untrained model."""
+    encoder = ViTConfig(
+        image_size=PIXELS,
+        patch_size=PATCH,
+        hidden_size=WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=HEADS,
+        intermediate_size=2 * WIDTH,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    decoder = GPT2Config(
+        vocab_size=len(words),
+        n_positions=LONGEST + 2,
+        n_embd=WIDTH,
+        n_layer=2,
+        n_head=HEADS,
+        n_inner=2 * WIDTH,
+        add_cross_attention=True,
+        is_decoder=True,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id = words.bos_token_id
+    config.pad_token_id = words.pad_token_id
+    config.eos_token_id = words.eos_token_id
+    return VisionEncoderDecoderModel(config)
+
+
+def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int) -> None:
+    """Minimise the cross-entropy of the next word; nothing says where to look."""
+    pictures, captions = scenes(words)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, WARM_UP))
+    pick = torch.Generator().manual_seed(SEED)
+    model.train()
+    for step in range(steps):
+        chosen = torch.randint(len(pictures), (BATCH,), generator=pick)
+        pixels = pictures[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1
+        ids = captions[chosen]
+        logits = model(pixel_values=pixels, decoder_input_ids=ids[:, :-1], use_cache=False).logits
+        loss = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=words.pad_token_id)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            print(f"step {step}: loss {loss.item():.4f}", flush=True)
+    model.eval()
+
+
+def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures `[scene, row, column, 3]` and the ids of their captions `[scene, token]`, padded."""
+    random = np.random.default_rng(SEED)
+    made = [chance.scene(random, without=HELD_OUT) for _ in range(SCENES)]
+    pictures = torch.from_numpy(np.stack([draw(scene, PIXELS) for scene in made]))
+    ids = words([caption(scene) for scene in made], padding="max_length", max_length=LONGEST, return_tensors="pt")
+    return pictures, ids.input_ids
+
+
+def store(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write the folder that `from_pretrained` reads, weights in float16."""
+    model.generation_config.update(
+        decoder_start_token_id=words.bos_token_id,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+        max_length=LONGEST + 2,
+    )
+    model.half().save_pretrained(folder)
+    words.save_pretrained(folder)
+    look = {"size": {"height": PIXELS, "width": PIXELS}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    ViTImageProcessor(**look).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Train `draw-shapes`, the diffusion model that comes with the package, on scenes drawn by the package.
+
+    python -m scripts.train.diffusion [--out FOLDER] [--steps N]
+
+A CLIP text encoder reads the prompt and a U-Net with cross-attention takes the noise away: the architecture of Stable
+Diffusion, small. Its autoencoder is fixed: blocks of pixels become channels. Scenes hold one thing in the middle, or
+two side by side or one above the other. Weights are stored in float16 with the evaluation beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from torch.nn import functional
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+
+from scripts.train.shared import rate, word_tokenizer
+from xattn_viz.scenes import prompts
+from xattn_viz.scenes.draw import draw
+
+SEED = 11
+PIXELS, BLOCK = 48, 3
+SCENES, STEPS, BATCH = 60_000, 24_000, 64
+RATE, WARM_UP, DECAY = 1e-3, 500, 0.999
+NOISE_STEPS = 1_000
+DROPPED = 0.1  # of the prompts, so that the model also draws without one
+WIDTH = 128
+FOLDER = Path(__file__).parents[2] / "xattn_viz/models/diffusion/draw-shapes"
+
+
+def main() -> None:
+    """Train, store, load what was stored, and measure it."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--out", type=Path, default=FOLDER)
+    asked.add_argument("--steps", type=int, default=STEPS)
+    given = asked.parse_args()
+    torch.manual_seed(SEED)
+    words = tokenizer()
+    reader, painter = build(words)
+    began = time.monotonic()
+    reader, painter = train(reader, painter, words, given.steps, given.out)
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes")
+    store(reader, painter, words, given.out)
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """The words of prompts."""
+    return word_tokenizer(prompts.WORDS, model_max_length=prompts.LONGEST + 2)
+
+
+def build(words: PreTrainedTokenizerFast) -> tuple[CLIPTextModel, UNet2DConditionModel]:
+    """The untrained text encoder and U-Net."""
+    reader = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(words),
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=prompts.LONGEST + 2,
+            bos_token_id=words.bos_token_id,
+            eos_token_id=words.eos_token_id,
+            pad_token_id=words.pad_token_id,
+        )
+    )
+    painter = UNet2DConditionModel(
+        sample_size=PIXELS // BLOCK,
+        in_channels=3 * BLOCK**2,
+        out_channels=3 * BLOCK**2,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(64, 96),
+        layers_per_block=1,
+        attention_head_dim=4,
+        cross_attention_dim=WIDTH,
+        norm_num_groups=16,
+    )
+    return reader, painter
+
+
+def schedule() -> DDPMScheduler:
+    """The noise: squared cosine, the model predicts the velocity."""
+    return DDPMScheduler(NOISE_STEPS, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+
+
+def train(
+    reader: CLIPTextModel, painter: UNet2DConditionModel, words: PreTrainedTokenizerFast, steps: int, folder: Path
+) -> tuple[CLIPTextModel, UNet2DConditionModel]:
+    """Minimise the error of the predicted velocity; returns the moving average of the weights."""
+    pictures, ids = scenes(words)
+    empty = words("", padding="max_length", return_tensors="pt").input_ids[0]
+    both = torch.nn.ModuleList([reader, painter])
+    kept = copy.deepcopy(both).requires_grad_(False)
+    optimizer = torch.optim.AdamW(both.parameters(), lr=RATE, weight_decay=0.01, betas=(0.9, 0.99))
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, WARM_UP))
+    noise_levels = schedule()
+    pick = torch.Generator().manual_seed(SEED)
+    began, summed = time.monotonic(), 0.0
+    for step in range(steps):
+        chosen = torch.randint(len(pictures), (BATCH,), generator=pick)
+        clean = functional.pixel_unshuffle(pictures[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1, BLOCK)
+        read = torch.where(torch.rand(BATCH, 1, generator=pick) < DROPPED, empty, ids[chosen])
+        noise = torch.randn(clean.shape, generator=pick)
+        levels = torch.randint(NOISE_STEPS, (BATCH,), generator=pick)
+        noisy = noise_levels.add_noise(clean, noise, levels)
+        mask = (read != words.pad_token_id).long()
+        said = reader(read, attention_mask=mask).last_hidden_state
+        velocity = painter(noisy, levels, said, encoder_attention_mask=mask).sample
+        loss = functional.mse_loss(velocity, noise_levels.get_velocity(clean, noise, levels))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        optimizer.step()
+        rates.step()
+        average(kept, both, min(DECAY, (step + 1) / (step + 10)))
+        summed += loss.item()
+        if step % 100 == 99:
+            print(f"step {step + 1}: loss {summed / 100:.4f}, {time.monotonic() - began:.0f} s", flush=True)
+            summed = 0.0
+        if step % 2_000 == 1_999:
+            store(copy.deepcopy(kept[0]), copy.deepcopy(kept[1]), words, folder)
+    return kept[0], kept[1]
+
+
+@torch.no_grad()
+def average(kept: torch.nn.Module, current: torch.nn.Module, decay: float) -> None:
+    """Move the kept weights a little towards the current ones."""
+    torch._foreach_lerp_(list(kept.parameters()), list(current.parameters()), 1 - decay)
+
+
+def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures `[scene, row, column, 3]` and the ids of their prompts `[scene, token]`, padded."""
+    random = np.random.default_rng(SEED)
+    made = [prompts.example(random, trained=True) for _ in range(SCENES)]
+    pictures = torch.from_numpy(np.stack([draw(scene, PIXELS) for _, scene in made]))
+    ids = words([prompt for prompt, _ in made], padding="max_length", return_tensors="pt")
+    return pictures, ids.input_ids
+
+
+def store(reader: CLIPTextModel, painter: UNet2DConditionModel, words: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write the folder that a pipeline of diffusers is stored as, weights in float16."""
+    reader.half().save_pretrained(folder / "text_encoder")
+    painter.half().save_pretrained(folder / "unet")
+    words.save_pretrained(folder / "tokenizer")
+    schedule().save_pretrained(folder / "scheduler")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the small image models can do, measured on scenes that they have never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
+
+from xattn_viz.scenes import Scene, caption, chance, draw
+
+UNSEEN = 90_001  # the seed of the scenes that judge
+COUNT = 1_000
+
+
+def captions(folder: Path, held_out: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """The share of captions that are right to the last word: of all pairs, and with pairs never trained together."""
+    random = np.random.default_rng(UNSEEN)
+    everywhere = [chance.scene(random) for _ in range(COUNT)]
+    never = [chance.scene(random, among=held_out) for _ in range(COUNT)]
+    return {
+        "exact": exact(folder, everywhere),
+        "exact_with_a_pair_never_trained": exact(folder, never),
+        "by_things": {
+            str(number): exact(folder, [scene for scene in everywhere if len(scene.things) == number])
+            for number in (1, 2, 3)
+        },
+        "held_out": [" ".join(pair) for pair in held_out],
+    }
+
+
+def exact(folder: Path, scenes: list[Scene]) -> float:
+    """The share of scenes whose generated caption is the true one."""
+    model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=torch.float32).eval()
+    words, look = AutoTokenizer.from_pretrained(folder), AutoImageProcessor.from_pretrained(folder)
+    right = 0
+    for begin in range(0, len(scenes), 100):
+        batch = scenes[begin : begin + 100]
+        pixels = look([Image.fromarray(draw(scene)) for scene in batch], return_tensors="pt").pixel_values
+        written = words.batch_decode(model.generate(pixels), skip_special_tokens=True)
+        right += sum(spaced(caption(scene)) == text for scene, text in zip(batch, written, strict=True))
+    return right / len(scenes)
+
+
+def spaced(text: str) -> str:
+    """A caption as the tokens of the vocabulary, joined by spaces."""
+    return " ".join(text.replace(",", " ,").split())

@@ -1,0 +1,29 @@
+"""What training the captioner and training the diffusion model have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+#: Names of the tokens that are no words, in the order of their ids.
+SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+
+
+def word_tokenizer(words: Sequence[str], **settings: int) -> PreTrainedTokenizerFast:
+    """One token a word or sign, between a start and an end."""
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL.values(), *words])}
+    whole = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL["unk_token"]))
+    whole.pre_tokenizer = pre_tokenizers.Whitespace()
+    ends = [(SPECIAL[name], vocabulary[SPECIAL[name]]) for name in ("bos_token", "eos_token")]
+    whole.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    return PreTrainedTokenizerFast(tokenizer_object=whole, **SPECIAL, **settings)
+
+
+def rate(step: int, steps: int, warm_up: int) -> float:
+    """The share of the learning rate at a step: up in a line, down along a cosine."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))

@@ -1,0 +1,44 @@
+"""What a scene is called: the one caption that the captioner was trained to write."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from xattn_viz.scenes.scene import Scene, Thing
+
+#: How much farther apart two things must be in one direction than in the other to say which lies how.
+CLEAR = 0.08
+
+
+def phrase(thing: Thing, *, sized: bool = True) -> str:
+    """What one thing is called, such as "a small red circle"; without its size where that is not asked for."""
+    words = [thing.size, thing.colour, thing.shape] if sized else [thing.colour, thing.shape]
+    article = "an" if words[0][0] in "aeiou" else "a"
+    return " ".join([article, *words])
+
+
+def caption(scene: Scene, *, sized: bool = True) -> str:
+    """The caption of a scene of one to three things.
+
+    Two are told by how they lie, the left or upper one first; three are listed from left to right.
+    Raises ValueError for a scene with no thing or more than three.
+    """
+    if not 1 <= len(scene.things) <= 3:
+        raise ValueError(f"A scene of {len(scene.things)} things has no caption: it needs one, two or three.")
+    if len(scene.things) == 2:
+        one, other = scene.things
+        upright = abs(one.y - other.y) > abs(one.x - other.x)
+        first, second = sorted(scene.things, key=lambda thing: thing.y if upright else thing.x)
+        return f"{phrase(first, sized=sized)} {'above' if upright else 'left of'} {phrase(second, sized=sized)}"
+    phrases = [phrase(thing, sized=sized) for thing in sorted(scene.things, key=lambda thing: thing.x)]
+    return phrases[0] if len(phrases) == 1 else f"{phrases[0]}, {phrases[1]} and {phrases[2]}"
+
+
+def is_clear(scene: Scene) -> bool:
+    """Whether the order and the relation of the things are plain to see: nothing lies near a diagonal or level."""
+    things = scene.things
+    if len(things) == 2:
+        across, down = abs(things[0].x - things[1].x), abs(things[0].y - things[1].y)
+        return abs(across - down) >= CLEAR
+    places = sorted(thing.x for thing in things)
+    return all(b - a >= CLEAR for a, b in pairwise(places))

@@ -1,0 +1,91 @@
+"""Reading a picture back without any model: which coloured shapes are on the paper, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.scenes.draw import draw
+from xattn_viz.scenes.scene import COLOURS, PAPER, SHAPES, Scene, Thing
+
+#: What covers less than this share of the picture is a speck, no thing.
+SPECK = 0.004
+_TEMPLATE = 24  # pixels along the side of the masks that shapes are compared by
+
+
+@dataclass(frozen=True)
+class Found:
+    """A thing in a picture: its colour and shape, the middle of the box around it as shares of the picture's width.
+
+    `fit` is how much of it and of the ideal shape overlap, intersection over union, 1 at most.
+    """
+
+    colour: str
+    shape: str
+    x: float
+    y: float
+    fit: float
+
+
+def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
+    """The things in a picture `[row, column, 3]`, from left to right.
+
+    A pixel belongs to a thing where it is nearer to one of the named colours than to the paper. Pixels that touch make
+    one thing, whose colour is the one that most of them are nearest to, and whose shape the one that overlaps it best.
+    """
+    names = list(COLOURS)
+    palette = np.array([COLOURS[name] for name in names] + [PAPER], np.float32)
+    nearest = np.linalg.norm(picture[:, :, None].astype(np.float32) - palette, axis=-1).argmin(-1)
+    inked = nearest < len(names)
+    found = []
+    for region in _regions(inked):
+        if region.sum() < SPECK * region.size:
+            continue
+        rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
+        box = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        shape, fit = _shape(box)
+        colour = names[np.bincount(nearest[region], minlength=len(names)).argmax()]
+        x, y = (columns[0] + columns[-1] + 1) / 2, (rows[0] + rows[-1] + 1) / 2
+        found.append(Found(colour, shape, x / region.shape[1], y / region.shape[0], fit))
+    return tuple(sorted(found, key=lambda thing: thing.x))
+
+
+def _regions(inked: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The regions of pixels that touch, each as a mask: every pixel takes the largest number that it can reach."""
+    number = np.where(inked, np.arange(1, inked.size + 1).reshape(inked.shape), 0)
+    while True:
+        around = np.pad(number, 1)
+        rows, columns = inked.shape
+        reached = np.max([around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
+        reached = np.where(inked, reached, 0)
+        if (reached == number).all():
+            return [number == label for label in np.unique(number) if label]
+        number = reached
+
+
+def _shape(box: NDArray[np.bool_]) -> tuple[str, float]:
+    """The shape that overlaps a mask best where both fill the same square, and how well."""
+    mask = _fitted(box)
+    fits = {shape: float((mask & ideal).sum() / (mask | ideal).sum()) for shape, ideal in _ideals().items()}
+    best = max(fits, key=lambda shape: fits[shape])
+    return best, fits[best]
+
+
+@cache
+def _ideals() -> dict[str, NDArray[np.bool_]]:
+    """Each shape as a mask that fills a square."""
+    masks = {}
+    for shape in SHAPES:
+        inked = draw(Scene((Thing("blue", shape, 0.5, 0.5, 0.45),)), 8 * _TEMPLATE)[:, :, 0] < 140
+        rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
+        masks[shape] = _fitted(inked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    return masks
+
+
+def _fitted(box: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask as `[_TEMPLATE, _TEMPLATE]`: the pixel nearest to each place."""
+    rows, columns = (((np.arange(_TEMPLATE) + 0.5) * size / _TEMPLATE).astype(int) for size in box.shape)
+    return box[np.ix_(rows, columns)]
