@@ -120,14 +120,21 @@ def take_example() -> None:
     state = st.session_state
     if state.example is not None:
         wanted = example_request(examples_of(state.request.model)[state.example])
-        state.text, state.whole = wanted.text, False
+        state.text = wanted.text
         _ask(wanted, same_head=False)
 
 
 def translate() -> None:
     """The text in the field is to be traced, by the same model with the same options."""
     state = st.session_state
-    _ask(Request(state.request.model, state.text, state.whole, state.request.options))
+    _ask(replace(state.request, text=state.text, select={}))
+
+
+@kind.while_here
+def take_whole() -> None:
+    """The text is to be traced as one segment, or sentence by sentence again."""
+    state = st.session_state
+    _ask(replace(state.request, whole=state.whole))
 
 
 @kind.while_here
@@ -173,7 +180,7 @@ def _turn_to(name: str) -> None:
         select = wanted.select if wanted else {}
         wanted = Request(name, options=wanted.options if wanted else (), select=select, sound=last.sound)
     elif wanted is None:
-        wanted = Request(name, state.get("text", "") or last.text, state.get("whole", last.whole))
+        wanted = Request(name, state.get("text", "") or last.text, last.whole)
     _fill_in(wanted)
     _ask(wanted, same_head=False)
 
@@ -205,7 +212,7 @@ def _fill_in(request: Request) -> None:
 
 def _held(request: Request) -> dict[str, object]:
     held: dict[str, object] = {"direction": request.model}
-    return held if request.sound else held | {"text": request.text, "whole": request.whole}
+    return held if request.sound else held | {"text": request.text}
 
 
 def _defaults() -> dict[str, Request]:

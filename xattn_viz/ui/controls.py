@@ -90,6 +90,9 @@ def _options(current: Request) -> None:
     with st.popover("Options", key="options"):
         for option in models.options_of(current.model):
             _option(option, chosen.get(option.name, option.default))
+        if kind.current() == kind.TEXT:
+            st.session_state.whole = current.whole
+            st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=asking.take_whole)
         st.checkbox("Watch it being written", key="live", help=_LIVE_HELP)
 
 
@@ -146,5 +149,4 @@ def _text() -> None:
             max_chars=None,
             label_visibility="collapsed",
         )
-        st.checkbox("Whole text", key="whole", help=_WHOLE_HELP)
         st.form_submit_button("Translate", type="primary", on_click=asking.translate)
