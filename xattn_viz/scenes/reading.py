@@ -17,7 +17,9 @@ _LISTED = ((0.2, 0.3), (0.5, 0.7), (0.8, 0.3))
 _ARTICLES = ("a", "an", "the")
 _FILLERS = (*_ARTICLES, "and", "to", "of", "left", "right", "above", "below")
 _JOINT = re.compile(r"\b(above|below|left of|right of)\b|,? and\b|,")
-_HOW = "Name one to three things as in “a red circle left of a small blue square” or “a red star, a blue ring and …”."
+_HOW = (
+    "Say “a red circle left of a small blue square”, or list up to three: “a red star, a blue ring and a pink cross”."
+)
 
 
 def read(sentence: str) -> Scene:
@@ -30,9 +32,8 @@ def read(sentence: str) -> Scene:
     words = re.findall(r"\w+", sentence.lower())
     known = (*RADII, *COLOURS, *SHAPES, *_FILLERS)
     if unknown := list(dict.fromkeys(word for word in words if word not in known)):
-        raise ValueError(
-            f"There is no {_quoted(unknown)} in a scene: it knows {', '.join((*RADII, *COLOURS, *SHAPES))}."
-        )
+        listed = ", ".join((*RADII, *COLOURS, *SHAPES, *RELATIONS))
+        raise ValueError(f"There is no {_quoted(unknown)} in a scene: it knows {listed}.")
     plain = re.sub(r"\bto the (?=left|right)", "", re.sub(r"[^\w,]+", " ", sentence.lower())).strip()
     named = [part.strip() for part in _JOINT.sub("|", plain).split("|")]
     relations = [match[1] for match in _JOINT.finditer(plain) if match[1]]

@@ -37,7 +37,7 @@ def show(
     """
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
     maps, name = _chosen(trace, select, said.selected, identity)
-    heard = None if isinstance(trace.input, str) or maps.kind != "cross" else trace.input
+    heard = trace.input if sound and not isinstance(trace.input, str) and maps.kind == "cross" else None
     panels.chosen_head(maps, name, heard)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
         from xattn_viz.ui import opening  # PyTorch is slow to load: only for who goes on to that page

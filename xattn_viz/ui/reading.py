@@ -1,10 +1,12 @@
-"""All of a page about models that read something, text or sound: controls, traces, explorer, panels."""
+"""All of a page about models that read something, text, sound or pictures: controls, traces, explorer, panels."""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import controls, explorer, garbage, live, outputs, panels, session, timing
+from xattn_viz.ui import controls, easel, explorer, garbage, live, outputs, panels, session, timing
+from xattn_viz.ui.address import Request
 
 
 def show() -> None:
@@ -16,6 +18,11 @@ def show() -> None:
 def _draw() -> None:
     asked = controls.request()
     line = st.empty()
+    with easel.beside(asked):
+        _explored(asked, line)
+
+
+def _explored(asked: Request, line: DeltaGenerator) -> None:
     traces = session.traces(asked, line)
     if live.goes_on():
         live.show()

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xattn_viz.audio import Sound
 from xattn_viz.models.base import Adapter
 from xattn_viz.trace import Trace
@@ -22,15 +25,15 @@ ABANDONED_SECONDS = 10.0
 class Asked:
     """What a run makes: the model's best outputs for all segments of a request, or another output of one of them.
 
-    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace. `heard` is the
-    sound of a request that names one, which only the visitor's own script can look up.
+    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace. `named` is the
+    sound or the picture of a request that names one, which only the visitor's own script can look up.
     """
 
     request: Request
     segment: str | None = None
     given: Trace | None = field(default=None, compare=False)
     output: Output = field(default_factory=Output)
-    heard: Sound | None = field(default=None, compare=False)
+    named: Sound | NDArray[np.uint8] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, request: Request, given: Trace, output: Output) -> Asked:
@@ -47,8 +50,8 @@ class Asked:
                 settings["offset"] = self.given.offset
             trace = model.trace(self.given.input, **settings, **self.output.settings())
             yield replace(trace, offset=self.given.offset)
-        elif self.heard is not None:
-            yield from model.traces(self.heard, **settings)
+        elif self.named is not None:
+            yield from model.traces(self.named, **settings)
         else:
             yield from model.traces(request.text, whole_text=request.whole, **settings)
 
