@@ -14,8 +14,13 @@ from xattn_viz.ui.page import PAGES, literal
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
 #: What the page takes; `audio.read` looks at what is in a file, whatever it is called.
 FILES = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "webm", "aac", "aiff")
+#: What a text is called in the field, and what may be typed there.
+_FIELDS = {
+    "text": ("Sentence", "Type a sentence and press Enter"),
+    "prompt": ("Prompt", "Say what to draw and press Enter"),
+}
 _CAPTIONS = {example.slug: caption(example.scene).capitalize() for example in SCENES}
-_LIVE_HELP = "The map grows row by row while the model writes. It then takes a little longer."
+_LIVE_HELP = "The map grows while the model works. It then takes a little longer."
 
 
 def request() -> Request:
@@ -119,7 +124,8 @@ def _options(current: Request) -> None:
         if kind.current() == kind.TEXT:
             st.session_state.whole = current.whole
             st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=asking.take_whole)
-        st.checkbox("Watch it being written", key="live", help=_LIVE_HELP)
+        drawn = kind.current() == kind.PROMPT
+        st.checkbox("Watch it form" if drawn else "Watch it being written", key="live", help=_LIVE_HELP)
 
 
 def _option(option: Option, value: str | bool) -> None:
@@ -168,11 +174,12 @@ def _text() -> None:
         st.form("translate", enter_to_submit=True, border=False),
         st.container(horizontal=True, vertical_alignment="center", gap="small"),
     ):
+        name, placeholder = _FIELDS[kind.current().name]
         st.text_input(
-            "Sentence",
+            name,
             key="text",
-            placeholder="Type a sentence and press Enter",
+            placeholder=placeholder,
             max_chars=None,
             label_visibility="collapsed",
         )
-        st.form_submit_button("Translate", type="primary", on_click=asking.translate)
+        st.form_submit_button(kind.current().action, type="primary", on_click=asking.translate)

@@ -59,7 +59,7 @@ def draw(
     """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
-    maps = next((maps for maps in trace.maps if maps.kind == asked.get("kind")), trace.cross)
+    maps = _of_kind(trace, asked.get("kind"))
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
     hearing = (f"{sound} {timing.chosen(trace)}", timing.hearing(trace, sound)) if sound else None
@@ -92,8 +92,13 @@ def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: st
     else:
         kind = st.query_params.get("map", select.get("map", "cross"))
         head = str(st.query_params.get("head", select.get("head", "1.1")))
-    maps = next((maps for maps in trace.maps if maps.kind == kind), trace.cross)
+    maps = _of_kind(trace, kind)
     return maps, view_of(maps, head)
+
+
+def _of_kind(trace: Trace, kind: Any) -> AttentionMaps:
+    """The maps of a kind, the cross-attention where there is none such; what comes from a browser may be anything."""
+    return trace.of_kind(kind) if any(maps.kind == kind for maps in trace.maps) else trace.cross
 
 
 def view_of(maps: AttentionMaps, name: str) -> str:

@@ -24,7 +24,8 @@ _OF_A_PAGE = ("request", "segment", "output", "typed", "run", "stopped", "failed
 class Kind:
     """What models read and make, what one segment of the input is called, and what a run does with it.
 
-    `own` names an output that the visitor types, `refusal` says why a model of another kind has no place here.
+    `own` names an output that the visitor types (empty where none can be), `refusal` says why a model of another kind
+    has no place here, `progress` how far a run is after `done` of at most `total` steps.
     """
 
     name: Literal["text", "audio", "image", "prompt"]
@@ -34,6 +35,7 @@ class Kind:
     action: str
     own: str
     refusal: str
+    progress: str = "{done} tokens written"
 
     def has(self, card: ModelCard) -> bool:
         """Whether a model belongs on the page."""
@@ -75,6 +77,7 @@ PROMPT = Kind(
     action="Draw",
     own="",
     refusal="does not draw pictures: this page is for models that do.",
+    progress="step {done} of {total}",
 )
 
 

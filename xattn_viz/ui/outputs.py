@@ -41,7 +41,8 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
             st.button("◀ Previous", key="previous", disabled=first, on_click=choosing.page, args=(-1,))
             st.button("Next ▶", key="next", disabled=last, on_click=choosing.page, args=(1,))
             st.markdown(_place(best, state.segment, len(traces)), width="content")
-        _choice(best)
+        if kind.current().own:
+            _choice(best)
         if kind.current() == kind.AUDIO:
             timing.control(best)
         st.caption(literal(_remark(state.shown_for, best, shown)))

@@ -52,16 +52,23 @@ class Asked:
             yield replace(trace, offset=self.given.offset)
         elif self.named is not None:
             yield from model.traces(self.named, **settings)
+        elif model.card.output_kind == "image":
+            yield model.trace(request.text, **settings)
         else:
             yield from model.traces(request.text, whole_text=request.whole, **settings)
 
 
 class Run:
-    """A run in a thread of its own. `latest` is what is written so far, `outcome` the traces or an error in the end."""
+    """A run in a thread of its own.
+
+    `latest` is what is made so far, `steps` how many steps are done and how many there can be, `outcome` the traces or
+    an error in the end.
+    """
 
     def __init__(self, asked: Asked, model: Adapter) -> None:
         self.asked, self.made = asked, list[Trace]()
         self.latest: Trace | None = None
+        self.steps = (0, 0)
         self.outcome: tuple[Trace, ...] | Exception | None = None
         self._seen, self._stopped = time.monotonic(), False
         threading.Thread(target=self._go, args=(model,), daemon=True).start()
@@ -85,6 +92,7 @@ class Run:
             self.outcome = error
 
     def _goes_on(self, done: int, total: int) -> bool:
+        self.steps = (done, total)
         return not self._stopped and time.monotonic() - self._seen < ABANDONED_SECONDS
 
     def _keep(self, trace: Trace) -> None:

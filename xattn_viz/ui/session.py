@@ -142,14 +142,17 @@ def _named(request: Request) -> Sound | NDArray[np.uint8]:
 
 def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
     """Reports steps on the page. Drawing is also where Streamlit ends a run that was stopped or asked anew."""
-    last, segment, name = 0.0, 0, kind.current().segment.capitalize()
+    last, segment, now = 0.0, 0, kind.current()
 
     def on_step(done: int, total: int) -> bool:
         nonlocal last, segment
         segment += done == 0 and total > 0
         if time.monotonic() - last > models.PROGRESS_SECONDS:
             last = time.monotonic()
-            draw(min(done / max(total, 1), 1.0), text=f"{name} {segment}: {done} tokens written")
+            draw(
+                min(done / max(total, 1), 1.0),
+                text=f"{now.segment.capitalize()} {segment}: {now.progress.format(done=done, total=total)}",
+            )
         return True
 
     return on_step
