@@ -68,13 +68,25 @@ class Checkpoint:
                 f"{self.name} cannot be loaded: its config.json is damaged or of an unknown kind."
             ) from error
 
-    def model(self, auto: Any, config: Any, attention: str) -> Any:
-        """The model with its weights, on the best device there is, by one of the library's `auto` classes."""
+    def model(
+        self,
+        auto: Any,
+        config: Any,
+        attention: str | dict[str, str],
+        *,
+        dtype: torch.dtype | str = "auto",
+        unused: str | None = None,
+    ) -> Any:
+        """The model with its weights, on the best device there is, by one of the library's classes.
+
+        `attention` is one implementation or one for each part; `dtype` what to compute in, as stored unless said;
+        parameters whose name begins with `unused` may be missing.
+        """
         try:
             model, report = auto.from_pretrained(
                 self.folder,
                 config=config,
-                dtype="auto",
+                dtype=dtype,
                 attn_implementation=attention,
                 use_safetensors=self.form == "safetensors",
                 weights_only=True,
@@ -87,7 +99,8 @@ class Checkpoint:
             raise ModelError(
                 f"{self.name} cannot be loaded: its weights are damaged or do not fit ({line(error)})."
             ) from error
-        if missing := sorted(report["missing_keys"]):
+        missing = sorted(key for key in report["missing_keys"] if unused is None or not key.startswith(unused))
+        if missing:
             raise ModelError(f"{self.name} lacks {len(missing)} of its parameters, such as {missing[0]!r}.")
         return model.eval().requires_grad_(False).to(device())
 
