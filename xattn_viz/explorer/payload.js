@@ -1,3 +1,4 @@
+import { openPictures } from "./pictures.js";
 import { openAxis, openSheet } from "./sheet.js";
 import { openSound } from "./sound.js";
 
@@ -13,6 +14,7 @@ import { openSound } from "./sound.js";
  * @property {string[] | null} gaps the text before each token
  * @property {string} rest the text after the last token
  * @property {Record<string, string>} blanks the tokens that are only blanks, as they stand in the text
+ * @property {[number, number] | null} grid rows and columns of the patches of a picture, which are what is not special
  * @property {number[] | null} edges of frames of sound, one more than there are, in seconds; null for text
  *
  * @typedef {object} View
@@ -21,6 +23,7 @@ import { openSound } from "./sound.js";
  * @property {number | null} head from 0
  * @property {string | null} reduce "mean" or "max"
  * @property {number} scale the largest weight
+ * @property {number | null} inside the largest weight on a patch, where keys beside the picture may hold a larger one
  * @property {number | null} at
  * @property {number | null} tile
  * @property {number | null} padding where each row's share of weight on padding is, for frames of sound
@@ -77,6 +80,9 @@ import { openSound } from "./sound.js";
  * @property {Beside | null} beside
  * @property {Record<string, string | number>} select
  * @property {import("./sound.js").Sound | null} sound
+ * @property {import("./pictures.js").Pixels | null} picture that the patches lie in
+ * @property {import("./pictures.js").Pixels[]} drawn the picture after each denoising step
+ * @property {(step: number) => Sheet | null} noise the maps of one denoising step
  */
 
 /**
@@ -101,6 +107,7 @@ export function unpack(bytes, before = null) {
     sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
     beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
     sound: header.sound ? openSound(header.sound, data) : null,
+    ...openPictures(header, data, (packed) => openSheet(packed, axes, data, header.steps, undefined)),
   };
 }
 

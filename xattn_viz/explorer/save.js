@@ -1,4 +1,4 @@
-import { KINDS, titled } from "./kinds.js";
+import { titled, wordsOf } from "./kinds.js";
 import { viewTitle } from "./payload.js";
 import { soundPicture } from "./soundpicture.js";
 import { isHeard } from "./spoken.js";
@@ -71,7 +71,7 @@ export function mapPicture(scene) {
     svg.append(text(short(column.label), { ...size, transform: `translate(${x} ${above - 8}) rotate(-45)` }));
   });
   const whose = state.scale === "head" ? "this map's own maximum" : "the maximum of all maps";
-  const words = KINDS[main.sheet.kind];
+  const words = wordsOf(main.sheet);
   const named = `Rows: ${state.rows === "input" ? words.rowRead : words.row}. Columns: ${words.column}. `;
   const colours = `${state.colours}${theme.dark ? "" : " reversed"}, 0 to ${main.top.toFixed(2)} (${whose})`;
   svg.append(text(named + colours, { ...size, "font-size": 11, x: 14, y: height - 16 }));

@@ -17,7 +17,7 @@ import { seconds } from "./sound.js";
  * @returns {Axis}
  */
 export function openAxis(axis) {
-  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {}, edges: null };
+  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {}, edges: null, grid: null };
   if (!axis.edges) return /** @type {Axis} */ ({ ...empty, ...axis });
   const { edges } = axis;
   const labels = edges.slice(1).map((end, i) => `${seconds(edges[i])}–${seconds(end)} s`);
@@ -39,7 +39,8 @@ export function openSheet(packed, axes, data, steps, before) {
   const columns = keys.labels.length;
   /** @type {View[]} */
   const views = packed.views.map((/** @type {Partial<View>} */ view) => {
-    const none = { layer: null, head: null, reduce: null, at: null, tile: null, sentences: null, padding: null };
+    const places = { at: null, tile: null, sentences: null, padding: null };
+    const none = { layer: null, head: null, reduce: null, inside: null, ...places };
     const whole = { ...none, ...view };
     return { ...whole, name: viewName(/** @type {View} */ (whole)) };
   });
@@ -64,12 +65,11 @@ export function openSheet(packed, axes, data, steps, before) {
     padding: (view) => resting.get(view.name) ?? null,
     weights: (view) => sent.get(view.name) ?? null,
     tile: (view) => {
-      if (view.tile === null) {
-        const at = /** @type {number} */ (view.at);
-        return { cells: data.subarray(at, at + rows * columns), rows, columns };
-      }
+      const whole = sent.get(view.name);
+      if (view.tile === null && whole) return { cells: whole, rows, columns };
       const [tileRows, tileColumns] = packed.tiles;
-      const cells = data.subarray(view.tile, view.tile + tileRows * tileColumns);
+      const at = /** @type {number} */ (view.tile);
+      const cells = data.subarray(at, at + tileRows * tileColumns);
       return { cells, rows: tileRows, columns: tileColumns };
     },
     sums: (view, reading, count) => {

@@ -3,26 +3,25 @@
 Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
 the exact weights, because many small weights that round to nothing can make up most of a sentence.
 
-Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead.
+Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of a picture's
+special positions it is said how large the weights beside them are: the colours of a picture end there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.axis import Axis
 from xattn_viz.explorer.axes import Axes
 from xattn_viz.explorer.data import Data
 from xattn_viz.explorer.hearing import own_frames
+from xattn_viz.explorer.pooling import TILE_SIDE, max_pool
 from xattn_viz.maps import AttentionMaps
-
-#: The largest side of a pooled tile of the overview, in cells.
-TILE_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,14 @@ class Limits:
     """How much of a sheet is sent.
 
     Above `full` bytes (None: no limit) tiles go with one layer, by its number, or, for None, alone; above `exact`
-    bytes the queries, keys and exact weights stay behind.
+    bytes the queries, keys and exact weights stay behind. Without `means` only the heads are sent: the script makes the
+    means over them itself.
     """
 
     full: int | None
     exact: int
     layer: int | None
+    means: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,14 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "keys": keys,
         "queries": queries,
         "read": read,
-        "views": [_view(view, data, limits, sums, full=full) for view in _views(maps, shape)],
+        "views": [
+            _view(view, data, limits, sums, full=full) | _inside(view, maps.keys)
+            for view in _views(maps, shape)
+            if limits.means or view.head is not None
+        ],
         "tiles": None if full else [min(TILE_SIDE, n) for n in shape],
         "exact": None if heard else _exact(maps, data, limits.exact),
     }
-
-
-def max_pool(weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """A map `[query, key]` reduced to at most `side` × `side` cells, each the maximum of its block: no peak is lost."""
-    rows, columns = weights.shape
-    if rows > side:  # block by block: several times as quick as reduceat down the columns
-        bounds = np.arange(side + 1) * rows // side
-        weights = np.stack([weights[start:end].max(axis=0) for start, end in pairwise(bounds)])
-    if columns > side:
-        weights = np.maximum.reduceat(weights, np.arange(side) * columns // side, axis=1)
-    return weights
 
 
 def _views(maps: AttentionMaps, shape: tuple[int, int]) -> Iterator[_View]:
@@ -163,6 +157,13 @@ def _view(view: _View, data: Data, limits: Limits, sums: _Sums | None, *, full: 
         summed = view.weights @ sums.columns
         packed["sentences"] = [_averaged(summed, *rows, data) for rows in sums.rows]
     return packed
+
+
+def _inside(view: _View, keys: Axis) -> dict[str, float]:
+    """The largest weight on a patch, where keys that are no patches may hold a larger one."""
+    if keys.grid is None or len(keys.patches) == len(keys):
+        return {}
+    return {"inside": float(view.weights[:, keys.patches].max(initial=0))}
 
 
 def _averaged(
