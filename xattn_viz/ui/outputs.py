@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import clips
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, choosing, kind, pictures, sounds, timing
+from xattn_viz.ui import asking, choosing, kind, known, pictures, sounds, timing
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 
@@ -45,7 +45,8 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
             _choice(best)
         if kind.current() == kind.AUDIO:
             timing.control(best)
-        st.caption(literal(_remark(state.shown_for, best, shown)))
+        marked = known.remark(state.shown_for, best) if shown is best else ""
+        st.caption(literal(" ".join(filter(None, [marked, _remark(state.shown_for, best, shown)]))))
 
 
 def _place(best: Trace, number: int, count: int) -> str:

@@ -37,9 +37,9 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
   .st-key-controls { padding-inline-end: 0; }
 }
-.st-key-recording { flex: 0 0 11rem; }
+.st-key-recording { flex: 0 0 9rem; }
 .st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
-.st-key-upload { flex: 1 1 0; min-width: 13rem; }
+.st-key-upload { flex: 1 1 0; min-width: 11rem; }
 .st-key-upload [data-testid="stFileUploaderDropzone"] {
   min-height: 2.5rem; height: 2.5rem; padding-block: 0; display: flex; flex-flow: row nowrap; align-items: center;
 }
@@ -52,6 +52,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-upload [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
 .st-key-upload [data-testid="stFileChip"] > :first-child { display: none; }
 .st-key-panel-own [data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture"; }
+.st-key-panel-own [data-testid="stAlert"] p { font-size: 0.875rem; line-height: 1.35; }
 .st-key-studio-explorer { flex: 1 1 20rem; min-width: min(100%, 20rem); }
 .st-key-two-ways { flex: none; }
 .st-key-two-ways p { font-size: 0.875rem; }

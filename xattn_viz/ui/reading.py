@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import controls, easel, explorer, garbage, live, outputs, panels, session, timing
+from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
 from xattn_viz.ui.address import Request
 
 
@@ -38,4 +38,5 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
         explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)
         if request.sound:
             timing.panel(traces, request.sound)
+        known.in_a_notebook(request)
         panels.below(trace, request.sound)
