@@ -6,7 +6,7 @@ import json
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.models import whisper_folders
+from tests.models import captioner_folders, whisper_folders
 from tests.models.seq2seq_folders import write
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
@@ -31,8 +31,11 @@ MODELS = [
     *(f"checkpoint of {kind}" for kind in CHECKPOINTS),
     "speech of multilingual",
     "speech of moonshine",
+    "caption-shapes",
+    "picture of donut",
 ]
 HEARING = {"example of whisper", "speech of multilingual", "speech of moonshine"}
+SEEING = {"example of captioner", "caption-shapes", "picture of donut"}
 TEXTS = [
     "The cat sat on the mat.",
     "Um barco pequeno atravessou o rio.",
@@ -44,27 +47,32 @@ TEXTS = [
 ]
 
 
-class Spoken:
-    """A model that hears, asked for texts: each is a sound of its own, and a blank one is none."""
+class Sensing:
+    """A model that hears or sees, asked for texts: `make` gives each a sound or a picture, and a blank one none."""
 
-    def __init__(self, adapter: Adapter) -> None:
-        self.card, self._adapter = adapter.card, adapter
+    def __init__(self, adapter: Adapter, make: Callable[[str], NDArray[Any]]) -> None:
+        self.card, self._adapter, self._make = adapter.card, adapter, make
 
     def trace(self, text: str, **settings: Any) -> Trace:
-        return self._adapter.trace(self._sound(text), **settings)
+        return self._adapter.trace(self._make(text), **settings)
 
     def traces(self, text: str, **settings: Any) -> Iterator[Trace]:
-        return self._adapter.traces(self._sound(text), **settings)
+        return self._adapter.traces(self._make(text), **settings)
 
-    @staticmethod
-    def _sound(text: str) -> NDArray[np.float32]:
-        return whisper_folders.sound(zlib.crc32(text.encode()), 1.5 if text.strip() else 0)
+
+def sound(text: str) -> NDArray[np.float32]:
+    return whisper_folders.sound(zlib.crc32(text.encode()), 1.5 if text.strip() else 0)
+
+
+def picture(text: str) -> NDArray[np.uint8]:
+    size = (40, 56) if text.strip() else (0, 0)
+    return captioner_folders.picture(zlib.crc32(text.encode()), *size)
 
 
 @cache
 def model(name: str) -> Adapter:
-    if name in HEARING:
-        return cast(Adapter, Spoken(_model(name)))
+    if name in HEARING | SEEING:
+        return cast(Adapter, Sensing(_model(name), sound if name in HEARING else picture))
     return _model(name)
 
 
@@ -78,6 +86,9 @@ def _model(name: str) -> Adapter:
     if name.startswith("speech of "):
         with tempfile.TemporaryDirectory() as folder:
             return registry.load(whisper_folders.write(Path(folder), name.removeprefix("speech of ")))
+    if name.startswith("picture of "):
+        with tempfile.TemporaryDirectory() as folder:
+            return registry.load(captioner_folders.write(Path(folder), name.removeprefix("picture of ")))
     return registry.load(name)
 
 
@@ -97,7 +108,7 @@ def test_a_trace_fits_itself(adapter: Adapter, text: str) -> None:
         assert trace.input == text
         texts.append((cross.keys, text))
     else:
-        assert cross.keys.times is not None
+        assert (cross.keys.grid if adapter.card.input_kind == "image" else cross.keys.times) is not None
     for axis, of in texts:
         assert axis.spans is not None
         assert axis.labels is not None
@@ -150,7 +161,7 @@ def test_unknown_options_are_refused(adapter: Adapter) -> None:
         adapter.trace(TEXTS[0], no_such_option=1)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in HEARING])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in HEARING | SEEING])
 def test_traces_cover_the_text_in_order(name: str) -> None:
     text = "The cat sat. It looked at the rain. Then it slept."
     traces = list(model(name).traces(text))
@@ -160,8 +171,8 @@ def test_traces_cover_the_text_in_order(name: str) -> None:
 
 def test_ablation_changes_what_comes_out(adapter: Adapter) -> None:
     plain = adapter.trace(TEXTS[0])
-    ablated = adapter.trace(TEXTS[0], target=plain.output or "a", ablate=[("cross", 0, 0)])
-    given = adapter.trace(TEXTS[0], target=plain.output or "a")
+    ablated = adapter.trace(TEXTS[0], target=plain.output.strip() or "a", ablate=[("cross", 0, 0)])
+    given = adapter.trace(TEXTS[0], target=plain.output.strip() or "a")
     assert (ablated.cross.head(0, 0) == 0).all()
     assert ablated.steps != given.steps
 

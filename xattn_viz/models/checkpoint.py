@@ -75,12 +75,10 @@ class Checkpoint:
         attention: str | dict[str, str],
         *,
         dtype: torch.dtype | str = "auto",
-        unused: str | None = None,
     ) -> Any:
         """The model with its weights, on the best device there is, by one of the library's classes.
 
-        `attention` is one implementation or one for each part; `dtype` what to compute in, as stored unless said;
-        parameters whose name begins with `unused` may be missing.
+        `attention` is one implementation or one for each part; `dtype` what to compute in, as stored unless said.
         """
         try:
             model, report = auto.from_pretrained(
@@ -99,8 +97,7 @@ class Checkpoint:
             raise ModelError(
                 f"{self.name} cannot be loaded: its weights are damaged or do not fit ({line(error)})."
             ) from error
-        missing = sorted(key for key in report["missing_keys"] if unused is None or not key.startswith(unused))
-        if missing:
+        if missing := sorted(report["missing_keys"]):
             raise ModelError(f"{self.name} lacks {len(missing)} of its parameters, such as {missing[0]!r}.")
         return model.eval().requires_grad_(False).to(device())
 

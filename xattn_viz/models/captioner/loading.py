@@ -24,7 +24,12 @@ from xattn_viz.models.hub.files import Form
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 _CAPTIONS = "BlipForConditionalGeneration"
-_UNUSED = "encoder.pooler."  # a part of ViT that no decoder reads; TrOCR's checkpoints lack it
+
+
+class _Joined(VisionEncoderDecoderModel):  # type: ignore[misc]
+    """Without a part of ViT that no decoder reads, and that TrOCR's checkpoints lack."""
+
+    _keys_to_ignore_on_load_missing = (r"^encoder\.pooler\.",)
 
 
 def load(
@@ -62,7 +67,7 @@ def _encoder_decoder(found: Checkpoint, config: Any, is_ours: bool) -> Any:
     attention = parts if supports(decoder) else "eager"
     # What we ship is stored in half the bytes; computing in them would be slower.
     dtype = torch.float32 if is_ours else "auto"
-    return found.model(VisionEncoderDecoderModel, config, attention, dtype=dtype, unused=_UNUSED)
+    return found.model(_Joined, config, attention, dtype=dtype)
 
 
 def _blip(found: Checkpoint, config: Any) -> Any:

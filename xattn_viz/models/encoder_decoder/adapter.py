@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -90,7 +91,8 @@ class EncoderDecoderAdapter(Adapter):
 
     def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
         """Only the output: generation with nothing recorded, no probabilities."""
-        settings = Settings(num_beams=num_beams, kinds=(), options=options)
+        asked = check(self.card, self.model.size, self.runner.native, options, num_beams=num_beams)
+        settings = replace(asked, kinds=())
         source, _ = self._source(input, settings)
         with turn(), torch.inference_mode():
             found = Run.start(self.model, settings, self._frame(settings), source).generate()
