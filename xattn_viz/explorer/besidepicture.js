@@ -87,8 +87,8 @@ export function makeBeside(change) {
     shared = told;
     const area = box.width * box.height;
     const close = make("button", { type: "button", class: "xv-button", "aria-label": "Take the box away" }, "✕");
-    const heading = make("p", {}, "In the box: of each word’s weight on the picture", close);
-    const list = make("dl", {}, ...barOf(make("em", {}, "of the area"), area, "xv-area"));
+    const heading = make("p", {}, "In the box, of each word’s weight on the picture:", close);
+    const list = make("dl", {}, ...barOf(make("em", {}, "of its area"), area, "xv-area"));
     for (const { word, share } of sharesIn(box, panel)) list.append(...barOf(isolated(word.label), share, ""));
     list.style.setProperty("--xv-area", `${area * 100}%`);
     shares.replaceChildren(heading, list);
@@ -101,7 +101,7 @@ export function makeBeside(change) {
  *
  * @param {Panel} panel
  */
-function restingOn({ matrix: m, focus }) {
+export function restingOn({ matrix: m, focus }) {
   if (!m) return [];
   const width = m.columns.length;
   const rows = focus.row >= 0 ? [focus.row] : m.rows.map((_, r) => r);
@@ -138,6 +138,11 @@ function nameOf(word, number) {
 function barOf(name, share, look) {
   const bar = make("span", { class: "xv-share-bar", "aria-hidden": "true" });
   bar.style.setProperty("--xv-share", `${share * 100}%`);
-  const value = make("dd", { class: look, "data-share": share.toFixed(4) }, bar, `${(share * 100).toFixed(0)} %`);
+  const value = make(
+    "dd",
+    { class: look, "data-share": share.toFixed(4) },
+    bar,
+    make("span", {}, `${(share * 100).toFixed(0)} %`),
+  );
   return [make("dt", {}, name), value];
 }

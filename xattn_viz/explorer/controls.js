@@ -113,7 +113,7 @@ export function makeLegend() {
   const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
   const text = make("span");
   const marks = make("span", { class: "xv-marks" });
-  const element = make("p", { class: "xv-legend" }, "0.00", bar, text, marks);
+  const element = make("p", { class: "xv-legend" }, make("span", { class: "xv-zero" }, "0.00"), bar, text, marks);
   /** @param {Scene} scene */
   function paint(scene) {
     const { table, dark } = scene.theme;
@@ -129,7 +129,11 @@ export function makeLegend() {
       common: "the maximum of all maps",
     }[scene.state.scale];
     const map = dark || isSeen(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
-    text.textContent = `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
+    const several = isSeen(scene.main) && scene.state.several;
+    element.classList.toggle("xv-named-colours", Boolean(several));
+    text.textContent = several
+      ? "in full colour: each word’s own maximum"
+      : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
     const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
       make("span", { class: `xv-mark xv-${name}` }, text);
     const heard = isHeard(scene.main);

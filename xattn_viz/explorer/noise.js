@@ -58,9 +58,12 @@ export function makeNoise(change) {
     const step = noise < count() ? noise : -1;
     slider.max = String(count());
     slider.value = String(step < 0 ? count() : step);
-    const own = step < 0 || scene.trace.noise(step);
-    const name = step < 0 ? "All steps together" : `Step ${step + 1} of ${count()}`;
-    said.textContent = own ? name : `${name}, with the weights of all steps`;
+    const own = scene.trace.noise(step);
+    // Of a long drawing only some steps are kept, each with its own number.
+    const number = (own?.step ?? step) + 1;
+    const among = number === step + 1 ? ` of ${count()}` : ` (${step + 1} of ${count()} kept)`;
+    const name = step < 0 ? "All steps together" : `Step ${number}${among}`;
+    said.textContent = own || step < 0 ? name : `${name}, with the weights of all steps`;
     slider.setAttribute("aria-valuetext", said.textContent);
   }
   return { element, paint, stop };

@@ -54,6 +54,7 @@ import { openSound } from "./sound.js";
  * @property {Axis} queries
  * @property {Axis | null} read
  * @property {View[]} views
+ * @property {number} [step] the denoising step that these are of, from 0
  * @property {[number, number] | null} tiles rows and columns of a pooled tile
  * @property {Step[]} steps of its rows, where they were decoded
  * @property {Exact | null} exact
@@ -82,6 +83,7 @@ import { openSound } from "./sound.js";
  * @property {import("./sound.js").Sound | null} sound
  * @property {import("./pictures.js").Pixels | null} picture that the patches lie in
  * @property {import("./pictures.js").Pixels[]} drawn the picture after each denoising step
+ * @property {[string, number, number][]} layers where each layer is in the model, and the rows and columns of its own grid
  * @property {(step: number) => Sheet | null} noise the maps of one denoising step
  */
 

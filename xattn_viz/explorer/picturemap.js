@@ -47,7 +47,7 @@ export function makePictureMap(change) {
   function paint(scene, panel, width, height) {
     last = scene;
     shown = panel;
-    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
+    title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel);
     const m = panel.matrix;
     both.hidden = !m?.rows.length || !m.columns.length;
     empty.textContent = m ? (both.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
@@ -102,6 +102,17 @@ export function makePictureMap(change) {
 }
 
 /**
+ * On which grid the layer of a map works itself, where that is known.
+ *
+ * @param {Scene} scene
+ * @param {Panel} panel
+ */
+function ownGrid({ trace }, { sheet, view }) {
+  const own = view.layer === null || sheet.kind !== "cross" ? null : trace.layers[view.layer];
+  return own ? ` (${own[0]}, ${own[1]} × ${own[2]})` : "";
+}
+
+/**
  * As large as the place allows, in the picture's own proportions.
  *
  * @param {Scene} scene
@@ -114,7 +125,7 @@ function sizeOf({ picture }, panel, width, height) {
   const [rows, columns] = gridSeen(panel.sheet);
   const [wide, high] = picture ? [picture.width, picture.height] : [columns, rows];
   const unit = rem();
-  const aside = width > 2 * ASIDE * unit ? ASIDE * unit : 0;
+  const aside = width > 3 * ASIDE * unit ? ASIDE * unit : 0;
   const most = Math.max(Math.min(height, LARGEST * unit), SMALLEST * unit);
   const scale = Math.min((width - aside) / wide, most / high, (LARGEST * unit) / wide);
   return [Math.max(Math.floor(wide * scale), 1), Math.max(Math.floor(high * scale), 1)];

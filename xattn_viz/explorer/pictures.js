@@ -34,6 +34,7 @@ export function openPictures(header, data, open) {
   return {
     picture: header.picture ? pixelsOf(header.picture) : null,
     drawn: (header.drawn ?? []).map(pixelsOf),
+    layers: header.layers ?? [],
     noise,
   };
 }

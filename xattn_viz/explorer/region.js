@@ -12,7 +12,7 @@ import { pixels } from "./colours.js";
 
 const FINEST = 288; // pixels of a smooth region's longer side: finer ones look the same
 const CLEARED = 0.8; // how much of the veil is gone where the weight is largest
-const SEVERAL = 0.9; // opacity of a word's own largest weight among several words
+const SEVERAL = 0.7; // below 1: of several words, smaller weights show more than their share
 
 /** Colours that stay apart for colour-blind people (Okabe and Ito 2008, "Color Universal Design"), as "r g b". */
 export const WORD_COLOURS = [
@@ -102,7 +102,7 @@ export function coloured(words) {
       const own = map.values[i] / Math.max(largest, 1e-6);
       if (own > share) [best, share] = [w, own];
     });
-    image.data.set([...inks[best], Math.round(255 * SEVERAL * share)], i * 4);
+    image.data.set([...inks[best], Math.round(255 * share ** SEVERAL)], i * 4);
   }
   return image;
 }

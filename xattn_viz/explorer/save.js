@@ -1,5 +1,7 @@
 import { titled, wordsOf } from "./kinds.js";
 import { viewTitle } from "./payload.js";
+import { seenPicture } from "./picturesave.js";
+import { isSeen } from "./seen.js";
 import { soundPicture } from "./soundpicture.js";
 import { isHeard } from "./spoken.js";
 import { node, SVG, short, text } from "./svg.js";
@@ -35,6 +37,7 @@ export function mapPicture(scene) {
   const m = scene.main.matrix;
   if (!m) return null;
   if (isHeard(scene.main)) return soundPicture(scene, m);
+  if (isSeen(scene.main)) return seenPicture(scene);
   const { theme, main, state } = scene;
   const longest = (/** @type {{label: string}[]} */ all) =>
     Math.max(...all.map(({ label }) => Math.min(label.length, 24)));
