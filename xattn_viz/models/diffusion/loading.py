@@ -79,7 +79,9 @@ def _load(found: Checkpoint) -> DiffusionAdapter:
     part = ""
     try:
         part = "scheduler"
-        schedule = DDIMScheduler.from_pretrained(found.folder / part)
+        # Pixels reach from -1 to 1, which helps; what an autoencoder makes of them has no such bounds.
+        bounds = {"clip_sample": False} if (found.folder / "vae").is_dir() else {}
+        schedule = DDIMScheduler.from_pretrained(found.folder / part, **bounds)
         part = "text_encoder"
         reader = CLIPTextModel.from_pretrained(
             found.folder / part, dtype=dtype, use_safetensors=True, trust_remote_code=False
