@@ -34,6 +34,7 @@ MODELS = [
     "caption-shapes",
     "picture of donut",
 ]
+DRAWING = {"example of diffusion"}
 HEARING = {"example of whisper", "speech of multilingual", "speech of moonshine"}
 SEEING = {"example of captioner", "caption-shapes", "picture of donut"}
 TEXTS = [
@@ -92,8 +93,14 @@ def _model(name: str) -> Adapter:
     return registry.load(name)
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=[name for name in MODELS if name not in DRAWING])
 def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """A model that writes."""
+    return model(request.param)
+
+
+@pytest.fixture(params=MODELS)
+def any_adapter(request: pytest.FixtureRequest) -> Adapter:
     return model(request.param)
 
 
@@ -121,6 +128,28 @@ def test_a_trace_fits_itself(adapter: Adapter, text: str) -> None:
     json.dumps(dict(trace.provenance), allow_nan=False)
 
 
+@pytest.mark.parametrize("name", sorted(DRAWING))
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_drawing_fits_its_trace(name: str, text: str) -> None:
+    adapter = model(name)
+    assert adapter.card.output_kind == "image"
+    trace = adapter.trace(text, steps=4)
+    assert (trace.input, trace.output, trace.steps) == (text, "", ())
+    assert trace.cross.step is None
+    assert [maps.step for maps in trace.maps] == [None, 0, 1, 2, 3]
+    assert len(trace.pictures) == 4
+    assert list(adapter.traces(text, steps=4)) == [trace]
+    for maps in trace.maps:
+        assert maps.queries.grid is not None
+        assert len(maps.layers) == len(trace.provenance["layers"])
+        assert maps.keys.spans is not None
+        assert maps.keys.labels is not None
+        assert all(0 <= start <= end <= len(text) for start, end in maps.keys.spans)
+        assert all(maps.keys.labels)
+        np.testing.assert_allclose(maps.weights.sum(-1, dtype=np.float32), 1, atol=2e-3)  # float16
+    json.dumps(dict(trace.provenance), allow_nan=False)
+
+
 def test_every_kept_projection_gives_its_weights_back(adapter: Adapter) -> None:
     trace = adapter.trace(TEXTS[0], kinds=adapter.card.kinds, keep_projections=True)
     for maps in trace.maps:
@@ -136,32 +165,32 @@ def test_every_kept_projection_gives_its_weights_back(adapter: Adapter) -> None:
         np.testing.assert_allclose(again / again.sum(-1, keepdims=True), maps.weights, atol=1e-5)
 
 
-def test_the_same_input_gives_the_same_trace(adapter: Adapter) -> None:
-    assert adapter.trace(TEXTS[0]) == adapter.trace(TEXTS[0])
+def test_the_same_input_gives_the_same_trace(any_adapter: Adapter) -> None:
+    assert any_adapter.trace(TEXTS[0]) == any_adapter.trace(TEXTS[0])
 
 
-def test_a_trace_is_read_only_and_holds_nothing_of_the_next(adapter: Adapter) -> None:
-    first = adapter.trace(TEXTS[0])
+def test_a_trace_is_read_only_and_holds_nothing_of_the_next(any_adapter: Adapter) -> None:
+    first = any_adapter.trace(TEXTS[0])
     before = first.cross.weights.copy()
-    adapter.trace(TEXTS[1])
+    any_adapter.trace(TEXTS[1])
     np.testing.assert_array_equal(first.cross.weights, before)
     assert not first.cross.weights.flags.writeable
 
 
-def test_blank_input_is_refused(adapter: Adapter) -> None:
+def test_blank_input_is_refused(any_adapter: Adapter) -> None:
     for text in ("", "  \n"):
         with pytest.raises(InputError):
-            adapter.trace(text)
+            any_adapter.trace(text)
         with pytest.raises(InputError):
-            list(adapter.traces(text))
+            list(any_adapter.traces(text))
 
 
-def test_unknown_options_are_refused(adapter: Adapter) -> None:
+def test_unknown_options_are_refused(any_adapter: Adapter) -> None:
     with pytest.raises(ModelError):
-        adapter.trace(TEXTS[0], no_such_option=1)
+        any_adapter.trace(TEXTS[0], no_such_option=1)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in HEARING | SEEING])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in HEARING | SEEING | DRAWING])
 def test_traces_cover_the_text_in_order(name: str) -> None:
     text = "The cat sat. It looked at the rain. Then it slept."
     traces = list(model(name).traces(text))
@@ -177,12 +206,12 @@ def test_ablation_changes_what_comes_out(adapter: Adapter) -> None:
     assert ablated.steps != given.steps
 
 
-def test_a_cancelled_run_lets_the_next_in(adapter: Adapter) -> None:
+def test_a_cancelled_run_lets_the_next_in(any_adapter: Adapter) -> None:
     for _ in range(RUNS_AT_ONCE + 1):  # were a place lost each time, the last would wait for ever
         with pytest.raises(Cancelled):
-            adapter.trace(TEXTS[0], on_step=lambda done, total: done < 1)
+            any_adapter.trace(TEXTS[0], on_step=lambda done, total: done < 1)
     seen: list[tuple[int, int]] = []
-    adapter.trace(TEXTS[0], on_step=lambda done, total: seen.append((done, total)))
+    any_adapter.trace(TEXTS[0], on_step=lambda done, total: seen.append((done, total)))
     seen = [step for step in seen if step != (0, 0)]  # those came before the first
     assert seen
     assert [done for done, _ in seen] == list(range(len(seen)))
@@ -258,7 +287,7 @@ def test_partial_traces_show_the_first_rows(adapter: Adapter, monkeypatch: pytes
         assert "not finished" in part.provenance["notes"][-1]
 
 
-def test_a_partial_trace_can_end_the_run(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_trace_can_end_the_run(any_adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PARTIAL_SECONDS", 0)
 
     def give_up(trace: Trace) -> None:
@@ -266,18 +295,18 @@ def test_a_partial_trace_can_end_the_run(adapter: Adapter, monkeypatch: pytest.M
 
     for _ in range(RUNS_AT_ONCE + 1):
         with pytest.raises(KeyError, match="enough"):
-            adapter.trace(TEXTS[0], on_partial=give_up)
+            any_adapter.trace(TEXTS[0], on_partial=give_up)
 
 
-def test_eight_threads_give_what_one_gives(adapter: Adapter) -> None:
+def test_eight_threads_give_what_one_gives(any_adapter: Adapter) -> None:
     texts = [f"{text} {i}" for i, text in enumerate([TEXTS[0], TEXTS[1]] * 4)]
-    alone = [adapter.trace(text) for text in texts]
+    alone = [any_adapter.trace(text) for text in texts]
     together: dict[int, Trace] = {}
     start = threading.Barrier(8)
 
     def run(i: int) -> None:
         start.wait()
-        together[i] = adapter.trace(texts[i])
+        together[i] = any_adapter.trace(texts[i])
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(8)]
     for thread in threads:

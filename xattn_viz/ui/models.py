@@ -156,6 +156,7 @@ def _downloading(draw: Draw) -> Callable[[int, int], None]:
     return on_progress
 
 
+
 def _agreed() -> list[str]:
     names: list[str] = st.session_state.setdefault("agreed", [])
     return names

@@ -79,15 +79,17 @@ def _load(found: Checkpoint) -> DiffusionAdapter:
     part = ""
     try:
         part = "scheduler"
-        schedule = DDIMScheduler.from_pretrained(found.folder / part)
+        # Pixels reach from -1 to 1, which helps; what an autoencoder makes of them has no such bounds.
+        bounds = {"clip_sample": False} if (found.folder / "vae").is_dir() else {}
+        schedule = DDIMScheduler.from_pretrained(found.folder / part, **bounds)
         part = "text_encoder"
-        reader = CLIPTextModel.from_pretrained(
-            found.folder / part, dtype=dtype, use_safetensors=True, trust_remote_code=False
-        )
+        reader = _whole(CLIPTextModel, found.folder / part, dtype=dtype, trust_remote_code=False)
         part = "unet"
-        unet = _part(UNet2DConditionModel, found.folder / part, dtype)
+        # The slow way of loading, which needs no other library.
+        slowly = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+        unet = _whole(UNet2DConditionModel, found.folder / part, **slowly)
         part = "vae"
-        autoencoder = _part(AutoencoderKL, found.folder / part, dtype) if (found.folder / part).is_dir() else None
+        autoencoder = _whole(AutoencoderKL, found.folder / part, **slowly) if (found.folder / part).is_dir() else None
     except Exception as error:  # safetensors, torch and both libraries each raise their own
         raise ModelError(
             f"{found.name} cannot be loaded: its {part} is damaged or does not fit ({line(error)})."
@@ -100,6 +102,9 @@ def _load(found: Checkpoint) -> DiffusionAdapter:
     )
 
 
-def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """A model of diffusers; the slow way of loading, which needs no other library."""
-    return kind.from_pretrained(folder, torch_dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False)
+def _whole(kind: Any, folder: Path, **settings: Any) -> Any:
+    """A part with all of its weights. Raises ValueError where some are missing: they would be random."""
+    model, report = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **settings)
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"it lacks {len(missing)} of its parameters, such as {missing[0]!r}")
+    return model
