@@ -156,7 +156,6 @@ def _downloading(draw: Draw) -> Callable[[int, int], None]:
     return on_progress
 
 
-
 def _agreed() -> list[str]:
     names: list[str] = st.session_state.setdefault("agreed", [])
     return names
