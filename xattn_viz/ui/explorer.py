@@ -11,8 +11,9 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.explorer import bundle
 from xattn_viz.maps import AttentionMaps
+from xattn_viz.scenes import Scene
 from xattn_viz.trace import Trace
-from xattn_viz.ui import choosing, packing, panels, timing
+from xattn_viz.ui import choosing, known, packing, panels, timing
 
 Names = tuple[str, str]
 NAMES: Names = ("A", "B")
@@ -28,17 +29,25 @@ def _component() -> ComponentRenderer:
 
 @st.fragment
 def show(
-    trace: Trace, select: Mapping[str, Any], *, beside: Trace | None = None, names: Names = NAMES, sound: str = ""
+    trace: Trace,
+    select: Mapping[str, Any],
+    *,
+    beside: Trace | None = None,
+    names: Names = NAMES,
+    sound: str = "",
+    scene: Scene | None = None,
 ) -> None:
     """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
 
     `beside` is another output of the same source; `names` are what the two are called, this one first. `sound` is the
-    name of the sound that the trace is of, to be played.
+    name of the sound that the trace is of, to be played, `scene` what its picture is known to show.
     """
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
     maps, name = _chosen(trace, select, said.selected, identity)
     heard = trace.input if sound and not isinstance(trace.input, str) and maps.kind == "cross" else None
     panels.chosen_head(maps, name, heard)
+    if scene is not None and maps.kind == "cross":
+        known.panel(trace, scene, name)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
         from xattn_viz.ui import opening  # PyTorch is slow to load: only for who goes on to that page
 

@@ -35,7 +35,14 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             return
         beside = best if trace is not best and st.session_state.output.beside else None
         outputs.show(traces, best, trace, line)
-        explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)
+        explorer.show(
+            trace,
+            request.select,
+            beside=beside,
+            names=outputs.NAMES,
+            sound=request.sound,
+            scene=known.scene_of(request),
+        )
         if request.sound:
             timing.panel(traces, request.sound)
         known.in_a_notebook(request)
