@@ -116,7 +116,8 @@ function makeExplorer(root) {
     if (!trace) return null;
     toAddress(state);
     const { sheet, view } = makeScene(trace, state, readTheme(root, state.colours)).main;
-    return { trace: trace.id, kind: sheet.kind, head: view.name, row: state.row, column: state.column };
+    const { row, column, noise } = state;
+    return { trace: trace.id, kind: sheet.kind, head: view.name, row, column, noise };
   }
 
   /**

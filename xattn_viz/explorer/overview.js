@@ -53,7 +53,7 @@ export function makeOverview(change) {
     let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
-      const layout = arrange(sheet, width, height, sheet.kind === "cross" ? scene.trace.layers : []);
+      const layout = arrange(sheet, width, height, sheet.kind === "cross" ? scene.trace.modules : []);
       ({ tiles, side } = layout);
       element.style.maxHeight = layout.height > height ? `${Math.round(height)}px` : "";
       stage.style.width = `${layout.width}px`;

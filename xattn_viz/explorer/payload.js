@@ -25,6 +25,7 @@ import { openSound } from "./sound.js";
  * @property {number} scale the largest weight
  * @property {number | null} inside the largest weight on a patch, where keys beside the picture may hold a larger one
  * @property {number | null} at
+ * @property {number | null} fine
  * @property {number | null} tile
  * @property {number | null} padding where each row's share of weight on padding is, for frames of sound
  * @property {[number, number][] | null} sentences where the map between sentences is and its largest weight: with the
@@ -61,6 +62,7 @@ import { openSound } from "./sound.js";
  * @property {Map<string, Uint8Array>} sent the maps that came in full, by the name of their view
  * @property {Map<string, Uint8Array>} resting what came of each row's share of weight on padding, in the same way
  * @property {(view: View) => Uint8Array | null} weights the map in full, [query, key], or null where it was not sent
+ * @property {(view: View) => Uint8Array | null} rests what each weight is above or below its own byte, from -½ to ½
  * @property {(view: View) => {cells: Uint8Array, rows: number, columns: number}} tile the map as the overview draws it
  * @property {(view: View, reading: number, count: number) => Uint8Array | null} sums the map between sentences
  * @property {(view: View) => Uint8Array | null} padding each row's share of weight on padding, 0 … 255
@@ -83,7 +85,7 @@ import { openSound } from "./sound.js";
  * @property {import("./sound.js").Sound | null} sound
  * @property {import("./pictures.js").Pixels | null} picture that the patches lie in
  * @property {import("./pictures.js").Pixels[]} drawn the picture after each denoising step
- * @property {[string, number, number][]} layers where each layer is in the model, and the rows and columns of its own grid
+ * @property {[string, number, number][]} modules where each layer is in the model, and the rows and columns of its own grid
  * @property {(step: number) => Sheet | null} noise the maps of one denoising step
  */
 

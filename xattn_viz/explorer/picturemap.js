@@ -108,7 +108,7 @@ export function makePictureMap(change) {
  * @param {Panel} panel
  */
 function ownGrid({ trace }, { sheet, view }) {
-  const own = view.layer === null || sheet.kind !== "cross" ? null : trace.layers[view.layer];
+  const own = view.layer === null || sheet.kind !== "cross" ? null : trace.modules[view.layer];
   return own ? ` (${own[0]}, ${own[1]} × ${own[2]})` : "";
 }
 

@@ -34,7 +34,7 @@ export function openPictures(header, data, open) {
   return {
     picture: header.picture ? pixelsOf(header.picture) : null,
     drawn: (header.drawn ?? []).map(pixelsOf),
-    layers: header.layers ?? [],
+    modules: header.modules ?? [],
     noise,
   };
 }

@@ -35,14 +35,14 @@ def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> di
     """The header's part about pictures: `picture`, the one that the patches lie in, and what was drawn step by step.
 
     `drawn` holds a picture a denoising step. `noise` holds the maps of the steps, in their order, heads only: of maps
-    that would take more than `limit` bytes (None: no limit) none is sent. `layers` says of each layer which module it is
-    and on which grid it works itself, where the trace knows. Nothing where the trace has no picture.
+    that would take more than `limit` bytes (None: no limit) none is sent. `modules` says of each layer which module
+    it is and on which grid it works itself, where the trace knows. Nothing where the trace has no picture.
     """
     if trace.picture is None:
         return {}
     packed: dict[str, Any] = {"picture": _picture(trace.picture, SIDE, data)}
     if "layers" in trace.provenance:
-        packed["layers"] = [[visible(str(layer["module"])), *layer["grid"]] for layer in trace.provenance["layers"]]
+        packed["modules"] = [[visible(str(layer["module"])), *layer["grid"]] for layer in trace.provenance["layers"]]
     if len(trace.pictures) > 1:
         height, width = trace.picture.shape[:2]
         most = (STEPS_BYTES / len(trace.pictures) / 3 * max(width, height) / min(width, height)) ** 0.5

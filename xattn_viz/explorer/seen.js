@@ -114,10 +114,14 @@ export function regionOf(sheet, view, word) {
   const places = patchesOf(reads ? sheet.keys : sheet.queries);
   const width = sheet.keys.labels.length;
   const unit = view.scale / 255 / (reads ? word.positions.length : 1);
+  const rests = sheet.rests(view);
   const weights = Float32Array.from(places, (place) => {
     let sum = 0;
-    for (const at of word.positions) sum += reads ? sent[at * width + place] : sent[place * width + at];
-    return sum * unit;
+    for (const at of word.positions) {
+      const cell = reads ? at * width + place : place * width + at;
+      sum += sent[cell] + (rests ? rests[cell] / 255 - 0.5 : 0);
+    }
+    return Math.max(sum, 0) * unit;
   });
   const [rows, columns] = gridSeen(sheet);
   return { weights, rows, columns, largest: weights.reduce((a, b) => Math.max(a, b), 0) };

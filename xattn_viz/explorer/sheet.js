@@ -39,7 +39,7 @@ export function openSheet(packed, axes, data, steps, before) {
   const columns = keys.labels.length;
   /** @type {View[]} */
   const views = packed.views.map((/** @type {Partial<View>} */ view) => {
-    const places = { at: null, tile: null, sentences: null, padding: null };
+    const places = { at: null, fine: null, tile: null, sentences: null, padding: null };
     const none = { layer: null, head: null, reduce: null, inside: null, ...places };
     const whole = { ...none, ...view };
     return { ...whole, name: viewName(/** @type {View} */ (whole)) };
@@ -48,8 +48,11 @@ export function openSheet(packed, axes, data, steps, before) {
   const sent = new Map(before?.sent ?? []);
   /** @type {Map<string, Uint8Array>} */
   const resting = new Map(before?.resting ?? []);
+  /** @type {Map<string, Uint8Array>} */
+  const rests = new Map();
   for (const view of views) {
     if (view.at !== null) sent.set(view.name, data.subarray(view.at, view.at + rows * columns));
+    if (view.fine !== null) rests.set(view.name, data.subarray(view.fine, view.fine + rows * columns));
     if (view.padding !== null) resting.set(view.name, data.subarray(view.padding, view.padding + rows));
   }
   return {
@@ -64,6 +67,7 @@ export function openSheet(packed, axes, data, steps, before) {
     resting,
     padding: (view) => resting.get(view.name) ?? null,
     weights: (view) => sent.get(view.name) ?? null,
+    rests: (view) => rests.get(view.name) ?? null,
     tile: (view) => {
       const whole = sent.get(view.name);
       if (view.tile === null && whole) return { cells: whole, rows, columns };

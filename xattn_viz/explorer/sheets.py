@@ -3,8 +3,9 @@
 Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
 the exact weights, because many small weights that round to nothing can make up most of a sentence.
 
-Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of a picture's
-special positions it is said how large the weights beside them are: the colours of a picture end there.
+Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of maps over
+a picture a second byte of each weight is sent where that is cheap, because a box sums many small ones, and the largest
+weight on a patch besides: the colours of a picture end there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.axis import Axis
 from xattn_viz.explorer.axes import Axes
 from xattn_viz.explorer.data import Data
 from xattn_viz.explorer.hearing import own_frames
@@ -61,6 +61,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     heard = maps.keys.kind == "audio"
     views = len(maps.layers) * (maps.n_heads + 1) + 2
     full = limits.full is None or views * shape[0] * shape[1] <= limits.full
+    fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
     # Frames are never summed: the script averages the rows of a sentence itself.
     sums = None if heard else _Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
     return {
@@ -72,7 +73,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "queries": queries,
         "read": read,
         "views": [
-            _view(view, data, limits, sums, full=full) | _inside(view, maps.keys)
+            _view(view, data, limits, sums, full=full) | _on_picture(view, maps, data, fine=fine)
             for view in _views(maps, shape)
             if limits.means or view.head is not None
         ],
@@ -159,11 +160,19 @@ def _view(view: _View, data: Data, limits: Limits, sums: _Sums | None, *, full: 
     return packed
 
 
-def _inside(view: _View, keys: Axis) -> dict[str, float]:
-    """The largest weight on a patch, where keys that are no patches may hold a larger one."""
-    if keys.grid is None or len(keys.patches) == len(keys):
+def _on_picture(view: _View, maps: AttentionMaps, data: Data, *, fine: bool) -> dict[str, Any]:
+    """Over a picture, `inside` is the largest weight on a patch and `fine` where the rests of all weights are.
+
+    A rest is what a weight is above or below its own byte, -0.5 to 0.5, in a byte too.
+    """
+    if maps.keys.grid is maps.queries.grid is None:
         return {}
-    return {"inside": float(view.weights[:, keys.patches].max(initial=0))}
+    patches = maps.keys.patches if maps.keys.grid else slice(None)
+    packed: dict[str, Any] = {"inside": float(view.weights[:, patches].max(initial=0))}
+    if fine:
+        scaled = view.weights * np.float32(255 / (float(view.weights.max(initial=0)) or 1.0))
+        packed["fine"] = data.add(_uint8(scaled - np.rint(scaled) + np.float32(0.5), 1.0))
+    return packed
 
 
 def _averaged(

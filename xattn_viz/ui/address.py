@@ -19,7 +19,7 @@ _OUTPUT = ("hypothesis", "target", "prefix", "beside")
 _INPUT = ("text", "sound", "picture", "scene")
 _PAGE = ("model", "whole", *_INPUT, *_SEGMENTS, *_OUTPUT)
 # Written by the explorer's script (state.js). They speak of the trace that was shown, so another one drops them.
-_TRACE = ("head", "row", "map", "pinned")
+_TRACE = ("head", "row", "column", "noise", "map", "pinned")
 # Before the name of an option of the model, so that none can be mistaken for something else.
 _OPTION = "option."
 
@@ -139,7 +139,7 @@ def read_output() -> Output:
 
 def write(request: Request, segment: int = 1, output: Output | None = None, *, same_head: bool = True) -> None:
     """Make the address say the request, and what to show of it where that is not what was shown before."""
-    dropped = {*_PAGE, "row"} if same_head else {*_PAGE, *_TRACE}
+    dropped = {*_PAGE, "row", "column"} if same_head else {*_PAGE, *_TRACE}
     kept = {
         name: value for name, value in st.query_params.items() if name not in dropped and not name.startswith(_OPTION)
     }

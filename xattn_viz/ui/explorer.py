@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.explorer import bundle
+from xattn_viz.explorer.seeing import overall
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.scenes import Scene
 from xattn_viz.trace import Trace
@@ -44,7 +45,7 @@ def show(
     """
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
     maps, name = _chosen(trace, select, said.selected, identity)
-    heard = trace.input if sound and not isinstance(trace.input, str) and maps.kind == "cross" else None
+    heard = None if isinstance(trace.input, str) or maps.keys.kind != "audio" or maps.kind != "cross" else trace.input
     panels.chosen_head(maps, name, heard)
     if scene is not None and maps.kind == "cross":
         known.panel(trace, scene, name)
@@ -68,7 +69,7 @@ def draw(
     """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
-    maps = _of_kind(trace, asked.get("kind"))
+    maps = next((maps for maps in overall(trace) if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
     hearing = (f"{sound} {timing.chosen(trace)}", timing.hearing(trace, sound)) if sound else None
@@ -101,13 +102,8 @@ def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: st
     else:
         kind = st.query_params.get("map", select.get("map", "cross"))
         head = str(st.query_params.get("head", select.get("head", "1.1")))
-    maps = _of_kind(trace, kind)
+    maps = next((maps for maps in overall(trace) if maps.kind == kind), trace.cross)
     return maps, view_of(maps, head)
-
-
-def _of_kind(trace: Trace, kind: Any) -> AttentionMaps:
-    """The maps of a kind, the cross-attention where there is none such; what comes from a browser may be anything."""
-    return trace.of_kind(kind) if any(maps.kind == kind for maps in trace.maps) else trace.cross
 
 
 def view_of(maps: AttentionMaps, name: str) -> str:
