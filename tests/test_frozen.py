@@ -59,5 +59,8 @@ def test_same_compares_arrays_by_shape_dtype_and_value() -> None:
         assert not same(Pair(other), Pair(array))
     assert not same(Pair(1), Pair(1.0))
     assert same(Pair((1, "a")), Pair((1, "a")))
+    assert same(Pair((array, array)), Pair((array.copy(), array)))
+    for others in ((array, array + 1), (array,), (array, None), [array, array]):
+        assert not same(Pair((array, array)), Pair(others))
     assert not same(Pair(1), 1)
     assert not same(1, 1)

@@ -45,7 +45,7 @@ ALLOWED = {
 }
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
-    *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial", "provenance"),
+    *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "partial", "provenance"),
     *("recorded", "registry", "rerun", "scores", "segments", "settings", "tiny", "tokens"),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import xattn_viz as xv
 from xattn_viz import audio
@@ -17,6 +18,7 @@ from xattn_viz.examples import clips
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.firefox import example
 from xattn_viz.models.whisper import example as hearing_example
+from xattn_viz.scenes import Scene, Thing, draw
 
 ROOT = Path(__file__).parents[1]
 TEXT = "a small sentence"
@@ -55,6 +57,19 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
     assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace)
 
 
+def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17),)), 150)
+    Image.fromarray(pixels).save(tmp_path / "scene.png")
+    assert main(["trace", "caption-shapes", str(tmp_path / "scene.png")]) == 0
+    trace = xv.load("caption-shapes").trace(pixels)
+    output, *pairs = capsys.readouterr().out.splitlines()
+    assert output == trace.output == "a large red circle"
+    assert pairs == [f"{word}\t{place}" for place, word in xv.align(trace.cross)]
+    assert pairs[0].split("\t")[1].startswith("row ")
+    assert main(["trace", "caption-shapes", str(tmp_path / "scene.png"), "-o", str(tmp_path / "t.npz")]) == 0
+    assert xv.load_trace(tmp_path / "t.npz") == trace
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -70,6 +85,9 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
         (["words", "whisper-tiny-en", str(Path(__file__).parent)], "Is a directory"),
         (["words", "whisper-tiny-en", str(FORWARD), "--heads", "2.4,9.1"], "no layer 9"),
         (["words", "firefox-en-pt", str(FORWARD)], "firefox-en-pt reads text"),
+        (["words", "caption-shapes", str(FORWARD)], "caption-shapes reads pictures"),
+        (["trace", "caption-shapes", str(FORWARD)], "This is no picture"),
+        (["trace", "caption-shapes", "no.png"], "no.png cannot be read: No such file"),
         (["words", "no-such-model", str(FORWARD)], "no-such-model"),
     ],
 )

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import xattn_viz as xv
+from tests.models import captioner_folders
 from xattn_viz import audio
 from xattn_viz.examples import clips
 from xattn_viz.models import registry
@@ -109,3 +111,18 @@ def test_recordings_become_a_file_a_window_and_a_changed_one_is_refused(tmp_path
     files[0].write_bytes(audio.wav(short[::-1]))
     with pytest.raises(ValueError, match=r"000000\.npz is the trace of another line"):
         xv.trace_many(files, model, out, **settings)
+
+
+def test_pictures_become_files_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    adapter = registry.families()["captioner"].example()
+    paths = [tmp_path / f"{number}.png" for number in range(2)]
+    for number, path in enumerate(paths):
+        Image.fromarray(captioner_folders.picture(number)).save(path)
+    outcome = xv.trace_many([*paths, tmp_path / "missing.png"], adapter, tmp_path / "out")
+    assert (outcome.traced, [number for number, _ in outcome.problems]) == (2, [2])
+    stored = xv.load_trace(tmp_path / "out" / "000001.npz")
+    assert stored.maps == adapter.trace(captioner_folders.picture(1)).maps
+    assert stored.provenance["picture"] == "1.png"
+    paths[0].write_bytes(paths[1].read_bytes())
+    with pytest.raises(ValueError, match="another line"):
+        xv.trace_many(paths, adapter, tmp_path / "out")

@@ -96,7 +96,10 @@ def _trace(options: argparse.Namespace) -> int:
 def _words(options: argparse.Namespace) -> int:
     model = xv.load(options.model)
     if not _hears(model):
-        raise ModelError(f"{options.model} reads text: words in time need a model that hears, such as whisper-tiny-en.")
+        reads = "pictures" if model.card.input_kind == "image" else "text"
+        raise ModelError(
+            f"{options.model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en."
+        )
     heads: Sequence[Head] | None = options.heads
     if heads is None and options.method == "openai":  # the heads that the checkpoint names are a part of that method
         heads = getattr(model, "alignment_heads", ()) or None
@@ -153,10 +156,11 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(command=_models)
 
     trace = commands.add_parser(
-        "trace", help="trace a sentence or a recording: print its output and what each word looked at, or write a file"
+        "trace",
+        help="trace a sentence, a recording or a picture: print the output and what each word looked at, or write it",
     )
     trace.add_argument("model", help=_MODEL)
-    trace.add_argument("input", help="the sentence, or the sound file for a model that hears")
+    trace.add_argument("input", help="the sentence, or the sound or picture file for a model that hears or sees")
     endings = ", ".join(FORMATS)
     trace.add_argument(
         "-o",

@@ -34,11 +34,12 @@ def same(a: Any, b: object) -> bool:
         return False
     if a is b:
         return True
-    for field in fields(a):
-        x, y = getattr(a, field.name), getattr(b, field.name)
-        if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
-            if x.dtype != y.dtype or not np.array_equal(x, y):
-                return False
-        elif x is not y and (type(x) is not type(y) or x != y):
-            return False
-    return True
+    return all(_equal(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+
+
+def _equal(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        return x.dtype == y.dtype and np.array_equal(x, y)
+    if isinstance(x, tuple) and isinstance(y, tuple) and any(isinstance(each, np.ndarray) for each in (*x, *y)):
+        return len(x) == len(y) and all(map(_equal, x, y))
+    return x is y or (type(x) is type(y) and bool(x == y))

@@ -1,4 +1,4 @@
-"""Many texts or recordings: each trace goes to a file of its own once it is made, so memory does not grow with them."""
+"""Many texts, recordings or pictures: each trace goes to a file once it is made, so memory does not grow with them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from xattn_viz.store import load_trace, save
 from xattn_viz.trace import Trace
 
 _KEY = "line_sha256"
+#: Where a trace's provenance names the file that a line is the path of, by what the model reads.
+_NAMED = {"audio": "recording", "image": "picture"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def trace_many(
 
     For a model of speech a line is the path of a sound file. A recording longer than a window of the model has a file a
     window: 000000.npz, 000000-1.npz, …, with times in the whole; `provenance["recording"]` is the name of its file.
+    For a model that reads pictures a line is the path of one, and `provenance["picture"]` its name.
 
     `lines` may be endless or larger than memory: one line at a time is held. `model` is a name as `load` takes it, or
     a loaded model; `settings` are those of its `trace`. `on_line` is called after each line with its number, from 0,
@@ -78,8 +81,8 @@ def _write(line: str | Path, adapter: Adapter, file: Path, settings: dict[str, A
     part = file.with_suffix(".part")
     for window, trace in enumerate(_traces(line, adapter, settings)):
         said = {**trace.provenance, _KEY: key}
-        if _hears(adapter):
-            said["recording"] = Path(line).name
+        if (named := _NAMED.get(adapter.card.input_kind)) is not None:
+            said[named] = Path(line).name
         path = part if window == 0 else file.with_stem(f"{file.stem}-{window}")
         save(replace(trace, provenance=said), path)
     part.replace(file)  # at once and last: where it is there, the line is done
@@ -98,9 +101,9 @@ def _hears(adapter: Adapter) -> bool:
 
 
 def _key(line: str | Path, adapter: Adapter, settings: dict[str, Any]) -> str:
-    """What makes a line's trace: the text as given, or what the sound file holds, the model, and the settings."""
+    """What makes a line's trace: the text as given, or what the file holds, the model, and the settings."""
     lasting = {name: value for name, value in settings.items() if not callable(value)}  # on_step changes no trace
-    source = _digest(line) if _hears(adapter) else line
+    source = _digest(line) if adapter.card.input_kind in _NAMED else line
     made_of = json.dumps([source, adapter.card.name, lasting], sort_keys=True, default=str)
     return hashlib.sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -114,9 +114,9 @@ def test_a_long_text_is_paged_and_the_address_says_where(
 
 def test_whole_text_is_one_trace_and_says_what_it_risks(app_url: str, page: Page) -> None:
     visitor.open_app(page, app_url)
-    visitor.field(page).fill(" ".join(THREE[:2]))
-    page.get_by_text("Whole text", exact=True).click()
-    page.get_by_role("button", name="Translate").click()
+    visitor.translate(page, " ".join(THREE[:2]))
+    visitor.expect_source(page, THREE[0])
+    visitor.tick(page, "Whole text")
     visitor.expect_source(page, " ".join(THREE[:2]))
     expect(page.get_by_text("it may skip, repeat or merge some")).to_be_visible()
     assert page.get_by_role("button", name="Next ▶").count() == 0

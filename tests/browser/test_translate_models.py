@@ -140,7 +140,8 @@ def test_a_long_text_read_whole_stays_responsive(served: Server, page: Page, fol
     assert tokens > 500
     visitor.open_app(page, served.url)
     turn_to(page, folders / "t5")
-    page.get_by_text("Whole text", exact=True).click()
+    visitor.tick(page, "Whole text")
+    visitor.expect_said(page, whole="true")
     visitor.translate(page, LONG)
     expect(visitor.source(page).get_by_role("option")).to_have_count(tokens)
     page.get_by_role("radio", name="Layer 1, head 3").click(timeout=5_000)

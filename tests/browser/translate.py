@@ -142,6 +142,14 @@ def choose_option(page: Page, title: str, choice: str) -> None:
     page.keyboard.press("Escape")
 
 
+def tick(page: Page, title: str) -> None:
+    """Tick or clear one of the boxes among the options."""
+    expect_rest(page)
+    page.get_by_role("button", name="Options").click()
+    page.get_by_text(title, exact=True).click()
+    page.keyboard.press("Escape")
+
+
 def serious(page: Page) -> list[str]:
     """The serious and critical violations that axe-core finds, each with what it is about."""
     found = Axe().run(page).response

@@ -10,7 +10,7 @@ import pytest
 from tests.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
 from xattn_viz.axis import Axis
 from xattn_viz.explorer.payload import identity, pack
-from xattn_viz.explorer.sheets import TILE_SIDE, max_pool
+from xattn_viz.explorer.pooling import TILE_SIDE, max_pool
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
 

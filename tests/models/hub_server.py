@@ -75,7 +75,11 @@ class _Handler(BaseHTTPRequestHandler):
         if folder is None:
             self._refuse(404, "RevisionNotFound", "Invalid rev id")
             return
-        files = [{"rfilename": path.name, "size": path.stat().st_size} for path in sorted(folder.iterdir())]
+        files = [
+            {"rfilename": path.relative_to(folder).as_posix(), "size": path.stat().st_size}
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
         commit = CONVERTED if folder == self.hub.converted.get(name) else COMMIT
         self._json({"id": name, "sha": commit, "siblings": files, "private": False, "tags": [], "downloads": 0})
 

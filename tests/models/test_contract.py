@@ -6,7 +6,7 @@ import json
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.models import whisper_folders
+from tests.models import captioner_folders, whisper_folders
 from tests.models.seq2seq_folders import write
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
@@ -31,8 +31,12 @@ MODELS = [
     *(f"checkpoint of {kind}" for kind in CHECKPOINTS),
     "speech of multilingual",
     "speech of moonshine",
+    "caption-shapes",
+    "picture of donut",
 ]
+DRAWING = {"example of diffusion"}
 HEARING = {"example of whisper", "speech of multilingual", "speech of moonshine"}
+SEEING = {"example of captioner", "caption-shapes", "picture of donut"}
 TEXTS = [
     "The cat sat on the mat.",
     "Um barco pequeno atravessou o rio.",
@@ -44,27 +48,32 @@ TEXTS = [
 ]
 
 
-class Spoken:
-    """A model that hears, asked for texts: each is a sound of its own, and a blank one is none."""
+class Sensing:
+    """A model that hears or sees, asked for texts: `make` gives each a sound or a picture, and a blank one none."""
 
-    def __init__(self, adapter: Adapter) -> None:
-        self.card, self._adapter = adapter.card, adapter
+    def __init__(self, adapter: Adapter, make: Callable[[str], NDArray[Any]]) -> None:
+        self.card, self._adapter, self._make = adapter.card, adapter, make
 
     def trace(self, text: str, **settings: Any) -> Trace:
-        return self._adapter.trace(self._sound(text), **settings)
+        return self._adapter.trace(self._make(text), **settings)
 
     def traces(self, text: str, **settings: Any) -> Iterator[Trace]:
-        return self._adapter.traces(self._sound(text), **settings)
+        return self._adapter.traces(self._make(text), **settings)
 
-    @staticmethod
-    def _sound(text: str) -> NDArray[np.float32]:
-        return whisper_folders.sound(zlib.crc32(text.encode()), 1.5 if text.strip() else 0)
+
+def sound(text: str) -> NDArray[np.float32]:
+    return whisper_folders.sound(zlib.crc32(text.encode()), 1.5 if text.strip() else 0)
+
+
+def picture(text: str) -> NDArray[np.uint8]:
+    size = (40, 56) if text.strip() else (0, 0)
+    return captioner_folders.picture(zlib.crc32(text.encode()), *size)
 
 
 @cache
 def model(name: str) -> Adapter:
-    if name in HEARING:
-        return cast(Adapter, Spoken(_model(name)))
+    if name in HEARING | SEEING:
+        return cast(Adapter, Sensing(_model(name), sound if name in HEARING else picture))
     return _model(name)
 
 
@@ -78,11 +87,20 @@ def _model(name: str) -> Adapter:
     if name.startswith("speech of "):
         with tempfile.TemporaryDirectory() as folder:
             return registry.load(whisper_folders.write(Path(folder), name.removeprefix("speech of ")))
+    if name.startswith("picture of "):
+        with tempfile.TemporaryDirectory() as folder:
+            return registry.load(captioner_folders.write(Path(folder), name.removeprefix("picture of ")))
     return registry.load(name)
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=[name for name in MODELS if name not in DRAWING])
 def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """A model that writes."""
+    return model(request.param)
+
+
+@pytest.fixture(params=MODELS)
+def any_adapter(request: pytest.FixtureRequest) -> Adapter:
     return model(request.param)
 
 
@@ -97,7 +115,7 @@ def test_a_trace_fits_itself(adapter: Adapter, text: str) -> None:
         assert trace.input == text
         texts.append((cross.keys, text))
     else:
-        assert cross.keys.times is not None
+        assert (cross.keys.grid if adapter.card.input_kind == "image" else cross.keys.times) is not None
     for axis, of in texts:
         assert axis.spans is not None
         assert axis.labels is not None
@@ -107,6 +125,28 @@ def test_a_trace_fits_itself(adapter: Adapter, text: str) -> None:
         assert all(axis.labels)
     np.testing.assert_allclose(cross.weights.sum(-1), 1, atol=1e-4)
     assert all(step.log_prob <= 1e-6 for step in trace.steps)
+    json.dumps(dict(trace.provenance), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", sorted(DRAWING))
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_drawing_fits_its_trace(name: str, text: str) -> None:
+    adapter = model(name)
+    assert adapter.card.output_kind == "image"
+    trace = adapter.trace(text, steps=4)
+    assert (trace.input, trace.output, trace.steps) == (text, "", ())
+    assert trace.cross.step is None
+    assert [maps.step for maps in trace.maps] == [None, 0, 1, 2, 3]
+    assert len(trace.pictures) == 4
+    assert list(adapter.traces(text, steps=4)) == [trace]
+    for maps in trace.maps:
+        assert maps.queries.grid is not None
+        assert len(maps.layers) == len(trace.provenance["layers"])
+        assert maps.keys.spans is not None
+        assert maps.keys.labels is not None
+        assert all(0 <= start <= end <= len(text) for start, end in maps.keys.spans)
+        assert all(maps.keys.labels)
+        np.testing.assert_allclose(maps.weights.sum(-1, dtype=np.float32), 1, atol=2e-3)  # float16
     json.dumps(dict(trace.provenance), allow_nan=False)
 
 
@@ -125,32 +165,32 @@ def test_every_kept_projection_gives_its_weights_back(adapter: Adapter) -> None:
         np.testing.assert_allclose(again / again.sum(-1, keepdims=True), maps.weights, atol=1e-5)
 
 
-def test_the_same_input_gives_the_same_trace(adapter: Adapter) -> None:
-    assert adapter.trace(TEXTS[0]) == adapter.trace(TEXTS[0])
+def test_the_same_input_gives_the_same_trace(any_adapter: Adapter) -> None:
+    assert any_adapter.trace(TEXTS[0]) == any_adapter.trace(TEXTS[0])
 
 
-def test_a_trace_is_read_only_and_holds_nothing_of_the_next(adapter: Adapter) -> None:
-    first = adapter.trace(TEXTS[0])
+def test_a_trace_is_read_only_and_holds_nothing_of_the_next(any_adapter: Adapter) -> None:
+    first = any_adapter.trace(TEXTS[0])
     before = first.cross.weights.copy()
-    adapter.trace(TEXTS[1])
+    any_adapter.trace(TEXTS[1])
     np.testing.assert_array_equal(first.cross.weights, before)
     assert not first.cross.weights.flags.writeable
 
 
-def test_blank_input_is_refused(adapter: Adapter) -> None:
+def test_blank_input_is_refused(any_adapter: Adapter) -> None:
     for text in ("", "  \n"):
         with pytest.raises(InputError):
-            adapter.trace(text)
+            any_adapter.trace(text)
         with pytest.raises(InputError):
-            list(adapter.traces(text))
+            list(any_adapter.traces(text))
 
 
-def test_unknown_options_are_refused(adapter: Adapter) -> None:
+def test_unknown_options_are_refused(any_adapter: Adapter) -> None:
     with pytest.raises(ModelError):
-        adapter.trace(TEXTS[0], no_such_option=1)
+        any_adapter.trace(TEXTS[0], no_such_option=1)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in HEARING])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in HEARING | SEEING | DRAWING])
 def test_traces_cover_the_text_in_order(name: str) -> None:
     text = "The cat sat. It looked at the rain. Then it slept."
     traces = list(model(name).traces(text))
@@ -160,18 +200,18 @@ def test_traces_cover_the_text_in_order(name: str) -> None:
 
 def test_ablation_changes_what_comes_out(adapter: Adapter) -> None:
     plain = adapter.trace(TEXTS[0])
-    ablated = adapter.trace(TEXTS[0], target=plain.output or "a", ablate=[("cross", 0, 0)])
-    given = adapter.trace(TEXTS[0], target=plain.output or "a")
+    ablated = adapter.trace(TEXTS[0], target=plain.output.strip() or "a", ablate=[("cross", 0, 0)])
+    given = adapter.trace(TEXTS[0], target=plain.output.strip() or "a")
     assert (ablated.cross.head(0, 0) == 0).all()
     assert ablated.steps != given.steps
 
 
-def test_a_cancelled_run_lets_the_next_in(adapter: Adapter) -> None:
+def test_a_cancelled_run_lets_the_next_in(any_adapter: Adapter) -> None:
     for _ in range(RUNS_AT_ONCE + 1):  # were a place lost each time, the last would wait for ever
         with pytest.raises(Cancelled):
-            adapter.trace(TEXTS[0], on_step=lambda done, total: done < 1)
+            any_adapter.trace(TEXTS[0], on_step=lambda done, total: done < 1)
     seen: list[tuple[int, int]] = []
-    adapter.trace(TEXTS[0], on_step=lambda done, total: seen.append((done, total)))
+    any_adapter.trace(TEXTS[0], on_step=lambda done, total: seen.append((done, total)))
     seen = [step for step in seen if step != (0, 0)]  # those came before the first
     assert seen
     assert [done for done, _ in seen] == list(range(len(seen)))
@@ -247,7 +287,7 @@ def test_partial_traces_show_the_first_rows(adapter: Adapter, monkeypatch: pytes
         assert "not finished" in part.provenance["notes"][-1]
 
 
-def test_a_partial_trace_can_end_the_run(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_trace_can_end_the_run(any_adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PARTIAL_SECONDS", 0)
 
     def give_up(trace: Trace) -> None:
@@ -255,18 +295,18 @@ def test_a_partial_trace_can_end_the_run(adapter: Adapter, monkeypatch: pytest.M
 
     for _ in range(RUNS_AT_ONCE + 1):
         with pytest.raises(KeyError, match="enough"):
-            adapter.trace(TEXTS[0], on_partial=give_up)
+            any_adapter.trace(TEXTS[0], on_partial=give_up)
 
 
-def test_eight_threads_give_what_one_gives(adapter: Adapter) -> None:
+def test_eight_threads_give_what_one_gives(any_adapter: Adapter) -> None:
     texts = [f"{text} {i}" for i, text in enumerate([TEXTS[0], TEXTS[1]] * 4)]
-    alone = [adapter.trace(text) for text in texts]
+    alone = [any_adapter.trace(text) for text in texts]
     together: dict[int, Trace] = {}
     start = threading.Barrier(8)
 
     def run(i: int) -> None:
         start.wait()
-        together[i] = adapter.trace(texts[i])
+        together[i] = any_adapter.trace(texts[i])
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(8)]
     for thread in threads:

@@ -16,9 +16,9 @@ from tests.models.seq2seq_folders import KINDS, write
 from xattn_viz.maps import MapKind
 from xattn_viz.models import registry, seq2seq
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.rerun import rerun
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
-from xattn_viz.models.seq2seq.limits import set_limits
 from xattn_viz.models.seq2seq.tiny import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -268,7 +268,7 @@ def test_a_long_source_stays_whole_up_to_the_models_positions(folders: Any) -> N
 
 
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xattn_viz.models.seq2seq.limits.MAX_MAP_BYTES", 1000)
+    monkeypatch.setattr("xattn_viz.models.encoder_decoder.limits.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):
         registry.load(folders("t5")).trace("The cat sat.")
 
@@ -278,7 +278,7 @@ def test_large_maps_are_kept_in_half_the_memory_and_look_the_same(
     kind: str, adapter: Seq2SeqAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = adapter.trace(TEXT, kinds=adapter.card.kinds)
-    monkeypatch.setattr("xattn_viz.models.seq2seq.replay.HALF_ABOVE", 100)
+    monkeypatch.setattr("xattn_viz.models.encoder_decoder.replay.HALF_ABOVE", 100)
     trace = adapter.trace(TEXT, kinds=adapter.card.kinds)
     assert trace.steps == exact.steps
     for maps, expected in zip(trace.maps, exact.maps, strict=True):
@@ -296,7 +296,7 @@ def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch
     with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
         seq2seq.load(str(folders("bart")))
     adapter.trace("The cat sat.")
-    monkeypatch.setattr("xattn_viz.models.seq2seq.limits.LARGE", 100)
+    monkeypatch.setattr("xattn_viz.models.encoder_decoder.limits.LARGE", 100)
     with pytest.raises(InputError, match=r"needs about .* are free: shorten"):
         adapter.trace("The cat sat.")
 

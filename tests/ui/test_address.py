@@ -63,11 +63,13 @@ def test_paging_and_whole_text_reach_the_address() -> None:
         "sentence": "2",
         "units": "words",
     }
-    app.checkbox(key="whole").check()
-    press(app, "Translate")
+    app.checkbox(key="whole").check().run()
     assert app.query_params["whole"] == "true"
     assert "sentence" not in app.query_params
     assert len(app.session_state["shown"]) == 1
+    app.text_input(key="text").set_value("One cow. Two pigs.")
+    press(app, "Translate")
+    assert (app.query_params["text"], app.query_params["whole"]) == ("One cow. Two pigs.", "true")
 
 
 def test_a_long_text_stays_out_of_the_address() -> None:

@@ -38,8 +38,9 @@ def test_the_page_says_what_weights_do_not_show_and_whose_model_it_is() -> None:
 def test_whole_text_says_what_it_risks() -> None:
     app = opened()
     app.text_input(key="text").set_value("One cat. Two dogs.")
-    app.checkbox(key="whole").check()
     next(button for button in app.button if button.label == "Translate").click().run()
+    assert len(app.session_state["shown"]) == 2
+    app.checkbox(key="whole").check().run()
     assert any(literal("it may skip, repeat or merge") in caption.value for caption in app.caption)
     assert len(app.session_state["shown"]) == 1
 

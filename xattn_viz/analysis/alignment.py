@@ -10,7 +10,8 @@ def align(maps: AttentionMaps, layer: int = -1, head: int | None = 0) -> list[tu
 
     Pieces are first joined to words (`AttentionMaps.to_words`) and special positions such as `</s>` left out.
     `head=None` takes the mean over the heads of the layer. Equal weights go to the earlier source word. Over sound, the
-    source word is the one frame attended to most, by its seconds; `timing.timed_words` finds whole words in time.
+    source word is the one frame attended to most, by its seconds; `timing.timed_words` finds whole words in time. Over
+    a picture it is the one patch, by its row and column.
 
     Its limits: every target word gets exactly one source word, even where the model added it; a source word can have
     several target words or none; and most heads do not align at all. Source: Garg et al. 2019 (Jointly Learning to

@@ -1,6 +1,7 @@
-"""Sentences and clips worth seeing, each with the head that makes it so; their traces ship and open at once.
+"""Sentences, clips and scenes worth seeing, each with the head that makes it so.
 
-`python -m xattn_viz.examples` remakes the traces. A missing one costs only the time to trace its sentence or clip.
+The traces of sentences and clips ship and open at once; `python -m xattn_viz.examples` remakes them. A missing one
+costs only the time to trace it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
+from xattn_viz.scenes import Scene, Thing
 from xattn_viz.store import load_trace
 from xattn_viz.trace import Trace
 
@@ -34,6 +36,21 @@ class SpeechExample:
 
     slug: str
     model: str
+    layer: int
+    head: int
+    notice: str
+
+
+@dataclass(frozen=True)
+class SceneExample:
+    """A scene, and as in `Example` the model to caption it with, the head to look at and what to notice there.
+
+    Its trace is made in a moment, so none ships.
+    """
+
+    slug: str
+    model: str
+    scene: Scene
     layer: int
     head: int
     notice: str
@@ -127,6 +144,61 @@ SPEECH: tuple[SpeechExample, ...] = (
         layer=1,
         head=0,
         notice="This head listens ahead: “four” to the “clubs” that is said half a second later.",
+    ),
+)
+
+SCENES: tuple[SceneExample, ...] = (
+    SceneExample(
+        "lantern",
+        "caption-shapes",
+        Scene((Thing("red", "circle", 0.36, 0.24, 0.1), Thing("blue", "star", 0.58, 0.66, 0.18))),
+        layer=1,
+        head=0,
+        notice="Each shape word looks at its own shape.",
+    ),
+    SceneExample(
+        "row",
+        "caption-shapes",
+        Scene(
+            (
+                Thing("purple", "ring", 0.2, 0.3, 0.16),
+                Thing("orange", "triangle", 0.52, 0.72, 0.17),
+                Thing("green", "cross", 0.82, 0.36, 0.1),
+            )
+        ),
+        layer=1,
+        head=0,
+        notice="Three things are listed from left to right.",
+    ),
+    SceneExample(
+        "unseen",
+        "caption-shapes",
+        Scene((Thing("yellow", "star", 0.72, 0.5, 0.18), Thing("brown", "square", 0.24, 0.56, 0.1))),
+        layer=1,
+        head=0,
+        notice="The captioner never saw a yellow star in training, only yellow things and stars.",
+    ),
+    SceneExample(
+        "alone",
+        "caption-shapes",
+        Scene((Thing("pink", "cross", 0.68, 0.3, 0.17),)),
+        layer=1,
+        head=0,
+        notice="One thing: every word that names it looks at the same place.",
+    ),
+)
+
+PROMPTS: tuple[Example, ...] = (
+    Example(
+        "ring", "draw-shapes", "a red ring", layer=0, head=0, notice="The shape word goes where the ring is drawn."
+    ),
+    Example(
+        "pair",
+        "draw-shapes",
+        "a blue circle above a yellow star",
+        layer=0,
+        head=0,
+        notice="Two things: each shape word goes to its own.",
     ),
 )
 

@@ -1,3 +1,4 @@
+import { firstLook } from "./firstlook.js";
 import { sheetOf } from "./scene.js";
 import { AFRESH, fromAddress, initialState, understood } from "./state.js";
 import { WHOLE_TIME } from "./time.js";
@@ -34,6 +35,8 @@ export function remember(trace, state) {
 export function continues(before, fresh) {
   const [old, now] = [before, fresh].map((trace) => trace?.sheets[0]);
   if (!before || !old || !now || !same(old.keys.labels, now.keys.labels)) return false;
+  // All pictures have the same patches: only a caption that is being written goes on.
+  if (now.keys.grid && !before.growing) return false;
   const written = old.queries.labels;
   // The last token of an output that grows may be half a character, which the next one completes.
   const settled = before.growing ? written.slice(0, -1) : written;
@@ -60,7 +63,9 @@ export function onArrival(before, fresh, state) {
   if (left) return { ...left, hover: null };
   const wanted = { ...understood(fresh.select), ...(latest ? {} : fromAddress()) };
   const view = { ...(latest ?? initialState({})), ...AFRESH, ...WHOLE_TIME, ...wanted };
+  if (wanted.column !== undefined && wanted.row === undefined) view.row = -1;
   if (fresh.sound && wanted.row === undefined) view.row = firstWritten(fresh, view);
+  if (fresh.picture) return { ...firstLook(before, fresh, view, wanted), box: null };
   return fresh.growing ? { ...view, row: lastRow(fresh, view) } : view;
 }
 

@@ -14,7 +14,8 @@ from importlib.resources import files
 
 #: The components, each the folder of its entry `<folder>.js`, and their style sheets.
 STYLES = {
-    "explorer": ("explorer/base.css", "explorer/explorer.css", "explorer/sound.css"),
+    "easel": ("explorer/base.css", "easel/easel.css"),
+    "explorer": ("explorer/base.css", "explorer/explorer.css", "explorer/sound.css", "explorer/picture.css"),
     "stepper": ("explorer/base.css", "stepper/stepper.css"),
 }
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/-]+\.js)";\n', re.MULTILINE)

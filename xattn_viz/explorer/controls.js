@@ -1,9 +1,11 @@
 import { COLOUR_MAPS } from "./colours.js";
 import { checkbox, make } from "./dom.js";
-import { carried, KINDS } from "./kinds.js";
+import { carried, KINDS, wordsOf } from "./kinds.js";
 import { viewTitle } from "./payload.js";
+import { makePictureControls } from "./picturecontrols.js";
 import { saveImage } from "./save.js";
 import { sheetOf } from "./scene.js";
+import { isSeen, sideSeen } from "./seen.js";
 import { isHeard } from "./spoken.js";
 import { AFRESH, fullName } from "./state.js";
 import { unitsOf } from "./units.js";
@@ -24,7 +26,8 @@ export function makeControls(change) {
   const kinds = switcher("Attention", "map", faces, (changes) => last && change(kindChosen(last, String(changes.map))));
   const units = switcher("Units", "units", { pieces: "Pieces", words: "Words", sentences: "Sentences" }, change);
   const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
-  const scale = switcher("Colour scale", "scale", { head: "Per head", common: "Common" }, change);
+  const scale = switcher("Colour scale", "scale", { word: "Per word", head: "Per head", common: "Common" }, change);
+  const picture = makePictureControls(change);
   const special = checkbox("</s> shown", (checked) => change({ special: checked, ...AFRESH }));
   const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
   const threshold = make("input", {
@@ -67,6 +70,7 @@ export function makeControls(change) {
     special.element,
     scale.element,
     colours,
+    picture.element,
     lineControls,
     pin,
     make("span", { class: "xv-switch" }, ...save),
@@ -84,15 +88,17 @@ export function makeControls(change) {
     units.show(state.units, unitsOf(trace));
     rows.show(state.rows);
     rows.element.hidden = !sheet.read;
-    scale.show(state.scale);
+    scale.show(state.scale, isSeen(scene.main) ? ["word", "head", "common"] : ["head", "common"]);
+    picture.paint(scene);
     special.input.checked = state.special;
-    if (special.element.lastChild) special.element.lastChild.nodeValue = trace.sound ? "Special tokens" : "</s> shown";
+    if (special.element.lastChild)
+      special.element.lastChild.nodeValue = trace.sound || trace.picture ? "Special tokens" : "</s> shown";
     special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
     lines.input.checked = state.lines;
     threshold.value = String(state.threshold);
     reach.textContent = state.threshold.toFixed(2);
     colours.value = state.colours;
-    lineControls.hidden = state.units === "sentences" || isHeard(scene.main);
+    lineControls.hidden = state.units === "sentences" || isHeard(scene.main) || isSeen(scene.main);
     pin.hidden = Boolean(trace.beside);
     pin.textContent = state.pinned ? "Unpin" : "Pin";
     pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
@@ -107,7 +113,7 @@ export function makeLegend() {
   const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
   const text = make("span");
   const marks = make("span", { class: "xv-marks" });
-  const element = make("p", { class: "xv-legend" }, "0.00", bar, text, marks);
+  const element = make("p", { class: "xv-legend" }, make("span", { class: "xv-zero" }, "0.00"), bar, text, marks);
   /** @param {Scene} scene */
   function paint(scene) {
     const { table, dark } = scene.theme;
@@ -117,10 +123,17 @@ export function makeLegend() {
     });
     bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
     const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
-    const whose =
-      scene.state.scale === "head" ? `the maximum of ${viewTitle(scene.main.view)}${both}` : "the maximum of all maps";
-    const map = dark ? scene.state.colours : `${scene.state.colours}, reversed`;
-    text.textContent = `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
+    const whose = {
+      word: `the maximum of this ${sideSeen(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : "word"}`,
+      head: `the maximum of ${viewTitle(scene.main.view)}${both}`,
+      common: "the maximum of all maps",
+    }[scene.state.scale];
+    const map = dark || isSeen(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
+    const several = isSeen(scene.main) && scene.state.several;
+    element.classList.toggle("xv-named-colours", Boolean(several));
+    text.textContent = several
+      ? "in full colour: each word’s own maximum"
+      : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
     const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
       make("span", { class: `xv-mark xv-${name}` }, text);
     const heard = isHeard(scene.main);
@@ -128,7 +141,9 @@ export function makeLegend() {
       ...(scene.main.sheet.steps.length && scene.state.units !== "sentences"
         ? [mark("unsure", "unsure token, p < 0.5")]
         : []),
-      ...(heard ? [] : [mark("unread", `${KINDS[scene.main.sheet.kind].unread} nobody read, all < 0.1`)]),
+      ...(heard || sideSeen(scene.main.sheet) === "columns"
+        ? []
+        : [mark("unread", `${wordsOf(scene.main.sheet).unread} nobody read, all < 0.1`)]),
       mark("parked", heard ? "weight rests on padding" : "weight rests on special tokens"),
       ...(heard ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),

@@ -4,6 +4,7 @@ import { makeControls, makeLegend } from "./controls.js";
 import { heightLeft, make, rem } from "./dom.js";
 import { hearKeys } from "./keys.js";
 import { makeMap } from "./map.js";
+import { makeNoise } from "./noise.js";
 import { makeOverview } from "./overview.js";
 import { unpack } from "./payload.js";
 import { makePlayer } from "./player.js";
@@ -76,6 +77,7 @@ function makeExplorer(root) {
   const sentences = makeSentences(change, player);
   const readout = makeReadout();
   const stepping = makeStepping(change, () => proceed);
+  const noise = makeNoise(change);
   const controls = makeControls(change);
   const overview = makeOverview(change);
   const main = makeMap(change, player);
@@ -91,7 +93,7 @@ function makeExplorer(root) {
     overview.element,
     make("div", { class: "xv-side" }, maps, legend.element),
   );
-  const saying = make("div", { class: "xv-saying" }, readout.element, stepping.element);
+  const saying = make("div", { class: "xv-saying" }, readout.element, stepping.element, noise.element);
   const below = [saying, controls.element, stage, check.element, table.element, player.element];
   root.replaceChildren(sound.element, sentences.element, ...below);
   const leaveKeys = hearKeys(root, player, () => trace?.sound?.start ?? 0);
@@ -114,7 +116,8 @@ function makeExplorer(root) {
     if (!trace) return null;
     toAddress(state);
     const { sheet, view } = makeScene(trace, state, readTheme(root, state.colours)).main;
-    return { trace: trace.id, kind: sheet.kind, head: view.name, row: state.row, column: state.column };
+    const { row, column, noise } = state;
+    return { trace: trace.id, kind: sheet.kind, head: view.name, row, column, noise };
   }
 
   /**
@@ -136,6 +139,7 @@ function makeExplorer(root) {
     steady(heightLeft(root, maps));
     readout.paint(scene);
     stepping.paint(scene);
+    noise.paint(scene);
     controls.paint(scene);
     legend.paint(scene);
     second.element.hidden = !scene.second;
@@ -199,6 +203,7 @@ function makeExplorer(root) {
       player.leave();
       leaveKeys();
       stepping.stop();
+      noise.stop();
       telling.stop();
     },
   };

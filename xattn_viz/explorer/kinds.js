@@ -70,6 +70,39 @@ export const KINDS = {
   },
 };
 
+/** @type {Record<string, Partial<Words>>} */
+const OVER_A_PICTURE = {
+  cross: { columns: "Picture", rows: "Caption", unread: "patch", column: "patch" },
+  drawn: {
+    columns: "Prompt",
+    rows: "Picture",
+    predicting: "drawing",
+    unread: "prompt word",
+    row: "patch drawn",
+    column: "prompt token",
+  },
+  encoder: {
+    columns: "Picture, as it is read",
+    rows: "Picture, as it is represented",
+    columnsCaption: "",
+    rowsCaption: "",
+    unread: "patch",
+    row: "patch represented",
+    column: "patch read",
+  },
+};
+
+/**
+ * How a sheet's kind of attention is spoken of, where its rows or columns are patches of a picture too.
+ *
+ * @param {import("./payload.js").Sheet} sheet
+ * @returns {Words}
+ */
+export function wordsOf({ kind, keys, queries }) {
+  if (!keys.grid && !queries.grid) return KINDS[kind];
+  return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"] };
+}
+
 /**
  * A map's title; the kind is said where there are several, the output where there are two.
  *

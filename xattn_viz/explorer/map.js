@@ -1,10 +1,12 @@
 import { make } from "./dom.js";
 import { makeHeatmap } from "./heatmap.js";
+import { makePictureMap } from "./picturemap.js";
+import { isSeen } from "./seen.js";
 import { makeSoundMap } from "./soundmap.js";
 import { isHeard } from "./spoken.js";
 
 /**
- * One map, large: between tokens, or over sound.
+ * One map, large: between tokens, over sound, or over a picture.
  *
  * @param {import("./scene.js").Change} change
  * @param {import("./player.js").Player} player
@@ -13,8 +15,21 @@ export function makeMap(change, player) {
   const tokens = makeHeatmap(change);
   /** @type {ReturnType<typeof makeSoundMap> | null} */
   let sound = null;
+  /** @type {ReturnType<typeof makePictureMap> | null} */
+  let picture = null;
   let named = "";
   const element = make("div", { class: "xv-place" }, tokens.element);
+
+  /** @param {import("./scene.js").Panel} panel */
+  function mapOf(panel) {
+    if (isHeard(panel)) {
+      sound ??= makeSoundMap(change, player);
+      return sound;
+    }
+    if (!isSeen(panel)) return tokens;
+    picture ??= makePictureMap(change);
+    return picture;
+  }
 
   /**
    * @param {import("./scene.js").Scene} scene
@@ -23,11 +38,8 @@ export function makeMap(change, player) {
    * @param {number} height
    */
   function paint(scene, panel, width, height) {
-    if (isHeard(panel) && !sound) {
-      sound = makeSoundMap(change, player);
-      sound.name(named);
-    }
-    const map = isHeard(panel) && sound ? sound : tokens;
+    const map = mapOf(panel);
+    map.name(named);
     if (!map.element.isConnected) element.replaceChildren(map.element);
     map.paint(scene, panel, width, height);
   }
@@ -38,8 +50,6 @@ export function makeMap(change, player) {
     /** @param {string} said */
     name(said) {
       named = said;
-      tokens.name(said);
-      sound?.name(said);
     },
   };
 }

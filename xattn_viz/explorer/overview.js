@@ -1,6 +1,8 @@
 import { pixels } from "./colours.js";
 import { fitted, make } from "./dom.js";
 import { viewTitle } from "./payload.js";
+import { paintSeenTile } from "./picturetile.js";
+import { isSeen, wordInFocus } from "./seen.js";
 import { arrange, neighbour } from "./tiles.js";
 
 /**
@@ -51,7 +53,7 @@ export function makeOverview(change) {
     let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
-      const layout = arrange(sheet, width, height);
+      const layout = arrange(sheet, width, height, sheet.kind === "cross" ? scene.trace.modules : []);
       ({ tiles, side } = layout);
       element.style.maxHeight = layout.height > height ? `${Math.round(height)}px` : "";
       stage.style.width = `${layout.width}px`;
@@ -66,14 +68,20 @@ export function makeOverview(change) {
       stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(tile, side)));
     }
     const { dark } = scene.theme;
-    const look = [key, sheet.id, scene.state.scale, scene.state.colours, dark, window.devicePixelRatio].join(" ");
+    const { state } = scene;
+    // Over a picture, each small map shows the word in focus.
+    const word = isSeen(scene.main) ? [wordInFocus(scene.main), state.units, state.special, state.overlay] : [];
+    const look = [key, sheet.id, state.scale, state.colours, dark, window.devicePixelRatio, ...word].join(" ");
     if (look !== painted) {
       painted = look;
       // The places outlive a trace that has the same layers and heads; its maps do not.
       for (const tile of tiles) tile.view = sheet.views.find(({ name }) => name === tile.view.name) ?? tile.view;
       const context = fitted(canvas, Number.parseInt(stage.style.width, 10), Number.parseInt(stage.style.height, 10));
       const ink = pixels(scene.theme.table);
-      for (const tile of tiles) paintTile(context, scene, tile, side, ink);
+      for (const tile of tiles) {
+        if (isSeen(scene.main)) paintSeenTile(context, scene, tile, side);
+        else paintTile(context, scene, tile, side, ink);
+      }
     }
     for (const button of stage.querySelectorAll("button")) {
       const chosen = button.dataset.view === scene.main.view.name;

@@ -1,3 +1,4 @@
+import { openPictures } from "./pictures.js";
 import { openAxis, openSheet } from "./sheet.js";
 import { openSound } from "./sound.js";
 
@@ -13,6 +14,7 @@ import { openSound } from "./sound.js";
  * @property {string[] | null} gaps the text before each token
  * @property {string} rest the text after the last token
  * @property {Record<string, string>} blanks the tokens that are only blanks, as they stand in the text
+ * @property {[number, number] | null} grid rows and columns of the patches of a picture, which are what is not special
  * @property {number[] | null} edges of frames of sound, one more than there are, in seconds; null for text
  *
  * @typedef {object} View
@@ -21,7 +23,9 @@ import { openSound } from "./sound.js";
  * @property {number | null} head from 0
  * @property {string | null} reduce "mean" or "max"
  * @property {number} scale the largest weight
+ * @property {number | null} inside the largest weight on a patch, where keys beside the picture may hold a larger one
  * @property {number | null} at
+ * @property {number | null} fine
  * @property {number | null} tile
  * @property {number | null} padding where each row's share of weight on padding is, for frames of sound
  * @property {[number, number][] | null} sentences where the map between sentences is and its largest weight: with the
@@ -51,12 +55,14 @@ import { openSound } from "./sound.js";
  * @property {Axis} queries
  * @property {Axis | null} read
  * @property {View[]} views
+ * @property {number} [step] the denoising step that these are of, from 0
  * @property {[number, number] | null} tiles rows and columns of a pooled tile
  * @property {Step[]} steps of its rows, where they were decoded
  * @property {Exact | null} exact
  * @property {Map<string, Uint8Array>} sent the maps that came in full, by the name of their view
  * @property {Map<string, Uint8Array>} resting what came of each row's share of weight on padding, in the same way
  * @property {(view: View) => Uint8Array | null} weights the map in full, [query, key], or null where it was not sent
+ * @property {(view: View) => Uint8Array | null} rests what each weight is above or below its own byte, from -½ to ½
  * @property {(view: View) => {cells: Uint8Array, rows: number, columns: number}} tile the map as the overview draws it
  * @property {(view: View, reading: number, count: number) => Uint8Array | null} sums the map between sentences
  * @property {(view: View) => Uint8Array | null} padding each row's share of weight on padding, 0 … 255
@@ -77,6 +83,10 @@ import { openSound } from "./sound.js";
  * @property {Beside | null} beside
  * @property {Record<string, string | number>} select
  * @property {import("./sound.js").Sound | null} sound
+ * @property {import("./pictures.js").Pixels | null} picture that the patches lie in
+ * @property {import("./pictures.js").Pixels[]} drawn the picture after each denoising step
+ * @property {[string, number, number][]} modules where each layer is in the model, and the rows and columns of its own grid
+ * @property {(step: number) => Sheet | null} noise the maps of one denoising step
  */
 
 /**
@@ -101,6 +111,7 @@ export function unpack(bytes, before = null) {
     sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
     beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
     sound: header.sound ? openSound(header.sound, data) : null,
+    ...openPictures(header, data, (packed) => openSheet(packed, axes, data, header.steps, undefined)),
   };
 }
 

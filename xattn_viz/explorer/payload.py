@@ -18,6 +18,7 @@ from xattn_viz.explorer import alignment
 from xattn_viz.explorer.axes import Axes, sentence_spans
 from xattn_viz.explorer.data import Data
 from xattn_viz.explorer.hearing import Hearing, pack_sound
+from xattn_viz.explorer.seeing import overall, pack_pictures
 from xattn_viz.explorer.sheets import Limits, sheet
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.tokens import visible
@@ -74,7 +75,7 @@ def pack(
             limit = min(limit, HEARD_LIMIT)
         return sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen))
 
-    sheets = [packed(maps, trace) for maps in sorted(trace.maps, key=lambda maps: _ORDER.index(maps.kind))]
+    sheets = [packed(maps, trace) for maps in sorted(overall(trace), key=lambda maps: _ORDER.index(maps.kind))]
     other = packed(beside.cross, beside) if beside is not None else None
     header = {
         "version": 2,
@@ -98,6 +99,7 @@ def pack(
                 if sheets[0][field] is not None and other[field] is not None
             },
         }
+    header |= pack_pictures(trace, axes, data, full_limit)
     sound = pack_sound(trace, hearing, data)
     if sound is not None:
         header["sound"] = sound

@@ -1,5 +1,5 @@
 import { isolated, make } from "./dom.js";
-import { KINDS } from "./kinds.js";
+import { wordsOf } from "./kinds.js";
 import { listening } from "./listening.js";
 import { probability } from "./matrix.js";
 import { decimals } from "./numbers.js";
@@ -61,7 +61,7 @@ function sentence(scene, panel) {
  */
 function rowSentence({ state, trace }, panel, m) {
   const { sheet, view, focus } = panel;
-  const words = KINDS[sheet.kind];
+  const words = wordsOf(sheet);
   const row = m.rows[focus.row];
   const newest = trace.growing && focus.row === m.rows.length - 1;
   const read = state.rows === "input" && sheet.read;
@@ -99,7 +99,8 @@ function remarks({ state, trace }, { sheet, focus }, m) {
   if (trace.growing) return [];
   const parts = [];
   if (m.parked[focus.row] >= PARKED) {
-    parts.push(` ${decimals(m.parked[focus.row])} merely rests on special tokens: it says little about the sentence.`);
+    const read = sheet.keys.grid ? "picture" : sheet.queries.grid ? "prompt" : "sentence";
+    parts.push(` ${decimals(m.parked[focus.row])} merely rests on special tokens: it says little about the ${read}.`);
   }
   return [...parts, ...unsure({ state, trace }, { sheet, focus }, m)];
 }
@@ -126,8 +127,13 @@ function columnSentence({ state }, { sheet, focus }, m) {
   const weights = m.rows.map((_, r) => m.values[r * m.columns.length + focus.column]);
   const [most] = largestTwo(weights);
   const source = isolated(m.columns[focus.column].label);
-  if (weights[most] < UNREAD) return ["Nobody read ", source, ` here: no row puts ${decimals(UNREAD)} or more on it.`];
-  const words = KINDS[sheet.kind];
+  if (weights[most] < UNREAD)
+    return [
+      "Nobody read ",
+      source,
+      ` here: no ${sheet.queries.grid ? "patch" : "row"} puts ${decimals(UNREAD)} or more on it.`,
+    ];
+  const words = wordsOf(sheet);
   const when = state.rows === "input" && sheet.read ? words.reading : `when ${words.predicting}`;
   return [source, ` was read most ${when} `, isolated(m.rows[most].label), ": ", strong(weights[most]), "."];
 }

@@ -1,5 +1,7 @@
-import { KINDS, titled } from "./kinds.js";
+import { titled, wordsOf } from "./kinds.js";
 import { viewTitle } from "./payload.js";
+import { seenPicture } from "./picturesave.js";
+import { isSeen } from "./seen.js";
 import { soundPicture } from "./soundpicture.js";
 import { isHeard } from "./spoken.js";
 import { node, SVG, short, text } from "./svg.js";
@@ -35,6 +37,7 @@ export function mapPicture(scene) {
   const m = scene.main.matrix;
   if (!m) return null;
   if (isHeard(scene.main)) return soundPicture(scene, m);
+  if (isSeen(scene.main)) return seenPicture(scene);
   const { theme, main, state } = scene;
   const longest = (/** @type {{label: string}[]} */ all) =>
     Math.max(...all.map(({ label }) => Math.min(label.length, 24)));
@@ -71,7 +74,7 @@ export function mapPicture(scene) {
     svg.append(text(short(column.label), { ...size, transform: `translate(${x} ${above - 8}) rotate(-45)` }));
   });
   const whose = state.scale === "head" ? "this map's own maximum" : "the maximum of all maps";
-  const words = KINDS[main.sheet.kind];
+  const words = wordsOf(main.sheet);
   const named = `Rows: ${state.rows === "input" ? words.rowRead : words.row}. Columns: ${words.column}. `;
   const colours = `${state.colours}${theme.dark ? "" : " reversed"}, 0 to ${main.top.toFixed(2)} (${whose})`;
   svg.append(text(named + colours, { ...size, "font-size": 11, x: 14, y: height - 16 }));

@@ -25,13 +25,17 @@
  * @property {Theme} theme
  * @property {Cell} focus that of the chosen map
  * @property {import("./sound.js").Stretch | null} range what of the sound is in view
+ * @property {import("./pictures.js").Pixels | null} picture that patches lie in, as it was at the chosen denoising step
  *
  * @typedef {(change: Partial<State>) => void} Change
  */
 
 import { carried } from "./kinds.js";
-import { aligned, matrix, readingOf } from "./matrix.js";
+import { aligned, readingOf } from "./matrix.js";
+import { makePanel } from "./panel.js";
+import { isSeen, sideSeen, topSeen } from "./seen.js";
 import { splitName } from "./state.js";
+import { onPicture } from "./theme.js";
 import { rangeOf } from "./time.js";
 import { unitsOf } from "./units.js";
 
@@ -48,34 +52,53 @@ export const PARKED = 0.5;
  * @returns {Scene}
  */
 export function makeScene(trace, asked, theme) {
-  const state = unitsOf(trace).includes(asked.units) ? asked : { ...asked, units: "pieces" };
-  const sheet = sheetOf(trace, state.map);
+  const known = unitsOf(trace).includes(asked.units) ? asked : { ...asked, units: "pieces" };
+  const sheet = sheetOf(trace, known.map, known.noise);
+  const state = { ...known, scale: scaleOf(sheet, known.scale) };
   const chosen = sheet.views.find((view) => view.name === state.head) ?? sheet.views[0];
   let main = makePanel(sheet, chosen, state);
   let second = trace.beside ? null : pinnedPanel(trace, state);
   const compared = Boolean(trace.beside) && sheet.kind === "cross";
   if (compared) [main, second] = comparedPanels(trace, main, state);
-  for (const panel of [main, second]) if (panel) panel.focus = focusOf(panel, main, second, state);
+  for (const panel of [main, second]) {
+    if (!panel) continue;
+    panel.focus = focusOf(panel, main, second, state);
+    if (isSeen(panel)) panel.top = topSeen(panel, state.scale);
+  }
   return {
     trace,
     state,
     main,
     second,
     compared,
-    theme,
+    theme: isSeen(main) ? onPicture(theme, state.colours) : theme,
     focus: main.focus,
     range: trace.sound && rangeOf(trace.sound, state),
+    picture: trace.drawn[state.noise] ?? trace.picture,
   };
 }
 
 /**
- * The sheet of a kind, else the first one.
+ * The sheet of a kind, else the first one; that of one denoising step where there is one.
  *
  * @param {Trace} trace
  * @param {string} kind
+ * @param {number} [noise]
  */
-export function sheetOf(trace, kind) {
-  return trace.sheets.find((sheet) => sheet.kind === kind) ?? trace.sheets[0];
+export function sheetOf(trace, kind, noise = -1) {
+  const sheet = trace.sheets.find((each) => each.kind === kind) ?? trace.sheets[0];
+  return (sheet.kind === "cross" && trace.noise(noise)) || sheet;
+}
+
+/**
+ * Over a picture each word has a scale of its own, unless another one is chosen; elsewhere there is no such scale.
+ *
+ * @param {Sheet} sheet
+ * @param {string} asked
+ */
+function scaleOf(sheet, asked) {
+  if (sideSeen(sheet)) return asked || "word";
+  return asked === "common" ? asked : "head";
 }
 
 /**
@@ -84,7 +107,7 @@ export function sheetOf(trace, kind) {
  */
 function pinnedPanel(trace, state) {
   const [kind, name] = splitName(state.pinned);
-  const sheet = trace.sheets.find((each) => each.kind === kind);
+  const sheet = trace.sheets.some((each) => each.kind === kind) ? sheetOf(trace, kind, state.noise) : null;
   const view = sheet?.views.find((each) => each.name === name);
   return sheet && view ? makePanel(sheet, view, state) : null;
 }
@@ -147,49 +170,4 @@ function focusOf(panel, main, second, state) {
     row: inside(row, panel.matrix?.rows.length ?? 0),
     column: inside(column, panel.matrix?.columns.length ?? 0),
   };
-}
-
-/** @type {WeakMap<Sheet, Map<string, Matrix | null>>} */
-const matrices = new WeakMap();
-
-/**
- * @param {Sheet} sheet
- * @param {View} view
- * @param {State} state
- * @returns {Panel}
- */
-function makePanel(sheet, view, state) {
-  const known = matrices.get(sheet) ?? new Map();
-  matrices.set(sheet, known);
-  const key = [view.name, state.units, state.rows, state.special].join(" ");
-  let found = known.get(key);
-  if (!found) {
-    found = matrix(sheet, view, state);
-    known.set(key, found);
-  }
-  return {
-    name: "",
-    sheet,
-    view,
-    matrix: found,
-    top: scaleTop(sheet, view, state, found),
-    focus: { row: -1, column: -1 },
-  };
-}
-
-/**
- * Where the colour scale ends: at this map's largest weight, or at the largest of all maps.
- *
- * @param {Sheet} sheet
- * @param {View} view
- * @param {State} state
- * @param {Matrix | null} shown
- */
-function scaleTop(sheet, view, state, shown) {
-  if (state.scale === "head") return Math.max(shown?.largest ?? view.scale, 1e-6);
-  const reading = readingOf(sheet, state);
-  const largest = sheet.views.map(
-    (each) => (state.units === "sentences" && each.sentences?.[reading][1]) || each.scale,
-  );
-  return Math.max(...largest, shown?.largest ?? 0);
 }

@@ -1,5 +1,7 @@
 import { inkOn, mixed } from "./colours.js";
 import { make } from "./dom.js";
+import { WORD_COLOURS } from "./region.js";
+import { severalOf, wordClicked } from "./several.js";
 import { written } from "./units.js";
 
 /**
@@ -34,6 +36,8 @@ export function makeSentence(side, name, change, pressed) {
   let place = [];
   let shown = "";
   let kind = "cross";
+  /** @type {Scene | null} */
+  let last = null;
   const cell = (/** @type {number} */ index) =>
     side === "row" ? { row: index, column: -1 } : { row: -1, column: index };
   const positionOf = (/** @type {Event} */ event) =>
@@ -52,7 +56,7 @@ export function makeSentence(side, name, change, pressed) {
   text.addEventListener("focusout", () => change({ hover: null }));
   text.addEventListener("click", (event) => {
     const position = positionOf(event);
-    if (position >= 0 && place[position] >= 0) change({ ...cell(place[position]), checked: null, step: -1 });
+    if (position >= 0 && place[position] >= 0) change(wordClicked(last, side, place[position], event));
     if (position >= 0) pressed?.(position);
   });
   text.addEventListener("keydown", (event) => {
@@ -114,6 +118,8 @@ export function makeSentence(side, name, change, pressed) {
     paint(scene, where, focused, looks) {
       place = where;
       kind = scene.main.sheet.kind;
+      last = scene;
+      const several = severalOf(scene, side);
       tokens.forEach((token, position) => {
         const index = where[position];
         const look = index >= 0 ? looks(index) : { tint: 0 };
@@ -122,6 +128,8 @@ export function makeSentence(side, name, change, pressed) {
         token.style.backgroundColor = tinted ? `rgb(${colour.join(" ")})` : "";
         token.style.color = tinted ? inkOn(colour) : "";
         token.dataset.tint = look.tint.toFixed(3);
+        const among = several.indexOf(index);
+        token.style.borderBlockEnd = among < 0 ? "" : `4px solid rgb(${WORD_COLOURS[among % WORD_COLOURS.length]})`;
         token.classList.toggle("xv-focus", index >= 0 && index === focused);
         token.classList.toggle("xv-unread", Boolean(look.unread));
         token.classList.toggle("xv-unsure", Boolean(look.unsure));

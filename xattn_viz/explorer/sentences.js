@@ -1,8 +1,9 @@
 import { make } from "./dom.js";
-import { KINDS } from "./kinds.js";
+import { wordsOf } from "./kinds.js";
 import { drawLines } from "./lines.js";
 import { columnMaxima, probability, readingOf } from "./matrix.js";
 import { PARKED, UNREAD, UNSURE } from "./scene.js";
+import { isSeen, largestSeen, sideSeen } from "./seen.js";
 import { makeSentence } from "./sentence.js";
 import { isHeard, spokenAt } from "./spoken.js";
 import { revealed } from "./time.js";
@@ -50,37 +51,43 @@ export function makeSentences(change, player) {
   function paint(scene) {
     last = scene;
     const { main, second, compared, state, trace } = scene;
-    const words = KINDS[main.sheet.kind];
-    const listens = isHeard(main);
-    // Where rows are frames of sound too, the text that was written stays to be heard.
-    const axis = rowAxis(main.sheet.queries.edges ? trace.sheets[0] : main.sheet, state);
+    const words = wordsOf(main.sheet);
+    // A sound and a picture have their own place: only the text that was written of them stands here.
+    const listens = isHeard(main) || sideSeen(main.sheet) === "columns";
+    const draws = sideSeen(main.sheet) === "rows";
+    // Where rows are frames or patches too, the text that was written stays.
+    const textless = Boolean(main.sheet.queries.edges) || Boolean(main.sheet.queries.grid && !draws);
+    const axis = rowAxis(textless ? trace.sheets[0] : main.sheet, state);
+    output.element.hidden = draws;
     source.element.hidden = listens;
     if (!listens) source.show(main.sheet.keys, state.special, words.columns, words.columnsCaption);
-    output.show(
-      axis,
-      state.special,
-      trace.sound ? "Transcript" : words.rows,
-      main.name || (listens ? "" : words.rowsCaption),
-    );
+    if (!draws)
+      output.show(
+        axis,
+        state.special,
+        trace.sound ? "Transcript" : words.rows,
+        main.name || (listens ? "" : words.rowsCaption),
+      );
     other.element.hidden = !compared;
     if (compared && second) {
       other.show(rowAxis(second.sheet, state), state.special, `Output sentence ${second.name}`, second.name);
     }
     const sources = listens ? 0 : main.sheet.keys.labels.length;
     // The letters keep their size while the output grows to about the length of its source.
-    const outputs = trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
+    const outputs = draws ? 0 : trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
     const length = sources + outputs * (compared ? 2 : 1);
     element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
+    page.classList.toggle("xv-alone", draws);
     page.classList.toggle("xv-words", state.units !== "pieces");
     if (!main.matrix) return;
-    if (main.sheet.queries.edges) output.paint(scene, [], -1, () => ({ tint: 0 }));
+    if (textless || draws) output.paint(scene, [], -1, () => ({ tint: 0 }));
     else paintOutput(output, scene, main, main.matrix);
     if (!listens) paintSource(scene, main, main.matrix);
     if (compared && second?.matrix) paintOutput(other, scene, second, second.matrix);
     output.write(state.step);
     source.write(main.sheet.kind === "decoder" ? state.step : -1);
     follow(main.matrix, [trace.id, main.sheet.kind, main.view.name, scene.focus.row, scene.focus.column].join(" "));
-    if (listens) lines.replaceChildren();
+    if (listens || draws) lines.replaceChildren();
     else drawLines(lines, page, scene, source.tokens, output.tokens);
     tick();
   }
@@ -107,8 +114,9 @@ export function makeSentences(change, player) {
     const { row, column } = panel.focus;
     const width = m.columns.length;
     const maxima = columnMaxima(m);
+    const top = isSeen(panel) ? largestSeen(panel) : panel.top;
     source.paint(scene, m.columnOf, column, (c) => ({
-      tint: row >= 0 ? m.values[row * width + c] / panel.top : 0,
+      tint: row >= 0 ? Math.min(m.values[row * width + c] / top, 1) : 0,
       unread: !m.columns[c].special && maxima[c] < UNREAD,
     }));
   }
@@ -121,8 +129,11 @@ export function makeSentences(change, player) {
    */
   function paintOutput(text, scene, panel, m) {
     const { row, column } = panel.focus;
+    // Over a sound or a picture a row and a column are in focus together, and the row has its own place to show in.
+    const apart = isHeard(panel) || isSeen(panel);
+    const top = isSeen(panel) ? largestSeen(panel) : panel.top;
     text.paint(scene, m.rowOf, row, (r) => ({
-      tint: (row < 0 || isHeard(panel)) && column >= 0 ? m.values[r * m.columns.length + column] / panel.top : 0,
+      tint: (row < 0 || apart) && column >= 0 ? Math.min(m.values[r * m.columns.length + column] / top, 1) : 0,
       unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE,
       parked: m.parked[r] >= PARKED,
       differs: m.rows[r].differs,
@@ -136,7 +147,7 @@ export function makeSentences(change, player) {
    * @param {string} focus
    */
   function follow(m, focus) {
-    if (focus === focused || !last) return;
+    if (focus === focused || !last || isSeen(last.main)) return;
     focused = focus;
     const { row, column } = last.focus;
     const width = m.columns.length;

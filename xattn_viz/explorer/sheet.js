@@ -17,7 +17,7 @@ import { seconds } from "./sound.js";
  * @returns {Axis}
  */
 export function openAxis(axis) {
-  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {}, edges: null };
+  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {}, edges: null, grid: null };
   if (!axis.edges) return /** @type {Axis} */ ({ ...empty, ...axis });
   const { edges } = axis;
   const labels = edges.slice(1).map((end, i) => `${seconds(edges[i])}–${seconds(end)} s`);
@@ -39,7 +39,8 @@ export function openSheet(packed, axes, data, steps, before) {
   const columns = keys.labels.length;
   /** @type {View[]} */
   const views = packed.views.map((/** @type {Partial<View>} */ view) => {
-    const none = { layer: null, head: null, reduce: null, at: null, tile: null, sentences: null, padding: null };
+    const places = { at: null, fine: null, tile: null, sentences: null, padding: null };
+    const none = { layer: null, head: null, reduce: null, inside: null, ...places };
     const whole = { ...none, ...view };
     return { ...whole, name: viewName(/** @type {View} */ (whole)) };
   });
@@ -47,8 +48,11 @@ export function openSheet(packed, axes, data, steps, before) {
   const sent = new Map(before?.sent ?? []);
   /** @type {Map<string, Uint8Array>} */
   const resting = new Map(before?.resting ?? []);
+  /** @type {Map<string, Uint8Array>} */
+  const rests = new Map();
   for (const view of views) {
     if (view.at !== null) sent.set(view.name, data.subarray(view.at, view.at + rows * columns));
+    if (view.fine !== null) rests.set(view.name, data.subarray(view.fine, view.fine + rows * columns));
     if (view.padding !== null) resting.set(view.name, data.subarray(view.padding, view.padding + rows));
   }
   return {
@@ -63,13 +67,13 @@ export function openSheet(packed, axes, data, steps, before) {
     resting,
     padding: (view) => resting.get(view.name) ?? null,
     weights: (view) => sent.get(view.name) ?? null,
+    rests: (view) => rests.get(view.name) ?? null,
     tile: (view) => {
-      if (view.tile === null) {
-        const at = /** @type {number} */ (view.at);
-        return { cells: data.subarray(at, at + rows * columns), rows, columns };
-      }
+      const whole = sent.get(view.name);
+      if (view.tile === null && whole) return { cells: whole, rows, columns };
       const [tileRows, tileColumns] = packed.tiles;
-      const cells = data.subarray(view.tile, view.tile + tileRows * tileColumns);
+      const at = /** @type {number} */ (view.tile);
+      const cells = data.subarray(at, at + tileRows * tileColumns);
       return { cells, rows: tileRows, columns: tileColumns };
     },
     sums: (view, reading, count) => {

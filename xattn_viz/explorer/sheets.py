@@ -3,14 +3,15 @@
 Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
 the exact weights, because many small weights that round to nothing can make up most of a sentence.
 
-Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead.
+Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of maps over
+a picture a second byte of each weight is sent where that is cheap, because a box sums many small ones, and the largest
+weight on a patch besides: the colours of a picture end there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,8 @@ from numpy.typing import NDArray
 from xattn_viz.explorer.axes import Axes
 from xattn_viz.explorer.data import Data
 from xattn_viz.explorer.hearing import own_frames
+from xattn_viz.explorer.pooling import TILE_SIDE, max_pool
 from xattn_viz.maps import AttentionMaps
-
-#: The largest side of a pooled tile of the overview, in cells.
-TILE_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,14 @@ class Limits:
     """How much of a sheet is sent.
 
     Above `full` bytes (None: no limit) tiles go with one layer, by its number, or, for None, alone; above `exact`
-    bytes the queries, keys and exact weights stay behind.
+    bytes the queries, keys and exact weights stay behind. Without `means` only the heads are sent: the script makes the
+    means over them itself.
     """
 
     full: int | None
     exact: int
     layer: int | None
+    means: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     heard = maps.keys.kind == "audio"
     views = len(maps.layers) * (maps.n_heads + 1) + 2
     full = limits.full is None or views * shape[0] * shape[1] <= limits.full
+    fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
     # Frames are never summed: the script averages the rows of a sentence itself.
     sums = None if heard else _Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
     return {
@@ -70,21 +72,14 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "keys": keys,
         "queries": queries,
         "read": read,
-        "views": [_view(view, data, limits, sums, full=full) for view in _views(maps, shape)],
+        "views": [
+            _view(view, data, limits, sums, full=full) | _on_picture(view, maps, data, fine=fine)
+            for view in _views(maps, shape)
+            if limits.means or view.head is not None
+        ],
         "tiles": None if full else [min(TILE_SIDE, n) for n in shape],
         "exact": None if heard else _exact(maps, data, limits.exact),
     }
-
-
-def max_pool(weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """A map `[query, key]` reduced to at most `side` × `side` cells, each the maximum of its block: no peak is lost."""
-    rows, columns = weights.shape
-    if rows > side:  # block by block: several times as quick as reduceat down the columns
-        bounds = np.arange(side + 1) * rows // side
-        weights = np.stack([weights[start:end].max(axis=0) for start, end in pairwise(bounds)])
-    if columns > side:
-        weights = np.maximum.reduceat(weights, np.arange(side) * columns // side, axis=1)
-    return weights
 
 
 def _views(maps: AttentionMaps, shape: tuple[int, int]) -> Iterator[_View]:
@@ -162,6 +157,21 @@ def _view(view: _View, data: Data, limits: Limits, sums: _Sums | None, *, full: 
     if sums is not None:
         summed = view.weights @ sums.columns
         packed["sentences"] = [_averaged(summed, *rows, data) for rows in sums.rows]
+    return packed
+
+
+def _on_picture(view: _View, maps: AttentionMaps, data: Data, *, fine: bool) -> dict[str, Any]:
+    """Over a picture, `inside` is the largest weight on a patch and `fine` where the rests of all weights are.
+
+    A rest is what a weight is above or below its own byte, -0.5 to 0.5, in a byte too.
+    """
+    if maps.keys.grid is maps.queries.grid is None:
+        return {}
+    patches = maps.keys.patches if maps.keys.grid else slice(None)
+    packed: dict[str, Any] = {"inside": float(view.weights[:, patches].max(initial=0))}
+    if fine:
+        scaled = view.weights * np.float32(255 / (float(view.weights.max(initial=0)) or 1.0))
+        packed["fine"] = data.add(_uint8(scaled - np.rint(scaled) + np.float32(0.5), 1.0))
     return packed
 
 

@@ -102,7 +102,7 @@ function secondsOf(edges, left, top, high, size) {
  * @param {number} width
  * @param {number} height
  */
-function embedded(paint, x, y, width, height) {
+export function embedded(paint, x, y, width, height) {
   const canvas = document.createElement("canvas");
   paint(canvas);
   return node("image", { x, y, width, height, href: canvas.toDataURL("image/png"), preserveAspectRatio: "none" });

@@ -9,7 +9,7 @@
  * @property {string} units "pieces", "words" or "sentences"
  * @property {string} rows "predicted" or "input"
  * @property {boolean} special
- * @property {string} scale "head" or "common"
+ * @property {string} scale "word", "head" or "common"; "" is what the kind of map begins with
  * @property {string} colours
  * @property {string} pinned a view's name, "encoder." or "decoder." before it, or ""
  * @property {boolean} lines whether all lines are drawn
@@ -22,6 +22,11 @@
  * @property {number} to
  * @property {boolean} crop whether silence before and behind the speech is cropped
  * @property {boolean} times whether words and the way of their alignment are drawn over a map
+ * @property {number} noise the denoising step whose maps and picture are shown, from 0; -1 for all together
+ * @property {string} overlay how weights lie over a picture: "smooth" or "patches"
+ * @property {number} opacity of the weights over a picture, 0 … 1
+ * @property {number[] | null} several the words whose regions are shown in colours of their own, null for none
+ * @property {import("./box.js").Box | null} box drawn on the picture
  * @property {number} step how many tokens are written while stepping, -1 when all are
  */
 
@@ -32,7 +37,7 @@ const DEFAULTS = {
   units: "pieces",
   rows: "predicted",
   special: true,
-  scale: "head",
+  scale: "",
   colours: "magma",
   pinned: "",
   lines: false,
@@ -45,11 +50,16 @@ const DEFAULTS = {
   to: -1,
   crop: false,
   times: true,
+  noise: -1,
+  overlay: "smooth",
+  opacity: 0.75,
+  several: null,
+  box: null,
   step: -1,
 };
 
 // Where rows and columns mean something else, what was chosen by number no longer holds.
-export const AFRESH = { row: 0, column: -1, hover: null, checked: null, step: -1 };
+export const AFRESH = { row: 0, column: -1, hover: null, checked: null, several: null, step: -1 };
 
 // What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
 /** @type {Record<string, RegExp>} */
@@ -59,11 +69,16 @@ const IN_ADDRESS = {
   units: /^(pieces|words|sentences)$/,
   rows: /^(predicted|input)$/,
   special: /^(true|false)$/,
-  scale: /^(head|common)$/,
+  scale: /^(word|head|common)$/,
   colours: /^(magma|viridis|cividis|grey)$/,
   pinned: /^((encoder|decoder)\.)?(\d+\.(\d+|mean)|mean|max)$/,
   row: /^\d+$/,
+  column: /^\d+$/,
+  noise: /^\d+$/,
+  overlay: /^(smooth|patches)$/,
 };
+
+const NUMBERS = ["row", "column", "noise"];
 
 /**
  * @param {Record<string, string | number>} chosen
@@ -86,7 +101,7 @@ export function understood(chosen) {
     const text = String(chosen[name] ?? "");
     if (!pattern.test(text)) continue;
     if (name === "special") state[name] = text === "true";
-    else if (name === "row") state[name] = Number(text);
+    else if (NUMBERS.includes(name)) state[name] = Number(text);
     else state[name] = text;
   }
   return state;
@@ -124,7 +139,8 @@ export function toAddress(state) {
   const address = new URLSearchParams(window.location.search);
   for (const name of Object.keys(IN_ADDRESS)) {
     const key = /** @type {keyof State} */ (name);
-    const unsaid = (state[key] === DEFAULTS[key] && name !== "head") || state[key] === -1;
+    // What a trace begins with is not the same for all: head and row are always said.
+    const unsaid = (state[key] === DEFAULTS[key] && name !== "head" && name !== "row") || state[key] === -1;
     if (unsaid) address.delete(name);
     else address.set(name, String(state[key]));
   }

@@ -36,7 +36,7 @@ export function makeTable() {
     const key = [
       scene.trace.id,
       scene.trace.beside?.id,
-      scene.main.sheet.kind,
+      scene.main.sheet.id,
       scene.main.view.name,
       units,
       rows,

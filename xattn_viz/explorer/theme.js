@@ -30,3 +30,14 @@ export function readTheme(root, colours) {
     table: colourTable(colours, dark),
   };
 }
+
+/**
+ * The colours over a picture, which is its own ground: no weight is dark on any page, so that what is read stands out.
+ *
+ * @param {Theme} theme
+ * @param {string} colours
+ * @returns {Theme}
+ */
+export function onPicture(theme, colours) {
+  return theme.dark ? theme : { ...theme, table: colourTable(colours, true) };
+}

@@ -19,8 +19,9 @@ const LARGEST_TILE = 110;
  * @param {Sheet} sheet
  * @param {number} width
  * @param {number} height
+ * @param {[string, number, number][]} [named] each layer's own grid, where that is known
  */
-export function arrange(sheet, width, height) {
+export function arrange(sheet, width, height, named = []) {
   const { views, layers } = sheet;
   const unit = rem();
   const gap = Math.round(GAP * unit);
@@ -44,7 +45,9 @@ export function arrange(sheet, width, height) {
   const titles = [];
   let y = 0;
   for (const block of blocks) {
-    titles.push({ text: block[0].layer === null ? "All layers" : `Layer ${block[0].layer + 1}`, y });
+    const { layer } = block[0];
+    const own = layer !== null && named[layer] ? `, ${named[layer][1]} × ${named[layer][2]}` : "";
+    titles.push({ text: layer === null ? "All layers" : `Layer ${layer + 1}${own}`, y });
     y += title;
     block.forEach((view, i) => {
       tiles.push({ view, x: (i % across) * (side + gap), y: y + Math.floor(i / across) * (side + gap) });

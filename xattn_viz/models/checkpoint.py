@@ -68,13 +68,23 @@ class Checkpoint:
                 f"{self.name} cannot be loaded: its config.json is damaged or of an unknown kind."
             ) from error
 
-    def model(self, auto: Any, config: Any, attention: str) -> Any:
-        """The model with its weights, on the best device there is, by one of the library's `auto` classes."""
+    def model(
+        self,
+        auto: Any,
+        config: Any,
+        attention: str | dict[str, str],
+        *,
+        dtype: torch.dtype | str = "auto",
+    ) -> Any:
+        """The model with its weights, on the best device there is, by one of the library's classes.
+
+        `attention` is one implementation or one for each part; `dtype` what to compute in, as stored unless said.
+        """
         try:
             model, report = auto.from_pretrained(
                 self.folder,
                 config=config,
-                dtype="auto",
+                dtype=dtype,
                 attn_implementation=attention,
                 use_safetensors=self.form == "safetensors",
                 weights_only=True,

@@ -40,7 +40,7 @@ def provenance(
     identity: Identity,
     settings: Mapping[str, Any],
     decoding: Mapping[str, Any],
-    shown: str | NDArray[np.float32],
+    shown: str | NDArray[Any],
     notes: Sequence[str],
     libraries: Sequence[ModuleType] = LIBRARIES,
 ) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, OnProg
 # Text encoder-decoders are recognised by less than the others, so they are asked last.
 _LAST = "seq2seq"
 _NOT_FAMILIES = {
-    *("base", "checkpoint", "formats", "gate", "hub", "memory", "partial", "provenance"),
+    *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "partial", "provenance"),
     *("recorded", "registry", "rerun", "scores", "segments", "settings", "tiny", "tokens"),
 }
 

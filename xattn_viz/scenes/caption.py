@@ -25,13 +25,21 @@ def caption(scene: Scene, *, sized: bool = True) -> str:
     """
     if not 1 <= len(scene.things) <= 3:
         raise ValueError(f"A scene of {len(scene.things)} things has no caption: it needs one, two or three.")
-    if len(scene.things) == 2:
-        one, other = scene.things
-        upright = abs(one.y - other.y) > abs(one.x - other.x)
-        first, second = sorted(scene.things, key=lambda thing: thing.y if upright else thing.x)
-        return f"{phrase(first, sized=sized)} {'above' if upright else 'left of'} {phrase(second, sized=sized)}"
-    phrases = [phrase(thing, sized=sized) for thing in sorted(scene.things, key=lambda thing: thing.x)]
+    phrases = [phrase(thing, sized=sized) for thing in ordered(scene)]
+    if len(phrases) == 2:
+        return f" {'above' if _is_upright(scene) else 'left of'} ".join(phrases)
     return phrases[0] if len(phrases) == 1 else f"{phrases[0]}, {phrases[1]} and {phrases[2]}"
+
+
+def ordered(scene: Scene) -> list[Thing]:
+    """The things in the order in which a caption names them."""
+    upright = len(scene.things) == 2 and _is_upright(scene)
+    return sorted(scene.things, key=lambda thing: thing.y if upright else thing.x)
+
+
+def _is_upright(scene: Scene) -> bool:
+    one, other = scene.things
+    return abs(one.y - other.y) > abs(one.x - other.x)
 
 
 def is_clear(scene: Scene) -> bool:

@@ -10,11 +10,13 @@ from PIL import Image, ImageDraw
 
 from xattn_viz.scenes.scene import COLOURS, Scene, Thing
 
+#: The radius of a ring's hole, against the ring's own.
+HOLE = 0.55
+
 _FINER = 4  # drawn so many times as large and averaged, which smooths the edges
 _SQUARE = 0.84  # half the side of a square, against the radius of the circle around it: a little more than 1/√2
 _INNER = 0.45  # the inner corners of a star
 _ARM = 0.32  # half the width of a cross's arm
-_HOLE = 0.55  # of a ring
 
 _Colours = dict[str, tuple[int, int, int]]
 
@@ -61,7 +63,7 @@ def _draw(
     if thing.shape in ("circle", "ring"):
         pen.ellipse((x - r, y - r, x + r, y + r), fill=ink)
         if thing.shape == "ring":
-            h = r * _HOLE
+            h = r * HOLE
             pen.ellipse((x - h, y - h, x + h, y + h), fill=paper)
     else:
         pen.polygon([(x + r * dx, y + r * dy) for dx, dy in outline(thing.shape)], fill=ink)

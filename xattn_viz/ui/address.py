@@ -1,9 +1,9 @@
-"""What the address says: model, options, text or sound, segment, output. The explorer's script writes the rest."""
+"""What the address says: model, options, input, segment, output. The explorer's script writes the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -16,9 +16,10 @@ LONGEST_TEXT = 1000
 # Which sentence of a text or window of a sound, from 1.
 _SEGMENTS = ("sentence", "window")
 _OUTPUT = ("hypothesis", "target", "prefix", "beside")
-_PAGE = ("model", "text", "whole", "sound", *_SEGMENTS, *_OUTPUT)
+_INPUT = ("text", "sound", "picture", "scene")
+_PAGE = ("model", "whole", *_INPUT, *_SEGMENTS, *_OUTPUT)
 # Written by the explorer's script (state.js). They speak of the trace that was shown, so another one drops them.
-_TRACE = ("head", "row", "map", "pinned")
+_TRACE = ("head", "row", "column", "noise", "map", "pinned")
 # Before the name of an option of the model, so that none can be mistaken for something else.
 _OPTION = "option."
 
@@ -34,10 +35,11 @@ export default function ({ setTriggerValue }) {
 
 @dataclass(frozen=True)
 class Request:
-    """What the visitor asked for: a model, a text or a sound, and options other than the model's defaults.
+    """What the visitor asked for: a model, what it is to read, and options other than the model's defaults.
 
-    A text is traced `whole` or in sentences; a sound is meant by its name (`ui/sounds.py`). `select` is what to show of
-    it at first; it does not make it another request.
+    A text is traced `whole` or in sentences; a sound or a picture is meant by its name (`ui/sounds.py`,
+    `ui/pictures.py`), a scene by its characters (`scenes/link.py`). `select` is what to show of it at first; it does
+    not make it another request.
     """
 
     model: str
@@ -46,6 +48,18 @@ class Request:
     options: tuple[tuple[str, str | bool], ...] = ()
     select: Mapping[str, Any] = field(default_factory=dict, compare=False)
     sound: str = ""
+    picture: str = ""
+    scene: str = ""
+
+    def reading(self, *, sound: str = "", picture: str = "", scene: str = "") -> Request:
+        """The same for another sound, picture or scene; no text."""
+        return replace(self, text="", sound=sound, picture=picture, scene=scene)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What it reads, where that is no text, by the name that the address has for it; empty for a text."""
+        said = {"sound": self.sound, "picture": self.picture, "scene": self.scene}
+        return {name: value for name, value in said.items() if value}
 
 
 @dataclass(frozen=True)
@@ -73,20 +87,24 @@ class Output:
 
 
 def read(
-    defaults: Mapping[str, Request], is_model: Callable[[str], bool], is_sound: Callable[[str], bool] | None = None
+    defaults: Mapping[str, Request],
+    is_model: Callable[[str], bool],
+    is_here: Mapping[str, Callable[[str], bool]] | None = None,
 ) -> Request:
-    """The request that the address holds; without a text or sound, the default of its model, or the first one of all.
+    """The request that the address holds; where it names no input, the default of its model, or the first one of all.
 
-    `is_model` says which names without a default may be models, `is_sound` which sounds there are, on a page for them.
+    `is_model` says which names without a default may be models. `is_here` tells, on a page whose input has names, for
+    each such part of the address which names there are.
     """
     said = st.query_params
     first = next(iter(defaults.values()))
-    name, text, sound = (said.get(part, "") for part in ("model", "text", "sound"))
-    if is_sound is not None:
+    name, text = said.get("model", ""), said.get("text", "")
+    if is_here is not None:
         known = name in defaults or is_model(name)
         default = defaults.get(name, first)
-        wanted = sound if is_sound(sound) else default.sound
-        return Request(name if known else first.model, options=_options(said), select=default.select, sound=wanted)
+        wanted = next(({part: said[part]} for part, here in is_here.items() if here(said.get(part, ""))), default.named)
+        request = Request(name if known else first.model, options=_options(said), select=default.select)
+        return request.reading(**wanted)
     if name not in defaults and is_model(name):
         return Request(name, text if text.strip() else first.text, said.get("whole") == "true", _options(said))
     default = defaults.get(name, first)
@@ -97,8 +115,8 @@ def read(
 
 
 def says_something() -> bool:
-    """Whether the address names a model, a text or a sound."""
-    return any(name in st.query_params for name in ("model", "text", "sound"))
+    """Whether the address names a model or what it is to read."""
+    return any(name in st.query_params for name in ("model", *_INPUT))
 
 
 def read_segment() -> int:
@@ -121,14 +139,14 @@ def read_output() -> Output:
 
 def write(request: Request, segment: int = 1, output: Output | None = None, *, same_head: bool = True) -> None:
     """Make the address say the request, and what to show of it where that is not what was shown before."""
-    dropped = {*_PAGE, "row"} if same_head else {*_PAGE, *_TRACE}
+    dropped = {*_PAGE, "row", "column"} if same_head else {*_PAGE, *_TRACE}
     kept = {
         name: value for name, value in st.query_params.items() if name not in dropped and not name.startswith(_OPTION)
     }
     said = {"model": request.model}
     said |= {_OPTION + name: value if isinstance(value, str) else str(value).lower() for name, value in request.options}
-    if request.sound:
-        said |= {"sound": request.sound} | _within("window", segment, output)
+    if request.named:
+        said |= request.named | _within("window", segment, output)
     elif len(request.text) < LONGEST_TEXT:
         said |= {"text": request.text} | ({"whole": "true"} if request.whole else {})
         said |= _within("sentence", segment, output)

@@ -1,25 +1,34 @@
-"""The few widgets above the explorer: model, examples, options, and the text or the sound."""
+"""The few widgets above the explorer: model, examples, options, and what the model is to read."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.examples import clips
+from xattn_viz.examples import SCENES, clips
 from xattn_viz.models.base import Option
-from xattn_viz.ui import address, asking, kind, models
+from xattn_viz.scenes import caption
+from xattn_viz.ui import address, asking, easel, giving, kind, models, turning
 from xattn_viz.ui.address import Request
-from xattn_viz.ui.page import literal
+from xattn_viz.ui.page import PAGES, literal
 
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
 #: What the page takes; `audio.read` looks at what is in a file, whatever it is called.
 FILES = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "webm", "aac", "aiff")
-_LIVE_HELP = "The map grows row by row while the model writes. It then takes a little longer."
+#: What a text is called in the field, and what may be typed there.
+_FIELDS = {
+    "text": ("Sentence", "Type a sentence and press Enter"),
+    "prompt": ("Prompt", "Say what to draw and press Enter"),
+}
+_CAPTIONS = {example.slug: caption(example.scene).capitalize() for example in SCENES}
+_LIVE_HELP = "The map grows while the model works. It then takes a little longer."
 
 
 def request() -> Request:
     """The widgets, and what they ask for. What the visitor had traced is kept for each model."""
     current = asking.current()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
+        if kind.current() in (kind.IMAGE, kind.PROMPT):
+            _two_ways()
         _model(current)
         with st.container(
             key="beside-model", width="content"
@@ -28,10 +37,20 @@ def request() -> Request:
         _options(current)
         if kind.current() == kind.AUDIO:
             _sound()
+        elif kind.current() == kind.IMAGE:
+            easel.control()
+            st.button(kind.IMAGE.action, type="primary", on_click=giving.again)
         else:
             _text()
     address.follow(asking.show_address)
     return current
+
+
+def _two_ways() -> None:
+    """The two pages about pictures, which share a place in the header."""
+    with st.container(horizontal=True, gap=None, width="content", key="two-ways"):
+        st.page_link(PAGES / "images.py", label="Read a picture")
+        st.page_link(PAGES / "draw.py", label="Draw from a prompt")
 
 
 def _model(current: Request) -> None:
@@ -40,23 +59,35 @@ def _model(current: Request) -> None:
         models.choices(current.model),
         format_func=models.title,
         key="direction",
-        on_change=asking.turn,
+        on_change=turning.turn,
         label_visibility="collapsed",
-        width=185,
+        width=160 if kind.current() == kind.IMAGE else 185,
     )
 
 
 def _examples_or_name(current: Request) -> None:
     """The model's examples, or the field for another model's name."""
-    shown = [] if current.sound else asking.examples_of(current.model)
+    shown = [] if current.named else asking.examples_of(current.model)
     if st.session_state.direction == models.OTHER:
         st.text_input(
             "Name or folder of a model",
             key="other",
             placeholder="Hub name or folder",
-            on_change=asking.take_other,
+            on_change=turning.take_other,
             label_visibility="collapsed",
             width=240,
+        )
+    elif kind.current() == kind.IMAGE:
+        st.selectbox(
+            "Scenes",
+            [example.slug for example in SCENES],
+            format_func=lambda slug: _CAPTIONS.get(slug, ""),
+            index=None,
+            placeholder="Scenes",
+            key="picture",
+            on_change=giving.take_picture,
+            label_visibility="collapsed",
+            width=115,
         )
     elif current.sound:
         st.selectbox(
@@ -66,7 +97,7 @@ def _examples_or_name(current: Request) -> None:
             index=None,
             placeholder="Clips",
             key="clip",
-            on_change=asking.take_clip,
+            on_change=giving.take_clip,
             label_visibility="collapsed",
             width=135,
         )
@@ -90,7 +121,11 @@ def _options(current: Request) -> None:
     with st.popover("Options", key="options"):
         for option in models.options_of(current.model):
             _option(option, chosen.get(option.name, option.default))
-        st.checkbox("Watch it being written", key="live", help=_LIVE_HELP)
+        if kind.current() == kind.TEXT:
+            st.session_state.whole = current.whole
+            st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=asking.take_whole)
+        drawn = kind.current() == kind.PROMPT
+        st.checkbox("Watch it form" if drawn else "Watch it being written", key="live", help=_LIVE_HELP)
 
 
 def _option(option: Option, value: str | bool) -> None:
@@ -118,7 +153,7 @@ def _sound() -> None:
     st.audio_input(
         "Record",
         key="recording",
-        on_change=asking.take_file,
+        on_change=giving.take_file,
         args=("recording",),
         label_visibility="collapsed",
         width=300,
@@ -127,11 +162,11 @@ def _sound() -> None:
         "Sound file",
         type=FILES,
         key="upload",
-        on_change=asking.take_file,
+        on_change=giving.take_file,
         args=("upload",),
         label_visibility="collapsed",
     )
-    st.button(kind.AUDIO.action, type="primary", on_click=asking.transcribe)
+    st.button(kind.AUDIO.action, type="primary", on_click=giving.again)
 
 
 def _text() -> None:
@@ -139,12 +174,12 @@ def _text() -> None:
         st.form("translate", enter_to_submit=True, border=False),
         st.container(horizontal=True, vertical_alignment="center", gap="small"),
     ):
+        name, placeholder = _FIELDS[kind.current().name]
         st.text_input(
-            "Sentence",
+            name,
             key="text",
-            placeholder="Type a sentence and press Enter",
+            placeholder=placeholder,
             max_chars=None,
             label_visibility="collapsed",
         )
-        st.checkbox("Whole text", key="whole", help=_WHOLE_HELP)
-        st.form_submit_button("Translate", type="primary", on_click=asking.translate)
+        st.form_submit_button(kind.current().action, type="primary", on_click=asking.translate)

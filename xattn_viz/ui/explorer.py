@@ -10,9 +10,11 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.explorer import bundle
+from xattn_viz.explorer.seeing import overall
 from xattn_viz.maps import AttentionMaps
+from xattn_viz.scenes import Scene
 from xattn_viz.trace import Trace
-from xattn_viz.ui import choosing, packing, panels, timing
+from xattn_viz.ui import choosing, known, packing, panels, timing
 
 Names = tuple[str, str]
 NAMES: Names = ("A", "B")
@@ -28,17 +30,25 @@ def _component() -> ComponentRenderer:
 
 @st.fragment
 def show(
-    trace: Trace, select: Mapping[str, Any], *, beside: Trace | None = None, names: Names = NAMES, sound: str = ""
+    trace: Trace,
+    select: Mapping[str, Any],
+    *,
+    beside: Trace | None = None,
+    names: Names = NAMES,
+    sound: str = "",
+    scene: Scene | None = None,
 ) -> None:
     """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
 
     `beside` is another output of the same source; `names` are what the two are called, this one first. `sound` is the
-    name of the sound that the trace is of, to be played.
+    name of the sound that the trace is of, to be played, `scene` what its picture is known to show.
     """
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
     maps, name = _chosen(trace, select, said.selected, identity)
-    heard = None if isinstance(trace.input, str) or maps.kind != "cross" else trace.input
+    heard = None if isinstance(trace.input, str) or maps.keys.kind != "audio" or maps.kind != "cross" else trace.input
     panels.chosen_head(maps, name, heard)
+    if scene is not None and maps.kind == "cross":
+        known.panel(trace, scene, name)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
         from xattn_viz.ui import opening  # PyTorch is slow to load: only for who goes on to that page
 
@@ -59,7 +69,7 @@ def draw(
     """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
-    maps = next((maps for maps in trace.maps if maps.kind == asked.get("kind")), trace.cross)
+    maps = next((maps for maps in overall(trace) if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
     hearing = (f"{sound} {timing.chosen(trace)}", timing.hearing(trace, sound)) if sound else None
@@ -92,7 +102,7 @@ def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: st
     else:
         kind = st.query_params.get("map", select.get("map", "cross"))
         head = str(st.query_params.get("head", select.get("head", "1.1")))
-    maps = next((maps for maps in trace.maps if maps.kind == kind), trace.cross)
+    maps = next((maps for maps in overall(trace) if maps.kind == kind), trace.cross)
     return maps, view_of(maps, head)
 
 

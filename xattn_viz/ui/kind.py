@@ -13,6 +13,8 @@ from typing import Literal, ParamSpec
 
 import streamlit as st
 
+from xattn_viz.models.base import ModelCard
+
 _P = ParamSpec("_P")
 #: What `st.session_state` holds for one page and not for the other.
 _OF_A_PAGE = ("request", "segment", "output", "typed", "run", "stopped", "failed", "shown", "shown_for", "made", "news")
@@ -20,31 +22,62 @@ _OF_A_PAGE = ("request", "segment", "output", "typed", "run", "stopped", "failed
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of input, what one segment of it is called, and what a run does with it.
+    """What models read and make, what one segment of the input is called, and what a run does with it.
 
-    `own` names an output that the visitor types, `refusal` says why a model of another kind has no place here.
+    `own` names an output that the visitor types (empty where none can be), `refusal` says why a model of another kind
+    has no place here, `progress` how far a run is after `done` of at most `total` steps.
     """
 
-    name: Literal["text", "audio"]
+    name: Literal["text", "audio", "image", "prompt"]
+    reads: Literal["text", "audio", "image"]
+    makes: Literal["text", "image"]
     segment: str
     action: str
     own: str
     refusal: str
+    progress: str = "{done} tokens written"
+
+    def has(self, card: ModelCard) -> bool:
+        """Whether a model belongs on the page."""
+        return (card.input_kind, card.output_kind) == (self.reads, self.makes)
 
 
 TEXT = Kind(
     "text",
+    reads="text",
+    makes="text",
     segment="sentence",
     action="Translate",
     own="An output of your own",
-    refusal="does not read text: this page is for models that do.",
+    refusal="does not read text and write text: this page is for models that do.",
 )
 AUDIO = Kind(
     "audio",
+    reads="audio",
+    makes="text",
     segment="window",
     action="Transcribe",
     own="A transcript of your own",
     refusal="does not hear: this page is for models that do.",
+)
+IMAGE = Kind(
+    "image",
+    reads="image",
+    makes="text",
+    segment="picture",
+    action="Read",
+    own="A caption of your own",
+    refusal="does not read pictures: this page is for models that do.",
+)
+PROMPT = Kind(
+    "prompt",
+    reads="text",
+    makes="image",
+    segment="prompt",
+    action="Draw",
+    own="",
+    refusal="does not draw pictures: this page is for models that do.",
+    progress="step {done} of {total}",
 )
 
 

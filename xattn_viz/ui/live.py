@@ -25,10 +25,11 @@ def show() -> None:
     if run.outcome is not None:
         session.settle(run)
         st.rerun()
-    written = len(trace.steps) if trace else 0
+    now, (done, total) = kind.current(), run.steps
     with st.container(horizontal=True, vertical_alignment="center", key="writing"):
         st.markdown(
-            f"{kind.current().segment.capitalize()} {len(run.made) + 1}: {written} tokens written", width="content"
+            f"{now.segment.capitalize()} {len(run.made) + 1}: {now.progress.format(done=done, total=total)}",
+            width="content",
         )
         st.button("Stop", key="stop-writing", on_click=session.stop, args=(run.asked,))
     if trace is not None:

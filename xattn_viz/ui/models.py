@@ -31,7 +31,7 @@ Draw = Callable[..., object]
 
 def listed() -> list[str]:
     """The names of the page's models that have a card: first those that need no download."""
-    cards = [card for card in registry.cards() if card.input_kind == kind.current().name]
+    cards = [card for card in registry.cards() if kind.current().has(card)]
     return [card.name for card in sorted(cards, key=lambda card: card.download_mb is not None)]
 
 
@@ -39,7 +39,7 @@ def choices(current: str) -> list[str]:
     """What the visitor may choose: the listed models, those loaded or asked for in this visit, and `OTHER`."""
     named = listed()
     cards = {name: card_of(name) for name in _agreed() if name not in named}
-    own = [name for name, card in cards.items() if card is not None and card.input_kind == kind.current().name]
+    own = [name for name, card in cards.items() if card is not None and kind.current().has(card)]
     return [*named, *dict.fromkeys([*own, *([] if current in named else [current])]), OTHER]
 
 
@@ -135,7 +135,7 @@ def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
     allowed = name in st.session_state.get("weights_allowed", ())
     before = options_of(name)
     model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))
-    if model.card.input_kind != kind.current().name:
+    if not kind.current().has(model.card):
         # A model of speech would take what is typed for the name of a file.
         raise ModelError(f"{model.card.title} {kind.current().refusal}")
     # A folder's card carries the folder's full path, which is also what the trace says of its model.

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import clips
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, choosing, kind, sounds, timing
+from xattn_viz.ui import asking, choosing, kind, known, pictures, sounds, timing
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 
@@ -41,10 +41,12 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
             st.button("◀ Previous", key="previous", disabled=first, on_click=choosing.page, args=(-1,))
             st.button("Next ▶", key="next", disabled=last, on_click=choosing.page, args=(1,))
             st.markdown(_place(best, state.segment, len(traces)), width="content")
-        _choice(best)
+        if kind.current().own:
+            _choice(best)
         if kind.current() == kind.AUDIO:
             timing.control(best)
-        st.caption(literal(_remark(state.shown_for, best, shown)))
+        marked = known.remark(state.shown_for, best) if shown is best else ""
+        st.caption(literal(" ".join(filter(None, [marked, _remark(state.shown_for, best, shown)]))))
 
 
 def _place(best: Trace, number: int, count: int) -> str:
@@ -104,13 +106,17 @@ def _remark(request: Request, best: Trace, shown: Trace) -> str:
     if best.hypotheses:
         return f"Log-probability {_log_prob(best)}; the best of {len(best.hypotheses) + 1} beams."
     example = asking.example_of(request)
-    if example is not None and (request.sound or request == asking.example_request(example)):
+    if example is not None and (request.named or request == asking.example_request(example)):
         return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
     if not request.sound:
-        return _WHOLE_RISK if request.whole else _CAVEAT
+        return f"{name}. {_CAVEAT}" if (name := pictures.title(request.picture)) else _caveat(request)
     if sounds.is_clip(request.sound):
         return clips.find(request.sound).notice
     return f"{sounds.title(request.sound)}. {_CAVEAT}"
+
+
+def _caveat(request: Request) -> str:
+    return _WHOLE_RISK if request.whole else _CAVEAT
 
 
 def _log_prob(trace: Trace) -> str:

@@ -32,14 +32,14 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 [data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
 [data-testid="stTopNav"] + div { flex: none; width: auto; min-width: 0; }
-.st-key-controls { padding-inline-end: 16.5rem; } /* beside the pages and the menu */
+.st-key-controls { padding-inline-end: 20.5rem; } /* beside the pages and the menu */
 @media (max-width: 48rem) {
   [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
   .st-key-controls { padding-inline-end: 0; }
 }
-.st-key-recording { flex: 0 0 11rem; }
+.st-key-recording { flex: 0 0 9rem; }
 .st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
-.st-key-upload { flex: 1 1 0; min-width: 13rem; }
+.st-key-upload { flex: 1 1 0; min-width: 11rem; }
 .st-key-upload [data-testid="stFileUploaderDropzone"] {
   min-height: 2.5rem; height: 2.5rem; padding-block: 0; display: flex; flex-flow: row nowrap; align-items: center;
 }
@@ -51,10 +51,15 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-upload [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
 .st-key-upload [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
 .st-key-upload [data-testid="stFileChip"] > :first-child { display: none; }
+.st-key-panel-own [data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture"; }
+.st-key-panel-own [data-testid="stAlert"] p { font-size: 0.875rem; line-height: 1.35; }
+.st-key-studio-explorer { flex: 1 1 20rem; min-width: min(100%, 20rem); }
+.st-key-two-ways { flex: none; }
+.st-key-two-ways p { font-size: 0.875rem; }
 .st-key-history { display: none; }
 .st-key-direction { min-width: 11.5rem; } /* grows with the font */
 .st-key-example { min-width: 8.5rem; }
-.st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 30rem); }
+.st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 24rem); }
 .st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 14rem); }
 .st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
 :is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
@@ -71,6 +76,9 @@ def navigation() -> Page:
         st.Page(translate, title="Translate", url_path="start", default=True),
         st.Page(translate, title="Translate", url_path="translate", visibility="hidden"),
         st.Page(PAGES / "speech.py", title="Speech"),
+        st.Page(PAGES / "images.py", title="Images"),
+        # The other half of the same matter; its page and that one lead to each other.
+        st.Page(PAGES / "draw.py", title="Images", visibility="hidden"),
         st.Page(PAGES / "layer.py", title="Layer"),
     ]
     _declared().append(True)

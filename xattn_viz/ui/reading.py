@@ -1,10 +1,12 @@
-"""All of a page about models that read something, text or sound: controls, traces, explorer, panels."""
+"""All of a page about models that read something, text, sound or pictures: controls, traces, explorer, panels."""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import controls, explorer, garbage, live, outputs, panels, session, timing
+from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
+from xattn_viz.ui.address import Request
 
 
 def show() -> None:
@@ -16,6 +18,11 @@ def show() -> None:
 def _draw() -> None:
     asked = controls.request()
     line = st.empty()
+    with easel.beside(asked):
+        _explored(asked, line)
+
+
+def _explored(asked: Request, line: DeltaGenerator) -> None:
     traces = session.traces(asked, line)
     if live.goes_on():
         live.show()
@@ -28,7 +35,15 @@ def _draw() -> None:
             return
         beside = best if trace is not best and st.session_state.output.beside else None
         outputs.show(traces, best, trace, line)
-        explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)
+        explorer.show(
+            trace,
+            request.select,
+            beside=beside,
+            names=outputs.NAMES,
+            sound=request.sound,
+            scene=known.scene_of(request),
+        )
         if request.sound:
             timing.panel(traces, request.sound)
+        known.in_a_notebook(request)
         panels.below(trace, request.sound)

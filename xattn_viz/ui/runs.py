@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xattn_viz.audio import Sound
 from xattn_viz.models.base import Adapter
 from xattn_viz.trace import Trace
@@ -22,15 +25,15 @@ ABANDONED_SECONDS = 10.0
 class Asked:
     """What a run makes: the model's best outputs for all segments of a request, or another output of one of them.
 
-    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace. `heard` is the
-    sound of a request that names one, which only the visitor's own script can look up.
+    `segment` names that one: the sentence itself, or where the window begins; `given` is its trace. `named` is the
+    sound or the picture of a request that names one, which only the visitor's own script can look up.
     """
 
     request: Request
     segment: str | None = None
     given: Trace | None = field(default=None, compare=False)
     output: Output = field(default_factory=Output)
-    heard: Sound | None = field(default=None, compare=False)
+    named: Sound | NDArray[np.uint8] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, request: Request, given: Trace, output: Output) -> Asked:
@@ -47,18 +50,25 @@ class Asked:
                 settings["offset"] = self.given.offset
             trace = model.trace(self.given.input, **settings, **self.output.settings())
             yield replace(trace, offset=self.given.offset)
-        elif self.heard is not None:
-            yield from model.traces(self.heard, **settings)
+        elif self.named is not None:
+            yield from model.traces(self.named, **settings)
+        elif model.card.output_kind == "image":
+            yield model.trace(request.text, **settings)
         else:
             yield from model.traces(request.text, whole_text=request.whole, **settings)
 
 
 class Run:
-    """A run in a thread of its own. `latest` is what is written so far, `outcome` the traces or an error in the end."""
+    """A run in a thread of its own.
+
+    `latest` is what is made so far, `steps` how many steps are done and how many there can be, `outcome` the traces or
+    an error in the end.
+    """
 
     def __init__(self, asked: Asked, model: Adapter) -> None:
         self.asked, self.made = asked, list[Trace]()
         self.latest: Trace | None = None
+        self.steps = (0, 0)
         self.outcome: tuple[Trace, ...] | Exception | None = None
         self._seen, self._stopped = time.monotonic(), False
         threading.Thread(target=self._go, args=(model,), daemon=True).start()
@@ -82,6 +92,7 @@ class Run:
             self.outcome = error
 
     def _goes_on(self, done: int, total: int) -> bool:
+        self.steps = (done, total)
         return not self._stopped and time.monotonic() - self._seen < ABANDONED_SECONDS
 
     def _keep(self, trace: Trace) -> None:

@@ -5,38 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
-from xattn_viz.audio import AudioError
-from xattn_viz.models.base import Cancelled, InputError, ModelError
+from xattn_viz.audio import Sound
+from xattn_viz.models.base import Cancelled
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, kind, models, sounds
+from xattn_viz.ui import asking, failing, kind, models, pictures, sounds
 from xattn_viz.ui.address import Output, Request
-from xattn_viz.ui.page import literal
 from xattn_viz.ui.remembered import Traces, remembered
 from xattn_viz.ui.runs import Asked, Run
 
 _LOG = logging.getLogger(__name__)
-
-_FAULT = "This could not be traced: the program has a fault. The server\u2019s log says more."
-_BIN = (
-    "has its weights only in PyTorch\u2019s older format (.bin). They are read as data, and no code in them is run. "
-    "Load them only if you trust their authors."
-)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there are no traces: a sentence, and whether the visitor's consent to `.bin` weights would help."""
-
-    asked: Asked
-    sentence: str
-    consent: bool = False
 
 
 def traces(request: Request, line: DeltaGenerator) -> Traces | None:
@@ -72,7 +58,7 @@ def settle(run: Run) -> None:
     elif isinstance(run.outcome, Cancelled):
         state.stopped = run.asked
     elif run.outcome is not None:
-        state.failed = _failure(run.asked, run.outcome)
+        state.failed = failing.of(run.asked, run.outcome)
 
 
 def _found(asked: Asked, line: DeltaGenerator, ready: Traces | None = None) -> Traces | None:
@@ -91,44 +77,25 @@ def _made(asked: Asked, line: DeltaGenerator, problem: DeltaGenerator) -> Traces
         return None
     if state.get("stopped") == asked:
         made = tuple(state.get("made", ())) if asked.segment is None else ()
-        problem.info(_stopped_after(len(made)))
+        problem.info(failing.stopped_after(len(made)))
         return made or None
     if not models.is_agreed(asked.request.model):
-        _ask_first(asked.request.model, problem)
+        failing.ask_first(asked.request.model, problem)
         return None
-    failure: Failure | None = state.get("failed")
+    failure: failing.Failure | None = state.get("failed")
     if failure is None or failure.asked != asked:
         outcome = _run(asked, line)
-        if not isinstance(outcome, Failure):
+        if not isinstance(outcome, failing.Failure):
             return outcome
         failure = state.failed = outcome
-    _explain(failure, problem)
+    failing.explain(failure, problem)
     return None
-
-
-def _stopped_after(count: int) -> str:
-    now = kind.current()
-    done = f" after {count} {now.segment}{'s' if count > 1 else ''}" if count else ""
-    return f"Stopped{done}. Press {now.action} to start again."
-
-
-def _explain(failure: Failure, problem: DeltaGenerator) -> None:
-    with problem.container():
-        st.error(literal(failure.sentence))
-        if failure.consent:
-            st.button("Load it anyway (weights only)", on_click=asking.allow_weights)
-
-
-def _ask_first(model: str, problem: DeltaGenerator) -> None:
-    with problem.container():
-        st.info(literal(f"This address asks for the model {model}, which is not on the list."))
-        st.button(f"Load {literal(model)}", on_click=asking.agree)
 
 
 def _shipped(request: Request) -> Traces | None:
     example = None if request.options else asking.example_of(request)
-    if example is None:
-        return None
+    if example not in examples.ALL:
+        return None  # nothing was made beforehand
     try:
         trace = examples.load(example.slug)
     except ValueError as error:
@@ -137,7 +104,7 @@ def _shipped(request: Request) -> Traces | None:
     return None if trace is None else (trace,)
 
 
-def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
+def _run(asked: Asked, line: DeltaGenerator) -> Traces | failing.Failure | None:
     """Run the model, or say why not; None where the run goes on in a thread of its own."""
     state = st.session_state
     made: list[Trace] = []
@@ -151,8 +118,8 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
     has_news = False
     try:
         share_cores()
-        if asked.request.sound and asked.given is None:
-            asked = replace(asked, heard=sounds.sound(asked.request.sound))
+        if asked.request.named and asked.given is None:
+            asked = replace(asked, named=_named(asked.request))
         model, has_news = models.load(asked.request.model, bar.progress)
         if state.get("live"):
             state.run = Run(asked, model)
@@ -161,32 +128,31 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | Failure | None:
         remembered().put(asked, tuple(made))
         return tuple(made)
     except Exception as error:  # the script's own ways to stop and start again are no Exception
-        return _failure(asked, error)
+        return failing.of(asked, error)
     finally:
         line.empty()
         if has_news:
             state.news = True
 
 
-def _failure(asked: Asked, error: Exception) -> Failure:
-    if models.wants_consent(error):
-        return Failure(asked, f"{asked.request.model} {_BIN}", consent=True)
-    if isinstance(error, InputError | ModelError | AudioError):
-        return Failure(asked, str(error))
-    _LOG.error("Tracing failed", exc_info=error)
-    return Failure(asked, _FAULT)
+def _named(request: Request) -> Sound | NDArray[np.uint8]:
+    """The sound or the picture that a request names. Raises AudioError or ImageError where it cannot be had."""
+    return sounds.sound(request.sound) if request.sound else pictures.pixels(request)
 
 
 def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
     """Reports steps on the page. Drawing is also where Streamlit ends a run that was stopped or asked anew."""
-    last, segment, name = 0.0, 0, kind.current().segment.capitalize()
+    last, segment, now = 0.0, 0, kind.current()
 
     def on_step(done: int, total: int) -> bool:
         nonlocal last, segment
         segment += done == 0 and total > 0
         if time.monotonic() - last > models.PROGRESS_SECONDS:
             last = time.monotonic()
-            draw(min(done / max(total, 1), 1.0), text=f"{name} {segment}: {done} tokens written")
+            draw(
+                min(done / max(total, 1), 1.0),
+                text=f"{now.segment.capitalize()} {segment}: {now.progress.format(done=done, total=total)}",
+            )
         return True
 
     return on_step

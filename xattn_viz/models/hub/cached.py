@@ -11,9 +11,11 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.hub.files import Form, weights
+from xattn_viz.models.hub.files import Form, listing, weights
 
 _PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "*.safetensors", "*.bin")
+#: The file that says what a model is, on whatever branch.
+INDICES = ("config.json", "model_index.json")
 _PULL_REQUESTS = "refs/pr"  # where the hub keeps the branches of conversions
 
 
@@ -32,7 +34,7 @@ def downloaded_before(name: str, revision: str | None, forms: Sequence[Form]) ->
     Where the main branch has no weights of a form that may be read, a conversion of it serves, if one was fetched.
     """
     found = list(_snapshots(name, revision))
-    folder = next((folder for folder in found if weights((path.name for path in folder.iterdir()), forms)), None)
+    folder = next((folder for folder in found if weights(listing(folder), forms)), None)
     folder = folder or next(iter(found), None)
     if folder is None:
         return None
@@ -52,7 +54,7 @@ def _snapshots(name: str, revision: str | None) -> Iterator[Path]:
             )
         except (LocalEntryNotFoundError, ValueError):
             continue
-        if (Path(folder) / "config.json").exists():
+        if any((Path(folder) / index).exists() for index in INDICES):
             yield Path(folder)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, R
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from xattn_viz.models.base import ModelError, OnProgress
-from xattn_viz.models.hub.cached import Fetched, check_disk, downloaded_before
+from xattn_viz.models.hub.cached import INDICES, Fetched, check_disk, downloaded_before
 from xattn_viz.models.hub.files import Form, choose
 from xattn_viz.models.hub.refusals import in_sentences, is_of_network
 
@@ -27,10 +27,12 @@ def fetch(
     *,
     allow_pickle: bool = False,
     on_progress: OnProgress | None = None,
+    check: Callable[[Path], object] | None = None,
 ) -> Fetched:
     """Download what is not there yet and return where it is; without network what was downloaded before serves.
 
-    `forms` are those of the weights that the caller can read, the one it likes best first.
+    `forms` are those of the weights that the caller can read, the one it likes best first. `check` is called with the
+    file that says what the model is, before its weights are fetched; it may raise.
 
     Raises ModelError: for an unknown name or revision, a gated model, no network, a connection that was cut, too
     little disk, and weights in `.bin` files only without `allow_pickle`.
@@ -62,11 +64,11 @@ def fetch(
             notes = (f"The weights are Hugging Face's conversion to safetensors (pull request {number}).",)
         total = sum(chosen.values())
         check_disk(name, total)
-        if "config.json" in chosen:
+        if index := next((file for file in INDICES if file in chosen), None):
             # By its branch, so that the cache notes which commit that is: without network it is looked up there.
-            hf_hub_download(
-                name, "config.json", revision=branch, endpoint=_endpoint(), cache_dir=constants.HF_HUB_CACHE
-            )
+            path = hf_hub_download(name, index, revision=branch, endpoint=_endpoint(), cache_dir=constants.HF_HUB_CACHE)
+            if check is not None:
+                check(Path(path))
         folder = _download(name, commit, chosen, total, on_progress)
     return Fetched(folder, commit, notes)
 
@@ -93,7 +95,7 @@ def _download(name: str, commit: str, chosen: Mapping[str, int], total: int, on_
         found = hf_hub_download(
             name, path, revision=commit, endpoint=_endpoint(), cache_dir=constants.HF_HUB_CACHE, tqdm_class=progress
         )
-        folder = Path(found).parent
+        folder = Path(found).parents[path.count("/")]
     if folder is None:
         raise ModelError(f"{name} holds no files of a model.")
     if on_progress is not None:

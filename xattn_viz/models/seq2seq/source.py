@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xattn_viz.models.base import InputError
-from xattn_viz.models.seq2seq.text import Text
+from xattn_viz.models.encoder_decoder.text import Text
 from xattn_viz.models.tokens import Tokens
 
 

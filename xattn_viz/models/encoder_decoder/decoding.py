@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from transformers import GenerationConfig, LogitsProcessorList
 from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from xattn_viz.models.base import OnStep, report
-from xattn_viz.models.seq2seq.frame import Frame
-from xattn_viz.models.seq2seq.settings import Settings
+from xattn_viz.models.encoder_decoder.frame import Frame
+from xattn_viz.models.encoder_decoder.settings import Settings
 from xattn_viz.weights import Seen
 
 OnWritten = Callable[[Sequence[int]], object]
@@ -63,8 +63,7 @@ class Written:
 
 def generate(
     model: Any,
-    source: Tensor,
-    encoded: Any,
+    read: Mapping[str, Any],
     frame: Frame,
     given: Sequence[int],
     settings: Settings,
@@ -74,17 +73,13 @@ def generate(
 ) -> list[Written]:
     """The outputs that the search kept, best first.
 
-    `source` `[1, key]` are the ids read, `encoded` what the encoder made of them, `given` ids that the output begins
-    with; behind its start token it gets at most to a length of `limit`. `on_written` hears before each step what is
-    written: of several beams, the likeliest that goes on. Everything else is as the checkpoint's generation settings
-    say.
+    `read` are the model's keywords: what the encoder made, and the start token with the `given` ids that the output
+    begins with. It gets at most to a length of `limit`. `on_written` hears before each step what is written: of several
+    beams, the likeliest that goes on. Everything else is as the checkpoint's generation settings say.
     """
     wanted = configuration(model, frame, settings, limit)
     found = model.generate(
-        source,
-        attention_mask=torch.ones_like(source),
-        encoder_outputs=fresh(encoded),  # generate() expands it in place
-        decoder_input_ids=torch.tensor([[frame.start, *given]], device=source.device),
+        **read,
         generation_config=wanted,
         logits_processor=LogitsProcessorList([_Steps(on_step, on_written, limit)]),
         stopping_criteria=StoppingCriteriaList([_Forget()]),
@@ -103,7 +98,7 @@ def generate(
 
 
 def fresh(encoded: Any) -> Any:
-    """The encoder's result in an object of its own, without its attention."""
+    """The encoder's result in an object of its own, without its attention: a search expands it in place."""
     return type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
 
 

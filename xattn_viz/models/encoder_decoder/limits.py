@@ -7,8 +7,8 @@ from typing import Any
 
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import InputError
+from xattn_viz.models.encoder_decoder.settings import Settings, Size
 from xattn_viz.models.memory import check_free
-from xattn_viz.models.seq2seq.settings import Settings, Size
 
 #: Maps of one kind with more weights than this are kept in float16.
 HALF_ABOVE = 16_000_000
@@ -64,10 +64,10 @@ def check_maps(kinds: Sequence[MapKind], size: Size, source: int, output: int) -
     cells = {"cross": output * source, "encoder": source * source, "decoder": output * output}
     weights = [size.layers[kind] * size.heads[kind] * cells[kind] for kind in kinds]
     needed = sum(count * (2 if count > HALF_ABOVE else 4) for count in weights)
-    what = f"The maps of {source:,} source and {output:,} output tokens"
+    what = f"The maps of {source:,} source positions and {output:,} output tokens"
     instead = "shorten the text, or ask for fewer kinds of map"
     if needed > MAX_MAP_BYTES:
         allowed = f"more than the {MAX_MAP_BYTES / 1e9:.1f} GB allowed"
         raise InputError(f"{what} would take {needed / 1e9:.1f} GB, {allowed}: {instead}.")
     if needed > LARGE:
-        check_free(3 * needed, f"Tracing {source:,} source and {output:,} output tokens", instead, InputError)
+        check_free(3 * needed, f"Tracing {source:,} source positions and {output:,} output tokens", instead, InputError)

@@ -5,25 +5,27 @@ A partial output, the chosen one and one that was given all become a trace in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import OnStep
+from xattn_viz.models.encoder_decoder.decoding import Written, generate
+from xattn_viz.models.encoder_decoder.frame import Frame
+from xattn_viz.models.encoder_decoder.limits import check_maps, length_limit
+from xattn_viz.models.encoder_decoder.recorded import attention_maps
+from xattn_viz.models.encoder_decoder.replay import Runner
+from xattn_viz.models.encoder_decoder.settings import Settings, Size
+from xattn_viz.models.encoder_decoder.text import Text
 from xattn_viz.models.provenance import Identity, provenance
 from xattn_viz.models.scores import steps
-from xattn_viz.models.seq2seq.decoding import Written, generate
-from xattn_viz.models.seq2seq.frame import Frame
-from xattn_viz.models.seq2seq.limits import check_maps, length_limit
-from xattn_viz.models.seq2seq.recorded import attention_maps
-from xattn_viz.models.seq2seq.replay import Runner
-from xattn_viz.models.seq2seq.settings import Settings, Size
-from xattn_viz.models.seq2seq.text import Text
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Hypothesis, Trace
 from xattn_viz.weights import Seen
@@ -40,27 +42,33 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What the encoder reads: its keywords, what its positions stand for, and what people are shown of it."""
+
+    read: Mapping[str, Tensor]
+    axis: Axis
+    shown: str | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Run:
     """A source that was read and encoded, with the run's settings and `notes` for people."""
 
     model: Model
     settings: Settings
     frame: Frame
-    source: Tokens
-    ids: Tensor
+    source: Source
     encoded: Any
     encoder: AttentionMaps | None
     notes: tuple[str, ...]
 
     @classmethod
-    def start(cls, model: Model, settings: Settings, frame: Frame, source: Tokens, notes: Sequence[str] = ()) -> Run:
+    def start(cls, model: Model, settings: Settings, frame: Frame, source: Source, notes: Sequence[str] = ()) -> Run:
         """Encode a source."""
-        ids = torch.tensor([source.ids], device=model.runner.model.device)
-        check_maps(settings.kinds, model.size, len(source.ids), 1)
-        encoded, layers = model.runner.encode(ids, settings)
-        axis = source.axis()
-        encoder = attention_maps("encoder", layers, axis, axis, None, settings) if layers else None
-        return cls(model, settings, frame, source, ids, encoded, encoder, tuple(notes))
+        check_maps(settings.kinds, model.size, len(source.axis), 1)
+        encoded, layers = model.runner.encode(source.read, settings)
+        encoder = attention_maps("encoder", layers, source.axis, source.axis, None, settings) if layers else None
+        return cls(model, settings, frame, source, encoded, encoder, tuple(notes))
 
     def generate(
         self,
@@ -74,18 +82,18 @@ class Run:
         compute anew. The rows of several beams are not those of the one chosen, and a beginning's logits are not known.
         """
         runner, settings = self.model.runner, self.settings
-        limit = length_limit(runner.model, self.model.size, settings, len(begin))
-        once = not runner.native and settings.num_beams == 1 and not begin and runner.model.generation_config.use_cache
+        limit = length_limit(runner.writer, self.model.size, settings, len(begin))
+        once = not runner.native and settings.num_beams == 1 and not begin and runner.writer.generation_config.use_cache
+        ids = torch.tensor([[self.frame.start, *begin]], device=runner.model.device)
+        read = runner.searching(self.source.read, self.encoded, ids)
         kinds: tuple[MapKind, ...] = (
             ("cross",) if once and "cross" in settings.kinds and "decoder" not in settings.kinds else ()
         )
         with runner.watch(settings, kinds, stepwise=True) as seen:
-            found = generate(
-                runner.model, self.ids, self.encoded, self.frame, begin, settings, limit, on_step, on_written
-            )
+            found = generate(runner.writer, read, self.frame, begin, settings, limit, on_step, on_written)
         if not kinds:
             return found
-        check_maps(settings.kinds, self.model.size, len(self.source.ids), len(found[0].ids))
+        check_maps(settings.kinds, self.model.size, len(self.source.axis), len(found[0].ids))
         return [replace(found[0], cross=tuple(seen.layers("cross")))]
 
     def partial(self, ids: Sequence[int], begin: int) -> Trace:
@@ -110,27 +118,27 @@ class Run:
         `logits`, each `[id]`, are those of its last tokens, where they are known, and `cross` is what was recorded
         while all of it was written.
         """
-        check_maps(self.settings.kinds, self.model.size, len(self.source.ids), len(output.ids))
+        check_maps(self.settings.kinds, self.model.size, len(self.source.axis), len(output.ids))
         scored = len(output.ids) - len(logits)
         seen: dict[MapKind, list[Seen]] = {"cross": cross or []}
         first: Iterable[Tensor] = ()
         if not cross:
             seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)
-        written, read, source = output.axis(), self._read(output), self.source.axis()
+        written, read = output.axis(), self._read(output)
         maps: list[AttentionMaps] = []
         for kind in self.settings.kinds:
             if kind == "encoder" and self.encoder is not None:
                 maps.append(self.encoder)
             else:
-                keys = read if kind == "decoder" else source
+                keys = read if kind == "decoder" else self.source.axis
                 maps.append(attention_maps(kind, seen[kind], written, keys, read, self.settings))
         return Trace(
             tuple(maps),
-            self.source.text,
+            self.source.shown,
             output.text,
             steps([*first, *logits], output.ids, forced, self.model.text.readable),
             provenance=provenance(
-                self.model.identity, self.settings.as_keywords(), self._decoding(), self.source.text, self.notes
+                self.model.identity, self.settings.as_keywords(), self._decoding(), self.source.shown, self.notes
             ),
         )
 
@@ -144,7 +152,7 @@ class Run:
 
     def _end_note(self, output: Sequence[int], begin: int) -> list[str]:
         """A note where the output did not end by itself; some checkpoints force an end at the limit."""
-        model = self.model.runner.model
+        model = self.model.runner.writer
         limit = length_limit(model, self.model.size, self.settings, begin)
         cut = model.generation_config.forced_eos_token_id is not None and len(output) + 1 >= limit
         if output[-1] in self.frame.ends and not cut:
@@ -154,7 +162,7 @@ class Run:
     def _decoding(self) -> dict[str, Any]:
         if self.settings.target is not None:
             return {"method": "none: the target was given"}
-        model = self.model.runner.model
+        model = self.model.runner.writer
         own = model.generation_config
         return {
             "method": "greedy" if self.settings.num_beams == 1 else "beam search",

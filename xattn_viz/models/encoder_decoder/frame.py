@@ -23,7 +23,11 @@ class Frame:
         settings, config = model.generation_config, model.config
         start = next(
             value
-            for value in (settings.decoder_start_token_id, config.decoder_start_token_id, settings.bos_token_id)
+            for value in (
+                settings.decoder_start_token_id,
+                getattr(config, "decoder_start_token_id", None),
+                settings.bos_token_id,
+            )
             if value is not None
         )
         first = settings.forced_bos_token_id

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from xattn_viz.models.seq2seq.offsets import followed_spans, in_order, sentencepiece_spans
+from xattn_viz.models.encoder_decoder.offsets import followed_spans, in_order, sentencepiece_spans
 from xattn_viz.models.tokens import BROKEN, Tokens, bare, decoded_spans
 from xattn_viz.tokens import Span
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps, MapKind
+from xattn_viz.models.encoder_decoder.settings import Settings
 from xattn_viz.models.recorded import projections
-from xattn_viz.models.seq2seq.settings import Settings
 from xattn_viz.weights import Seen
 
 

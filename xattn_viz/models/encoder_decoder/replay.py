@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from xattn_viz.capture import Site, recording
 from xattn_viz.maps import MapKind
-from xattn_viz.models.seq2seq.decoding import fresh
-from xattn_viz.models.seq2seq.frame import Frame
-from xattn_viz.models.seq2seq.limits import HALF_ABOVE
-from xattn_viz.models.seq2seq.settings import Settings
+from xattn_viz.models.encoder_decoder.decoding import fresh
+from xattn_viz.models.encoder_decoder.frame import Frame
+from xattn_viz.models.encoder_decoder.limits import HALF_ABOVE
+from xattn_viz.models.encoder_decoder.settings import Settings
 from xattn_viz.weights import Seen, compact
 
 
@@ -27,24 +27,44 @@ class Runner:
     model: Any
     sites: Mapping[nn.Module, Site]
 
-    def __post_init__(self) -> None:
-        if (layer := self.model.get_output_embeddings()) is not None:
+    def prepared(self) -> Runner:
+        """The same, its output layer ready to compute fewer logits than tokens are read. To be called once a model."""
+        if (layer := self.writer.get_output_embeddings()) is not None:
             layer.register_forward_pre_hook(_only_the_first)
+        return self
+
+    @property
+    def encoder(self) -> Any:
+        """The part that reads."""
+        return self.model.get_encoder()
+
+    @property
+    def writer(self) -> Any:
+        """The model that writes: it is called with `decoding` and generates with `searching`."""
+        return self.model
+
+    def decoding(self, encoded: Any, ids: Tensor) -> dict[str, Any]:
+        """What the writer takes to read `ids` `[1, query]` over what the encoder made."""
+        mask = torch.ones(encoded.last_hidden_state.shape[:2], dtype=torch.long, device=ids.device)
+        return {"encoder_outputs": fresh(encoded), "attention_mask": mask, "decoder_input_ids": ids}
+
+    def searching(self, read: Mapping[str, Tensor], encoded: Any, ids: Tensor) -> dict[str, Any]:
+        """What its search takes: some rules look at what the encoder has read."""
+        return {**read, **self.decoding(encoded, ids)}
 
     @property
     def native(self) -> bool:
         """Whether maps come from the library's own attention (`output_attentions`)."""
         return not self.sites
 
-    def encode(self, source: Tensor, settings: Settings) -> tuple[Any, list[Seen]]:
-        """What the encoder makes of `source` `[1, key]`, as transformers gives it, and its maps where wanted."""
-        mask, wanted = torch.ones_like(source), "encoder" in settings.kinds
-        encoder = self.model.get_encoder()
+    def encode(self, read: Mapping[str, Tensor], settings: Settings) -> tuple[Any, list[Seen]]:
+        """What the encoder makes of its keywords `read`, as transformers gives it, and its maps where wanted."""
+        wanted = "encoder" in settings.kinds
         if self.native:
-            out = encoder(input_ids=source, attention_mask=mask, output_attentions=wanted, return_dict=True)
+            out = self.encoder(**read, output_attentions=wanted, return_dict=True)
             return out, _seen(out.attentions) if wanted else []
         with self.watch(settings, ("encoder",) if wanted else ()) as seen:
-            out = encoder(input_ids=source, attention_mask=mask, return_dict=True)
+            out = self.encoder(**read, return_dict=True)
         return out, seen.layers("encoder")
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = (), *, stepwise: bool = False) -> Any:
@@ -66,20 +86,23 @@ class Runner:
         The output layer, the largest of a small model, computes no others.
         """
         kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
-        shape, device = encoded.last_hidden_state.shape[:2], self.model.device
+        read = torch.tensor([[frame.start, *output[:-1]]], device=self.model.device)
         with self.watch(settings, kinds) as seen, _scoring(scored):
-            out = self.model(
-                encoder_outputs=fresh(encoded),
-                attention_mask=torch.ones(shape, dtype=torch.long, device=device),
-                decoder_input_ids=torch.tensor([[frame.start, *output[:-1]]], device=device),
+            out = self.writer(
+                **self.decoding(encoded, read),
                 use_cache=False,
                 return_dict=True,
                 **({"output_attentions": True} if self.native and kinds else {}),
             )
         if not self.native:
             return {kind: seen.layers(kind) for kind in kinds}, out.logits[0, :scored]
-        native = {"cross": out.cross_attentions, "decoder": out.decoder_attentions}
+        native = {"cross": out.cross_attentions, "decoder": own_attentions(out)}
         return {kind: _seen(native[kind]) for kind in kinds}, out.logits[0, :scored]
+
+
+def own_attentions(out: Any) -> Any:
+    """A decoder's self-attention in what the library reports; one that stands alone calls it just attention."""
+    return out.get("decoder_attentions") or out.get("attentions")
 
 
 _SCORED: ContextVar[int | None] = ContextVar("scored", default=None)

@@ -1,0 +1,8 @@
+"""Watch a picture form from a prompt, and see which word went where."""
+
+from __future__ import annotations
+
+from xattn_viz.ui import kind, page, reading
+
+page.begin(kind.PROMPT)
+reading.show()

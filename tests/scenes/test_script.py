@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from xattn_viz.examples import SCENES, SceneExample
+from xattn_viz.models import registry
+from xattn_viz.scenes import draw
+from xattn_viz.scenes.script import snippet
+
+
+@pytest.mark.parametrize("example", SCENES, ids=lambda example: example.slug)
+def test_the_script_draws_the_scene_and_prints_its_caption(example: SceneExample) -> None:
+    names: dict[str, Any] = {}
+    printed = StringIO()
+    with redirect_stdout(printed):
+        exec(snippet(example.scene, example.model), names)  # noqa: S102
+    assert names["scene"] == example.scene
+    trace = registry.load(example.model).trace(draw(example.scene))
+    said, *rows = printed.getvalue().splitlines()
+    assert said == trace.output
+    weights = trace.cross.weights.mean((0, 1))
+    wanted = [
+        f"{label} {trace.cross.keys.name(int(row.argmax()))}"
+        for label, row in zip(trace.cross.queries.labels or (), weights, strict=True)
+    ]
+    assert rows == wanted

@@ -1,0 +1,70 @@
+"""Pictures on their way into a model: brought to its size, and from there to the numbers that its encoder takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from xattn_viz import images
+from xattn_viz.images import ImageError
+from xattn_viz.models.base import InputError
+
+# What a processor may do to a picture before it turns its pixels into numbers.
+_FITTING = ("do_resize", "do_center_crop", "do_pad", "do_thumbnail", "do_align_long_axis")
+#: How much longer than high, or higher than long, a picture may be for a model that keeps its proportions.
+MOST_OBLONG = 20
+_TRIED = ((32, 32), (24, 40), (40, 24))  # rows and columns of pictures that must all come out in one size
+
+
+class Eyes:
+    """How one model looks at a picture, by its own image processor of transformers. Threads share it."""
+
+    def __init__(self, processor: Any) -> None:
+        """Raises ValueError where the processor leaves pictures in sizes of their own."""
+        self._processor = processor
+        self._as_it_is = {name: False for name in _FITTING if hasattr(processor, name)}
+        self._keeps_proportions = bool(getattr(processor, "do_thumbnail", False)) or "shortest_edge" in dict(
+            processor.size or {}
+        )
+        sizes = {self._fitted(np.zeros((*size, 3), np.uint8)).shape[:2] for size in _TRIED}
+        if len(sizes) > 1:
+            raise ValueError("its pictures come out in sizes of their own")
+        #: Rows and columns of every picture that the model sees.
+        self.size: tuple[int, int] = next(iter(sizes))
+
+    def see(self, source: Any) -> NDArray[np.uint8]:
+        """The picture as the model sees it, `[row, column, 3]` in its `size`, of anything that `images.read` takes.
+
+        An array that has that size already, such as one that came out of here, stays as it is. Raises InputError.
+        """
+        try:
+            pixels = images.read(source)
+        except ImageError as error:
+            raise InputError(str(error)) from error
+        except OSError as error:
+            raise InputError(f"{source!s:.200} cannot be read: {error.strerror or error}.") from error
+        rows, columns = pixels.shape[:2]
+        if isinstance(source, np.ndarray) and (rows, columns) == self.size:
+            return pixels
+        if self._keeps_proportions and max(rows, columns) > MOST_OBLONG * min(rows, columns):
+            raise InputError(
+                f"The picture has {columns:,} × {rows:,} pixels, and this model reads none that is more than "
+                f"{MOST_OBLONG} times as long as wide: cut it into parts."
+            )
+        return self._fitted(pixels)
+
+    def values(self, picture: NDArray[np.uint8]) -> Tensor:
+        """What the encoder takes of a picture that `see` gave, `[1, 3, row, column]` of float32."""
+        made = self._processor(Image.fromarray(picture), **self._as_it_is, return_tensors="pt")
+        values: Tensor = made["pixel_values"].to(torch.float32)
+        return values
+
+    def _fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture after all that the processor does to it but scaling its numbers."""
+        made = self._processor(Image.fromarray(pixels), do_rescale=False, do_normalize=False, return_tensors="np")
+        return np.ascontiguousarray(made["pixel_values"][0].transpose(1, 2, 0), dtype=np.uint8)

@@ -1,0 +1,69 @@
+"""What attention a loaded model has, found by running it once on nothing in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xattn_viz.capture import find_sites
+from xattn_viz.maps import MapKind
+from xattn_viz.models.base import ModelError
+from xattn_viz.models.encoder_decoder.limits import decoder_positions, encoder_positions
+from xattn_viz.models.encoder_decoder.replay import Runner, own_attentions
+from xattn_viz.models.encoder_decoder.settings import Size
+
+_TARGET = 5  # tokens; what the encoder reads must be longer or shorter
+
+
+def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) -> tuple[Runner, Size]:
+    """The runner with its attention modules, and how many layers and heads there are of each kind of map.
+
+    `read` are keywords of the encoder that give `source` positions. Raises ModelError where there is no cross-attention
+    to show, or its layers cannot be told apart.
+    """
+    target = _TARGET if source != _TARGET else _TARGET + 1
+    ids = torch.full((1, target), 5, device=runner.model.device)
+    layers: dict[MapKind, int] = {}
+    heads: dict[MapKind, int] = {}
+    with torch.inference_mode():
+        try:
+            sites = find_sites(lambda: runner.writer(**runner.decoding(runner.encoder(**read), ids)), target)
+        except ValueError as error:
+            raise ModelError(f"{name} cannot be shown: {error}") from error
+        for kind in ("cross", "encoder", "decoder"):
+            modules = [module for module, site in sites.items() if site.kind == kind]
+            if modules:
+                layers[kind], heads[kind] = len(modules), _heads(modules[0])
+        if not sites:
+            for kind, weights in _native(runner, read, ids, source).items():
+                layers[kind], heads[kind] = len(weights), weights[0].shape[1]
+    if "cross" not in layers:
+        raise ModelError(f"{name} has no cross-attention that can be shown: its decoder merges it or hides it.")
+    config = runner.model.config
+    vocabulary = int(config.get_text_config(decoder=True).vocab_size)
+    size = Size(layers, heads, vocabulary, encoder_positions(config), decoder_positions(config))
+    return replace(runner, sites=sites).prepared(), size
+
+
+def _native(runner: Runner, read: Mapping[str, Tensor], ids: Tensor, source: int) -> dict[MapKind, list[Tensor]]:
+    """The weights that the library itself reports, by kind and layer."""
+    encoded = runner.encoder(**read, output_attentions=True, return_dict=True)
+    out = runner.writer(**runner.decoding(encoded, ids), use_cache=False, output_attentions=True, return_dict=True)
+    target = ids.shape[1]
+    shapes: dict[MapKind, tuple[Any, tuple[int, int]]] = {
+        "cross": (out.get("cross_attentions"), (target, source)),
+        "encoder": (encoded.get("attentions"), (source, source)),
+        "decoder": (own_attentions(out), (target, target)),
+    }
+    found = {kind: [w for w in reported or () if w is not None] for kind, (reported, _) in shapes.items()}
+    # Local or sparse attention reports blocks, which are no map of all positions.
+    return {kind: some for kind, some in found.items() if some and all(w.shape[2:] == shapes[kind][1] for w in some)}
+
+
+def _heads(module: Any) -> int:
+    names: Sequence[str] = ("num_heads", "n_heads", "num_attention_heads")
+    return int(next(getattr(module, name) for name in names if hasattr(module, name)))

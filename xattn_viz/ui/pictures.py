@@ -1,0 +1,94 @@
+"""The pictures of a visit by name: the scenes that ship, what the visitor uploaded, and scenes in the address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from xattn_viz import images
+from xattn_viz.examples import SCENES
+from xattn_viz.images import ImageError
+from xattn_viz.scenes import Scene, draw
+from xattn_viz.scenes.link import from_link
+from xattn_viz.ui.address import Request
+
+#: How many pictures of a visitor's own are kept.
+_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture that the visitor gave: its file's name and bytes."""
+
+    title: str
+    data: bytes
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """Its pixels, `[row, column, 3]`. Raises ImageError where it cannot be read."""
+        return images.read(self.data)
+
+
+def give(data: bytes, title: str) -> str:
+    """Keep a picture of the visitor's, by a digest of its bytes; of older ones the last few stay, and that in view."""
+    name = hashlib.sha256(data).hexdigest()[:16]
+    given: dict[str, Given] = st.session_state.setdefault("pictures", {})
+    if name not in given:
+        given[name] = Given(title, data)
+    shown = st.session_state.get("shown_for")
+    spare = [one for one in given if one != name and not (shown and one == shown.picture)]
+    for one in spare[: max(len(given) - _KEPT, 0)]:
+        del given[one]
+    return name
+
+
+def is_here(name: str) -> bool:
+    """Whether a name is that of a scene that ships, or of a picture that this visitor gave."""
+    return name in _shipped() or name in _given()
+
+
+def is_scene(link: str) -> bool:
+    """Whether these characters of an address are a scene."""
+    return _linked(link) is not None
+
+
+def scene_of(request: Request) -> Scene | None:
+    """The scene that a request shows, None where nothing is known of what is in its picture."""
+    return _linked(request.scene) if request.scene else _shipped().get(request.picture)
+
+
+def pixels(request: Request) -> NDArray[np.uint8]:
+    """The picture of a request, `[row, column, 3]`. Raises ImageError where it cannot be had."""
+    if request.picture in _given():
+        return _given()[request.picture].pixels
+    scene = scene_of(request)
+    if scene is None:
+        raise ImageError("This picture is not here any more: upload it again.")
+    return draw(scene)
+
+
+def title(name: str) -> str:
+    """What an uploaded picture is called on the page: the name of its file; empty for any other."""
+    return _given()[name].title if name in _given() else ""
+
+
+def _linked(link: str) -> Scene | None:
+    try:
+        return from_link(link)
+    except ValueError:
+        return None
+
+
+def _shipped() -> dict[str, Scene]:
+    return {example.slug: example.scene for example in SCENES}
+
+
+def _given() -> Mapping[str, Given]:
+    given: dict[str, Given] = st.session_state.get("pictures", {})
+    return given

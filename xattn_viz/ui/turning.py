@@ -1,0 +1,52 @@
+"""Which model the visitor turns to: the callbacks of the list of models and of what it asks back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from xattn_viz.ui import asking, kind, models
+from xattn_viz.ui.address import Request
+
+
+@kind.while_here
+def turn() -> None:
+    """Another model was chosen: go on with what was last asked of it, or with the text that is there."""
+    name, current_model = st.session_state.direction, st.session_state.request.model
+    # A control of the page before may still speak: its model is none of this page.
+    if name in models.choices(current_model) and name not in (current_model, models.OTHER):
+        _turn_to(name)
+
+
+@kind.while_here
+def take_other() -> None:
+    """The name of a model, or its folder, was typed."""
+    if name := models.cleaned(st.session_state.other):
+        models.agree(name)
+        _turn_to(name)
+
+
+def agree() -> None:
+    """The visitor wants the model that the address names."""
+    models.agree(st.session_state.request.model)
+
+
+def allow_weights() -> None:
+    """The visitor allows `.bin` weights, read as data only."""
+    state = st.session_state
+    models.allow_weights(state.request.model)
+    state.failed = None
+
+
+def _turn_to(name: str) -> None:
+    state = st.session_state
+    last: Request = state.request
+    state.typed[last.model] = last
+    wanted = state.typed.get(name) or asking.defaults().get(name)
+    if last.named:
+        # One hears the other model hear the same, and sees it look at the same.
+        select = wanted.select if wanted else {}
+        wanted = Request(name, options=wanted.options if wanted else (), select=select).reading(**last.named)
+    elif wanted is None:
+        wanted = Request(name, state.get("text", "") or last.text, last.whole)
+    asking.fill_in(wanted)
+    asking.ask(wanted, same_head=False)
