@@ -285,8 +285,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     large = DiffusionAdapter(small.card, parts)
     grids = [site.grid for site in large.model.sites.values()]
     assert grids == [64, 64, 32, 32, 16, 16, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
-    assert gathering.MOST_STEPS == 10
-    monkeypatch.setattr(gathering, "MOST_STEPS", 2)  # of three, which is long enough here
+    assert gathering.MOST_KEPT == 10
+    monkeypatch.setattr(gathering, "MOST_KEPT", 2)  # of three, which is long enough here
     trace = large.trace(" ".join(["cat"] * 40), steps=3)
     assert [maps.step for maps in trace.maps] == [None, 0, 2]
     for maps in trace.maps:
@@ -350,7 +350,7 @@ def test_prompts_that_do_not_fit_are_refused(tiny: DiffusionAdapter) -> None:
         tiny.trace(3)
 
 
-def test_a_run_is_cancelled_between_steps(tiny: DiffusionAdapter) -> None:
+def test_a_run_is_cancelled_between_steps_and_within_them(tiny: DiffusionAdapter) -> None:
     steps: list[tuple[int, int]] = []
 
     def stop(done: int, total: int) -> bool:
@@ -360,6 +360,15 @@ def test_a_run_is_cancelled_between_steps(tiny: DiffusionAdapter) -> None:
     with pytest.raises(Cancelled):
         tiny.trace(PROMPT, steps=9, on_step=stop)
     assert [step for step in steps if step != (0, 0)] == [(0, 9), (1, 9), (2, 9), (3, 9)]
+    asked: list[int] = []
+
+    def stop_soon(done: int, total: int) -> bool:
+        asked.append(total)
+        return len(asked) < 3
+
+    with pytest.raises(Cancelled):  # within the first step, at the second layer
+        tiny.trace(PROMPT, steps=9, on_step=stop_soon)
+    assert asked == [9, 0, 0]
 
 
 def test_a_picture_is_drawn_again_from_its_provenance(stable: DiffusionAdapter, folder: Path) -> None:
