@@ -23,6 +23,7 @@ from tests.browser.explorer.pictured import CAPTION, GRID, ON_CLS, PEAKS, STEPS,
 from tests.browser.translate import serious
 from xattn_viz import colours, export
 from xattn_viz.explorer.payload import pack
+from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
 
 ROWS, COLUMNS = GRID
@@ -374,3 +375,18 @@ def test_the_address_brings_word_step_and_look_back(open_page: Callable[..., Pag
     page.wait_for_function("told.some(([name]) => name === 'selected')")
     (told,) = page.evaluate("told.filter(([name]) => name === 'selected').slice(-1)")
     assert (told[1]["row"], told[1]["column"], told[1]["head"]) == (-1, 3, HEAD)
+
+
+def test_a_caption_that_is_being_written_shows_its_newest_word(harness: Page) -> None:
+    whole = captioned()
+    maps, text = whole.maps[0], str(whole.output)
+    for count in (2, 3):
+        written = AttentionMaps(
+            maps.weights[:, :, :count], maps.queries.take(range(count)), maps.keys, "cross", maps.layers
+        )
+        so_far = text[: (maps.queries.spans or ())[count - 1][1]]
+        trace = Trace((written,), whole.input, so_far)
+        show(harness, pack(trace, select={"head": HEAD, "overlay": "patches"}, growing=True))
+        explorer = Pictured(harness, trace, "harness")
+        expect(explorer.root).to_have_attribute("data-row", str(count - 1))
+        assert int(explorer.shares().argmax()) == peak(PEAKS[count - 1])
