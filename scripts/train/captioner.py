@@ -104,7 +104,22 @@ def build(words: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
     config.decoder_start_token_id = words.bos_token_id
     config.pad_token_id = words.pad_token_id
     config.eos_token_id = words.eos_token_id
-    return VisionEncoderDecoderModel(config)
+    model = VisionEncoderDecoderModel(config)
+    with torch.no_grad():
+        model.encoder.embeddings.position_embeddings[0, 1:] = places(PIXELS // PATCH, WIDTH)
+    return model
+
+
+def places(side: int, width: int) -> torch.Tensor:
+    """Where the position embeddings begin, `[patch, width]`: sines and cosines of row and column.
+
+    From random ones the model learns late which of two things lies farther to the left than above.
+    """
+    waves = torch.pi * 2 ** -torch.linspace(0, 4, width // 4)  # from 2 to 32 patches long
+    angles = torch.arange(side)[:, None] * waves
+    along = torch.cat([angles.sin(), angles.cos()], 1)
+    rows, columns = along[:, None].expand(side, side, -1), along[None].expand(side, side, -1)
+    return 0.5 * torch.cat([rows, columns], 2).flatten(0, 1)
 
 
 def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int, kept: Path) -> None:
