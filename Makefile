@@ -9,7 +9,7 @@ RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 JS := node_modules/.installed
 
-.PHONY: run test check format examples pictures bench clean
+.PHONY: run test check format examples pictures bench train-images clean
 
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
@@ -36,6 +36,11 @@ format: $(DEV) $(JS)
 # Trace the precomputed examples anew.
 examples: $(RUNTIME)
 	@$(PY) -m xattn_viz.examples
+
+# Train the small image models anew: hours, and better with nothing beside.
+train-images: $(RUNTIME)
+	@$(PY) -m scripts.train.captioner
+	@$(PY) -m scripts.train.diffusion
 
 # Take the screenshots of docs/ again.
 pictures: $(DEV)

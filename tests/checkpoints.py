@@ -97,6 +97,16 @@ def weights(architecture: str, vocab_size: int = VOCABULARY) -> dict[str, torch.
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
+def spread(model: torch.nn.Module) -> None:
+    """Give a model random weights, larger than usual: attention is then far from even."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1:
+                parameter.copy_(torch.randn_like(parameter) * 1.5 * parameter[0].numel() ** -0.5)
+            elif "bias" in name:
+                parameter.copy_(torch.randn_like(parameter) * 0.1)
+
+
 def configuration(architecture: str, vocab_size: int = VOCABULARY) -> Any:
     """The configuration of an architecture, made anew."""
     return (CONFIGURATIONS | EAGER_CONFIGURATIONS)[architecture](vocab_size)

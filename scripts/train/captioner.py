@@ -3,12 +3,16 @@
     python -m scripts.train.captioner [--out FOLDER] [--steps N]
 
 A ViT reads the picture, a GPT-2 with cross-attention writes the caption: the architecture of ViT-GPT2, small. Pairs of
-colour and shape in `HELD_OUT` never occur in training. Weights are stored in float16 with the evaluation beside them.
+colour and shape in `HELD_OUT` never occur in training. So that the model can read them all the same, a shape must not
+follow from the colour written before it: words that the decoder reads are hidden by chance (word dropout, Bowman et al.
+2016), and some scenes have colours without a name, whose words are neither read nor learned.
+Weights are stored in float16 with the evaluation beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from pathlib import Path
@@ -28,6 +32,7 @@ from transformers import (
 from scripts.train import evaluation
 from scripts.train.shared import rate, word_tokenizer
 from xattn_viz.scenes import COLOURS, SHAPES, caption, chance, draw
+from xattn_viz.scenes.scene import PAPER
 
 SEED = 7
 PIXELS, PATCH = 96, 12
@@ -35,8 +40,11 @@ SCENES, STEPS, BATCH = 60_000, 6_000, 64
 RATE, WARM_UP = 1e-3, 300
 WIDTH, HEADS = 128, 4
 LONGEST = 22  # tokens of the longest caption, with the first and the last
-#: Never seen together in training: each shape once.
-HELD_OUT = tuple(zip(("red", "orange", "yellow", "green", "blue", "purple"), reversed(SHAPES), strict=True))
+#: Never seen together in training.
+HELD_OUT = (("red", "ring"), ("yellow", "star"), ("green", "triangle"), ("blue", "square"))
+HIDDEN = 0.2  # of the words that the decoder reads
+NAMELESS = 0.25  # of the scenes have colours without a name
+FAR = 60  # how far these are from every named colour and from the paper, in levels of red, green and blue
 FOLDER = Path(__file__).parents[2] / "xattn_viz/models/captioner/caption-shapes"
 
 
@@ -50,7 +58,7 @@ def main() -> None:
     words = tokenizer()
     model = build(words)
     began = time.monotonic()
-    train(model, words, given.steps)
+    train(model, words, given.steps, given.out)
     minutes = (time.monotonic() - began) / 60
     store(model, words, given.out)
     measured = evaluation.captions(given.out, held_out=HELD_OUT)
@@ -99,9 +107,9 @@ def build(words: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
     return VisionEncoderDecoderModel(config)
 
 
-def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int) -> None:
+def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int, kept: Path) -> None:
     """Minimise the cross-entropy of the next word; nothing says where to look."""
-    pictures, captions = scenes(words)
+    pictures, captions, learned = scenes(words)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, WARM_UP))
     pick = torch.Generator().manual_seed(SEED)
@@ -109,9 +117,13 @@ def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, step
     for step in range(steps):
         chosen = torch.randint(len(pictures), (BATCH,), generator=pick)
         pixels = pictures[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1
-        ids = captions[chosen]
-        logits = model(pixel_values=pixels, decoder_input_ids=ids[:, :-1], use_cache=False).logits
-        loss = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=words.pad_token_id)
+        ids, known = captions[chosen], learned[chosen]
+        hidden = ~known | (torch.rand(ids.shape, generator=pick) < HIDDEN)
+        hidden[:, 0] = False
+        read = torch.where(hidden, words.unk_token_id, ids)[:, :-1]
+        logits = model(pixel_values=pixels, decoder_input_ids=read, use_cache=False).logits
+        wanted = torch.where(known, ids, words.pad_token_id)[:, 1:]
+        loss = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=words.pad_token_id)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -119,16 +131,38 @@ def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, step
         schedule.step()
         if step % 100 == 0:
             print(f"step {step}: loss {loss.item():.4f}", flush=True)
+        if step % 1_000 == 999:
+            store(copy.deepcopy(model), words, kept)
     model.eval()
 
 
-def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures `[scene, row, column, 3]` and the ids of their captions `[scene, token]`, padded."""
+def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pictures `[scene, row, column, 3]`, the ids of their captions `[scene, token]`, padded, and which are learned."""
     random = np.random.default_rng(SEED)
     made = [chance.scene(random, without=HELD_OUT) for _ in range(SCENES)]
-    pictures = torch.from_numpy(np.stack([draw(scene, PIXELS) for scene in made]))
+    nameless = random.random(SCENES) < NAMELESS
+    pictures = np.stack(
+        [
+            draw(scene, PIXELS, colours_without_a_name(random) if strange else COLOURS)
+            for scene, strange in zip(made, nameless, strict=True)
+        ]
+    )
     ids = words([caption(scene) for scene in made], padding="max_length", max_length=LONGEST, return_tensors="pt")
-    return pictures, ids.input_ids
+    colours = torch.tensor(words.convert_tokens_to_ids(list(COLOURS)))
+    unnamed = torch.isin(ids.input_ids, colours) & torch.from_numpy(nameless)[:, None]
+    return torch.from_numpy(pictures), ids.input_ids, ~unnamed
+
+
+def colours_without_a_name(random: np.random.Generator) -> dict[str, tuple[int, int, int]]:
+    """For each named colour another that is like none of them."""
+    taken = np.array([*COLOURS.values(), PAPER])
+    found: dict[str, tuple[int, int, int]] = {}
+    for name in COLOURS:
+        while name not in found:
+            red, green, blue = random.integers(0, 256, 3).tolist()
+            if np.linalg.norm(taken - (red, green, blue), axis=1).min() > FAR:
+                found[name] = (red, green, blue)
+    return found
 
 
 def store(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, folder: Path) -> None:

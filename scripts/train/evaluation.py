@@ -42,10 +42,5 @@ def exact(folder: Path, scenes: list[Scene]) -> float:
         batch = scenes[begin : begin + 100]
         pixels = look([Image.fromarray(draw(scene)) for scene in batch], return_tensors="pt").pixel_values
         written = words.batch_decode(model.generate(pixels), skip_special_tokens=True)
-        right += sum(spaced(caption(scene)) == text for scene, text in zip(batch, written, strict=True))
+        right += sum(caption(scene) == text for scene, text in zip(batch, written, strict=True))
     return right / len(scenes)
-
-
-def spaced(text: str) -> str:
-    """A caption as the tokens of the vocabulary, joined by spaces."""
-    return " ".join(text.replace(",", " ,").split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 #: Names of the tokens that are no words, in the order of their ids.
@@ -18,6 +18,7 @@ def word_tokenizer(words: Sequence[str], **settings: int) -> PreTrainedTokenizer
     whole = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL["unk_token"]))
     whole.pre_tokenizer = pre_tokenizers.Whitespace()
     ends = [(SPECIAL[name], vocabulary[SPECIAL[name]]) for name in ("bos_token", "eos_token")]
+    whole.decoder = decoders.WordPiece(cleanup=True)  # joins by spaces, none before a comma
     whole.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
     return PreTrainedTokenizerFast(tokenizer_object=whole, **SPECIAL, **settings)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
+from tests.checkpoints import spread
 from tests.models import seq2seq_folders
 from xattn_viz.models.tiny import SENTENCES, byte_level
 
@@ -41,12 +42,7 @@ def write(folder: Path, kind: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(7)
     model = _MAKERS[kind](folder)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1:  # larger than usual: attention is then far from even
-                parameter.copy_(torch.randn_like(parameter) * 1.5 * parameter[0].numel() ** -0.5)
-            elif "bias" in name:
-                parameter.copy_(torch.randn_like(parameter) * 0.1)
+    spread(model)
     model.generation_config.max_length = 12
     model.save_pretrained(folder)
     if kind == "trocr":  # as Microsoft's are published

@@ -287,6 +287,17 @@ def test_damaged_checkpoints_are_said_in_one_sentence(folders: Any, tmp_path: Pa
         assert "\n" not in str(caught.value)
 
 
+@ALL
+def test_loading_says_nothing_in_the_log(kind: str, folders: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor does it leave anything to chance: TrOCR's checkpoints lack a part of ViT that nothing reads."""
+    loaded = captioner.load(str(folders(kind)))
+    assert caplog.records == []
+    assert not any(parameter.is_meta for parameter in loaded.runner.model.parameters())
+    assert loaded.trace(picture(1), max_new_tokens=4) == registry.load(folders(kind)).trace(
+        picture(1), max_new_tokens=4
+    )
+
+
 def test_a_blip_that_answers_questions_writes_no_captions(folders: Any, tmp_path: Path) -> None:
     folder = write(tmp_path / "vqa", "blip")
     config = json.loads((folder / "config.json").read_bytes())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor
 from numpy.typing import NDArray
 
@@ -18,8 +20,11 @@ from xattn_viz.models import base, diffusion
 from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.diffusion import gathering
 from xattn_viz.models.diffusion.adapter import DiffusionAdapter
+from xattn_viz.models.diffusion.capture import install
+from xattn_viz.models.diffusion.decoders import Film, Learnt
 from xattn_viz.models.diffusion.gathering import onto
 from xattn_viz.models.diffusion.settings import MOST_STEPS
+from xattn_viz.models.diffusion.sites import find_sites
 from xattn_viz.models.rerun import rerun
 from xattn_viz.trace import Trace
 
@@ -236,9 +241,7 @@ def test_the_picture_is_seen_as_it_forms(stable: DiffusionAdapter, monkeypatch: 
     assert whole.picture.tobytes() == stable.plain(PROMPT, steps=5).tobytes()
 
 
-def test_previews_come_as_near_as_a_linear_map_can(stable: DiffusionAdapter) -> None:
-    from xattn_viz.models.diffusion.decoders import Film
-
+def test_previews_come_as_near_as_a_linear_map_can() -> None:
     class Linear:
         """A decoder that is a linear map of each place, so that a preview can be right."""
 
@@ -267,12 +270,8 @@ def test_without_guidance_the_unet_runs_once_a_step(tiny: DiffusionAdapter) -> N
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from diffusers import UNet2DConditionModel
-
-    from xattn_viz.models.diffusion.assembly import assemble
-
-    model = diffusion.example()
-    width = model.model.reader.config.hidden_size
+    small = diffusion.example()
+    width = small.model.reader.config.hidden_size
     # The layers, heads and grids of Stable Diffusion 1.5, with few channels.
     unet = UNet2DConditionModel(
         sample_size=64,
@@ -281,13 +280,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         cross_attention_dim=width,
         norm_num_groups=8,
     )
-    large = assemble(
-        "large", *parts(model), unet, model.model.schedule, Boxes(unet.config.in_channels), digest="random"
-    )
+    install(unet.eval())
+    parts = replace(small.model, unet=unet, sites=find_sites(unet), decoder=Learnt(Boxes()))
+    large = DiffusionAdapter(small.card, parts)
     grids = [site.grid for site in large.model.sites.values()]
     assert grids == [64, 64, 32, 32, 16, 16, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
-    assert gathering.MOST_STEPS == 10
-    monkeypatch.setattr(gathering, "MOST_STEPS", 2)  # of three, which is long enough here
+    assert gathering.MOST_KEPT == 10
+    monkeypatch.setattr(gathering, "MOST_KEPT", 2)  # of three, which is long enough here
     trace = large.trace(" ".join(["cat"] * 40), steps=3)
     assert [maps.step for maps in trace.maps] == [None, 0, 2]
     for maps in trace.maps:
@@ -304,21 +303,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 16 * plan.grid**2 * 77 * (4 + 4 + 2 * len(plan.steps)) < 36e6
 
 
-def parts(model: DiffusionAdapter) -> tuple[Any, Any]:
-    from xattn_viz.models.diffusion.tiny import _tokenizer
-
-    return _tokenizer(), model.model.reader
-
-
 class Boxes(torch.nn.Module):
     """In place of an autoencoder: three of the channels are the colours."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.config = type("Config", (), {"scaling_factor": 1.0})
+    config = SimpleNamespace(scaling_factor=1.0)
 
     def decode(self, latents: torch.Tensor) -> Any:
-        return type("Out", (), {"sample": latents[:, :3].repeat_interleave(2, 2).repeat_interleave(2, 3)})
+        return SimpleNamespace(sample=latents[:, :3].repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
 @pytest.mark.parametrize(
@@ -359,7 +350,7 @@ def test_prompts_that_do_not_fit_are_refused(tiny: DiffusionAdapter) -> None:
         tiny.trace(3)
 
 
-def test_a_run_is_cancelled_between_steps(tiny: DiffusionAdapter) -> None:
+def test_a_run_is_cancelled_between_steps_and_within_them(tiny: DiffusionAdapter) -> None:
     steps: list[tuple[int, int]] = []
 
     def stop(done: int, total: int) -> bool:
@@ -369,6 +360,15 @@ def test_a_run_is_cancelled_between_steps(tiny: DiffusionAdapter) -> None:
     with pytest.raises(Cancelled):
         tiny.trace(PROMPT, steps=9, on_step=stop)
     assert [step for step in steps if step != (0, 0)] == [(0, 9), (1, 9), (2, 9), (3, 9)]
+    asked: list[int] = []
+
+    def stop_soon(done: int, total: int) -> bool:
+        asked.append(total)
+        return len(asked) < 3
+
+    with pytest.raises(Cancelled):  # within the first step, at the second layer
+        tiny.trace(PROMPT, steps=9, on_step=stop_soon)
+    assert asked == [9, 0, 0]
 
 
 def test_a_picture_is_drawn_again_from_its_provenance(stable: DiffusionAdapter, folder: Path) -> None:

@@ -51,6 +51,7 @@ def test_what_the_training_writes_can_be_drawn_with(shapes: Path) -> None:
     assert trace.cross.keys.labels == ("<s>", "A", "red", "circle", "left", "of", "a", "blue", "square", "</s>")
     assert trace.cross.weights.dtype == "float32"
     assert str(model.model.unet.dtype) == "torch.float32"
+    assert trace.provenance["decoding"]["timestep_spacing"] == "trailing"
     assert trace.picture is not None
     assert trace.picture.shape == (training.PIXELS, training.PIXELS, 3)
     said = r"does not know: 'hexagon', '<', 'pad', '>'. It knows a, above, an, below, blue, "

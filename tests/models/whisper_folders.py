@@ -11,6 +11,7 @@ import transformers
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tests.checkpoints import spread
 from tests.models.seq2seq_folders import SENTENCES
 from xattn_viz.audio import RATE
 
@@ -46,12 +47,7 @@ def write(folder: Path, kind: str, *, safe: bool = True) -> Path:
     config = _moonshine(tokenizer) if kind == "moonshine" else _whisper(tokenizer)
     torch.manual_seed(7)
     model: Any = transformers.AutoModelForSpeechSeq2Seq.from_config(config, attn_implementation="eager")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1:  # larger than usual: attention is then far from even
-                parameter.copy_(torch.randn_like(parameter) * 1.5 * parameter[0].numel() ** -0.5)
-            elif "bias" in name:
-                parameter.copy_(torch.randn_like(parameter) * 0.1)
+    spread(model)
     own = model.generation_config
     own.decoder_start_token_id, own.eos_token_id = config.decoder_start_token_id, config.eos_token_id
     own.pad_token_id, own.max_length = config.pad_token_id, 40

@@ -70,7 +70,9 @@ export function makeOverview(change) {
     const { dark } = scene.theme;
     const { state } = scene;
     // Over a picture, each small map shows the word in focus.
-    const word = isSeen(scene.main) ? [wordInFocus(scene.main), state.units, state.special, state.overlay] : [];
+    const word = isSeen(scene.main)
+      ? [wordInFocus(scene.main), state.units, state.special, state.overlay, state.noise]
+      : [];
     const look = [key, sheet.id, state.scale, state.colours, dark, window.devicePixelRatio, ...word].join(" ");
     if (look !== painted) {
       painted = look;

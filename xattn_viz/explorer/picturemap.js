@@ -5,7 +5,7 @@ import { paintWeights } from "./overlay.js";
 import { viewTitle } from "./payload.js";
 import { paintOutlines } from "./picturemarks.js";
 import { followPicture } from "./picturepointer.js";
-import { drawImageOf, imageOf } from "./region.js";
+import { drawPicture } from "./region.js";
 import { gridSeen, wordInFocus } from "./seen.js";
 
 /**
@@ -84,8 +84,7 @@ export function makePictureMap(change) {
     const context = fitted(picture, wide, high);
     stage.style.width = `${wide}px`;
     stage.style.height = `${high}px`;
-    // A small picture keeps its pixels, which are what the model saw; a large one is drawn smaller.
-    if (scene.picture) drawImageOf(context, imageOf(scene.picture), [0, 0, wide, high], wide < scene.picture.width);
+    if (scene.picture) drawPicture(context, scene.picture, [0, 0, wide, high]);
   }
   return {
     element,

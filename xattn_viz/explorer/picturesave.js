@@ -3,7 +3,7 @@ import { titled } from "./kinds.js";
 import { decimals } from "./numbers.js";
 import { paintWeights } from "./overlay.js";
 import { viewTitle } from "./payload.js";
-import { drawImageOf, imageOf, WORD_COLOURS } from "./region.js";
+import { drawPicture, WORD_COLOURS } from "./region.js";
 import { gridSeen, wordInFocus, wordsSeen } from "./seen.js";
 import { embedded } from "./soundpicture.js";
 import { node, SVG, short, text } from "./svg.js";
@@ -78,5 +78,5 @@ function paintUnder(canvas, { picture, state }, high) {
   canvas.height = high;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.filter = state.several ? "grayscale(1)" : "none";
-  if (picture) drawImageOf(context, imageOf(picture), [0, 0, SAVED_WIDTH, high], SAVED_WIDTH < picture.width);
+  if (picture) drawPicture(context, picture, [0, 0, SAVED_WIDTH, high]);
 }

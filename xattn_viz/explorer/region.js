@@ -114,19 +114,44 @@ export function coloured(words) {
  * @param {boolean} smooth
  */
 export function drawImageOf(context, image, box, smooth) {
-  const small = new OffscreenCanvas(image.width, image.height);
-  /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = "high";
-  context.drawImage(small, ...box);
+  context.drawImage(onCanvas(image), ...box);
 }
 
+/** @type {WeakMap<import("./pictures.js").Pixels, OffscreenCanvas>} */
+const canvases = new WeakMap();
+
 /**
+ * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null} context
  * @param {import("./pictures.js").Pixels} picture
+ * @param {[number, number, number, number]} box x, y, width and height
  */
-export function imageOf({ rgb, width, height }) {
+export function drawPicture(context, picture, box) {
+  if (!context) return;
+  const canvas = canvases.get(picture) ?? onCanvas(imageOf(picture));
+  canvases.set(picture, canvas);
+  // A small picture keeps its pixels, which are what the model saw; a large one is drawn smaller.
+  context.imageSmoothingEnabled = box[2] < picture.width;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(canvas, ...box);
+}
+
+/** @param {import("./pictures.js").Pixels} picture */
+function imageOf({ rgb, width, height }) {
   const image = new ImageData(width, height);
-  image.data.fill(255);
-  for (let i = 0; i < width * height; i++) image.data.set(rgb.subarray(i * 3, i * 3 + 3), i * 4);
+  for (let from = 0, to = 0; from < rgb.length; to += 4) {
+    image.data[to] = rgb[from++];
+    image.data[to + 1] = rgb[from++];
+    image.data[to + 2] = rgb[from++];
+    image.data[to + 3] = 255;
+  }
   return image;
+}
+
+/** @param {ImageData} image */
+function onCanvas(image) {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);
+  return canvas;
 }

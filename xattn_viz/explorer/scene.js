@@ -65,6 +65,7 @@ export function makeScene(trace, asked, theme) {
     panel.focus = focusOf(panel, main, second, state);
     if (isSeen(panel)) panel.top = topSeen(panel, state.scale);
   }
+  if (compared && second && isSeen(main)) main.top = second.top = Math.max(main.top, second.top);
   return {
     trace,
     state,

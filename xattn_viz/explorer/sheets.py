@@ -10,7 +10,7 @@ weight on a patch besides: the colours of a picture end there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from xattn_viz.explorer.axes import Axes
 from xattn_viz.explorer.data import Data
 from xattn_viz.explorer.hearing import own_frames
 from xattn_viz.explorer.pooling import TILE_SIDE, max_pool
+from xattn_viz.explorer.sums import Sums
 from xattn_viz.maps import AttentionMaps
 
 
@@ -63,7 +64,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     full = limits.full is None or views * shape[0] * shape[1] <= limits.full
     fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
     # Frames are never summed: the script averages the rows of a sentence itself.
-    sums = None if heard else _Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
+    sums = None if heard else Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
     return {
         "kind": maps.kind,
         "layers": maps.layers,
@@ -117,34 +118,7 @@ def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) ->
     return clipped
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """What sums a map between sentences.
-
-    `columns` are 1 where a key belongs to a sentence, `[key, sentence]`; `rows` are where the sentences of the rows
-    begin and how many rows each has, once for the rows predicted and once for those read.
-    """
-
-    columns: NDArray[np.float32]
-    rows: tuple[tuple[NDArray[np.intp], NDArray[np.float32]], ...]
-
-    @classmethod
-    def between(cls, axes: Axes, rows: Sequence[int], keys: int) -> _Sums | None:
-        """None where neither side has sentences."""
-        if not any("sentences" in axes.packed[number] for number in (*rows, keys)):
-            return None
-        groups = axes.sentence_groups(keys)
-        columns = np.zeros((sum(map(len, groups)), len(groups)), np.float32)
-        for sentence, positions in enumerate(groups):
-            columns[positions, sentence] = 1
-        return cls(columns, tuple(_beginnings(axes.sentence_groups(number)) for number in rows))
-
-
-def _beginnings(groups: list[list[int]]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    return np.array([group[0] for group in groups]), np.array([[len(group)] for group in groups], np.float32)
-
-
-def _view(view: _View, data: Data, limits: Limits, sums: _Sums | None, *, full: bool) -> dict[str, Any]:
+def _view(view: _View, data: Data, limits: Limits, sums: Sums | None, *, full: bool) -> dict[str, Any]:
     scale = float(view.weights.max(initial=0)) or 1.0
     named = {"layer": view.layer, "head": view.head, "reduce": view.reduce}
     packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}

@@ -7,13 +7,14 @@ as data only (`weights_only`). Code that lies in a checkpoint is never run.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoTokenizer
 
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.hub.fetching import fetch
@@ -100,6 +101,16 @@ class Checkpoint:
         if missing := sorted(report["missing_keys"]):
             raise ModelError(f"{self.name} lacks {len(missing)} of its parameters, such as {missing[0]!r}.")
         return model.eval().requires_grad_(False).to(device())
+
+    def tokenizer(self) -> Any:
+        """Its tokenizer, as transformers reads it."""
+        try:
+            with warnings.catch_warnings():
+                # Marian's tokenizer recommends a package whose result it never uses.
+                warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+                return AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+        except Exception as error:  # tokenizers raise bare Exceptions on damaged files
+            raise self.no_tokenizer(error) from error
 
     def no_tokenizer(self, error: Exception) -> ModelError:
         """The error to raise where its tokenizer could not be made."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from xattn_viz.scenes.scene import Scene, Thing
 
 #: How much farther apart two things must be in one direction than in the other to say which lies how.
-CLEAR = 0.08
+CLEAR = 0.15
 
 
 def phrase(thing: Thing, *, sized: bool = True) -> str:

@@ -67,7 +67,7 @@ def _regions(inked: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
 
 
 def _shape(box: NDArray[np.bool_]) -> tuple[str, float]:
-    """The shape that overlaps a mask best where both fill the same square, and how well."""
+    """The shape that overlaps a mask best where both fill the same square, and how well it does."""
     mask = _fitted(box)
     fits = {shape: float((mask & ideal).sum() / (mask | ideal).sum()) for shape, ideal in _ideals().items()}
     best = max(fits, key=lambda shape: fits[shape])
@@ -86,6 +86,9 @@ def _ideals() -> dict[str, NDArray[np.bool_]]:
 
 
 def _fitted(box: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask as `[_TEMPLATE, _TEMPLATE]`: the pixel nearest to each place."""
-    rows, columns = (((np.arange(_TEMPLATE) + 0.5) * size / _TEMPLATE).astype(int) for size in box.shape)
-    return box[np.ix_(rows, columns)]
+    """A mask, made square with nothing around it, as `[_TEMPLATE, _TEMPLATE]`: the pixel nearest to each place."""
+    side = max(box.shape)
+    spare = [side - size for size in box.shape]
+    square = np.pad(box, [(each // 2, each - each // 2) for each in spare])
+    nearest = ((np.arange(_TEMPLATE) + 0.5) * side / _TEMPLATE).astype(int)
+    return square[np.ix_(nearest, nearest)]

@@ -6,7 +6,6 @@ transformers' `save_pretrained` wrote. Code in a checkpoint is never run.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.maps import MapKind
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard
+from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
     from xattn_viz.models.captioner.adapter import CaptionerAdapter
@@ -91,11 +91,7 @@ CARDS = (
 
 def recognises(folder: Path) -> bool:
     """Whether a folder holds a model of this family, judged by its config.json."""
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("model_type") in ARCHITECTURES
+    return configuration(folder).get("model_type") in ARCHITECTURES
 
 
 def downloads(name: str) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from transformers import (
     AutoImageProcessor,
-    AutoTokenizer,
     BlipForConditionalGeneration,
     VisionEncoderDecoderModel,
 )
@@ -51,7 +50,7 @@ def load(
     config = found.config()
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{found.name} is a {config.model_type} model, which does not turn pictures into text.")
-    tokenizer, processor = _tokenizer(found), _processor(found)
+    tokenizer, processor = found.tokenizer(), _processor(found)
     model = _blip(found, config) if config.model_type == "blip" else _encoder_decoder(found, config, is_ours)
     name = PACKAGED if is_ours else found.name
     return assemble(name, model, tokenizer, processor, found.digest(), found.commit, found.notes)
@@ -75,13 +74,6 @@ def _blip(found: Checkpoint, config: Any) -> Any:
     if _CAPTIONS not in made_for:
         raise ModelError(f"{found.name} is a {made_for[0]}, which writes no captions.")
     return found.model(BlipForConditionalGeneration, config, "eager")
-
-
-def _tokenizer(found: Checkpoint) -> Any:
-    try:
-        return AutoTokenizer.from_pretrained(found.folder, trust_remote_code=False)
-    except Exception as error:  # tokenizers raise bare Exceptions on damaged files
-        raise found.no_tokenizer(error) from error
 
 
 def _processor(found: Checkpoint) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
 
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Adapter, Head, ModelCard, OnPartial, OnStep, report
@@ -100,8 +102,13 @@ class DiffusionAdapter(Adapter):
         plan = Plan.of(tuple(sites.values()), len(prompt.axis()), settings.steps)
         gathering = Gathering(sites, plan, prompt, ablated=bool(settings.ablate))
         film, partials = Film(self.model.decoder), Partials(on_partial)
+
+        def see(module: Attention, weights: Tensor) -> None:
+            report(on_step, 0, 0)  # a step of a large model takes many seconds
+            gathering.see(module, weights)
+
         report(on_step, 0, settings.steps)
-        steps = self.model.denoise(prompt, without, settings, gathering.see)
+        steps = self.model.denoise(prompt, without, settings, see)
         for done, step in enumerate(steps, start=1):
             gathering.end()
             if done - 1 in plan.steps:

@@ -14,18 +14,21 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+#: Called with a cross-attention module and its weights, float32 `[head, query, key]`. It may raise to end the run.
+See = Callable[[Attention, Tensor], object]
+
 
 @dataclass(frozen=True)
 class Watch:
     """What one pass of the U-Net is to do besides.
 
     `off` are heads whose output is set to zero, by module; `bias` `[key]` is added to every score before the softmax;
-    `see` is called with each cross-attention module and its weights, float32 `[head, query, key]`.
+    `see` is called with each cross-attention module and its weights.
     """
 
     off: Mapping[Attention, Sequence[int]] = field(default_factory=dict)
     bias: Tensor | None = None
-    see: Callable[[Attention, Tensor], object] | None = None
+    see: See | None = None
 
 
 class Processor(AttnProcessor2_0):  # type: ignore[misc]

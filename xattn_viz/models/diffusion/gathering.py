@@ -1,7 +1,7 @@
 """The weights of all denoising steps, gathered while they are made, in memory that is bounded beforehand.
 
 A small model keeps every head of every step. One whose maps would take more than `WHOLE_BYTES` keeps the mean over
-the heads of each layer, on a grid of at most `MOST_GRID` rows, of at most `MOST_STEPS` steps spread evenly, and the
+the heads of each layer, on a grid of at most `MOST_GRID` rows, of at most `MOST_KEPT` steps spread evenly, and the
 mean over all steps. For Stable Diffusion 1.5 (16 layers, grid 32, at most 77 keys) that is 10 x 2.5 MB in float16 and,
 in float32, the sum and the mean of 5 MB each: at most 36 MB, where all its weights of 25 steps would be 830 MB. One
 layer's own weights come on top while they are looked at: [head, query, key] of 8 x 4096 x 77 in float32 is 10 MB.
@@ -26,7 +26,7 @@ from xattn_viz.models.diffusion.prompt import Prompt
 from xattn_viz.models.diffusion.sites import Site
 
 WHOLE_BYTES = 32_000_000
-MOST_GRID, MOST_STEPS = 32, 10
+MOST_GRID, MOST_KEPT = 32, 10
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Plan:
         if len(heads) == 1 and needed <= WHOLE_BYTES:
             return cls(finest, heads.pop(), tuple(range(steps)), True)
         fitting = [site.grid for site in sites if site.grid <= MOST_GRID]
-        kept = np.linspace(0, steps - 1, min(steps, MOST_STEPS)).round().astype(int)
+        kept = np.linspace(0, steps - 1, min(steps, MOST_KEPT)).round().astype(int)
         return cls(max(fitting, default=MOST_GRID), 1, tuple(kept.tolist()), False)
 
     def notes(self, sites: Sequence[Site], steps: int) -> tuple[str, ...]:

@@ -79,9 +79,7 @@ def _load(found: Checkpoint) -> DiffusionAdapter:
     part = ""
     try:
         part = "scheduler"
-        # Pixels reach from -1 to 1, which helps; what an autoencoder makes of them has no such bounds.
-        bounds = {"clip_sample": False} if (found.folder / "vae").is_dir() else {}
-        schedule = DDIMScheduler.from_pretrained(found.folder / part, **bounds)
+        schedule = DDIMScheduler.from_pretrained(found.folder / part, **_sampling(found.folder))
         part = "text_encoder"
         reader = _whole(CLIPTextModel, found.folder / part, dtype=dtype, trust_remote_code=False)
         part = "unet"
@@ -100,6 +98,16 @@ def _load(found: Checkpoint) -> DiffusionAdapter:
     return assemble(
         found.name, tokenizer, reader, unet, schedule, autoencoder, found.digest(), found.commit, found.notes
     )
+
+
+def _sampling(folder: Path) -> dict[str, Any]:
+    """How to draw, where the schedule that a model was trained with does not say it.
+
+    Pixels reach from -1 to 1, which helps; what an autoencoder makes of them has no such bounds. A model of ours begins
+    at the last of its noise levels, which is pure noise, as its pictures do (Lin et al. 2024, Common Diffusion Noise
+    Schedules and Sample Steps Are Flawed).
+    """
+    return {"clip_sample": False} if (folder / "vae").is_dir() else {"timestep_spacing": "trailing"}
 
 
 def _whole(kind: Any, folder: Path, **settings: Any) -> Any:

@@ -12,7 +12,7 @@ from diffusers import DDIMScheduler
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from xattn_viz.models.diffusion.capture import Watch
+from xattn_viz.models.diffusion.capture import See, Watch
 from xattn_viz.models.diffusion.decoders import Decoder
 from xattn_viz.models.diffusion.prompt import Prompt, Words
 from xattn_viz.models.diffusion.settings import Settings
@@ -40,7 +40,7 @@ class Model:
     identity: Identity
 
     def denoise(
-        self, prompt: Prompt, without: Prompt | None, settings: Settings, see: Any = None
+        self, prompt: Prompt, without: Prompt | None, settings: Settings, see: See | None = None
     ) -> Iterator[Denoised]:
         """Take the noise away, step by step, by DDIM (Song et al. 2021), which adds none of its own.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 #: The forms that weights come in: two of transformers, of which `pickle` needs consent, one of CTranslate2, and a
 #: pipeline of diffusers, whose parts lie in folders.
@@ -30,6 +31,15 @@ _PIPELINE = (
 _FOLDERS = ("text_encoder", "unet", "vae", "tokenizer", "scheduler")
 # What a checkpoint's tokenizer may consist of, besides its .json files.
 _TOKENIZER_ENDINGS = (".json", ".model", ".spm", "merges.txt", "vocab.txt")
+
+
+def configuration(folder: Path) -> dict[str, Any]:
+    """What the config.json in a folder says; nothing where there is none, or it is damaged."""
+    try:
+        said = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def weights(names: Iterable[str], forms: Sequence[Form]) -> tuple[Form, list[str]] | None:

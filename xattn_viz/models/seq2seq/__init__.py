@@ -5,7 +5,6 @@ They come from the Hugging Face hub or from a folder that `save_pretrained` wrot
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.maps import MapKind
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
     from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
@@ -91,10 +91,7 @@ def recognises(folder: Path) -> bool:
 
     Decoder-only and encoder-only checkpoints are recognised too, so that `load` can say why they cannot be shown.
     """
-    try:
-        return "model_type" in json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return False
+    return "model_type" in configuration(folder)
 
 
 def downloads(name: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
 
 from xattn_viz.capture import NAME, supports
@@ -37,7 +36,7 @@ def load(
         on_progress=on_progress,
     )
     config = _config(found)
-    tokenizer = _tokenizer(found)
+    tokenizer = found.tokenizer()
     attention = NAME if supports(KNOWN[type(config)]) else "eager"
     model = found.model(AutoModelForSeq2SeqLM, config, attention)
     return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.notes)
@@ -54,13 +53,3 @@ def _config(found: Checkpoint) -> Any:
     if type(config) not in KNOWN:
         raise ModelError(f"{found.name} is a {kind} model, which does not turn text into text.")
     return config
-
-
-def _tokenizer(found: Checkpoint) -> Any:
-    try:
-        with warnings.catch_warnings():
-            # Marian's tokenizer recommends a package whose result it never uses.
-            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-            return AutoTokenizer.from_pretrained(found.folder, trust_remote_code=False)
-    except Exception as error:  # tokenizers raise bare Exceptions on damaged files
-        raise found.no_tokenizer(error) from error

@@ -6,7 +6,6 @@ They come from a package (`whisper-tiny-en`), from the Hugging Face hub, or from
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.maps import MapKind
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
     from xattn_viz.models.whisper.adapter import WhisperAdapter
@@ -79,12 +79,7 @@ CARDS = (
 
 def recognises(folder: Path) -> bool:
     """Whether a folder holds a model of this family, judged by its config.json, or CTranslate2's files of one."""
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    if not isinstance(config, dict):
-        return False
+    config = configuration(folder)
     return config.get("model_type") in ARCHITECTURES or ("suppress_ids" in config and (folder / "model.bin").is_file())
 
 
