@@ -64,6 +64,10 @@ def _drawing(trace: Trace, named: _Words, largest: float) -> None:
     picture = trace.pictures[-1]
     plain = np.asarray(picture).repeat(max(1, _PICTURE // picture.shape[0]), 0)
     with st.container(horizontal=True, gap="small"):
-        st.image(plain.repeat(max(1, _PICTURE // picture.shape[1]), 1), width=_PICTURE)
+        st.image(
+            plain.repeat(max(1, _PICTURE // picture.shape[1]), 1),
+            width=_PICTURE,
+            alt=f"What was drawn for: {trace.input}",
+        )
         for label, grid in named:
-            st.image(overlay(picture, grid, largest), caption=literal(label), width=_MAP)
+            st.image(overlay(picture, grid, largest), caption=literal(label), width=_MAP, alt=f"Where {label} was read")
