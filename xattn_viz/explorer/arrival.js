@@ -65,7 +65,10 @@ export function onArrival(before, fresh, state) {
   const view = { ...(latest ?? initialState({})), ...AFRESH, ...WHOLE_TIME, ...wanted };
   if (wanted.column !== undefined && wanted.row === undefined) view.row = -1;
   if (fresh.sound && wanted.row === undefined) view.row = firstWritten(fresh, view);
-  if (fresh.picture) return { ...firstLook(before, fresh, view, wanted), box: null };
+  if (fresh.picture) {
+    const seen = { ...firstLook(before, fresh, view, wanted), box: null };
+    return fresh.growing && seen.row >= 0 ? { ...seen, row: lastRow(fresh, seen) } : seen;
+  }
   return fresh.growing ? { ...view, row: lastRow(fresh, view) } : view;
 }
 

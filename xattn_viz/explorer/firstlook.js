@@ -19,7 +19,7 @@ import { regionOf, sideSeen, wordsSeen } from "./seen.js";
 export function firstLook(before, fresh, state, wanted) {
   const view = { ...state };
   if (!before?.picture && wanted.head === undefined) view.head = "mean";
-  if (wanted.row !== undefined || wanted.column !== undefined || fresh.growing) return view;
+  if (wanted.row !== undefined || wanted.column !== undefined) return view;
   const sheet = sheetOf(fresh, view.map, view.noise);
   const side = sideSeen(sheet);
   if (!side) return view;

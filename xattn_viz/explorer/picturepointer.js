@@ -54,6 +54,9 @@ export function followPicture(stage, placing, change) {
       change({ hover: { ...cell, kind } });
     }
   });
+  stage.addEventListener("pointercancel", () => {
+    drag = null; // the finger scrolls the page
+  });
   stage.addEventListener("pointerleave", () => change({ hover: null }));
   stage.addEventListener("click", (event) => {
     const place = placing();

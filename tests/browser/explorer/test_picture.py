@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import VIEWPORT, Watch
 from tests.browser.explorer.conftest import PRINTED, Explorer
@@ -23,6 +23,7 @@ from tests.browser.explorer.pictured import CAPTION, GRID, ON_CLS, PEAKS, STEPS,
 from tests.browser.translate import serious
 from xattn_viz import colours, export
 from xattn_viz.explorer.payload import pack
+from xattn_viz.maps import AttentionMaps
 from xattn_viz.trace import Trace
 
 ROWS, COLUMNS = GRID
@@ -39,22 +40,40 @@ PALETTE = ((230, 159, 0), (86, 180, 233), (0, 158, 115))
 class Pictured(Explorer):
     """An explorer whose chosen map lies over a picture."""
 
-    def layer(self, name: str) -> NDArray[np.int64]:
-        """A canvas of the chosen map, `[pixel row, pixel column, channel]`, with opacity as the fourth channel."""
-        url: str = self.stage().evaluate(
-            "(stage, name) => stage.querySelector(name).toDataURL()", {"cells": ".xv-cells"}.get(name, name)
-        )
+    def layer(self, name: str, panel: str = "Chosen map") -> NDArray[np.int64]:
+        """A canvas of a map, `[pixel row, pixel column, channel]`, with opacity as the fourth channel."""
+        url: str = self.stage(panel).evaluate("(stage, name) => stage.querySelector(name).toDataURL()", name)
         return np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA")).astype(int)
 
-    def patches(self) -> NDArray[np.int64]:
+    def patches(self, panel: str = "Chosen map") -> NDArray[np.int64]:
         """The pixel of the weights in the middle of each patch, `[patch, channel]`."""
-        pixels = self.layer("cells")
+        pixels = self.layer(".xv-cells", panel)
         y, x = (((np.arange(n) + 0.5) / n * size).astype(int) for n, size in zip(GRID, pixels.shape, strict=False))
         return pixels[np.ix_(y, x)].reshape(-1, 4)
 
-    def shares(self) -> NDArray[np.float64]:
-        """Each patch's weight against the largest, read off how much it covers the picture."""
-        return (1 - self.patches()[:, 3] / 255) / CLEARED
+    def shares(self, panel: str = "Chosen map") -> NDArray[np.float64]:
+        """Each patch's weight against the scale's end, read off how much it covers the picture."""
+        return (1 - self.patches(panel)[:, 3] / 255) / CLEARED
+
+    def beside(self, name: str) -> Locator:
+        """What stands beside the chosen map's picture."""
+        return self.page.locator(f'[aria-label="Chosen map"] {name}')
+
+    def top(self) -> float:
+        """Where the colour scale ends."""
+        return float(self.stage().get_attribute("data-top") or 0)
+
+    def tile(self, view: str) -> NDArray[np.int64]:
+        """The middle of each patch in a small map of the overview, `[patch, channel]`."""
+        pixels: list[list[int]] = self.page.locator(f'.xv-tiles [data-view="{view}"]').evaluate(
+            """button => {
+              const canvas = button.parentElement.querySelector('canvas'), context = canvas.getContext('2d');
+              const { offsetLeft: x, offsetTop: y, offsetWidth: side } = button;
+              return Array.from({ length: 64 }, (_, i) => [...context.getImageData(
+                x + ((i % 8) + 0.5) * side / 8, y + (Math.floor(i / 8) + 0.5) * side / 8, 1, 1).data]);
+            }"""
+        )
+        return np.array(pixels)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> NDArray[np.float64]:
         """From one place of the picture to another, in shares of its sides (across, down).
@@ -124,6 +143,7 @@ def test_each_word_shows_its_region(caption: Pictured) -> None:
         share = weights / weights.max()
         pixels = caption.patches()
         assert int(caption.shares().argmax()) == peak(place)
+        assert caption.top() == pytest.approx(weights.max(), abs=1e-5)
         # A weight is rounded to 1/255 of the map's maximum, here at most 3 of this word's; its opacity to 1/255.
         assert np.abs(caption.shares() - share).max() < 0.02
         ink = table[np.rint(share * 255).astype(int)]
@@ -134,7 +154,7 @@ def test_each_word_shows_its_region(caption: Pictured) -> None:
     caption.press("Smooth")
     caption.token("output", CIRCLE).hover()
     weights = on_patches(caption.trace, CIRCLE).reshape(GRID)
-    covered = (1 - caption.layer("cells")[..., 3] / 255) / CLEARED
+    covered = (1 - caption.layer(".xv-cells")[..., 3] / 255) / CLEARED
     places = [np.clip((np.arange(n) + 0.5) / n * 8 - 0.5, 0, 7) for n in covered.shape]
     rows = np.array([np.interp(places[1], np.arange(8), line) for line in weights])
     smooth = np.array([np.interp(places[0], np.arange(8), column) for column in rows.T]).T
@@ -174,7 +194,7 @@ def test_a_patch_is_outlined_and_said_and_tints_the_words_that_read_it(caption: 
 
 
 def test_what_rests_beside_the_picture_stands_apart(caption: Pictured) -> None:
-    chip = caption.page.locator(".xv-chip")
+    chip = caption.beside(".xv-chip")
     for word in (0, CIRCLE, len(CAPTION)):
         caption.token("output", word).hover()
         expect(chip).to_have_text(f"[CLS]{ON_CLS[word]:.2f}")
@@ -193,7 +213,7 @@ def test_what_rests_beside_the_picture_stands_apart(caption: Pictured) -> None:
 
 def test_a_box_says_each_words_share(caption: Pictured) -> None:
     (left, above), (right, below) = caption.drag((0.125, 0.0625), (0.5, 0.5))  # cuts the first row of patches in half
-    shares = caption.page.locator(".xv-shares dd")
+    shares = caption.beside(".xv-shares dd")
     expect(shares).to_have_count(1 + len(CAPTION))
     read = np.array(shares.evaluate_all("all => all.map(share => Number(share.dataset.share))"))
     assert read[0] == pytest.approx((right - left) * (below - above), abs=1e-4)
@@ -207,16 +227,30 @@ def test_a_box_says_each_words_share(caption: Pictured) -> None:
         weights = on_patches(caption.trace, word)
         # Each weight comes in two bytes: the sum of 64 is off by less than 0.0002.
         assert read[1 + word] == pytest.approx((weights * inside.ravel()).sum() / weights.sum(), abs=2e-4)
-    labels = caption.page.locator(".xv-shares dt").all_inner_texts()
+    labels = caption.beside(".xv-shares dt").all_inner_texts()
     assert labels[1:] == list(CAPTION)
     caption.page.keyboard.press("Escape")
-    expect(caption.page.locator(".xv-shares")).to_be_hidden()
+    expect(caption.beside(".xv-shares")).to_be_hidden()
     caption.drag((0.1, 0.1), (0.3, 0.3))
     expect(shares).to_have_count(1 + len(CAPTION))
     caption.to_cell(7, 7)
     caption.page.mouse.down()
     caption.page.mouse.up()
-    expect(caption.page.locator(".xv-shares")).to_be_hidden()
+    expect(caption.beside(".xv-shares")).to_be_hidden()
+
+
+def test_the_overview_and_a_pinned_map_show_the_same_word(caption: Pictured) -> None:
+    for word in (0, 4):  # their patches lie on bare paper, which is brightest where least covers it
+        caption.token("output", word).click()
+        assert int(caption.tile(HEAD)[:, :3].sum(1).argmax()) == peak(PEAKS[word])
+    caption.press("Pin")
+    caption.choose("1.2")
+    for panel, weights in (
+        ("Pinned map", on_patches(caption.trace, 4)),
+        ("Chosen map", caption.trace.cross.weights[0, 1, 4, 1:]),
+    ):
+        assert np.abs(caption.shares(panel) - weights / weights.max()).max() < 0.02
+    caption.press("Unpin")
 
 
 def test_several_words_have_a_colour_each(caption: Pictured) -> None:
@@ -224,7 +258,7 @@ def test_several_words_have_a_colour_each(caption: Pictured) -> None:
     caption.token("output", words[0]).click()
     caption.token("output", words[1]).click(modifiers=["Shift"])
     caption.token("output", words[2]).click()
-    expect(caption.page.locator(".xv-named li")).to_have_text([CAPTION[word] for word in words])
+    expect(caption.beside(".xv-named li")).to_have_text([CAPTION[word] for word in words])
     pixels = caption.patches()
     regions = np.array([on_patches(caption.trace, word) for word in words])
     regions /= regions.max(1, keepdims=True)
@@ -237,9 +271,9 @@ def test_several_words_have_a_colour_each(caption: Pictured) -> None:
     assert clear.sum() > 10
     assert np.abs(pixels[clear, :3] - wanted[clear]).max() <= 6
     caption.token("output", words[2]).click()
-    expect(caption.page.locator(".xv-named li")).to_have_count(2)
+    expect(caption.beside(".xv-named li")).to_have_count(2)
     caption.press("Compare words")
-    expect(caption.page.locator(".xv-named")).to_be_hidden()
+    expect(caption.beside(".xv-named")).to_be_hidden()
 
 
 def test_of_patches_that_read_patches_one_is_chosen(caption: Pictured) -> None:
@@ -263,6 +297,7 @@ def test_a_prompts_word_shows_the_patches_that_read_it_step_by_step(drawing: Pic
     def assert_shown(weights: NDArray[Any], picture: NDArray[Any]) -> None:
         region = weights[1, 0, :, circle].astype(float)
         assert np.abs(drawing.shares() - region / region.max()).max() < 0.02
+        assert drawing.top() == pytest.approx(region.max(), abs=2e-3)  # of a step each weight has one byte
         painted = drawing.layer(".xv-seen-picture")
         y, x = ((np.arange(48) + 0.5) / 48 * n for n in painted.shape[:2])
         assert np.abs(painted[np.ix_(y.astype(int), x.astype(int))][..., :3] - picture).max() <= 1
@@ -277,6 +312,7 @@ def test_a_prompts_word_shows_the_patches_that_read_it_step_by_step(drawing: Pic
     drawing.choose("mean")
     mean = trace.maps[STEPS].weights.mean((0, 1))[:, circle].astype(float)
     assert np.abs(drawing.shares() - mean / mean.max()).max() < 0.02
+    assert drawing.top() == pytest.approx(mean.max(), abs=2e-3)
     drawing.choose(HEAD)
     # A patch tints the words by how much it read each.
     drawing.to_cell(3, 5)
@@ -286,7 +322,7 @@ def test_a_prompts_word_shows_the_patches_that_read_it_step_by_step(drawing: Pic
         f"Drawing row 4, column 6, this head put {weights[peak((3, 5)), circle]:.2f} on circle."
     )
     page.mouse.move(1, 1)
-    chips = page.locator(".xv-chip span").all_inner_texts()
+    chips = drawing.beside(".xv-chip span").all_inner_texts()
     assert [float(chip) for chip in chips] == pytest.approx(weights.mean(0)[[0, 4]].tolist(), abs=PRINTED)
     slider.fill(str(STEPS))
     expect(page.locator(".xv-noise-step")).to_have_text("All steps together")
@@ -339,3 +375,18 @@ def test_the_address_brings_word_step_and_look_back(open_page: Callable[..., Pag
     page.wait_for_function("told.some(([name]) => name === 'selected')")
     (told,) = page.evaluate("told.filter(([name]) => name === 'selected').slice(-1)")
     assert (told[1]["row"], told[1]["column"], told[1]["head"]) == (-1, 3, HEAD)
+
+
+def test_a_caption_that_is_being_written_shows_its_newest_word(harness: Page) -> None:
+    whole = captioned()
+    maps, text = whole.maps[0], str(whole.output)
+    for count in (2, 3):
+        written = AttentionMaps(
+            maps.weights[:, :, :count], maps.queries.take(range(count)), maps.keys, "cross", maps.layers
+        )
+        so_far = text[: (maps.queries.spans or ())[count - 1][1]]
+        trace = Trace((written,), whole.input, so_far)
+        show(harness, pack(trace, select={"head": HEAD, "overlay": "patches"}, growing=True))
+        explorer = Pictured(harness, trace, "harness")
+        expect(explorer.root).to_have_attribute("data-row", str(count - 1))
+        assert int(explorer.shares().argmax()) == peak(PEAKS[count - 1])
