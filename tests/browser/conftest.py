@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from scripts import browser as chromium
-from tests.models import seq2seq_folders, whisper_folders
+from tests.models import diffusion_folders, seq2seq_folders, whisper_folders
 from tests.server import Server, free_port, start, streamlit_command
 from xattn_viz import audio
 from xattn_viz.examples import clips
@@ -97,6 +97,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seq2seq_folders.write(root / kind, kind)
     for kind in ("multilingual", "moonshine"):
         whisper_folders.write(root / kind, kind)
+    diffusion_folders.write(root / "drawing", "1")
     seq2seq_folders.write(root / "pickled", "bart", safe=False)
     return root
 

@@ -154,7 +154,7 @@ SCENES: tuple[SceneExample, ...] = (
         Scene((Thing("red", "circle", 0.36, 0.24, 0.1), Thing("blue", "star", 0.58, 0.66, 0.18))),
         layer=1,
         head=0,
-        notice="Each shape word looks at its own shape.",
+        notice="This head finds shapes: “circle” and “star” put most of their weight on their own.",
     ),
     SceneExample(
         "row",
@@ -168,7 +168,7 @@ SCENES: tuple[SceneExample, ...] = (
         ),
         layer=1,
         head=0,
-        notice="Three things are listed from left to right.",
+        notice="Three things, and each word for a shape finds its own.",
     ),
     SceneExample(
         "unseen",
@@ -176,15 +176,15 @@ SCENES: tuple[SceneExample, ...] = (
         Scene((Thing("yellow", "star", 0.72, 0.5, 0.18), Thing("brown", "square", 0.24, 0.56, 0.1))),
         layer=1,
         head=0,
-        notice="The captioner never saw a yellow star in training, only yellow things and stars.",
+        notice="The captioner saw no yellow star in training, only other stars and other yellow things.",
     ),
     SceneExample(
         "alone",
         "caption-shapes",
         Scene((Thing("pink", "cross", 0.68, 0.3, 0.17),)),
         layer=1,
-        head=0,
-        notice="One thing: every word that names it looks at the same place.",
+        head=3,
+        notice="“pink” looks at the cross and “cross” does not: this head serves the words for colours.",
     ),
 )
 

@@ -17,6 +17,7 @@ from xattn_viz.examples import ALL, EXAMPLES, PROMPTS, SCENES, SPEECH, Example, 
 from xattn_viz.ui import address, kind, models, pictures, sounds
 from xattn_viz.ui.address import Output, Request
 
+_BEST = Output()
 AnyExample = Example | SpeechExample | SceneExample
 # On a page whose input has names: by the part of the address that says one, which there are.
 _NAMES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
@@ -79,6 +80,8 @@ def show_address() -> None:
         _NAMES.get(kind.current().name),
     )
     state.segment, state.output = address.read_segment(), address.read_output()
+    if kind.current() == kind.PROMPT:  # a drawing has no beams and no tokens; another prompt is all that can be asked
+        state.output = Output(target=state.output.target)
     _forget_runs()
     fill_in(state.request)
 
@@ -89,9 +92,11 @@ def take_option(name: str) -> None:
     state = st.session_state
     request: Request = state.request
     defaults = {option.name: option.default for option in models.options_of(request.model)}
-    chosen = {**dict(request.options), name: state[option_key(name)]}
+    value = state[option_key(name)]
+    chosen = {**dict(request.options), name: value if isinstance(value, bool | str) else str(value)}
     others = tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
-    ask(replace(request, options=others))
+    # Another seed for two prompts is a seed for both; of a text the other outputs may not come again.
+    ask(replace(request, options=others), output=state.output if kind.current() == kind.PROMPT else _BEST)
 
 
 def option_key(name: str) -> str:
@@ -130,12 +135,12 @@ def end_run() -> None:
     state.run = None
 
 
-def ask(request: Request, *, same_head: bool = True) -> None:
+def ask(request: Request, *, same_head: bool = True, output: Output = _BEST) -> None:
     """Another request, from its first segment; `same_head` keeps the head that is looked at."""
     state = st.session_state
-    state.request, state.segment, state.output = request, 1, Output()
+    state.request, state.segment, state.output = request, 1, output
     _forget_runs()
-    address.write(request, same_head=same_head)
+    address.write(request, 1, output, same_head=same_head)
 
 
 def _forget_runs() -> None:

@@ -7,18 +7,11 @@ import streamlit as st
 from xattn_viz.examples import SCENES, clips
 from xattn_viz.models.base import Option
 from xattn_viz.scenes import caption
-from xattn_viz.ui import address, asking, easel, giving, kind, models, turning
+from xattn_viz.ui import address, asking, giving, inputs, kind, models, turning
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import PAGES, literal
 
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
-#: What the page takes; `audio.read` looks at what is in a file, whatever it is called.
-FILES = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "webm", "aac", "aiff")
-#: What a text is called in the field, and what may be typed there.
-_FIELDS = {
-    "text": ("Sentence", "Type a sentence and press Enter"),
-    "prompt": ("Prompt", "Say what to draw and press Enter"),
-}
 _CAPTIONS = {example.slug: caption(example.scene).capitalize() for example in SCENES}
 _LIVE_HELP = "The map grows while the model works. It then takes a little longer."
 
@@ -35,13 +28,7 @@ def request() -> Request:
         ):  # there with or without content: what follows keeps its place
             _examples_or_name(current)
         _options(current)
-        if kind.current() == kind.AUDIO:
-            _sound()
-        elif kind.current() == kind.IMAGE:
-            easel.control()
-            st.button(kind.IMAGE.action, type="primary", on_click=giving.again)
-        else:
-            _text()
+        inputs.show(current)
     address.follow(asking.show_address)
     return current
 
@@ -120,7 +107,8 @@ def _options(current: Request) -> None:
     chosen = dict(current.options)
     with st.popover("Options", key="options"):
         for option in models.options_of(current.model):
-            _option(option, chosen.get(option.name, option.default))
+            if option.name != inputs.SEED:
+                _option(option, chosen.get(option.name, option.default))
         if kind.current() == kind.TEXT:
             st.session_state.whole = current.whole
             st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=asking.take_whole)
@@ -146,40 +134,3 @@ def _option(option: Option, value: str | bool) -> None:
         on_change=asking.take_option,
         args=(option.name,),
     )
-
-
-def _sound() -> None:
-    """A microphone and a place for a file; either is traced as soon as it is there."""
-    st.audio_input(
-        "Record",
-        key="recording",
-        on_change=giving.take_file,
-        args=("recording",),
-        label_visibility="collapsed",
-        width=300,
-    )
-    st.file_uploader(
-        "Sound file",
-        type=FILES,
-        key="upload",
-        on_change=giving.take_file,
-        args=("upload",),
-        label_visibility="collapsed",
-    )
-    st.button(kind.AUDIO.action, type="primary", on_click=giving.again)
-
-
-def _text() -> None:
-    with (
-        st.form("translate", enter_to_submit=True, border=False),
-        st.container(horizontal=True, vertical_alignment="center", gap="small"),
-    ):
-        name, placeholder = _FIELDS[kind.current().name]
-        st.text_input(
-            name,
-            key="text",
-            placeholder=placeholder,
-            max_chars=None,
-            label_visibility="collapsed",
-        )
-        st.form_submit_button(kind.current().action, type="primary", on_click=asking.translate)

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import clips
 from xattn_viz.trace import Trace
-from xattn_viz.ui import asking, choosing, kind, known, pictures, sounds, timing
+from xattn_viz.ui import asking, choosing, comparing, kind, known, pictures, sounds, timing
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.page import literal
 
@@ -43,6 +43,8 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
             st.markdown(_place(best, state.segment, len(traces)), width="content")
         if kind.current().own:
             _choice(best)
+        else:
+            comparing.control(state.output)
         if kind.current() == kind.AUDIO:
             timing.control(best)
         marked = known.remark(state.shown_for, best) if shown is best else ""
@@ -102,6 +104,8 @@ def _listed(best: Trace, output: Output) -> dict[Output, str]:
 
 def _remark(request: Request, best: Trace, shown: Trace) -> str:
     if shown is not best:
+        if shown.pictures:
+            return "The same noise to begin with, another prompt."
         return f"Log-probability {_log_prob(shown)}; of the model\u2019s best {_log_prob(best)}."
     if best.hypotheses:
         return f"Log-probability {_log_prob(best)}; the best of {len(best.hypotheses) + 1} beams."

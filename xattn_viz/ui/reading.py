@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
+from xattn_viz.ui import comparing, controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
 from xattn_viz.ui.address import Request
 
 
@@ -35,6 +35,9 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             return
         beside = best if trace is not best and st.session_state.output.beside else None
         outputs.show(traces, best, trace, line)
+        if trace is not best and trace.pictures:
+            comparing.show(best, trace)
+            trace, beside = best, None
         explorer.show(
             trace,
             request.select,

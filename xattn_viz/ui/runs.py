@@ -48,6 +48,9 @@ class Asked:
         if self.given is not None:
             if request.sound:
                 settings["offset"] = self.given.offset
+            if model.card.output_kind == "image":  # another prompt from the same seed
+                yield model.trace(self.output.target, **settings)
+                return
             trace = model.trace(self.given.input, **settings, **self.output.settings())
             yield replace(trace, offset=self.given.offset)
         elif self.named is not None:

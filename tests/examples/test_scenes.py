@@ -1,0 +1,51 @@
+"""What the notices of the example scenes say is so."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.train.captioner import HELD_OUT
+from xattn_viz.analysis.localization import Share, share
+from xattn_viz.examples import SCENES, SceneExample
+from xattn_viz.models import registry
+from xattn_viz.scenes import COLOURS, caption, draw
+from xattn_viz.scenes.caption import is_clear
+from xattn_viz.scenes.naming import named
+
+BY_SLUG = {example.slug: example for example in SCENES}
+
+
+def shares(example: SceneExample) -> tuple[list[Share], list[Share]]:
+    """How the head to look at reads each colour and each shape that the caption names."""
+    cross = registry.load(example.model).trace(draw(example.scene)).cross
+    words = [cross.queries.name(i).strip() for i in range(len(cross.queries))]
+    colours: list[Share] = []
+    shapes: list[Share] = []
+    for row, thing in named(words, example.scene):
+        found = colours if words[row] in COLOURS else shapes
+        found.append(share(cross, example.layer, example.head, row, thing.box))
+    assert len(colours) == len(shapes) > 0
+    return colours, shapes
+
+
+@pytest.mark.parametrize("slug", ["lantern", "row", "unseen"])
+def test_shape_words_look_at_their_shapes(slug: str) -> None:
+    _, shapes = shares(BY_SLUG[slug])
+    assert all(one.weight > 0.5 and one.hit for one in shapes)
+
+
+def test_another_head_serves_the_words_for_colours() -> None:
+    (colour,), (shape,) = shares(BY_SLUG["alone"])
+    assert colour.weight > 0.5
+    assert colour.hit
+    assert shape.weight < shape.area
+
+
+def test_one_scene_holds_a_pair_never_trained_together_and_all_are_plain() -> None:
+    unseen = [
+        example.slug
+        for example in SCENES
+        if any((thing.colour, thing.shape) in HELD_OUT for thing in example.scene.things)
+    ]
+    assert unseen == ["unseen"]
+    assert all(is_clear(example.scene) and caption(example.scene) for example in SCENES)

@@ -1,0 +1,73 @@
+"""Two prompts from the same seed: both pictures, and where each word of both went."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from xattn_viz.analysis.localization import over_picture
+from xattn_viz.overlay import overlay
+from xattn_viz.tokens import visible
+from xattn_viz.trace import Trace
+from xattn_viz.ui import choosing
+from xattn_viz.ui.address import Output
+from xattn_viz.ui.page import literal
+
+_Words = list[tuple[str, NDArray[np.float64]]]
+_PICTURE, _MAP = 192, 112  # pixels
+
+
+def control(output: Output) -> None:
+    """The field for another prompt."""
+    key = choosing.output_key("target")
+    st.session_state[key] = output.target
+    st.text_input(
+        "Another prompt, same seed",
+        key=key,
+        on_change=choosing.take_target,
+        args=(key,),
+        placeholder="Another prompt, same seed",
+        label_visibility="collapsed",
+        width=320,
+    )
+
+
+def show(first: Trace, other: Trace) -> None:
+    """Both drawings, and under each the map of each of its words: the mean over all heads, layers and steps."""
+    found = [words(trace) for trace in (first, other)]
+    largest = max((float(grid.max()) for one in found for _, grid in one), default=0.0)
+    for side, trace, named in zip(st.columns(2, gap="medium"), (first, other), found, strict=True):
+        with side:
+            st.markdown(f"**{literal(str(trace.input))}**")
+            _drawing(trace, named, largest)
+    st.caption(
+        f"Mean over all heads, layers and steps, on one scale: the lightest is {largest:.2f}. "
+        "Seed, steps and guidance are the same for both."
+    )
+
+
+def words(trace: Trace) -> _Words:
+    """The words of a prompt that are no special tokens, each with its mean weights `[row, column]` of the picture."""
+    keys = trace.cross.keys
+    groups = keys.word_groups() if keys.words is not None else [[i] for i in range(len(keys))]
+    own = [group for group in groups if not keys.is_special[group].all()]
+    return [("".join(visible(keys.name(i)) for i in group).strip(), _grid(trace, group)) for group in own]
+
+
+def _grid(trace: Trace, positions: list[int]) -> NDArray[np.float64]:
+    axis, values = over_picture(trace.cross, None, None, positions)
+    return values[axis.patches].reshape(axis.grid or (1, -1))
+
+
+def _drawing(trace: Trace, named: _Words, largest: float) -> None:
+    picture = trace.pictures[-1]
+    plain = np.asarray(picture).repeat(max(1, _PICTURE // picture.shape[0]), 0)
+    with st.container(horizontal=True, gap="small"):
+        st.image(
+            plain.repeat(max(1, _PICTURE // picture.shape[1]), 1),
+            width=_PICTURE,
+            alt=f"What was drawn for: {trace.input}",
+        )
+        for label, grid in named:
+            st.image(overlay(picture, grid, largest), caption=literal(label), width=_MAP, alt=f"Where {label} was read")
