@@ -115,3 +115,13 @@ def test_of_sound_the_padding_is_left_out_and_its_share_said() -> None:
 )
 def test_round_seconds_fit_and_lie_inside(start: float, end: float, most: int, wanted: list[float]) -> None:
     assert round_seconds(start, end, most) == wanted
+
+
+def test_of_a_picture_patches_are_named_on_either_side() -> None:
+    weights, words, patches = np.full((1, 1, 4, 4), 0.25, np.float32), planted().keys, Axis("image", grid=(2, 2))
+    read = choose(AttentionMaps(weights, words, patches, "cross", (0,)))
+    assert (read.doing, read.rows_title, read.keys_title) == ("Predicting", "predicted token", "patch")
+    drawn = choose(AttentionMaps(weights, patches, words, "cross", (0,)))
+    assert (drawn.doing, drawn.rows_title, drawn.keys_title) == ("Drawing", "patch", "prompt token")
+    within = choose(AttentionMaps(weights, patches, patches, "encoder", (0,)))
+    assert (within.doing, within.rows_title, within.keys_title) == ("Reading", "patch", "patch")

@@ -89,18 +89,30 @@ def choose(
         rows_title=_rows_title(maps, by_input=by_input),
         keys_title=_keys_title(maps, weights, is_padded=is_padded),
         scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
-        doing="Predicting" if cross and not by_input else "Reading",
+        doing=_doing(maps, by_input=by_input),
         who="this head" if head is not None else "the heads of this layer on average",
     )
+
+
+def _doing(maps: AttentionMaps, *, by_input: bool) -> str:
+    if maps.kind != "cross" or by_input:
+        return "Reading"
+    return "Drawing" if maps.queries.kind == "image" else "Predicting"
 
 
 def _rows_title(maps: AttentionMaps, *, by_input: bool) -> str:
     if maps.queries.kind == "audio":
         return "seconds"
+    if maps.queries.kind == "image":
+        return "patch"
     return "input token" if by_input or maps.kind != "cross" else "predicted token"
 
 
 def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) -> str:
+    if maps.keys.kind == "image":
+        return "patch"
+    if maps.queries.kind == "image":
+        return "prompt token"
     if maps.keys.kind != "audio":
         return "source token" if maps.kind == "cross" else "token attended to"
     if not is_padded and "cropped" not in maps.altered:
