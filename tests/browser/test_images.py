@@ -136,13 +136,13 @@ def test_an_uploaded_picture_is_captioned_and_what_is_none_leaves_it(app_url: st
         assert visitor.shown_id(page) == shown
 
 
-def test_the_two_pages_of_images_lead_to_each_other_and_keep_their_own(app_url: str, page: Page) -> None:
+def test_the_page_keeps_its_own_while_another_is_looked_at(app_url: str, page: Page) -> None:
     images.open_images(page, app_url, picture="alone")
     images.expect_caption_of(page, next(example.scene for example in SCENES if example.slug == "alone"))
-    page.get_by_role("link", name="Draw from a prompt").click()
-    expect(page.get_by_label("Prompt", exact=True)).to_be_visible(timeout=visitor.PATIENCE)
+    page.get_by_role("link", name="Speech").click()
+    page.locator(".st-key-recording").wait_for(timeout=visitor.PATIENCE)
     visitor.expect_rest(page)
-    page.get_by_role("link", name="Read a picture").click()
+    page.get_by_role("link", name="Images").click()
     images.expect_caption(page, "a large pink cross")
     visitor.expect_said(page, picture="alone")
 
