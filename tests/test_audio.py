@@ -187,12 +187,12 @@ def test_reading_a_long_sound_takes_little_more_memory_than_its_samples(tmp_path
         "before, sound = peak(), read(sys.argv[1])\n"
         "print(sound.seconds, (peak() - before) / sound.samples.nbytes)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "long.wav")], capture_output=True, text=True, check=True
-    )
+    # Started by a shell: a process inherits the peak of the one that starts it, and that of the tests is high.
+    command = ["sh", "-c", '"$0" -c "$1" "$2"; exit $?', sys.executable, code, str(tmp_path / "long.wav")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found, share = map(float, done.stdout.split())
     assert found == seconds
-    assert share < 1.15  # 115 MB of samples, and some for FFmpeg
+    assert 1 <= share < 1.15  # 115 MB of samples, and some for FFmpeg
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from xattn_viz.scenes.scene import PAPER
 
 SEED = 7
 PIXELS, PATCH = 96, 12
-SCENES, STEPS, BATCH = 60_000, 6_000, 64
+SCENES, STEPS, BATCH = 60_000, 5_500, 64
 RATE, WARM_UP = 1e-3, 300
 WIDTH, HEADS = 128, 4
 LONGEST = 22  # tokens of the longest caption, with the first and the last

@@ -23,17 +23,18 @@ def scene(chance: np.random.Generator, *, without: Collection[Pair] = (), among:
 
     `without` names pairs of colour and shape that must not occur, `among` those of which one must.
     """
+    count = 1 + int(chance.choice(3, p=_HOW_MANY))
     while True:
-        made = _try(chance, list(among))
+        made = _try(chance, count, list(among))
         if made is None or not is_clear(made):
             continue
         if not any((thing.colour, thing.shape) in without for thing in made.things):
             return made
 
 
-def _try(chance: np.random.Generator, among: list[Pair]) -> Scene | None:
+def _try(chance: np.random.Generator, count: int, among: list[Pair]) -> Scene | None:
     things: list[Thing] = []
-    for number in range(1 + int(chance.choice(3, p=_HOW_MANY))):
+    for number in range(count):
         low, high = (_SMALL, _LARGE)[chance.integers(2)]
         radius = float(chance.uniform(low, high))
         x, y = (float(value) for value in chance.uniform(radius + 0.01, 0.99 - radius, 2))
