@@ -50,10 +50,18 @@ class Page(HTMLParser):
         return ["".join(text) for name, _, text in self.found if name == tag]
 
 
+def unpacked(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))
+
+
+def digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def test_text_cannot_become_markup() -> None:
     page = Page(html(made()))
     tags = [tag for tag, _, _ in page.found]
-    assert tags.count("script") == 2
+    assert tags.count("script") == 3
     assert "img" not in tags
     assert "\u202e" not in html(made())
     assert page.texts("title")[0].startswith("Cross-attention: </script><script>")
@@ -64,16 +72,17 @@ def test_the_policy_allows_only_this_script_and_this_style() -> None:
     (policy,) = (attributes["content"] for tag, attributes, _ in page.found if "http-equiv" in attributes)
     rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
     assert rules["default-src"] == "'none'"
-    for rule, text in (("script-src", page.texts("script")[1]), ("style-src", page.texts("style")[0])):
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert rules[rule] == f"'sha256-{digest}'"
+    _, code, start = page.texts("script")
+    scripts = (start, unpacked(code).decode())
+    assert rules["script-src"] == " ".join(map(digest, scripts))
+    assert rules["style-src"] == digest(page.texts("style")[0])
     assert rules["img-src"] == "data: blob:"
     assert not re.search(r"unsafe|https?:|\*", policy or "")
 
 
 def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
     page = Page(html(made(), layer=1, head=-1))
-    packed = zlib.decompress(base64.b64decode(page.texts("script")[0]))
+    packed = unpacked(page.texts("script")[0])
     assert packed == pack(made(), select={"head": "2.4"}, full_limit=None)
 
 
@@ -82,14 +91,14 @@ def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
     [(0, 2, "1.3"), (-1, 0, "2.1"), (None, 1, "2.2"), (1, None, "2.mean")],
 )
 def test_the_first_map_is_named_from_1(layer: int | None, head: int | None, view: str) -> None:
-    packed = zlib.decompress(base64.b64decode(Page(html(made(), layer=layer, head=head)).texts("script")[0]))
+    packed = unpacked(Page(html(made(), layer=layer, head=head)).texts("script")[0])
     assert packed == pack(made(), select={"head": view}, full_limit=None)
 
 
 def test_two_outputs_go_into_one_page() -> None:
     other = made()
     page = html(made(), layer=0, beside=other, name="A", beside_name=EVIL)
-    packed = zlib.decompress(base64.b64decode(Page(page).texts("script")[0]))
+    packed = unpacked(Page(page).texts("script")[0])
     assert packed == pack(made(), select={"head": "1.mean"}, beside=other, beside_name=EVIL, full_limit=None)
     assert EVIL not in page
 
@@ -104,13 +113,11 @@ def test_a_head_that_is_not_there_is_refused() -> None:
 @pytest.mark.parametrize(
     ("script", "css", "sentence"),
     [
-        ("export default function f() { '</SCRIPT>' }", "", "holds '</script'"),
-        ("export default function f() { '<!--' }", "", "holds '</script' or '<!--'"),
         ("export default function f() {}", "</style>", "style holds '</style'"),
         ("const f = 1", "", "no line 'export default function NAME'"),
     ],
 )
-def test_a_script_that_would_break_the_page_is_refused(
+def test_what_would_break_the_page_is_refused(
     monkeypatch: pytest.MonkeyPatch, script: str, css: str, sentence: str
 ) -> None:
     monkeypatch.setattr(bundle, "script", lambda: script)
