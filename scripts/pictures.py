@@ -57,6 +57,39 @@ def _weight(page: Page) -> None:
     page.locator('[data-plate="weights"] tbody td').nth(2).click()
 
 
+def _scene(page: Page) -> None:
+    page.locator(".xv-rows .xv-text").first.wait_for()
+    page.wait_for_timeout(1000)
+
+
+def _words(page: Page) -> None:
+    """The regions of two words, each in a colour of its own: that of the word in view and another."""
+    _scene(page)
+    page.get_by_role("button", name="Compare words").click()
+    page.locator(".xv-rows .xv-text", has_text="star").click()
+
+
+def _box(page: Page) -> None:
+    """A box around the star, and each word's share in it."""
+    _scene(page)
+    place = page.locator(".xv-stage").first.bounding_box()
+    if place is None:
+        raise ValueError("The page shows no picture to draw a box on.")
+    x, y, width, height = (place[name] for name in ("x", "y", "width", "height"))
+    page.mouse.move(x + 0.38 * width, y + 0.46 * height)
+    page.mouse.down()
+    page.mouse.move(x + 0.6 * width, y + 0.7 * height)
+    page.mouse.move(x + 0.78 * width, y + 0.86 * height)
+    page.mouse.up()
+
+
+def _easel(page: Page) -> None:
+    """A scene of one's own."""
+    _scene(page)
+    page.get_by_text("Draw or upload").click()
+    page.wait_for_timeout(2000)
+
+
 def _drawn(page: Page) -> None:
     page.locator(".js-plotly-plot:visible").first.wait_for()
     page.wait_for_timeout(1500)
@@ -95,6 +128,13 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("translate-check", {}, (1280, 900), "dark", _check),
     ("speech-dark", {}, (1280, 720), "dark", _word),
     ("speech-light", {}, (1280, 720), "light", _word),
+    ("images-dark", {}, (1280, 720), "dark", _scene),
+    ("images-row", {"picture": "row"}, (1280, 720), "light", _scene),
+    ("images-unseen", {"picture": "unseen"}, (1280, 720), "dark", _scene),
+    ("images-alone", {"picture": "alone"}, (1280, 720), "dark", _scene),
+    ("images-words", {}, (1280, 720), "dark", _words),
+    ("images-box", {}, (1280, 720), "light", _box),
+    ("images-easel", {}, (1280, 720), "dark", _easel),
     ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
     ("layer-steps-light", {}, (1280, 720), "light", _weight),
     ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),

@@ -327,15 +327,17 @@ def test_positions_that_make_no_picture_are_refused() -> None:
 
 
 def test_the_packaged_model_reads_scenes() -> None:
-    """How well it does is in the evaluation beside it; here it is enough that it is this model and no other."""
+    """How well it does is in the evaluation beside it, on a thousand scenes; here are forty others."""
     adapter = registry.load("caption-shapes")
     assert isinstance(adapter, CaptionerAdapter)
     assert adapter.runner.model.dtype == torch.float32
     assert adapter.memory < 5e6
     random = np.random.default_rng(90_003)
-    scenes = [scene for scene in (chance.scene(random) for _ in range(30)) if len(scene.things) == 1]
+    scenes = [chance.scene(random) for _ in range(40)]
     traces = [adapter.trace(draw(scene)) for scene in scenes]
-    assert sum(trace.output == caption(scene) for trace, scene in zip(traces, scenes, strict=True)) > 0.8 * len(scenes)
+    assert sum(trace.output == caption(scene) for trace, scene in zip(traces, scenes, strict=True)) >= 0.95 * len(
+        scenes
+    )
     np.testing.assert_array_equal(traces[0].input, draw(scenes[0]))  # it is drawn in the size that the model sees
     assert not [note for trace in traces for note in trace.provenance["notes"]]
     assert traces[0].cross.keys.grid == (8, 8)

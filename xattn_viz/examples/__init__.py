@@ -45,7 +45,7 @@ class SpeechExample:
 class SceneExample:
     """A scene, and as in `Example` the model to caption it with, the head to look at and what to notice there.
 
-    Its trace is made in a moment, so none ships.
+    `word` is the word of the caption to look at first, from 0. Its trace is made in a moment, so none ships.
     """
 
     slug: str
@@ -53,6 +53,7 @@ class SceneExample:
     scene: Scene
     layer: int
     head: int
+    word: int
     notice: str
 
 
@@ -153,7 +154,8 @@ SCENES: tuple[SceneExample, ...] = (
         "caption-shapes",
         Scene((Thing("red", "circle", 0.36, 0.24, 0.1), Thing("blue", "star", 0.58, 0.66, 0.18))),
         layer=1,
-        head=0,
+        head=3,
+        word=3,
         notice="This head finds shapes: “circle” and “star” put most of their weight on their own.",
     ),
     SceneExample(
@@ -167,7 +169,8 @@ SCENES: tuple[SceneExample, ...] = (
             )
         ),
         layer=1,
-        head=0,
+        head=3,
+        word=3,
         notice="Three things, and each word for a shape finds its own.",
     ),
     SceneExample(
@@ -175,7 +178,8 @@ SCENES: tuple[SceneExample, ...] = (
         "caption-shapes",
         Scene((Thing("yellow", "star", 0.72, 0.5, 0.18), Thing("brown", "square", 0.24, 0.56, 0.1))),
         layer=1,
-        head=0,
+        head=3,
+        word=9,
         notice="The captioner saw no yellow star in training, only other stars and other yellow things.",
     ),
     SceneExample(
@@ -183,8 +187,9 @@ SCENES: tuple[SceneExample, ...] = (
         "caption-shapes",
         Scene((Thing("pink", "cross", 0.68, 0.3, 0.17),)),
         layer=1,
-        head=3,
-        notice="“pink” looks at the cross and “cross” does not: this head serves the words for colours.",
+        head=2,
+        word=2,
+        notice="“pink” puts most of its weight on the cross, “cross” a quarter: this head is one for colours.",
     ),
 )
 

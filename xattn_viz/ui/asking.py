@@ -61,7 +61,7 @@ def example_request(example: AnyExample) -> Request:
     if isinstance(example, SpeechExample):
         return Request(example.model, sound=example.slug, select=select)
     if isinstance(example, SceneExample):
-        return Request(example.model, picture=example.slug, select=select)
+        return Request(example.model, picture=example.slug, select=select | {"row": str(example.word)})
     return Request(example.model, example.text, select=select)
 
 
@@ -74,11 +74,13 @@ def example_of(request: Request) -> AnyExample | None:
 def show_address() -> None:
     """Show what the address says: at first, and after a step back in the browser's history."""
     state = st.session_state
-    state.request = address.read(
+    request = address.read(
         defaults(),
         lambda name: name in models.listed() or models.may_be_named(name),
         _NAMES.get(kind.current().name),
     )
+    example = example_of(request)
+    state.request = replace(request, select=example_request(example).select) if example else request
     state.segment, state.output = address.read_segment(), address.read_output()
     if kind.current() == kind.PROMPT:  # a drawing has no beams and no tokens; another prompt is all that can be asked
         state.output = Output(target=state.output.target)
