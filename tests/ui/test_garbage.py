@@ -33,7 +33,7 @@ def test_what_is_held_is_left_out_once_and_garbage_before_it_is_freed(monkeypatc
     assert frozen > 10_000
     later = [Cycle() for _ in range(100)]
     garbage.settle()
-    assert gc.get_freeze_count() == frozen
+    assert gc.get_freeze_count() <= frozen  # none more; what nothing refers to any longer goes all the same
     monkeypatch.setitem(sys.modules, "a_module_that_was_loaded", ModuleType("a_module_that_was_loaded"))
     garbage.settle()
     assert gc.get_freeze_count() > frozen
