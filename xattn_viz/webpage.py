@@ -31,16 +31,16 @@ body { margin: 0; padding: 1rem clamp(0.75rem, 2vw, 2rem); background: inherit; 
 footer { margin-top: 1.5rem; font-size: 0.875rem; overflow-wrap: anywhere; }
 """
 
-# Unpacks what an element of the page holds.
-_UNPACK = """
+# Unpacks the data and, beside it, the explorer's script, which takes a third of its size when it is packed. The script
+# runs under its own digest, as if it stood in the page.
+_START = """
 const unpacked = (id) => {
-  const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+  const text = atob(document.getElementById(id).textContent);
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")));
 };
-"""
-
-# The explorer's script takes a third of its size when it is packed. It runs under its own digest, as if it stood there.
-_START = """
+window.payload = unpacked("payload").arrayBuffer();
 const script = document.createElement("script");
 script.type = "module";
 script.textContent = await unpacked("code").text();
@@ -49,7 +49,7 @@ document.body.append(script);
 
 # Mounts the explorer, and mounts it again (which only repaints) when the reader's theme changes.
 _MOUNT = """
-const data = new Uint8Array(await unpacked("payload").arrayBuffer());
+const data = new Uint8Array(await window.payload);
 const show = () => ENTRY({ data, parentElement: document.getElementById("explorer") });
 show();
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", show);
@@ -101,9 +101,8 @@ def html(
         trace, select=select, beside=beside, name=name, beside_name=beside_name, hearing=hearing, full_limit=None
     )
     script, css = _script(), _style()
-    start = _UNPACK + _START
     policy = (
-        f"default-src 'none'; script-src '{_digest(start)}' '{_digest(script)}'; style-src '{_digest(css)}'; "
+        f"default-src 'none'; script-src '{_digest(_START)}' '{_digest(script)}'; style-src '{_digest(css)}'; "
         "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
     model = str(trace.provenance.get("model", ""))
@@ -114,7 +113,7 @@ def html(
         footer=markup.escape(" ".join(filter(None, (model and f"Model: {visible(model)}.", _CAVEAT)))),
         payload=_packed(packed),
         code=_packed(script.encode()),
-        start=start,
+        start=_START,
     )
 
 
@@ -133,7 +132,7 @@ def _script() -> str:
     entry = _ENTRY.search(explorer)
     if entry is None:
         raise ValueError("The explorer's script has no line 'export default function NAME'.")
-    return explorer + _UNPACK + _MOUNT.replace("ENTRY", entry[1])
+    return explorer + _MOUNT.replace("ENTRY", entry[1])
 
 
 def _packed(data: bytes) -> str:
