@@ -18,7 +18,15 @@ from benchmarks._browser import EXPLORER, app, browser, cold_page, copy_of_the_a
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 
 PAIRS = 9
-SHOWN = "        explorer.show(trace, request.select, beside=beside, names=outputs.NAMES, sound=request.sound)\n"
+SHOWN = """        explorer.show(
+            trace,
+            request.select,
+            beside=beside,
+            names=outputs.NAMES,
+            sound=request.sound,
+            scene=known.scene_of(request),
+        )
+"""
 INSTEAD = '        st.text(trace.output)\n        panels.chosen_head(trace.cross, "2.1")\n'
 WITH = f"{EXPLORER}?.dataset.painted"
 WITHOUT = "document.querySelector('[data-testid=stText]')?.textContent.trim()"
