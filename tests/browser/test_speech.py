@@ -222,6 +222,7 @@ def test_a_transcript_grows_while_it_is_written(app_url: str, page: Page) -> Non
 def test_axe_finds_nothing_serious(app_url: str, open_page: Callable[..., Page], scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     speech.open_speech(page, app_url, sound="forward")
+    visitor.expect_rest(page)  # what is about to be drawn anew is faint meanwhile
     assert visitor.serious(page) == []
     page.locator(".xv-line-of-sound").click(position={"x": 200, "y": 10})
     speech.tokens(page).nth(2).hover()
