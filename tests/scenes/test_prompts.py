@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xattn_viz.scenes import Thing, prompts
+from xattn_viz.scenes.relation import RELATIONS
 
 
 def test_a_prompt_and_its_scene_say_the_same() -> None:
@@ -22,7 +23,7 @@ def test_a_prompt_and_its_scene_say_the_same() -> None:
             lies = {"left of": -across, "right of": across, "above": -down, "below": down}
             assert relation is not None
             assert lies[relation] > 0.3
-    assert seen == {None, *prompts.RELATIONS}
+    assert seen == {None, *RELATIONS}
 
 
 def test_prompts_that_judge_are_never_trained_on() -> None:

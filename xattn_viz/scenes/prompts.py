@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
-from typing import Literal
+from itertools import pairwise
 
 import numpy as np
 
 from xattn_viz.scenes.caption import phrase
+from xattn_viz.scenes.relation import MIDDLE, RELATIONS, places
 from xattn_viz.scenes.scene import COLOURS, Scene, Thing
 
 #: What a prompt may name: fewer than a scene, because drawing is harder than reading.
 DRAWN_COLOURS = tuple(colour for colour in COLOURS if colour not in ("pink", "brown"))
 DRAWN_SHAPES = ("circle", "square", "triangle", "star", "ring")
-RELATIONS = ("above", "below", "left of", "right of")
 WORDS = ("a", "an", *DRAWN_COLOURS, *DRAWN_SHAPES, "above", "below", "left", "right", "of")
 #: The most words that a prompt has.
 LONGEST = 8
 
 _ALONE, _PAIRED = 0.28, 0.19  # radii
-_NEAR, _FAR = 0.27, 0.73  # where the things of a pair lie
 _SHIFT = 0.03  # how far a thing may lie from its place
 _GROW = 0.06  # how much larger or smaller it may be
 _OF_TWO = 0.75  # the share of scenes that hold two things
-
-Relation = Literal["above", "below", "left of", "right of"]
 
 
 def prompt(things: tuple[Thing, ...], relation: str = "left of") -> str:
@@ -50,10 +46,7 @@ def example(chance: np.random.Generator, *, two: bool | None = None, trained: bo
 
 
 def _placed(chance: np.random.Generator, named: list[tuple[str, str]], relation: str) -> tuple[Thing, ...]:
-    places = [(0.5, 0.5)]
-    if len(named) == 2:
-        ahead, after = (_NEAR, _FAR) if relation in ("above", "left of") else (_FAR, _NEAR)
-        places = [(ahead, 0.5), (after, 0.5)] if "of" in relation else [(0.5, ahead), (0.5, after)]
+    middles = [(MIDDLE, MIDDLE)] if len(named) == 1 else places(relation)
     radius = _ALONE if len(named) == 1 else _PAIRED
     return tuple(
         Thing(
@@ -63,7 +56,7 @@ def _placed(chance: np.random.Generator, named: list[tuple[str, str]], relation:
             y + float(chance.uniform(-_SHIFT, _SHIFT)),
             radius * float(chance.uniform(1 - _GROW, 1 + _GROW)),
         )
-        for (colour, shape), (x, y) in zip(named, places, strict=True)
+        for (colour, shape), (x, y) in zip(named, middles, strict=True)
     )
 
 
@@ -81,8 +74,3 @@ def wanted(words: str) -> tuple[tuple[tuple[str, str], ...], str | None]:
     )
     relation = next((each for each in RELATIONS if f" {each} " in words), None)
     return named, relation
-
-
-def everything() -> list[str]:
-    """All prompts of one thing."""
-    return [phrase(Thing(c, s, 0.5, 0.5, _ALONE), sized=False) for c, s in product(DRAWN_COLOURS, DRAWN_SHAPES)]

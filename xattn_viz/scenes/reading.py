@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from xattn_viz.scenes.relation import MIDDLE, RELATIONS, places
 from xattn_viz.scenes.scene import COLOURS, SHAPES, Scene, Thing
 
 #: The radius that each size is drawn with: the middle of those that the models are trained on.
 RADII = {"small": 0.09, "large": 0.17}
-RELATIONS = ("above", "below", "left of", "right of")
 
-_NEAR, _MIDDLE, _FAR = 0.27, 0.5, 0.73  # where the things of a pair lie
 # Three things are listed from left to right; the middle one lies lower, so that three large ones don't touch.
 _LISTED = ((0.2, 0.3), (0.5, 0.7), (0.8, 0.3))
 _ARTICLES = ("a", "an", "the")
@@ -42,8 +41,8 @@ def read(sentence: str) -> Scene:
     if relations and (len(named) != 2 or len(relations) != 1):
         raise ValueError(f"A relation stands between two things and no more. {_HOW}")
     things = [_named(part) for part in named]
-    places = _places(len(things), relations)
-    return Scene(tuple(Thing(c, s, x, y, r) for (c, s, r), (x, y) in zip(things, places, strict=True)))
+    middles = _places(len(things), relations)
+    return Scene(tuple(Thing(c, s, x, y, r) for (c, s, r), (x, y) in zip(things, middles, strict=True)))
 
 
 def _named(phrase: str) -> tuple[str, str, float]:
@@ -58,14 +57,8 @@ def _named(phrase: str) -> tuple[str, str, float]:
 
 def _places(count: int, relations: Sequence[str]) -> tuple[tuple[float, float], ...]:
     if count == 1:
-        return ((_MIDDLE, _MIDDLE),)
-    if count == 3:
-        return _LISTED
-    relation = relations[0] if relations else "left of"
-    ahead, after = (_NEAR, _FAR) if relation in ("above", "left of") else (_FAR, _NEAR)
-    if relation in ("above", "below"):
-        return (_MIDDLE, ahead), (_MIDDLE, after)
-    return (ahead, _MIDDLE), (after, _MIDDLE)
+        return ((MIDDLE, MIDDLE),)
+    return _LISTED if count == 3 else places(relations[0] if relations else "left of")
 
 
 def _quoted(words: Sequence[str]) -> str:
