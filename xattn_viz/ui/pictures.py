@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +15,8 @@ from xattn_viz.examples import SCENES
 from xattn_viz.images import ImageError
 from xattn_viz.scenes import Scene, draw
 from xattn_viz.scenes.link import from_link
+from xattn_viz.ui import uploads
 from xattn_viz.ui.address import Request
-
-#: How many pictures of a visitor's own are kept.
-_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,7 @@ class Given:
 
 def give(data: bytes, title: str) -> str:
     """Keep a picture of the visitor's, by a digest of its bytes; of older ones the last few stay, and that in view."""
-    name = hashlib.sha256(data).hexdigest()[:16]
-    given: dict[str, Given] = st.session_state.setdefault("pictures", {})
-    if name not in given:
-        given[name] = Given(title, data)
-    shown = st.session_state.get("shown_for")
-    spare = [one for one in given if one != name and not (shown and one == shown.picture)]
-    for one in spare[: max(len(given) - _KEPT, 0)]:
-        del given[one]
-    return name
+    return uploads.keep("pictures", data, Given(title, data))
 
 
 def is_here(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,11 +13,10 @@ from xattn_viz.audio import Sound
 from xattn_viz.examples import clips
 from xattn_viz.explorer.hearing import own_frames
 from xattn_viz.trace import Trace
+from xattn_viz.ui import uploads
 
 #: The longest sound that the page takes, in seconds: its maps have to stay in memory.
 MAX_SECONDS = 600
-#: How many sounds of a visitor's own are kept.
-_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -36,15 +34,7 @@ class Given:
 
 def give(data: bytes, title: str) -> str:
     """Keep a sound of the visitor's, by a digest of its bytes; of older ones the last few stay, and the one in view."""
-    name = hashlib.sha256(data).hexdigest()[:16]
-    given: dict[str, Given] = st.session_state.setdefault("sounds", {})
-    if name not in given:
-        given[name] = Given(title, data)
-    shown = st.session_state.get("shown_for")
-    spare = [one for one in given if one != name and not (shown and one == shown.sound)]
-    for one in spare[: max(len(given) - _KEPT, 0)]:
-        del given[one]
-    return name
+    return uploads.keep("sounds", data, Given(title, data))
 
 
 def is_here(name: str) -> bool:
