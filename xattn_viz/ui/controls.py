@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import streamlit as st
 
 from xattn_viz.examples import SCENES, clips
@@ -12,6 +15,7 @@ from xattn_viz.ui import address, asking, giving, inputs, kind, models, turning
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import PAGES, literal
 
+_Choice = TypeVar("_Choice")
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
 _CAPTIONS = {example.slug: caption(example.scene).capitalize() for example in SCENES}
 _LIVE_HELP = "The map grows while the model works. It then takes a little longer."
@@ -67,41 +71,42 @@ def _examples_or_name(current: Request) -> None:
             width=240,
         )
     elif kind.current() == kind.IMAGE:
-        st.selectbox(
-            "Scenes",
-            [example.slug for example in SCENES],
-            format_func=lambda slug: _CAPTIONS.get(slug, ""),
-            index=None,
-            placeholder="Scenes",
-            key="picture",
-            on_change=giving.take_picture,
-            label_visibility="collapsed",
-            width=115,
-        )
+        _list("Scenes", [example.slug for example in SCENES], _caption, "picture", giving.take_picture, width=115)
     elif current.sound:
-        st.selectbox(
-            "Clips",
-            [clip.slug for clip in clips.CLIPS],
-            format_func=lambda slug: clips.find(slug).text or slug.capitalize(),
-            index=None,
-            placeholder="Clips",
-            key="clip",
-            on_change=giving.take_clip,
-            label_visibility="collapsed",
-            width=135,
-        )
+        _list("Clips", [clip.slug for clip in clips.CLIPS], _spoken, "clip", giving.take_clip)
     elif shown:
-        st.selectbox(
-            "Examples",
-            range(len(shown)),
-            format_func=lambda i: shown[i].text,
-            index=None,
-            placeholder="Examples",
-            key="example",
-            on_change=asking.take_example,
-            label_visibility="collapsed",
-            width=135,
-        )
+        _list("Examples", range(len(shown)), lambda i: shown[i].text, "example", asking.take_example)
+
+
+def _list(
+    name: str,
+    choices: Sequence[_Choice],
+    said: Callable[[_Choice], str],
+    key: str,
+    take: Callable[[], None],
+    *,
+    width: int = 135,
+) -> None:
+    """A list to choose one from, which says its own name and not what was chosen."""
+    st.selectbox(
+        name,
+        choices,
+        format_func=said,
+        index=None,
+        placeholder=name,
+        key=key,
+        on_change=take,
+        label_visibility="collapsed",
+        width=width,
+    )
+
+
+def _caption(slug: str) -> str:
+    return _CAPTIONS.get(slug, "")
+
+
+def _spoken(slug: str) -> str:
+    return clips.find(slug).text or slug.capitalize()
 
 
 def _options(current: Request) -> None:
