@@ -11,9 +11,6 @@ Weights are stored in float16 with the evaluation beside them.
 
 from __future__ import annotations
 
-import argparse
-import copy
-import json
 import time
 from pathlib import Path
 
@@ -30,7 +27,7 @@ from transformers import (
 )
 
 from scripts.train import evaluation
-from scripts.train.shared import rate, word_tokenizer
+from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.scenes import COLOURS, SHAPES, caption, chance, draw
 from xattn_viz.scenes.scene import PAPER
 
@@ -50,21 +47,17 @@ FOLDER = Path(__file__).parents[2] / "xattn_viz/models/captioner/caption-shapes"
 
 def main() -> None:
     """Train, store, load what was stored, and measure it."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--out", type=Path, default=FOLDER)
-    asked.add_argument("--steps", type=int, default=STEPS)
-    given = asked.parse_args()
+    given = asked_for(__doc__, FOLDER, STEPS)
     torch.manual_seed(SEED)
     words = tokenizer()
     model = build(words)
     began = time.monotonic()
-    train(model, words, given.steps, given.out)
+    train(model, words, given.steps)
     minutes = (time.monotonic() - began) / 60
     store(model, words, given.out)
     measured = evaluation.captions(given.out, held_out=HELD_OUT)
-    said = {"seed": SEED, "steps": given.steps, "scenes": SCENES, "minutes": round(minutes, 1), **measured}
-    (given.out / "evaluation.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(said, indent=2))
+    trained = {"seed": SEED, "steps": given.steps, "scenes": SCENES, "minutes": round(minutes, 1)}
+    write_down(given.out, {**trained, **measured})
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -122,7 +115,7 @@ def places(side: int, width: int) -> torch.Tensor:
     return 0.5 * torch.cat([rows, columns], 2).flatten(0, 1)
 
 
-def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int, kept: Path) -> None:
+def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int) -> None:
     """Minimise the cross-entropy of the next word; nothing says where to look."""
     pictures, captions, learned = scenes(words)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05, betas=(0.9, 0.98))
@@ -146,8 +139,6 @@ def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, step
         schedule.step()
         if step % 100 == 0:
             print(f"step {step}: loss {loss.item():.4f}", flush=True)
-        if step % 1_000 == 999:
-            store(copy.deepcopy(model), words, kept)
     model.eval()
 
 

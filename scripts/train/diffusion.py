@@ -9,7 +9,6 @@ two side by side or one above the other. Weights are stored in float16 with the 
 
 from __future__ import annotations
 
-import argparse
 import copy
 import time
 from pathlib import Path
@@ -20,7 +19,9 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from scripts.train.shared import rate, word_tokenizer
+from scripts.train import drawing_evaluation
+from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
+from xattn_viz.models.diffusion import OWN_FOLDER
 from xattn_viz.scenes import prompts
 from xattn_viz.scenes.draw import draw
 
@@ -32,22 +33,21 @@ CHANNELS = (64, 96)  # on the fine grid and on the coarse one
 NOISE_STEPS = 1_000
 DROPPED = 0.1  # of the prompts, so that the model also draws without one
 WIDTH = 128
-FOLDER = Path(__file__).parents[2] / "xattn_viz/models/diffusion/draw-shapes"
 
 
 def main() -> None:
     """Train, store, load what was stored, and measure it."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--out", type=Path, default=FOLDER)
-    asked.add_argument("--steps", type=int, default=STEPS)
-    given = asked.parse_args()
+    given = asked_for(__doc__, OWN_FOLDER, STEPS)
     torch.manual_seed(SEED)
     words = tokenizer()
     reader, painter = build(words)
     began = time.monotonic()
     reader, painter = train(reader, painter, words, given.steps, given.out)
-    print(f"{(time.monotonic() - began) / 60:.1f} minutes")
+    minutes = (time.monotonic() - began) / 60
     store(reader, painter, words, given.out)
+    measured = drawing_evaluation.prompts_right(given.out)
+    trained = {"seed": SEED, "steps": given.steps, "scenes": SCENES, "minutes": round(minutes, 1)}
+    write_down(given.out, {**trained, "drawn": measured})
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 #: Names of the tokens that are no words, in the order of their ids.
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+
+
+def asked_for(about: str | None, folder: Path, steps: int) -> argparse.Namespace:
+    """What the command line says: the folder `out` to write, and how many `steps`."""
+    asked = argparse.ArgumentParser(description=about)
+    asked.add_argument("--out", type=Path, default=folder)
+    asked.add_argument("--steps", type=int, default=steps)
+    return asked.parse_args()
+
+
+def write_down(folder: Path, said: Mapping[str, Any]) -> None:
+    """Store an evaluation beside the weights, and print it."""
+    text = json.dumps(said, indent=2)
+    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 def word_tokenizer(words: Sequence[str], **settings: int) -> PreTrainedTokenizerFast:
