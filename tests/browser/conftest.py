@@ -23,6 +23,17 @@ LOCAL_SCHEMES = {"data", "blob", "about", "file"}
 VIEWPORT = {"width": 1280, "height": 720}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in the browser that fails is run once more; pytest's summary names it and its closing line counts it.
+
+    Server, browser and test are processes of their own here, and on a busy machine any of them may be late. What is
+    wrong is wrong twice.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @dataclass
 class Watch:
     """What the pages of one test did that they should not. `allow` names errors that the test provokes itself."""

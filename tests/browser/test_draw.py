@@ -37,11 +37,7 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     seed.fill("41")
     seed.press("Enter")
     visitor.expect_said(page, text=PROMPT, **{"option.seed": "41"})
-    visitor.expect_rest(page)
-    with page.expect_download() as download:
-        page.locator(".st-key-NPZ button").click()
-    download.value.save_as(tmp_path / "drawn.npz")
-    drawn = xv.load_trace(tmp_path / "drawn.npz")
+    drawn = xv.load_trace(visitor.download(page, page.locator(".st-key-NPZ button"), tmp_path))
     wanted = xv.load(folders / "drawing").trace(PROMPT, seed=41)
     # Another process may sum in another order: a pixel is then off by one, a weight by its last digits.
     assert np.abs(drawn.pictures[-1].astype(int) - wanted.pictures[-1]).max() <= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ def png(scene: Scene, pixels: int = 300) -> bytes:
     return file.getvalue()
 
 
-def test_an_example_is_captioned_and_its_numbers_are_those_of_the_model(app_url: str, page: Page) -> None:
+def test_an_example_is_captioned_and_its_numbers_are_those_of_the_model(
+    app_url: str, page: Page, tmp_path: Path
+) -> None:
     images.open_images(page, app_url)
     images.expect_caption_of(page, FIRST.scene)
     links = page.get_by_test_id("stTopNav").get_by_role("link")
@@ -45,10 +48,8 @@ def test_an_example_is_captioned_and_its_numbers_are_those_of_the_model(app_url:
     expect(page.get_by_text(f"put {mean:.2f} of their weight on the box of their own thing")).to_be_visible()
     page.get_by_text("In a notebook").click()
     expect(page.get_by_text("Scene, Thing, draw")).to_be_visible()
-    visitor.expect_rest(page)
-    with page.expect_download() as download:
-        page.locator(".st-key-JSON button").click()
-    said = json.loads(download.value.path().read_text(encoding="utf-8"))
+    written = visitor.download(page, page.locator(".st-key-JSON button"), tmp_path)
+    said = json.loads(written.read_text(encoding="utf-8"))
     assert said["output"] == trace.output
 
 

@@ -121,8 +121,8 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
     close(page, "selves-own", own)
     close(page, "selves-cross", cross)
     reader = int(cross[:-1, 4].argmax())
-    assert figure(page, "selves-own")["frames"] == [[3.5, 4.5]]
-    assert figure(page, "selves-cross")["frames"] == [[reader - 0.5, reader + 0.5]]
+    frames = {"selves-own": [[3.5, 4.5]], "selves-cross": [[reader - 0.5, reader + 0.5]]}
+    assert wait_for(page, lambda: {key: figure(page, key)["frames"] for key in frames}, frames) == frames
     expect(page.get_by_text(f"“margem”: its weights are “bank” {cross[reader, 4]:.2f}")).to_be_visible()
     expect(page.get_by_text(f"“river” {own[4, 7]:.2f}")).to_be_visible()
     fits(page)
@@ -182,7 +182,11 @@ def test_one_softmax_is_shared_and_two_are_not(page: Page, app_url: str) -> None
         np.testing.assert_allclose(apart[:, patches:].sum(-1), 1, atol=TOLERANCE)
         slide(page, "sources_patches")
     page.get_by_role("radio", name="Louder patches").click()
-    expect_rest(page)
-    xs, ys = figure(page, "sources-curves")["curves"][0]
-    assert ys[xs.index(1.0)] == pytest.approx(sources.shared(sources.Setting(8, 3)).share[0], abs=TOLERANCE)
+
+    def where_both_are_alike() -> float:
+        xs, ys = figure(page, "sources-curves")["curves"][0]
+        return float(ys[xs.index(1.0)])
+
+    wanted = pytest.approx(sources.shared(sources.Setting(8, 3)).share[0], abs=TOLERANCE)
+    assert wait_for(page, where_both_are_alike, wanted) == wanted
     fits(page)

@@ -72,20 +72,17 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(
     assert places[-1] == pytest.approx(words[4].end, abs=BUSY)
     visitor.expect_rest(page)
     page.get_by_text("Words in time", exact=True).click()
-    with page.expect_download() as download:
-        page.locator(".st-key-words-JSON button").click()
-    said = json.loads(download.value.path().read_text(encoding="utf-8"))
+
+    def written(name: str) -> Path:
+        return visitor.download(page, page.locator(f".st-key-{name} button"), tmp_path)
+
+    said = json.loads(written("words-JSON").read_text(encoding="utf-8"))
     assert [word["start"] for word in said] == pytest.approx([word.start for word in words], abs=0.001)
-    with page.expect_download() as download:
-        page.locator(".st-key-words-TextGrid button").click()
-    assert download.value.path().read_text(encoding="utf-8") == xv.subtitles.textgrid(
+    assert written("words-TextGrid").read_text(encoding="utf-8") == xv.subtitles.textgrid(
         words, clips.sound("muted").seconds
     )
-    with page.expect_download() as download:
-        page.locator(".st-key-HTML button").click()
-    download.value.save_as(tmp_path / "talk.html")
     file = open_page()
-    file.goto((tmp_path / "talk.html").as_uri())
+    file.goto(written("HTML").as_uri())
     expect(file.locator(".xv audio")).to_have_count(1)
     file.close()
     # By the heads that the checkpoint names the same words have other times, here and where they are played.
@@ -121,7 +118,7 @@ def test_what_is_no_sound_is_answered_in_a_sentence_and_the_map_stays(app_url: s
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Page) -> None:
+def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Page, tmp_path: Path) -> None:
     speech.open_speech(page, app_url, sound="congratulations")
     first, second = traced("congratulations")
     speech.expect_transcript(page, first.output)
@@ -136,10 +133,9 @@ def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Pag
     assert places[0] + second.offset == pytest.approx(words[1].start, abs=EXACT)
     visitor.expect_rest(page)
     page.get_by_text("Words in time", exact=True).click()
-    with page.expect_download() as download:
-        page.locator(".st-key-words-SRT button").click()
+    written = visitor.download(page, page.locator(".st-key-words-SRT button"), tmp_path)
     expected = xv.subtitles.srt(tuple(chain.from_iterable(map(timed_words, (first, second)))))
-    assert download.value.path().read_text(encoding="utf-8") == expected
+    assert written.read_text(encoding="utf-8") == expected
 
 
 def test_the_microphone_is_heard(app_url: str, open_page: Callable[..., Page]) -> None:

@@ -26,11 +26,8 @@ def downloaded(app_url: str, page: Page, tmp_path: Path) -> Callable[[str], Path
     visitor.expect_source(page, TEXT)
 
     def get(name: str) -> Path:
-        with page.expect_download() as download:
-            page.get_by_role("button", name=name, exact=True).click()
-        assert download.value.suggested_filename == f"attention.{name.lower()}"
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
+        path = visitor.download(page, page.get_by_role("button", name=name, exact=True), tmp_path)
+        assert path.name == f"attention.{name.lower()}"
         return path
 
     return get

@@ -100,11 +100,7 @@ def test_another_token_goes_on_from_there_and_the_exported_page_only_names_it(
     step_to(page, step + 1)
     expect(page.locator(".xv-other").first).to_be_visible()
 
-    visitor.expect_rest(page)  # until then the buttons are those of the output before
-    with page.expect_download() as download:
-        page.get_by_role("button", name="HTML", exact=True).click()
-    file = tmp_path / "attention.html"
-    download.value.save_as(file)
+    file = visitor.download(page, page.get_by_role("button", name="HTML", exact=True), tmp_path)
     alone = open_page(offline=True)
     alone.goto(file.as_uri())
     step_to(alone, step + 1)
@@ -156,10 +152,7 @@ def test_self_attention_stands_beside_cross_attention(
         heads = [f"{layer + 1}.{head + 1}" for layer in maps.layers for head in range(maps.n_heads)]
         assert [view for view in tiles if view in heads] == heads
         assert f"{len(maps.layers) + 1}.1" not in tiles
-    with page.expect_download() as download:
-        page.get_by_role("button", name="NPZ", exact=True).click()
-    download.value.save_as(tmp_path / "attention.npz")
-    shown = xv.load_trace(tmp_path / "attention.npz")
+    shown = xv.load_trace(visitor.download(page, page.get_by_role("button", name="NPZ", exact=True), tmp_path))
     assert [maps.kind for maps in shown.maps] == list(kinds)
     for kind in kinds:
         ours, theirs = shown.of_kind(kind), wanted.of_kind(kind)

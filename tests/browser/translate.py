@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -116,6 +117,16 @@ def model_box(page: Page) -> Locator:
 def expect_rest(page: Page) -> None:
     """Wait until the page's script has ended: what is clicked before may meet a widget that is about to be replaced."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+
+
+def download(page: Page, button: Locator, folder: Path) -> Path:
+    """What a button writes, stored in a folder under the name that the page gives it."""
+    expect_rest(page)  # until then the button may be that of what was shown before
+    with page.expect_download() as given:
+        button.click()
+    path = folder / given.value.suggested_filename
+    given.value.save_as(path)
+    return path
 
 
 def choose_model(page: Page, title: str) -> None:
