@@ -19,7 +19,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from scripts.train import drawing_evaluation
+from scripts.train import drawing_evaluation, placing
 from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.models.diffusion import OWN_FOLDER
 from xattn_viz.scenes import prompts
@@ -27,9 +27,10 @@ from xattn_viz.scenes.draw import draw
 
 SEED = 11
 PIXELS, BLOCK = 48, 4
-SCENES, STEPS, BATCH = 60_000, 12_000, 32
-RATE, WARM_UP, DECAY = 1e-3, 500, 0.999
+SCENES, STEPS, BATCH = 60_000, 13_000, 32
+RATE, WARM_UP, DECAY = 1e-3, 300, 0.999
 CHANNELS = (64, 96)  # on the fine grid and on the coarse one
+READER_RATE = 2e-4  # the text encoder knows what lies where when the U-Net begins
 NOISE_STEPS = 1_000
 DROPPED = 0.1  # of the prompts, so that the model also draws without one
 WIDTH = 128
@@ -94,14 +95,16 @@ def train(
     reader: CLIPTextModel, painter: UNet2DConditionModel, words: PreTrainedTokenizerFast, steps: int, folder: Path
 ) -> tuple[CLIPTextModel, UNet2DConditionModel]:
     """Minimise the error of the predicted velocity; returns the moving average of the weights."""
-    pictures, ids = scenes(words)
+    pictures, ids, answers = scenes(words)
     empty = words("", padding="max_length", return_tensors="pt").input_ids[0]
     both = torch.nn.ModuleList([reader, painter])
+    pick = torch.Generator().manual_seed(SEED)
+    placing.learn(reader, ids, answers, pick)
     kept = copy.deepcopy(both).requires_grad_(False)
-    optimizer = torch.optim.AdamW(both.parameters(), lr=RATE, weight_decay=0.01, betas=(0.9, 0.99))
+    parts = [{"params": painter.parameters()}, {"params": reader.parameters(), "lr": READER_RATE}]
+    optimizer = torch.optim.AdamW(parts, lr=RATE, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, WARM_UP))
     noise_levels = schedule()
-    pick = torch.Generator().manual_seed(SEED)
     began, summed = time.monotonic(), 0.0
     for step in range(steps):
         chosen = torch.randint(len(pictures), (BATCH,), generator=pick)
@@ -136,13 +139,13 @@ def average(kept: torch.nn.Module, current: torch.nn.Module, decay: float) -> No
     torch._foreach_lerp_(list(kept.parameters()), list(current.parameters()), 1 - decay)
 
 
-def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures `[scene, row, column, 3]` and the ids of their prompts `[scene, token]`, padded."""
+def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pictures `[scene, row, column, 3]`, the ids of their prompts `[scene, token]`, padded, and what lies where."""
     random = np.random.default_rng(SEED)
     made = [prompts.example(random, trained=True) for _ in range(SCENES)]
     pictures = torch.from_numpy(np.stack([draw(scene, PIXELS) for _, scene in made]))
     ids = words([prompt for prompt, _ in made], padding="max_length", return_tensors="pt")
-    return pictures, ids.input_ids
+    return pictures, ids.input_ids, placing.lies_where([scene for _, scene in made])
 
 
 def store(reader: CLIPTextModel, painter: UNet2DConditionModel, words: PreTrainedTokenizerFast, folder: Path) -> None:
