@@ -200,6 +200,22 @@ def test_a_word_weighs_as_much_as_asked(tiny: DiffusionAdapter) -> None:
     assert tiny.trace(PROMPT, steps=2, weights={1: 1.0}).pictures[-1].tobytes() == tiny.plain(PROMPT, steps=2).tobytes()
 
 
+def test_a_prompt_says_itself_what_weighs_more(tiny: DiffusionAdapter) -> None:
+    typed = "The (cat sat:2.5) on (the: 0) mat."
+    weighed = tiny.trace(typed, steps=2)
+    by_number = tiny.trace(PROMPT, steps=2, weights={1: 2.5, 2: 2.5, 4: 0})
+    assert weighed.input == typed
+    for maps, expected in zip(weighed.maps, by_number.maps, strict=True):
+        np.testing.assert_array_equal(maps.weights, expected.weights)
+    assert weighed.cross.keys.labels == by_number.cross.keys.labels
+    covered = [typed[start:end] for start, end in weighed.cross.keys.spans or ()]
+    assert "".join(covered) == PROMPT.replace(" ", "")
+    with pytest.raises(InputError, match=r"from 0 to 10 times as much: got '\(cat:11\)'"):
+        tiny.trace("The (cat:11) sat.")
+    unweighed = tiny.trace("The (cat:much) sat.", steps=1).cross.keys.labels or ()
+    assert "(cat:much)" in "".join(unweighed)  # that is no weight, so text
+
+
 def test_an_ablated_head_writes_nothing(stable: DiffusionAdapter) -> None:
     head = 1
     trace = stable.trace(PROMPT, ablate=[("cross", 1, head)], steps=2, guidance=3)

@@ -28,6 +28,7 @@ def control(output: Output) -> None:
         on_change=choosing.take_target,
         args=(key,),
         placeholder="Another prompt, same seed",
+        help="Change a word, the order, or what a word weighs: (blue:2) gives it twice the attention everywhere.",
         label_visibility="collapsed",
         width=320,
     )

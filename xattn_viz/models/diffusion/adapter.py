@@ -54,7 +54,8 @@ class DiffusionAdapter(Adapter):
         those under the prompt itself. `weights` is a factor for each word's number, from 0, as `tokens.word_spans`
         counts them: {2: 1.5} makes the third word weigh more, 0 leaves it out. In every layer and step, the word's
         attention weights are multiplied by it and each row is divided by its sum: the attention re-weighting of Hertz
-        et al. 2022 (Prompt-to-Prompt Image Editing with Cross Attention Control), but rows stay distributions.
+        et al. 2022 (Prompt-to-Prompt Image Editing with Cross Attention Control), but rows stay distributions. A prompt
+        can say the same itself: "a (blue:1.5) circle".
 
         There is one cross map with `step` None, the mean over all steps, and one for each step that is kept. Queries
         are the places of the picture, on one grid for all layers; keys are the tokens of the prompt. Layers are

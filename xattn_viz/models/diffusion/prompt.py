@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xattn_viz.axis import Axis
 from xattn_viz.models.base import InputError
+from xattn_viz.models.diffusion.weighing import weighed
 from xattn_viz.models.segments import check_text
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.tokens import word_spans
@@ -24,12 +25,14 @@ PADDING = "padding"
 class Prompt:
     """A prompt that was read: its tokens without padding, and the ids `[1, token]` with it.
 
-    `mask` `[1, token]` is 0 at padding, None where the model looks at padding as at everything else.
+    `mask` `[1, token]` is 0 at padding, None where the model looks at padding as at everything else. `factors` says of
+    each token how much more it shall weigh than it does, by what the prompt itself says.
     """
 
     tokens: Tokens
     ids: Tensor
     mask: Tensor | None
+    factors: tuple[float, ...]
 
     @property
     def count(self) -> int:
@@ -58,19 +61,21 @@ class Prompt:
     def bias(self, weights: Mapping[int, float]) -> Tensor | None:
         """What to add to the scores `[token]`, so that each of these words weighs as many times as much as it did.
 
-        Words are counted from 0. Raises InputError for one that the prompt does not have.
+        Words are counted from 0. What the prompt itself says is multiplied with it. Raises InputError for a word that
+        the prompt does not have.
         """
-        if not weights:
+        if not weights and set(self.factors) <= {1.0}:
             return None
         words = word_spans(self.tokens.text)
         bias = torch.zeros(self.ids.shape[1])
+        bias[: self.count] = torch.tensor(self.factors).log()
         for word, factor in weights.items():
             if not 0 <= word < len(words):
                 raise InputError(f"There is no word {word} to weigh: the prompt has words 0 to {len(words) - 1}.")
             start, end = words[word]
             for token, (a, b) in enumerate(self.tokens.spans):
                 if a < end and b > start and not self.tokens.special[token]:
-                    bias[token] = log(factor) if factor else -torch.inf
+                    bias[token] += log(factor) if factor else -torch.inf
         return bias
 
 
@@ -90,8 +95,19 @@ class Words:
             self._tokenizer.normalizer = normalizers.Lowercase()
 
     def read(self, text: object, name: str = "prompt") -> Prompt:
-        """Read a prompt. Raises InputError where it is empty, too long, or holds words that the model does not know."""
-        return self._read(check_text(text, name), name)
+        """Read a prompt, in which "(blue:1.5)" is the word blue, weighing more.
+
+        Raises InputError where it is empty, too long, or holds words that the model does not know.
+        """
+        typed = check_text(text, name)
+        said = weighed(typed)
+        read = self._read(said.plain, name)
+        tokens = replace(read.tokens, text=typed, spans=said.typed(read.tokens.spans))
+        factors = tuple(
+            1.0 if special else said.factor(span)
+            for span, special in zip(read.tokens.spans, tokens.special, strict=True)
+        )
+        return replace(read, tokens=tokens, factors=factors)
 
     def read_without(self, text: object) -> Prompt:
         """Read what the picture shall not show, or nothing at all, to guide away from. Raises InputError as `read`."""
@@ -110,7 +126,8 @@ class Words:
         ids = torch.full((1, self._length), self._pad)
         ids[0, : len(found.ids)] = torch.tensor(found.ids)
         mask = (torch.arange(self._length) < len(found.ids)).long()[None] if self._masked else None
-        return Prompt(Tokens(text, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special), ids, mask)
+        tokens = Tokens(text, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
+        return Prompt(tokens, ids, mask, (1.0,) * len(tokens.ids))
 
     def _check_known(self, text: str, name: str, found: Any) -> None:
         unknown = dict.fromkeys(
