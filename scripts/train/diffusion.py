@@ -27,7 +27,7 @@ from xattn_viz.scenes.draw import draw
 
 SEED = 11
 PIXELS, BLOCK = 48, 4
-SCENES, STEPS, BATCH = 60_000, 13_000, 32
+SCENES, STEPS, BATCH = 60_000, 6_000, 32
 RATE, WARM_UP, DECAY = 1e-3, 300, 0.999
 CHANNELS = (64, 96)  # on the fine grid and on the coarse one
 READER_RATE = 2e-4  # the text encoder knows what lies where when the U-Net begins

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.models import diffusion
-from xattn_viz.scenes import judge, prompts
+from xattn_viz.scenes import prompts
+from xattn_viz.scenes.checking import marks
 from xattn_viz.scenes.draw import draw
-from xattn_viz.scenes.judge import Found
 
 UNSEEN = 90_002  # the seed of the prompts; the noise of each has its number for a seed
 #: The least that the judge must score on true drawings for its word on the model's to count.
 JUDGE = 0.98
 
-Pair = tuple[str, str]
 Pictures = NDArray[np.uint8]
 
 
@@ -70,47 +68,8 @@ def prompts_right(folder: Path, count: int = 200, *, guidance: float = 1.0, step
 
 def shares(said: Sequence[str], drawn: Sequence[Pictures]) -> dict[str, float]:
     """What share of pictures is right, fully and in each respect."""
-    marks = [right(prompt, picture) for prompt, picture in zip(said, drawn, strict=True)]
-    return {name: sum(mark[name] for mark in marks) / len(marks) for name in marks[0]}
-
-
-def right(prompt: str, picture: Pictures) -> dict[str, bool]:
-    """Whether a picture shows what a prompt asks for: so many things, of these colours, these shapes, so placed.
-
-    `pairs` counts colours with their shapes, wherever they lie. `relation` holds where two things lie along the
-    relation's direction and fit the words in that order at least as well as in the other. `fully`: exactly the things
-    asked for, each in its place.
-    """
-    named, relation = prompts.wanted(prompt)
-    seen = judge(picture)
-    found = [(thing.colour, thing.shape) for thing in seen]
-    marks = {
-        "count": len(found) == len(named),
-        "colours": Counter(colour for colour, _ in found) == Counter(colour for colour, _ in named),
-        "shapes": Counter(shape for _, shape in found) == Counter(shape for _, shape in named),
-        "pairs": Counter(found) == Counter(named),
-    }
-    if relation is None:
-        return {**marks, "fully": marks["pairs"]}
-    placed = _in_order(seen, relation)
-    marks["relation"] = placed is not None and _fit(placed, named) >= _fit(placed[::-1], named)
-    return {**marks, "fully": placed is not None and placed == list(named)}
-
-
-def _in_order(seen: Sequence[Found], relation: str) -> list[Pair] | None:
-    """The two things found, that first which a relation names first; None where they do not lie along it."""
-    if len(seen) != 2:
-        return None
-    across, down = abs(seen[0].x - seen[1].x), abs(seen[0].y - seen[1].y)
-    upright = relation in ("above", "below")
-    if (down > across) != upright:
-        return None
-    order = sorted(seen, key=lambda thing: thing.y if upright else thing.x)
-    return [(thing.colour, thing.shape) for thing in (order if relation in ("above", "left of") else order[::-1])]
-
-
-def _fit(placed: Sequence[Pair], named: Sequence[Pair]) -> int:
-    return sum(a == b for pair, other in zip(placed, named, strict=True) for a, b in zip(pair, other, strict=True))
+    marked = [marks(prompt, picture) for prompt, picture in zip(said, drawn, strict=True)]
+    return {name: sum(each[name] for each in marked) / len(marked) for name in marked[0]}
 
 
 if __name__ == "__main__":

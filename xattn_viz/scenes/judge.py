@@ -18,16 +18,26 @@ _TEMPLATE = 24  # pixels along the side of the masks that shapes are compared by
 
 @dataclass(frozen=True)
 class Found:
-    """A thing in a picture: its colour and shape, the middle of the box around it as shares of the picture's width.
+    """A thing in a picture: its colour and shape, and the box around it.
 
-    `fit` is how much of it and of the ideal shape overlap, intersection over union, 1 at most.
+    `box` is left, top, right and bottom as shares of the picture's width and height; `fit` how much of the thing and of
+    the ideal shape overlap, intersection over union, 1 at most.
     """
 
     colour: str
     shape: str
-    x: float
-    y: float
+    box: tuple[float, float, float, float]
     fit: float
+
+    @property
+    def x(self) -> float:
+        """The middle from left to right."""
+        return (self.box[0] + self.box[2]) / 2
+
+    @property
+    def y(self) -> float:
+        """The middle from top to bottom."""
+        return (self.box[1] + self.box[3]) / 2
 
 
 def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
@@ -45,11 +55,12 @@ def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
         if region.sum() < SPECK * region.size:
             continue
         rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
-        box = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        shape, fit = _shape(box)
+        shape, fit = _shape(region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
         colour = names[np.bincount(nearest[region], minlength=len(names)).argmax()]
-        x, y = (columns[0] + columns[-1] + 1) / 2, (rows[0] + rows[-1] + 1) / 2
-        found.append(Found(colour, shape, x / region.shape[1], y / region.shape[0], fit))
+        height, width = region.shape
+        left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+        edges = (left / width, top / height, right / width, bottom / height)
+        found.append(Found(colour, shape, edges, fit))
     return tuple(sorted(found, key=lambda thing: thing.x))
 
 

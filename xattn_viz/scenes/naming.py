@@ -1,22 +1,41 @@
-"""Which words of a caption name which thing of a scene."""
+"""Which words of a caption or a prompt name which thing of a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol, TypeVar
 
-from xattn_viz.scenes.caption import ordered
-from xattn_viz.scenes.scene import COLOURS, SHAPES, Scene, Thing
+from xattn_viz.scenes.scene import COLOURS, SHAPES
 
 
-def named(words: Sequence[str], scene: Scene) -> tuple[tuple[int, Thing], ...]:
+class Coloured(Protocol):
+    """A thing with a colour, a shape and a box around it: of a scene, or found in a picture."""
+
+    @property
+    def colour(self) -> str:
+        """Its colour."""
+
+    @property
+    def shape(self) -> str:
+        """Its shape."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom as shares of the picture's width and height."""
+
+
+AnyThing = TypeVar("AnyThing", bound=Coloured)
+
+
+def named(words: Sequence[str], things: Sequence[AnyThing]) -> tuple[tuple[int, AnyThing], ...]:
     """The words that name the colour or the shape of a thing, by their place among `words`, each with its thing.
 
-    A colour and the shape after it name a thing of both, the first in the order of captions where several are alike.
-    Words that fit no thing are left out.
+    A colour and the shape after it name a thing of both, the first where several are alike. Words that fit no thing are
+    left out.
     """
-    left = ordered(scene)
-    found: list[tuple[int, Thing]] = []
+    left = list(things)
+    found: list[tuple[int, AnyThing]] = []
     for place, (colour, shape) in enumerate(pairwise(word.strip().lower() for word in words)):
         if colour not in COLOURS or shape not in SHAPES:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from xattn_viz.explorer import bundle
 from xattn_viz.explorer.seeing import overall
 from xattn_viz.maps import AttentionMaps
-from xattn_viz.scenes import Scene
+from xattn_viz.scenes.naming import Coloured
 from xattn_viz.trace import Trace
 from xattn_viz.ui import choosing, known, packing, panels, timing
 
@@ -36,19 +36,19 @@ def show(
     beside: Trace | None = None,
     names: Names = NAMES,
     sound: str = "",
-    scene: Scene | None = None,
+    things: Sequence[Coloured] = (),
 ) -> None:
     """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
 
     `beside` is another output of the same source; `names` are what the two are called, this one first. `sound` is the
-    name of the sound that the trace is of, to be played, `scene` what its picture is known to show.
+    name of the sound that the trace is of, to be played, `things` what its picture is known to show.
     """
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
     maps, name = _chosen(trace, select, said.selected, identity)
     heard = None if isinstance(trace.input, str) or maps.keys.kind != "audio" or maps.kind != "cross" else trace.input
     panels.chosen_head(maps, name, heard)
-    if scene is not None and maps.kind == "cross":
-        known.panel(trace, scene, name)
+    if things and maps.kind == "cross":
+        known.panel(trace, things, name)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
         from xattn_viz.ui import opening  # PyTorch is slow to load: only for who goes on to that page
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import streamlit as st
 
 from xattn_viz.analysis.localization import share
+from xattn_viz.axis import Axis
 from xattn_viz.examples import SCENES
+from xattn_viz.models import diffusion
 from xattn_viz.scenes import Scene
+from xattn_viz.scenes.caption import ordered
+from xattn_viz.scenes.checking import verdict
+from xattn_viz.scenes.judge import judge
 from xattn_viz.scenes.marking import mark
-from xattn_viz.scenes.naming import named
+from xattn_viz.scenes.naming import Coloured, named
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, pictures
@@ -27,35 +33,56 @@ def scene_of(request: Request) -> Scene | None:
 
 
 def remark(request: Request, best: Trace) -> str:
-    """Whether what the model wrote is the scene's own caption; empty where nobody can know."""
+    """Whether the model wrote the scene's own caption, or drew what was asked for; empty where nobody can know."""
+    if best.picture is not None and best.provenance.get("model") == diffusion.OWN:
+        return verdict(_prompt(best), best.picture)
     scene = scene_of(request)
     return mark(best.output, scene) if scene and best.provenance.get("model") == _MODEL else ""
 
 
-def panel(trace: Trace, scene: Scene, view: str) -> None:
+def things(request: Request, trace: Trace) -> tuple[Coloured, ...]:
+    """The things that a picture is known to show: those of its scene, or those that code finds in a drawing."""
+    if trace.picture is not None and trace.provenance.get("model") == diffusion.OWN:
+        return judge(trace.picture)
+    scene = scene_of(request)
+    return tuple(ordered(scene)) if scene else ()
+
+
+def _words(trace: Trace) -> Axis:
+    return trace.cross.keys if trace.cross.queries.kind == "image" else trace.cross.queries
+
+
+def _prompt(trace: Trace) -> str:
+    """The words that the model read, without signs that weigh them."""
+    keys = trace.cross.keys
+    return " ".join(keys.name(i) for i in range(len(keys)) if not keys.is_special[i])
+
+
+def panel(trace: Trace, shown: Sequence[Coloured], view: str) -> None:
     """How much of their weight the words put into the things that they name, by the chosen map.
 
     `view` names it as the address does: "2.1" is layer 2, head 1, "2.mean" the mean of a layer, "mean" that of all.
     """
-    words = named([trace.cross.queries.name(i) for i in range(len(trace.cross.queries))], scene)
+    axis = _words(trace)
+    words = named([axis.name(i) for i in range(len(axis))], shown)
     chosen = _VIEW.fullmatch(view)
-    shown = st.expander("Do words find their things?", key="finding", on_change="rerun")
-    if not shown.open:
+    opened = st.expander("Do words find their things?", key="finding", on_change="rerun")
+    if not opened.open:
         return
     if not words or not chosen:
-        shown.write("No word names a thing here." if chosen else "Choose a head or a mean: a maximum has no shares.")
+        opened.write("No word names a thing here." if chosen else "Choose a head or a mean: a maximum has no shares.")
         return
     layer, head = (int(part) - 1 if part and part.isdigit() else None for part in chosen.groups())
     found = [(row, share(trace.cross, layer, head, row, thing.box)) for row, thing in words]
     weight, area = (sum(getattr(one, name) for _, one in found) / len(found) for name in ("weight", "area"))
-    shown.markdown(
+    opened.markdown(
         f"Words for colours and shapes put **{weight:.2f}** of their weight on the box of their own thing, which holds "
         f"{area:.2f} of the picture."
     )
-    shown.dataframe(
+    opened.dataframe(
         [
             {
-                "word": trace.cross.queries.name(row),
+                "word": axis.name(row),
                 "of its weight in the box": round(one.weight, 3),
                 "of the picture in the box": round(one.area, 3),
                 "times as much as by chance": round(one.gain, 1),

@@ -44,7 +44,7 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             beside=beside,
             names=outputs.NAMES,
             sound=request.sound,
-            scene=known.scene_of(request),
+            things=known.things(request, trace),
         )
         if request.sound:
             timing.panel(traces, request.sound)
