@@ -99,7 +99,7 @@ def train(
     empty = words("", padding="max_length", return_tensors="pt").input_ids[0]
     both = torch.nn.ModuleList([reader, painter])
     pick = torch.Generator().manual_seed(SEED)
-    placing.learn(reader, ids, answers, pick)
+    placing.learn(reader, ids, torch.tensor(words.convert_tokens_to_ids(list(prompts.DRAWN_SHAPES))), answers, pick)
     kept = copy.deepcopy(both).requires_grad_(False)
     parts = [{"params": painter.parameters()}, {"params": reader.parameters(), "lr": READER_RATE}]
     optimizer = torch.optim.AdamW(parts, lr=RATE, weight_decay=0.01, betas=(0.9, 0.99), fused=True)

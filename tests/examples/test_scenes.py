@@ -9,7 +9,7 @@ from xattn_viz.analysis.localization import Share, share
 from xattn_viz.examples import SCENES, SceneExample
 from xattn_viz.models import registry
 from xattn_viz.scenes import COLOURS, caption, draw
-from xattn_viz.scenes.caption import is_clear
+from xattn_viz.scenes.caption import is_clear, ordered
 from xattn_viz.scenes.naming import named
 
 BY_SLUG = {example.slug: example for example in SCENES}
@@ -21,7 +21,7 @@ def shares(example: SceneExample) -> tuple[list[Share], list[Share]]:
     words = [cross.queries.name(i).strip() for i in range(len(cross.queries))]
     colours: list[Share] = []
     shapes: list[Share] = []
-    for row, thing in named(words, example.scene):
+    for row, thing in named(words, ordered(example.scene)):
         found = colours if words[row] in COLOURS else shapes
         found.append(share(cross, example.layer, example.head, row, thing.box))
     assert len(colours) == len(shapes) > 0

@@ -27,6 +27,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class PromptExample(Example):
+    """What to draw. `token` is the token of the prompt to look at first, from 0, which is the start.
+
+    Its trace is made in a moment, so none ships.
+    """
+
+    token: int
+
+
+@dataclass(frozen=True)
 class SpeechExample:
     """A clip by its name (`clips.find`), and as in `Example` its model, the head to look at and what to notice there.
 
@@ -193,17 +203,24 @@ SCENES: tuple[SceneExample, ...] = (
     ),
 )
 
-PROMPTS: tuple[Example, ...] = (
-    Example(
-        "ring", "draw-shapes", "a red ring", layer=0, head=0, notice="The shape word goes where the ring is drawn."
+PROMPTS: tuple[PromptExample, ...] = (
+    PromptExample(
+        "ring",
+        "draw-shapes",
+        "a red ring",
+        layer=0,
+        head=0,
+        notice="The shape word goes where the ring is drawn.",
+        token=3,
     ),
-    Example(
+    PromptExample(
         "pair",
         "draw-shapes",
         "a blue circle above a yellow star",
         layer=0,
         head=0,
         notice="Two things: each shape word goes to its own.",
+        token=7,
     ),
 )
 

@@ -13,7 +13,17 @@ from dataclasses import replace
 
 import streamlit as st
 
-from xattn_viz.examples import ALL, EXAMPLES, PROMPTS, SCENES, SPEECH, Example, SceneExample, SpeechExample
+from xattn_viz.examples import (
+    ALL,
+    EXAMPLES,
+    PROMPTS,
+    SCENES,
+    SPEECH,
+    Example,
+    PromptExample,
+    SceneExample,
+    SpeechExample,
+)
 from xattn_viz.ui import address, kind, models, pictures, sounds
 from xattn_viz.ui.address import Output, Request
 
@@ -62,6 +72,8 @@ def example_request(example: AnyExample) -> Request:
         return Request(example.model, sound=example.slug, select=select)
     if isinstance(example, SceneExample):
         return Request(example.model, picture=example.slug, select=select | {"row": str(example.word)})
+    if isinstance(example, PromptExample):
+        select["column"] = str(example.token)
     return Request(example.model, example.text, select=select)
 
 
