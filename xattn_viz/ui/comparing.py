@@ -10,7 +10,7 @@ from xattn_viz.analysis.localization import over_picture
 from xattn_viz.overlay import overlay
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
-from xattn_viz.ui import choosing
+from xattn_viz.ui import choosing, views
 from xattn_viz.ui.address import Output
 from xattn_viz.ui.page import literal
 
@@ -34,30 +34,37 @@ def control(output: Output) -> None:
     )
 
 
-def show(first: Trace, other: Trace) -> None:
-    """Both drawings, and under each the map of each of its words: the mean over all heads, layers and steps."""
-    found = [words(trace) for trace in (first, other)]
+def show(first: Trace, other: Trace, view: str) -> None:
+    """Both drawings, and under each the map of each of its words: of the chosen head or mean, over all steps.
+
+    `view` names it as `views.layer_and_head` says; the maximum, which is no map of one kind, is shown as the mean.
+    """
+    layer, head = views.layer_and_head(view) or (None, None)
+    found = [words(trace, layer, head) for trace in (first, other)]
     largest = max((float(grid.max()) for one in found for _, grid in one), default=0.0)
     for side, trace, named in zip(st.columns(2, gap="medium"), (first, other), found, strict=True):
         with side:
             st.markdown(f"**{literal(str(trace.input))}**")
             _drawing(trace, named, largest)
     st.caption(
-        f"Mean over all heads, layers and steps, on one scale: the lightest is {largest:.2f}. "
+        f"{views.title(layer, head)}, all steps together, on one scale: the lightest is {largest:.2f}. "
         "Seed, steps and guidance are the same for both."
     )
 
 
-def words(trace: Trace) -> _Words:
-    """The words of a prompt that are no special tokens, each with its mean weights `[row, column]` of the picture."""
+def words(trace: Trace, layer: int | None = None, head: int | None = None) -> _Words:
+    """The words of a prompt that are no special tokens, each with its weights `[row, column]` of the picture.
+
+    Layer and head count from 0; None is the mean over them.
+    """
     keys = trace.cross.keys
     groups = keys.word_groups() if keys.words is not None else [[i] for i in range(len(keys))]
     own = [group for group in groups if not keys.is_special[group].all()]
-    return [("".join(visible(keys.name(i)) for i in group).strip(), _grid(trace, group)) for group in own]
+    return [("".join(visible(keys.name(i)) for i in group).strip(), _grid(trace, layer, head, group)) for group in own]
 
 
-def _grid(trace: Trace, positions: list[int]) -> NDArray[np.float64]:
-    axis, values = over_picture(trace.cross, None, None, positions)
+def _grid(trace: Trace, layer: int | None, head: int | None, positions: list[int]) -> NDArray[np.float64]:
+    axis, values = over_picture(trace.cross, layer, head, positions)
     return values[axis.patches].reshape(axis.grid or (1, -1))
 
 

@@ -14,7 +14,7 @@ from xattn_viz.explorer.seeing import overall
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.scenes.naming import Coloured
 from xattn_viz.trace import Trace
-from xattn_viz.ui import choosing, known, packing, panels, timing
+from xattn_viz.ui import choosing, comparing, known, packing, panels, timing
 
 Names = tuple[str, str]
 NAMES: Names = ("A", "B")
@@ -37,14 +37,20 @@ def show(
     names: Names = NAMES,
     sound: str = "",
     things: Sequence[Coloured] = (),
+    other: Trace | None = None,
 ) -> None:
     """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
 
     `beside` is another output of the same source; `names` are what the two are called, this one first. `sound` is the
-    name of the sound that the trace is of, to be played, `things` what its picture is known to show.
+    name of the sound that the trace is of, to be played, `things` what its picture is known to show, `other` what
+    another prompt drew from the same seed: both stand above.
     """
+    above = st.container() if other else None
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
     maps, name = _chosen(trace, select, said.selected, identity)
+    if other and above:
+        with above:
+            comparing.show(trace, other, name)
     heard = None if isinstance(trace.input, str) or maps.keys.kind != "audio" or maps.kind != "cross" else trace.input
     panels.chosen_head(maps, name, heard)
     if things and maps.kind == "cross":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -19,12 +18,11 @@ from xattn_viz.scenes.marking import mark
 from xattn_viz.scenes.naming import Coloured, named
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
-from xattn_viz.ui import kind, pictures
+from xattn_viz.ui import kind, pictures, views
 from xattn_viz.ui.address import Request
 
 #: Only this model writes the captions that scenes have.
 _MODEL = SCENES[0].model
-_VIEW = re.compile(r"(?:(\d+)\.)?(\d+|mean)")
 
 
 def scene_of(request: Request) -> Scene | None:
@@ -61,18 +59,18 @@ def _prompt(trace: Trace) -> str:
 def panel(trace: Trace, shown: Sequence[Coloured], view: str) -> None:
     """How much of their weight the words put into the things that they name, by the chosen map.
 
-    `view` names it as the address does: "2.1" is layer 2, head 1, "2.mean" the mean of a layer, "mean" that of all.
+    `view` names it as `views.layer_and_head` says.
     """
     axis = _words(trace)
     words = named([axis.name(i) for i in range(len(axis))], shown)
-    chosen = _VIEW.fullmatch(view)
+    chosen = views.layer_and_head(view)
     opened = st.expander("Do words find their things?", key="finding", on_change="rerun")
     if not opened.open:
         return
     if not words or not chosen:
         opened.write("No word names a thing here." if chosen else "Choose a head or a mean: a maximum has no shares.")
         return
-    layer, head = (int(part) - 1 if part and part.isdigit() else None for part in chosen.groups())
+    layer, head = chosen
     found = [(row, share(trace.cross, layer, head, row, thing.box)) for row, thing in words]
     weight, area = (sum(getattr(one, name) for _, one in found) / len(found) for name in ("weight", "area"))
     opened.markdown(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import comparing, controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
+from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
 from xattn_viz.ui.address import Request
 
 
@@ -35,9 +35,9 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             return
         beside = best if trace is not best and st.session_state.output.beside else None
         outputs.show(traces, best, trace, line)
+        other = None
         if trace is not best and trace.pictures:
-            comparing.show(best, trace)
-            trace, beside = best, None
+            trace, beside, other = best, None, trace
         explorer.show(
             trace,
             request.select,
@@ -45,6 +45,7 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             names=outputs.NAMES,
             sound=request.sound,
             things=known.things(request, trace),
+            other=other,
         )
         if request.sound:
             timing.panel(traces, request.sound)
