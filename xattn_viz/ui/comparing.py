@@ -15,7 +15,7 @@ from xattn_viz.ui.address import Output
 from xattn_viz.ui.page import literal
 
 _Words = list[tuple[str, NDArray[np.float64]]]
-_PICTURE, _MAP = 192, 112  # pixels
+_PICTURE, _MAP = 192, 84  # pixels
 
 
 def control(output: Output) -> None:
@@ -77,5 +77,7 @@ def _drawing(trace: Trace, named: _Words, largest: float) -> None:
             width=_PICTURE,
             alt=f"What was drawn for: {trace.input}",
         )
-        for label, grid in named:
-            st.image(overlay(picture, grid, largest), caption=literal(label), width=_MAP, alt=f"Where {label} was read")
+        with st.container(horizontal=True, gap="small"):
+            for label, grid in named:
+                drawn = overlay(picture, grid, largest)
+                st.image(drawn, caption=literal(label), width=_MAP, alt=f"Where {label} was read")

@@ -36,6 +36,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 @media (max-width: 48rem) {
   [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
   .st-key-controls { padding-inline-end: 0; }
+  .st-key-two-ways { margin-top: 0.75rem; } /* below the arrows that open the list of pages */
 }
 .st-key-recording { flex: 0 0 9rem; }
 .st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
