@@ -47,7 +47,7 @@ def show(
     maps, name = _chosen(trace, select, said.selected, identity)
     heard = None if isinstance(trace.input, str) or maps.keys.kind != "audio" or maps.kind != "cross" else trace.input
     panels.chosen_head(maps, name, heard)
-    if scene is not None and maps.kind == "cross":
+    if scene is not None and maps.kind == "cross" and trace.steps:
         known.panel(trace, scene, name)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
         from xattn_viz.ui import opening  # PyTorch is slow to load: only for who goes on to that page

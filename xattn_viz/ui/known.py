@@ -1,4 +1,4 @@
-"""Where the scene in a picture is known: is the caption right, do its words find their things, and a script."""
+"""Where the scene in a picture is known: is the answer right, do its words find their things, and a script."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import streamlit as st
 
 from xattn_viz.analysis.localization import share
 from xattn_viz.examples import SCENES
+from xattn_viz.models import perceiver
 from xattn_viz.scenes import Scene
 from xattn_viz.scenes.marking import mark
 from xattn_viz.scenes.naming import named
+from xattn_viz.scenes.places import right
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, pictures
@@ -27,9 +29,18 @@ def scene_of(request: Request) -> Scene | None:
 
 
 def remark(request: Request, best: Trace) -> str:
-    """Whether what the model wrote is the scene's own caption; empty where nobody can know."""
-    scene = scene_of(request)
-    return mark(best.output, scene) if scene and best.provenance.get("model") == _MODEL else ""
+    """Whether what the model wrote is the scene's own caption, or how many places are right.
+
+    Empty where nobody can know.
+    """
+    scene, model = scene_of(request), best.provenance.get("model")
+    if scene is None or model not in (_MODEL, perceiver.PACKAGED):
+        return ""
+    if model == _MODEL:
+        return mark(best.output, scene)
+    found = right([label for label, _ in best.provenance["answers"]], scene)
+    inside = f"{found.inside} of the {found.of_inside} where something lies"
+    return f"{found.places} of {found.of_places} places are right, {inside}."
 
 
 def panel(trace: Trace, scene: Scene, view: str) -> None:
