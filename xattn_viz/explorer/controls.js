@@ -146,7 +146,8 @@ export function makeLegend() {
       ...(heard || sideSeen(scene.main.sheet) === "columns"
         ? []
         : [mark("unread", `${wordsOf(scene.main.sheet).unread} nobody read, all < 0.1`)]),
-      mark("parked", heard ? "weight rests on padding" : "weight rests on special tokens"),
+      ...(heard ? [mark("parked", "weight rests on padding")] : []),
+      ...(scene.main.sheet.keys.special.includes(true) ? [mark("parked", "weight rests on special tokens")] : []),
       ...(heard ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
     );

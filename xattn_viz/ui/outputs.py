@@ -50,7 +50,9 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
         if kind.current() == kind.AUDIO:
             timing.control(best)
         marked = known.remark(state.shown_for, best) if shown is best else ""
-        st.caption(literal(" ".join(filter(None, [marked, _remark(state.shown_for, best, shown)]))))
+        is_said = marked and not best.steps  # an answer beside it leaves little room
+        remark = "" if is_said else _remark(state.shown_for, best, shown)
+        st.caption(literal(" ".join(filter(None, [marked, remark]))))
 
 
 def _place(best: Trace, number: int, count: int) -> str:
