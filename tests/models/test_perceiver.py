@@ -22,6 +22,7 @@ from tests.models.captioner_folders import picture
 from tests.models.perceiver_folders import CLASSES, SIDES, write
 from xattn_viz.models import perceiver, registry
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.perceiver import capture
 from xattn_viz.models.perceiver.adapter import PerceiverAdapter
 from xattn_viz.models.perceiver.answers import said, things
 from xattn_viz.models.perceiver.inputs import Inputs
@@ -161,6 +162,7 @@ def test_the_evaluation_beside_the_weights_is_what_the_model_does() -> None:
     assert found.keys() == beside.keys()
     assert found["places"] == pytest.approx(beside["places"], abs=1.5 / (50 * 144))
     assert found["places_inside"] == pytest.approx(beside["places_inside"], abs=0.002)
+    assert found["wrong_at_edges"] > 0.95
     assert found["scenes_named"] == pytest.approx(beside["scenes_named"], abs=0.021)
 
 
@@ -198,6 +200,9 @@ def test_what_would_not_fit_into_memory_is_refused(
     large = Inputs(224, 224, 4)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5 * 10**8))
     large.check_memory(1, 5)
+    monkeypatch.setattr(capture, "HALF_ABOVE", 399)  # as large classifiers have it: 4 layers, 4 heads, 5 × 5 latents
+    kept = {maps.kind: maps.weights.dtype for maps in adapter.trace(picture(1), kinds=perceiver.KINDS).maps}
+    assert kept == {"cross": np.float16, "encoder": np.float16, "decoder": np.float32}
     with pytest.raises(InputError, match=r"512 latents that read 50,176 positions needs about 0\.5 GB of memory"):
         large.check_memory(1, 512)
 

@@ -13,6 +13,7 @@ from xattn_viz.axis import Axis
 from xattn_viz.capture import Site
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep, report
+from xattn_viz.models.encoder_decoder.limits import HALF_ABOVE
 from xattn_viz.models.encoder_decoder.recorded import attention_maps
 from xattn_viz.models.gate import turn
 from xattn_viz.models.perceiver.answers import Answer, Question
@@ -88,7 +89,7 @@ class PerceiverAdapter(Adapter):
         if keep_projections and not self.can_keep_projections:
             settings = replace(settings, keep_projections=False)
         picture = self.model.eyes.see(input)
-        self.model.inputs.check_memory(self.model.size.heads["cross"], len(self._latents))
+        self._check_memory(settings)
         with turn(on_step), torch.inference_mode():
             report(on_step, 0, len(self.model.sites))
             logits, watch = self._look(self.model.eyes.values(picture), settings, on_step)
@@ -107,6 +108,13 @@ class PerceiverAdapter(Adapter):
     def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         """Yield the one trace of a picture. `settings` are those of `trace`."""
         yield self.trace(input, **settings)
+
+    def _check_memory(self, settings: Settings) -> None:
+        """Raise InputError where the maps, and what the model needs for them, do not fit into the free memory."""
+        size, latents = self.model.size, len(self._latents)
+        weights = size.layers["encoder"] * size.heads["encoder"] * latents**2 if "encoder" in settings.kinds else 0
+        # Twice: what each layer did, and the array that the layers are put into.
+        self.model.inputs.check_memory(size.heads["cross"], latents, 2 * weights * (2 if weights > HALF_ABOVE else 4))
 
     def _look(self, values: Tensor, settings: Settings, on_step: OnStep | None) -> tuple[Tensor, Watch]:
         """The logits of one pass and what was seen of it."""

@@ -19,7 +19,8 @@ from transformers.models.perceiver.modeling_perceiver import PerceiverSelfAttent
 
 from xattn_viz.capture import Site
 from xattn_viz.maps import MapKind
-from xattn_viz.weights import Call, Seen, see
+from xattn_viz.models.encoder_decoder.limits import HALF_ABOVE
+from xattn_viz.weights import Call, Seen, compact, see
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Watch:
     """One pass: which maps are wanted, which heads are off, and what was seen so far.
 
     `sites` says what each call of the pass is, in order; `off` are heads whose output is set to zero. `pool`, where
-    there is one, is what is kept of the weights of the cross-attention. `on_call` hears how many calls are done.
+    there is one, is what is kept of the weights of the cross-attention. Maps of a kind with more than `HALF_ABOVE`
+    weights are kept in float16. `on_call` hears how many calls are done.
     """
 
     sites: Sequence[Site]
@@ -52,7 +54,8 @@ class Watch:
             seen = _seen(module, given, self.projections)
             seen.weights[:, off] = 0
             pooled = seen.weights if self.pool is None or site.kind != "cross" else self.pool(seen.weights)
-            self.seen[site] = replace(seen, weights=pooled)
+            layers = sum(other.kind == site.kind for other in self.sites)
+            self.seen[site] = replace(seen, weights=compact(pooled, layers, HALF_ABOVE))
         if self.on_call is not None and self.calls < len(self.sites):
             self.on_call(self.calls)
         if not off:

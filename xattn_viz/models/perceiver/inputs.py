@@ -14,7 +14,7 @@ from xattn_viz.models.memory import check_free
 
 #: The most rows and columns of keys that maps keep: pixels beyond are summed up into square patches.
 MOST_SIDE = 56
-#: Only where the weights of the latents on the inputs take more bytes is the free memory looked at.
+#: Only where a trace takes more bytes is the free memory looked at.
 LARGE = 1 << 26
 _COPIES = 5  # of these weights at a time: the library's scores and weights, ours, and what the softmax needs
 
@@ -56,14 +56,15 @@ class Inputs:
             return ()
         return (f"The model reads single pixels; the weights on {self.merged} × {self.merged} of them are summed up.",)
 
-    def check_memory(self, heads: int, latents: int) -> None:
-        """Raise InputError where the weights of the latents on the inputs would not fit into the free memory."""
-        needed = 4 * heads * latents * self.rows * self.columns
+    def check_memory(self, heads: int, latents: int, besides: int = 0) -> None:
+        """Raise InputError where the weights of the latents on the inputs would not fit into the free memory.
+
+        `besides` are the bytes of other maps that are to be kept.
+        """
+        needed = _COPIES * 4 * heads * latents * self.rows * self.columns + besides
         if needed > LARGE:
             what = f"{latents:,} latents that read {self.rows * self.columns:,} positions"
-            check_free(
-                _COPIES * needed, f"Tracing {what}", "close other programs, or choose a smaller model", InputError
-            )
+            check_free(needed, f"Tracing {what}", "close other programs, or choose a smaller model", InputError)
 
     def _pool(self, weights: Tensor) -> Tensor:
         """Weights `[batch, head, latent, input]` as `[batch, head, latent, key]`; rows keep their sums."""
