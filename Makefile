@@ -41,6 +41,7 @@ examples: $(RUNTIME)
 train-images: $(RUNTIME)
 	@$(PY) -m scripts.train.captioner
 	@$(PY) -m scripts.train.diffusion
+	@$(PY) -m scripts.train.perceiver
 
 # Take the screenshots of docs/ again.
 pictures: $(DEV)

@@ -90,6 +90,20 @@ def _easel(page: Page) -> None:
     page.wait_for_timeout(2000)
 
 
+def _latent(page: Page) -> None:
+    """What a latent of the Perceiver reads."""
+    _scene(page)
+    page.locator(".xv-rows .xv-text").nth(4).hover()
+
+
+def _place(page: Page) -> None:
+    """Which places read the latent that is read most for one in the ring."""
+    _scene(page)
+    page.get_by_role("button", name="Decode", exact=True).click()
+    page.locator(".xv-columns .xv-text").nth(15).click()
+    page.locator(".xv-stage").first.hover(position={"x": 75, "y": 115})
+
+
 def _drawn(page: Page) -> None:
     page.locator(".js-plotly-plot:visible").first.wait_for()
     page.wait_for_timeout(1500)
@@ -135,6 +149,8 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("images-words", {}, (1280, 720), "dark", _words),
     ("images-box", {}, (1280, 720), "light", _box),
     ("images-easel", {}, (1280, 720), "dark", _easel),
+    ("images-latents", {"model": "perceive-shapes"}, (1280, 720), "dark", _latent),
+    ("images-places", {"model": "perceive-shapes", "picture": "row"}, (1280, 720), "light", _place),
     ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
     ("layer-steps-light", {}, (1280, 720), "light", _weight),
     ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),

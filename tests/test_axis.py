@@ -85,6 +85,10 @@ def test_a_picture_has_its_special_positions_outside_the_grid() -> None:
     assert axis.take(axis.patches) == Axis.picture(2, 3) == Axis("image", grid=(2, 3))
     assert axis.take(range(7)) == axis
     assert axis.take([0, 6]) == Axis("image", labels=("[CLS]", "row 2, column 3"), special=(True, False))
+    answered = Axis("image", labels=("", "red star", "", ""), grid=(2, 2))
+    assert [answered.name(i) for i in range(2)] == ["row 1, column 1", "row 1, column 2 (red star)"]
+    assert answered.take(range(4)) == answered
+    assert answered.take([1]) == Axis("image", labels=("row 1, column 2 (red star)",))
     with pytest.raises(ValueError, match="'labels': 2, 'grid': 6"):
         Axis("image", labels=("a", "b"), grid=(2, 3))
 

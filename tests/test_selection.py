@@ -7,7 +7,7 @@ import pytest
 
 from tests.speech import SOUNDING, encoder_maps, speech_maps
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.selection import choose, round_seconds, thinned
 
 
@@ -125,3 +125,17 @@ def test_of_a_picture_patches_are_named_on_either_side() -> None:
     assert (drawn.doing, drawn.rows_title, drawn.keys_title) == ("Drawing", "patch", "prompt token")
     within = choose(AttentionMaps(weights, patches, patches, "encoder", (0,)))
     assert (within.doing, within.rows_title, within.keys_title) == ("Reading", "patch", "patch")
+
+
+def test_of_a_perceiver_latents_are_named_on_either_side() -> None:
+    weights, words, patches = np.full((1, 1, 4, 4), 0.25, np.float32), planted().keys, Axis("image", grid=(2, 2))
+    latents = Axis("latent", labels=tuple("1234"))
+
+    def said(queries: Axis, keys: Axis, kind: MapKind) -> tuple[str, ...]:
+        chosen = choose(AttentionMaps(weights, queries, keys, kind, (0,)), 0, 0)
+        return chosen.title.split(",")[0], chosen.doing, chosen.rows_title, chosen.keys_title
+
+    assert said(latents, patches, "cross") == ("Encoding cross-attention", "Filling", "latent", "patch")
+    assert said(latents, latents, "encoder") == ("Latent self-attention", "Updating", "latent", "latent")
+    assert said(patches, latents, "decoder") == ("Decoding cross-attention", "Answering for", "patch", "latent")
+    assert said(words, latents, "decoder") == ("Decoding cross-attention", "Answering for", "answer", "latent")

@@ -124,3 +124,10 @@ def test_what_would_break_the_page_is_refused(
     monkeypatch.setattr(bundle, "css", lambda: css)
     with pytest.raises(ValueError, match=sentence):
         webpage.html(made())
+
+
+def test_an_answer_that_stands_in_no_row_is_said_below() -> None:
+    latents, patches = Axis("latent", labels=("latent 1", "latent 2")), Axis.picture(2, 2)
+    maps = AttentionMaps(np.full((1, 1, 2, 4), 0.25, np.float32), latents, patches, "cross", (0,))
+    page = html(Trace((maps,), np.zeros((4, 4, 3), np.uint8), "a cat & <b>two</b> dogs"))
+    assert "<footer>Answer: a cat &amp; &lt;b&gt;two&lt;/b&gt; dogs. Attention" in page

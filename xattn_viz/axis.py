@@ -20,8 +20,9 @@ class Axis:
     `labels` are strings for people; `spans` (start, end) in characters of the axis's own text; `words` the index of the
     word that a position belongs to (0, 1, 2, … without gaps, in order); `special` marks `</s>`, prompts and padding;
     `times` (start, end) in seconds of the whole recording. `grid` is (rows, columns) of image patches, which are the
-    positions that are not special, row by row; those that are (a class token) have no place in the picture. `parts`
-    names stretches of concatenated sequences as (name, start, end) positions.
+    positions that are not special, row by row; those that are (a class token) have no place in the picture; the label
+    of one that does says what a model answers there, empty where it says nothing. `parts` names stretches of
+    concatenated sequences as (name, start, end) positions.
 
     Raises ValueError when the fields disagree about how many positions there are, or when `words` skips or goes back.
     """
@@ -59,7 +60,8 @@ class Axis:
         """The label of a position, or its seconds, or its place in the grid, counted from 1."""
         if self.grid is not None and not self.is_special[position]:
             row, column = divmod(position - int(self.is_special[:position].sum()), self.grid[1])
-            return f"row {row + 1}, column {column + 1}"
+            place, label = f"row {row + 1}, column {column + 1}", self.labels[position] if self.labels else ""
+            return f"{place} ({label})" if label else place
         if self.labels is not None:
             return self.labels[position]
         if self.times is not None:
@@ -121,8 +123,8 @@ class Axis:
         names = tuple(self.name(i) for i in chosen)
         if [i for i in chosen if not self.is_special[i]] != self.patches.tolist():
             return Axis(self.kind, labels=names, special=special)
-        kept = tuple(name if mark else "" for name, mark in zip(names, marks, strict=True))
-        return Axis(self.kind, labels=kept if special else None, special=special, grid=self.grid)
+        kept = self.labels and tuple(self.labels[i] for i in chosen)
+        return Axis(self.kind, labels=kept if any(kept or ()) else None, special=special, grid=self.grid)
 
     def to_words(self) -> Axis:
         """The axis whose positions are this one's words: labels joined, spans and times from first to last piece.

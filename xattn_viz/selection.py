@@ -22,6 +22,12 @@ _KIND_NAMES: dict[MapKind, str] = {
     "encoder": "Encoder self-attention",
     "decoder": "Decoder self-attention",
 }
+# In a Perceiver latents stand between what is read and what is asked: what a map is called, and what its rows do.
+_BY_LATENTS: dict[MapKind, tuple[str, str]] = {
+    "cross": ("Encoding cross-attention", "Filling"),
+    "encoder": ("Latent self-attention", "Updating"),
+    "decoder": ("Decoding cross-attention", "Answering for"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ def choose(
         keys=maps.keys.take(own_columns) if is_padded else maps.keys,
         # An empty or fully masked map has no maximum to end at; with any other end all its zeros look alike too.
         top=top if top > 0 else 1.0,
-        title=f"{_KIND_NAMES[maps.kind]}, layer {number + 1}, {name} (counted from 1)",
+        title=f"{_kind_name(maps)}, layer {number + 1}, {name} (counted from 1)",
         rows_title=_rows_title(maps, by_input=by_input),
         keys_title=_keys_title(maps, weights, is_padded=is_padded),
         scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
@@ -94,7 +100,17 @@ def choose(
     )
 
 
+def _has_latents(maps: AttentionMaps) -> bool:
+    return "latent" in (maps.queries.kind, maps.keys.kind)
+
+
+def _kind_name(maps: AttentionMaps) -> str:
+    return _BY_LATENTS[maps.kind][0] if _has_latents(maps) else _KIND_NAMES[maps.kind]
+
+
 def _doing(maps: AttentionMaps, *, by_input: bool) -> str:
+    if _has_latents(maps):
+        return _BY_LATENTS[maps.kind][1]
     if maps.kind != "cross" or by_input:
         return "Reading"
     return "Drawing" if maps.queries.kind == "image" else "Predicting"
@@ -103,14 +119,16 @@ def _doing(maps: AttentionMaps, *, by_input: bool) -> str:
 def _rows_title(maps: AttentionMaps, *, by_input: bool) -> str:
     if maps.queries.kind == "audio":
         return "seconds"
-    if maps.queries.kind == "image":
-        return "patch"
+    if maps.queries.kind in ("image", "latent"):
+        return "patch" if maps.queries.kind == "image" else "latent"
+    if maps.keys.kind == "latent":
+        return "answer"
     return "input token" if by_input or maps.kind != "cross" else "predicted token"
 
 
 def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) -> str:
-    if maps.keys.kind == "image":
-        return "patch"
+    if maps.keys.kind in ("image", "latent"):
+        return "patch" if maps.keys.kind == "image" else "latent"
     if maps.queries.kind == "image":
         return "prompt token"
     if maps.keys.kind != "audio":

@@ -106,11 +106,13 @@ def html(
         "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
     model = str(trace.provenance.get("model", ""))
+    answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
+    said = (answer and f"Answer: {answer}.", model and f"Model: {visible(model)}.", _CAVEAT)
     return _PAGE.format(
         policy=policy,
         title=markup.escape(f"Cross-attention: {visible(trace.output)[:80]}"),
         css=css,
-        footer=markup.escape(" ".join(filter(None, (model and f"Model: {visible(model)}.", _CAVEAT)))),
+        footer=markup.escape(" ".join(filter(None, said))),
         payload=_packed(packed),
         code=_packed(script.encode()),
         start=_START,

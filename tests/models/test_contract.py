@@ -33,10 +33,12 @@ MODELS = [
     "speech of moonshine",
     "caption-shapes",
     "picture of donut",
+    "perceive-shapes",
 ]
 DRAWING = {"example of diffusion"}
+ANSWERING = {"example of perceiver", "perceive-shapes"}  # all at once, and not token by token
 HEARING = {"example of whisper", "speech of multilingual", "speech of moonshine"}
-SEEING = {"example of captioner", "caption-shapes", "picture of donut"}
+SEEING = {"example of captioner", "caption-shapes", "picture of donut", *ANSWERING}
 TEXTS = [
     "The cat sat on the mat.",
     "Um barco pequeno atravessou o rio.",
@@ -93,7 +95,7 @@ def _model(name: str) -> Adapter:
     return registry.load(name)
 
 
-@pytest.fixture(params=[name for name in MODELS if name not in DRAWING])
+@pytest.fixture(params=[name for name in MODELS if name not in DRAWING | ANSWERING])
 def adapter(request: pytest.FixtureRequest) -> Adapter:
     """A model that writes."""
     return model(request.param)
@@ -150,7 +152,29 @@ def test_a_drawing_fits_its_trace(name: str, text: str) -> None:
     json.dumps(dict(trace.provenance), allow_nan=False)
 
 
-def test_every_kept_projection_gives_its_weights_back(adapter: Adapter) -> None:
+@pytest.mark.parametrize("name", sorted(ANSWERING))
+def test_an_answer_fits_its_trace(name: str) -> None:
+    adapter = model(name)
+    trace = adapter.trace(TEXTS[0], kinds=adapter.card.kinds)
+    assert [maps.kind for maps in trace.maps] == list(adapter.card.kinds) == ["cross", "encoder", "decoder"]
+    assert trace.steps == ()
+    assert trace.output
+    latents, places = trace.encoder.queries, trace.decoder.queries
+    assert latents == trace.encoder.keys == trace.decoder.keys == trace.cross.queries
+    assert latents.kind == "latent"
+    assert None not in (places.grid, trace.cross.keys.grid)
+    assert len(trace.provenance["answers"]) == len(places)
+    assert list(adapter.traces(TEXTS[0], kinds=adapter.card.kinds)) == [trace]
+    plain = adapter.trace(TEXTS[0])
+    ablated = adapter.trace(TEXTS[0], ablate=[("cross", 0, 0)])
+    assert (ablated.cross.head(0, 0) == 0).all()
+    assert ablated.provenance["answers"] != plain.provenance["answers"] == trace.provenance["answers"]
+    json.dumps(dict(trace.provenance), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in DRAWING])
+def test_every_kept_projection_gives_its_weights_back(name: str) -> None:
+    adapter = model(name)
     trace = adapter.trace(TEXTS[0], kinds=adapter.card.kinds, keep_projections=True)
     for maps in trace.maps:
         kept = maps.projections
@@ -287,7 +311,8 @@ def test_partial_traces_show_the_first_rows(adapter: Adapter, monkeypatch: pytes
         assert "not finished" in part.provenance["notes"][-1]
 
 
-def test_a_partial_trace_can_end_the_run(any_adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ANSWERING])
+def test_a_partial_trace_can_end_the_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PARTIAL_SECONDS", 0)
 
     def give_up(trace: Trace) -> None:
@@ -295,7 +320,7 @@ def test_a_partial_trace_can_end_the_run(any_adapter: Adapter, monkeypatch: pyte
 
     for _ in range(RUNS_AT_ONCE + 1):
         with pytest.raises(KeyError, match="enough"):
-            any_adapter.trace(TEXTS[0], on_partial=give_up)
+            model(name).trace(TEXTS[0], on_partial=give_up)
 
 
 def test_eight_threads_give_what_one_gives(any_adapter: Adapter) -> None:

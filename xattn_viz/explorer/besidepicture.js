@@ -1,6 +1,6 @@
 import { sharesIn } from "./box.js";
 import { isolated, make } from "./dom.js";
-import { carried } from "./kinds.js";
+import { carried, wordsOf } from "./kinds.js";
 import { decimals } from "./numbers.js";
 import { WORD_COLOURS } from "./region.js";
 import { isSeenTwice, sideSeen, wordsSeen } from "./seen.js";
@@ -87,7 +87,7 @@ export function makeBeside(change) {
     shared = told;
     const area = box.width * box.height;
     const close = make("button", { type: "button", class: "xv-button", "aria-label": "Take the box away" }, "✕");
-    const heading = make("p", {}, "In the box, of each word’s weight on the picture:", close);
+    const heading = make("p", {}, `In the box, of each ${wordsOf(panel.sheet).one}’s weight on the picture:`, close);
     const list = make("dl", {}, ...barOf(make("em", {}, "of its area"), area, "xv-area"));
     for (const { word, share } of sharesIn(box, panel)) list.append(...barOf(isolated(word.label), share, ""));
     list.style.setProperty("--xv-area", `${area * 100}%`);

@@ -84,11 +84,13 @@ export function makeControls(change) {
     kinds.show(
       sheet.kind,
       trace.sheets.map(({ kind }) => kind),
+      Object.fromEntries(trace.sheets.map((each) => [each.kind, wordsOf(each).face])),
     );
     units.show(state.units, unitsOf(trace));
     rows.show(state.rows);
     rows.element.hidden = !sheet.read;
-    scale.show(state.scale, isSeen(scene.main) ? ["word", "head", "common"] : ["head", "common"]);
+    const scales = isSeen(scene.main) ? ["word", "head", "common"] : ["head", "common"];
+    scale.show(state.scale, scales, { word: `Per ${wordsOf(sheet).one}` });
     picture.paint(scene);
     special.input.checked = state.special;
     if (special.element.lastChild)
@@ -124,7 +126,7 @@ export function makeLegend() {
     bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
     const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
     const whose = {
-      word: `the maximum of this ${sideSeen(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : "word"}`,
+      word: `the maximum of this ${sideSeen(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : wordsOf(scene.main.sheet).one}`,
       head: `the maximum of ${viewTitle(scene.main.view)}${both}`,
       common: "the maximum of all maps",
     }[scene.state.scale];
@@ -132,7 +134,7 @@ export function makeLegend() {
     const several = isSeen(scene.main) && scene.state.several;
     element.classList.toggle("xv-named-colours", Boolean(several));
     text.textContent = several
-      ? "in full colour: each word’s own maximum"
+      ? `in full colour: each ${wordsOf(scene.main.sheet).one}’s own maximum`
       : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
     const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
       make("span", { class: `xv-mark xv-${name}` }, text);
@@ -144,7 +146,8 @@ export function makeLegend() {
       ...(heard || sideSeen(scene.main.sheet) === "columns"
         ? []
         : [mark("unread", `${wordsOf(scene.main.sheet).unread} nobody read, all < 0.1`)]),
-      mark("parked", heard ? "weight rests on padding" : "weight rests on special tokens"),
+      ...(heard ? [mark("parked", "weight rests on padding")] : []),
+      ...(scene.main.sheet.keys.special.includes(true) ? [mark("parked", "weight rests on special tokens")] : []),
       ...(heard ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
     );
@@ -181,12 +184,16 @@ function switcher(label, field, choices, change) {
     return button;
   });
   const element = make("span", { class: "xv-switch", role: "group", "aria-label": label, title: label }, ...buttons);
-  /** @type {(value: string, there?: string[]) => void} */
-  const show = (value, there = Object.keys(choices)) => {
+  /** @type {(value: string, there?: string[], faces?: Record<string, string>) => void} */
+  const show = (value, there = Object.keys(choices), faces = {}) => {
     const shown = buttons.filter((button) => there.includes(button.dataset.value ?? ""));
     element.hidden = shown.length < 2;
     if (shown.length !== element.childElementCount) element.replaceChildren(...shown);
-    for (const button of shown) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+    for (const button of shown) {
+      const face = faces[button.dataset.value ?? ""];
+      if (face && face !== button.textContent) button.textContent = face;
+      button.setAttribute("aria-pressed", String(button.dataset.value === value));
+    }
   };
   return { element, show };
 }

@@ -16,6 +16,7 @@
  * @property {string} row what a row is, on a saved picture
  * @property {string} rowRead the same where rows are named for the token read
  * @property {string} column
+ * @property {string} one what has a region of the picture
  */
 
 /** @type {Record<"cross" | "encoder" | "decoder", Words>} */
@@ -35,6 +36,7 @@ export const KINDS = {
     row: "token predicted",
     rowRead: "token read",
     column: "source",
+    one: "word",
   },
   encoder: {
     face: "Encoder",
@@ -51,6 +53,7 @@ export const KINDS = {
     row: "token represented",
     rowRead: "token represented",
     column: "source token read",
+    one: "word",
   },
   decoder: {
     face: "Decoder",
@@ -67,6 +70,7 @@ export const KINDS = {
     row: "token predicted",
     rowRead: "token read",
     column: "output token read",
+    one: "word",
   },
 };
 
@@ -93,12 +97,60 @@ const OVER_A_PICTURE = {
 };
 
 /**
- * How a sheet's kind of attention is spoken of, where its rows or columns are patches of a picture too.
+ * The same in a Perceiver, where latents stand between what is read and what is asked.
+ *
+ * @type {Record<"cross" | "encoder" | "decoder", Partial<Words>>}
+ */
+const BY_LATENTS = {
+  cross: {
+    face: "Encode",
+    name: "Encoding cross-attention",
+    columns: "Picture",
+    rows: "Latents",
+    rowsCaption: "Latents",
+    predicting: "filling",
+    unread: "patch",
+    row: "latent filled",
+    column: "patch",
+    one: "latent",
+  },
+  encoder: {
+    face: "Process",
+    name: "Latent self-attention",
+    columns: "Latents, as they are read",
+    rows: "Latents, as they are updated",
+    columnsCaption: "Reads from",
+    rowsCaption: "Updates",
+    predicting: "updating",
+    unread: "latent",
+    row: "latent updated",
+    column: "latent read",
+    one: "latent",
+  },
+  decoder: {
+    face: "Decode",
+    name: "Decoding cross-attention",
+    columns: "Latents",
+    rows: "What is asked",
+    columnsCaption: "Latents",
+    rowsCaption: "Answers",
+    predicting: "answering for",
+    on: "on",
+    unread: "latent",
+    row: "place asked about",
+    column: "latent read",
+    one: "latent",
+  },
+};
+
+/**
+ * How a sheet's kind of attention is spoken of, where its rows or columns are patches of a picture or latents too.
  *
  * @param {import("./payload.js").Sheet} sheet
  * @returns {Words}
  */
 export function wordsOf({ kind, keys, queries }) {
+  if (keys.kind === "latent" || queries.kind === "latent") return { ...KINDS[kind], ...BY_LATENTS[kind] };
   if (!keys.grid && !queries.grid) return KINDS[kind];
   return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"] };
 }
@@ -111,7 +163,7 @@ export function wordsOf({ kind, keys, queries }) {
  * @param {string} view what the map is called
  */
 export function titled(trace, panel, view) {
-  const parts = [trace.sheets.length > 1 ? `${KINDS[panel.sheet.kind].name}, ` : "", view].join("");
+  const parts = [trace.sheets.length > 1 ? `${wordsOf(panel.sheet).name}, ` : "", view].join("");
   return (panel.name ? `${panel.name}: ` : "") + parts[0].toUpperCase() + parts.slice(1);
 }
 

@@ -1,4 +1,5 @@
 import { make } from "./dom.js";
+import { wordsOf } from "./kinds.js";
 import { isSeen } from "./seen.js";
 import { canCompare, comparingTurned } from "./several.js";
 
@@ -20,8 +21,7 @@ export function makePictureControls(change) {
   const opacity = make("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": "Opacity of the weights" });
   opacity.addEventListener("input", () => change({ opacity: Number(opacity.value) }));
   const reach = make("output", { class: "xv-opacity" });
-  const compare = make("button", { type: "button", class: "xv-button" }, "Compare words");
-  compare.title = "Each word that you choose gets a colour of its own";
+  const compare = make("button", { type: "button", class: "xv-button" });
   compare.addEventListener("click", () => last && change(comparingTurned(last)));
   const element = make(
     "span",
@@ -41,6 +41,9 @@ export function makePictureControls(change) {
     opacity.value = String(state.opacity);
     reach.textContent = `${Math.round(state.opacity * 100)} %`;
     compare.hidden = !canCompare(scene);
+    const { one } = wordsOf(scene.main.sheet);
+    compare.textContent = `Compare ${one}s`;
+    compare.title = `Each ${one} that you choose gets a colour of its own`;
     compare.setAttribute("aria-pressed", String(state.several !== null));
   }
   return { element, paint };

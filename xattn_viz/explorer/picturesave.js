@@ -1,5 +1,5 @@
 import { restingOn } from "./besidepicture.js";
-import { titled } from "./kinds.js";
+import { titled, wordsOf } from "./kinds.js";
 import { decimals } from "./numbers.js";
 import { paintWeights } from "./overlay.js";
 import { viewTitle } from "./payload.js";
@@ -63,8 +63,9 @@ export function seenPicture(scene) {
 
 /** @param {Scene} scene */
 function coloursSaid({ main, state }) {
-  if (state.several) return "In full colour: each word’s own maximum.";
-  const whose = { word: "this word's own maximum", head: "this map's own maximum" }[state.scale];
+  const { one } = wordsOf(main.sheet);
+  if (state.several) return `In full colour: each ${one}’s own maximum.`;
+  const whose = { word: `this ${one}'s own maximum`, head: "this map's own maximum" }[state.scale];
   return `${state.colours}, 0 to ${main.top.toFixed(2)} (${whose ?? "the maximum of all maps"}).`;
 }
 

@@ -83,6 +83,11 @@ function rowSentence({ state, trace }, panel, m) {
   if (second !== undefined && weights[second] >= 0.05) {
     parts.push(", ", decimals(weights[second]), on === " of " ? on : " on ", isolated(m.columns[second].label));
   }
+  const [most] = largestTwo(weights);
+  // A latent stays chosen while the pointer runs over the places that read latents.
+  if (sheet.queries.grid && sheet.keys.kind === "latent" && most !== first) {
+    parts.push("; most, ", decimals(weights[most]), ", on ", isolated(m.columns[most].label));
+  }
   parts.push(newest ? " …" : ".");
   return parts;
 }

@@ -66,7 +66,7 @@ export function makeSentences(change, player) {
         axis,
         state.special,
         trace.sound ? "Transcript" : words.rows,
-        main.name || (listens ? "" : words.rowsCaption),
+        main.name || (listens && axis.kind !== "latent" ? "" : words.rowsCaption),
       );
     other.element.hidden = !compared;
     if (compared && second) {

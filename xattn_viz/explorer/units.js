@@ -67,13 +67,14 @@ export function groups(axis, units) {
 }
 
 /**
- * A token as it stands in its text: a blank is a blank there, and a sign in the map.
+ * A token as it stands in its text: a blank is a blank there, and a sign in the map. Among latents a number is enough.
  *
  * @param {Axis} axis
  * @param {number} position
  */
 export function written(axis, position) {
-  return axis.blanks[position] ?? axis.labels[position];
+  const label = axis.labels[position];
+  return axis.blanks[position] ?? (axis.kind === "latent" ? label.replace(/^latent /u, "") : label);
 }
 
 /**

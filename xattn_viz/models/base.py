@@ -66,7 +66,8 @@ class ModelCard:
     `name` is what `load` takes; `source_language` and `target_language` are ISO 639-1 codes, or None where the model
     has no fixed one; `kinds` are the attention maps that it can show; `download_mb` is how much has to be fetched
     before the first use, in megabytes of 10⁶ bytes, None where nothing has; `most_beams` is the most that its search
-    can keep, 1 where it is greedy only. `output_kind` is what it makes: text, or a picture.
+    can keep, 1 where it is greedy only. `output_kind` is what it makes: text, or a picture. `at_once` are the kinds of
+    map that a page shows without being asked for them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class ModelCard:
     download_mb: int | None = None
     most_beams: int = 1
     output_kind: Literal["text", "image"] = "text"
+    at_once: tuple[MapKind, ...] = ("cross",)
 
 
 class Adapter(ABC):
@@ -92,6 +94,8 @@ class Adapter(ABC):
     memory: int = 0
     #: Whether `trace` takes `keep_projections`; not where a model shows no more than its weights.
     can_keep_projections: bool = True
+    #: Whether it makes its output token by token; a trace of one that does not has no steps, and no outputs but one.
+    writes: bool = True
 
     @abstractmethod
     def trace(

@@ -22,7 +22,7 @@ from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, OnProg
 _LAST = "seq2seq"
 _NOT_FAMILIES = {
     *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "partial", "provenance"),
-    *("recorded", "registry", "rerun", "scores", "segments", "settings", "tiny", "tokens"),
+    *("recorded", "registry", "rerun", "scores", "segments", "settings", "sight", "tiny", "tokens"),
 }
 
 #: Set by who serves the app to others: only folders inside this one are then loaded.

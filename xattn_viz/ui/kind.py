@@ -25,7 +25,7 @@ class Kind:
     """What models read and make, what one segment of the input is called, and what a run does with it.
 
     `own` names an output that the visitor types (empty where none can be), `refusal` says why a model of another kind
-    has no place here, `progress` how far a run is after `done` of at most `total` steps.
+    has no place here.
     """
 
     name: Literal["text", "audio", "image", "prompt"]
@@ -35,7 +35,6 @@ class Kind:
     action: str
     own: str
     refusal: str
-    progress: str = "{done} tokens written"
 
     def has(self, card: ModelCard) -> bool:
         """Whether a model belongs on the page."""
@@ -77,7 +76,6 @@ PROMPT = Kind(
     action="Draw",
     own="",
     refusal="does not draw pictures: this page is for models that do.",
-    progress="step {done} of {total}",
 )
 
 

@@ -1,4 +1,4 @@
-"""Where the scene in a picture is known: is the caption right, do its words find their things, and a script."""
+"""Where the scene in a picture is known: is the answer right, do its words find their things, and a script."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import streamlit as st
 from xattn_viz.analysis.localization import share
 from xattn_viz.axis import Axis
 from xattn_viz.examples import SCENES
-from xattn_viz.models import diffusion
+from xattn_viz.models import diffusion, perceiver
 from xattn_viz.scenes import Scene
 from xattn_viz.scenes.caption import ordered
 from xattn_viz.scenes.checking import verdict
 from xattn_viz.scenes.judge import judge
 from xattn_viz.scenes.marking import mark
 from xattn_viz.scenes.naming import Coloured, named
+from xattn_viz.scenes.places import right
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, pictures, views
@@ -31,11 +32,21 @@ def scene_of(request: Request) -> Scene | None:
 
 
 def remark(request: Request, best: Trace) -> str:
-    """Whether the model wrote the scene's own caption, or drew what was asked for; empty where nobody can know."""
-    if best.picture is not None and best.provenance.get("model") == diffusion.OWN:
+    """Whether the model wrote the scene's own caption or drew what was asked for, or how many places are right.
+
+    Empty where nobody can know.
+    """
+    model = best.provenance.get("model")
+    if best.picture is not None and model == diffusion.OWN:
         return verdict(_prompt(best), best.picture)
     scene = scene_of(request)
-    return mark(best.output, scene) if scene and best.provenance.get("model") == _MODEL else ""
+    if scene is None or model not in (_MODEL, perceiver.PACKAGED):
+        return ""
+    if model == _MODEL:
+        return mark(best.output, scene)
+    found = right([label for label, _ in best.provenance["answers"]], scene)
+    inside = f"{found.inside} of the {found.of_inside} where something lies"
+    return f"{found.places} of {found.of_places} places are right, {inside}."
 
 
 def things(request: Request, trace: Trace) -> tuple[Coloured, ...]:
@@ -43,7 +54,7 @@ def things(request: Request, trace: Trace) -> tuple[Coloured, ...]:
     if trace.picture is not None and trace.provenance.get("model") == diffusion.OWN:
         return judge(trace.picture)
     scene = scene_of(request)
-    return tuple(ordered(scene)) if scene else ()
+    return tuple(ordered(scene)) if scene and trace.steps else ()  # a Perceiver writes no words
 
 
 def _words(trace: Trace) -> Axis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from xattn_viz.ui import explorer, kind, session
-from xattn_viz.ui.runs import Run
+from xattn_viz.ui.runs import Run, so_far
 
 _LOOK_SECONDS = 0.3
 
@@ -25,10 +25,10 @@ def show() -> None:
     if run.outcome is not None:
         session.settle(run)
         st.rerun()
-    now, (done, total) = kind.current(), run.steps
+    segment = kind.current().segment.capitalize()
     with st.container(horizontal=True, vertical_alignment="center", key="writing"):
         st.markdown(
-            f"{now.segment.capitalize()} {len(run.made) + 1}: {now.progress.format(done=done, total=total)}",
+            f"{segment} {len(run.made) + 1}: {so_far(run.model, *run.steps)}",
             width="content",
         )
         st.button("Stop", key="stop-writing", on_click=session.stop, args=(run.asked,))

@@ -72,7 +72,7 @@ def options_of(name: str) -> tuple[Option, ...]:
         offered.append(
             Option(BEAMS, "Beams", "1", "With two or more you can look at each output of the search.", choices)
         )
-    if len(card.kinds) > 1:
+    if set(card.kinds) > set(card.at_once):
         offered.append(
             Option(SELF_ATTENTION, "Self-attention too", False, "How a text reads itself, beside cross-attention.")
         )
@@ -87,8 +87,9 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
     beams = str(said.get(BEAMS, "1"))
     if beams.isascii() and beams.isdigit() and len(beams) < 4:
         found["num_beams"] = int(beams)
-    if said.get(SELF_ATTENTION) is True:
-        found["kinds"] = model.card.kinds
+    kinds = model.card.kinds if said.get(SELF_ATTENTION) is True else model.card.at_once
+    if kinds != ("cross",):
+        found["kinds"] = kinds
     if model.card.input_kind == "audio":
         # Queries and keys of 1,500 frames are too much to send; without them a map needs no padding.
         return {**found, CROP: True} if CROP in declared else found

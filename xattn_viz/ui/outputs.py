@@ -41,14 +41,18 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
             st.button("◀ Previous", key="previous", disabled=first, on_click=choosing.page, args=(-1,))
             st.button("Next ▶", key="next", disabled=last, on_click=choosing.page, args=(1,))
             st.markdown(_place(best, state.segment, len(traces)), width="content")
-        if kind.current().own:
+        if kind.current().own and best.steps:
             _choice(best)
+        elif kind.current().own:  # nothing was written token by token: the answer is no row of a map
+            st.markdown(f"**{literal(best.output[:1].upper() + best.output[1:])}.**", width="content")
         else:
             comparing.control(state.output)
         if kind.current() == kind.AUDIO:
             timing.control(best)
         marked = known.remark(state.shown_for, best) if shown is best else ""
-        st.caption(literal(" ".join(filter(None, [marked, _remark(state.shown_for, best, shown)]))))
+        is_said = marked and not best.steps  # an answer beside it leaves little room
+        remark = "" if is_said else _remark(state.shown_for, best, shown)
+        st.caption(literal(" ".join(filter(None, [marked, remark]))))
 
 
 def _place(best: Trace, number: int, count: int) -> str:

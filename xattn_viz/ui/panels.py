@@ -51,10 +51,11 @@ def _head(maps: AttentionMaps, layer: int, head: int, heard: NDArray[Any] | None
     numbers.metric(
         f"Mean entropy of a row, of at most {heads.max_entropy(maps):.2f} bits", f"{entropy.mean():.2f} bits"
     )
+    asks = {"latent": "latent", "image": "patch"}.get(maps.queries.kind, "predicting")
     numbers.dataframe(
         [
             {
-                "predicting": visible(link.query_label),
+                asks: visible(link.query_label),
                 "looked at": visible(link.key_label),
                 "weight": round(link.weight, 4),
             }

@@ -61,6 +61,11 @@ class Asked:
             yield from model.traces(request.text, whole_text=request.whole, **settings)
 
 
+def so_far(model: Adapter, done: int, total: int) -> str:
+    """How far a run is after `done` of at most `total` steps, in words."""
+    return f"{done} tokens written" if model.writes else f"step {done} of {total}"
+
+
 class Run:
     """A run in a thread of its own.
 
@@ -69,12 +74,12 @@ class Run:
     """
 
     def __init__(self, asked: Asked, model: Adapter) -> None:
-        self.asked, self.made = asked, list[Trace]()
+        self.asked, self.model, self.made = asked, model, list[Trace]()
         self.latest: Trace | None = None
         self.steps = (0, 0)
         self.outcome: tuple[Trace, ...] | Exception | None = None
         self._seen, self._stopped = time.monotonic(), False
-        threading.Thread(target=self._go, args=(model,), daemon=True).start()
+        threading.Thread(target=self._go, daemon=True).start()
 
     def look(self) -> Trace | None:
         """What is written so far. Whoever looks keeps the run going."""
@@ -85,9 +90,9 @@ class Run:
         """End the run at its next step."""
         self._stopped = True
 
-    def _go(self, model: Adapter) -> None:
+    def _go(self) -> None:
         try:
-            for trace in self.asked.traces(model, on_step=self._goes_on, on_partial=self._keep):
+            for trace in self.asked.traces(self.model, on_step=self._goes_on, on_partial=self._keep):
                 self.made.append(trace)
                 self.latest = trace
             self.outcome = tuple(self.made)

@@ -14,13 +14,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
 from xattn_viz.audio import Sound
-from xattn_viz.models.base import Cancelled
+from xattn_viz.models.base import Adapter, Cancelled
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
 from xattn_viz.ui import asking, failing, kind, models, pictures, sounds
 from xattn_viz.ui.address import Output, Request
 from xattn_viz.ui.remembered import Traces, remembered
-from xattn_viz.ui.runs import Asked, Run
+from xattn_viz.ui.runs import Asked, Run, so_far
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,7 +124,9 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | failing.Failure | None:
         if state.get("live"):
             state.run = Run(asked, model)
             return None
-        made.extend(asked.traces(model, on_step=_progress(bar.progress)))  # one by one: a stop leaves what is done
+        made.extend(
+            asked.traces(model, on_step=_progress(bar.progress, model))
+        )  # one by one: a stop leaves what is done
         remembered().put(asked, tuple(made))
         return tuple(made)
     except Exception as error:  # the script's own ways to stop and start again are no Exception
@@ -140,7 +142,7 @@ def _named(request: Request) -> Sound | NDArray[np.uint8]:
     return sounds.sound(request.sound) if request.sound else pictures.pixels(request)
 
 
-def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
+def _progress(draw: Callable[..., object], model: Adapter) -> Callable[[int, int], bool]:
     """Reports steps on the page. Drawing is also where Streamlit ends a run that was stopped or asked anew."""
     last, segment, now = 0.0, 0, kind.current()
 
@@ -149,10 +151,8 @@ def _progress(draw: Callable[..., object]) -> Callable[[int, int], bool]:
         segment += done == 0 and total > 0
         if time.monotonic() - last > models.PROGRESS_SECONDS:
             last = time.monotonic()
-            draw(
-                min(done / max(total, 1), 1.0),
-                text=f"{now.segment.capitalize()} {segment}: {now.progress.format(done=done, total=total)}",
-            )
+            said = so_far(model, done, total)
+            draw(min(done / max(total, 1), 1.0), text=f"{now.segment.capitalize()} {segment}: {said}")
         return True
 
     return on_step

@@ -8,13 +8,13 @@ from typing import Any
 
 from xattn_viz.axis import Axis
 from xattn_viz.models.base import ModelCard
-from xattn_viz.models.captioner.sight import Eyes
 from xattn_viz.models.encoder_decoder.adapter import EncoderDecoderAdapter
 from xattn_viz.models.encoder_decoder.frame import Frame
 from xattn_viz.models.encoder_decoder.replay import Runner
 from xattn_viz.models.encoder_decoder.run import Source
 from xattn_viz.models.encoder_decoder.settings import Settings, Size
 from xattn_viz.models.provenance import Identity
+from xattn_viz.models.sight import Eyes
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Trace
 

@@ -15,10 +15,10 @@ from xattn_viz.models.captioner import CARDS, card
 from xattn_viz.models.captioner.adapter import TASK, CaptionerAdapter
 from xattn_viz.models.captioner.grid import picture_axis
 from xattn_viz.models.captioner.runners import BlipRunner, PictureRunner
-from xattn_viz.models.captioner.sight import Eyes
 from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.encoder_decoder.probing import probe
 from xattn_viz.models.provenance import Identity
+from xattn_viz.models.sight import Eyes
 
 _FIELD = re.compile(r"<s_(.+)>")  # what opens a field in Donut's output; a task has no token that closes it
 

@@ -27,6 +27,7 @@ class DiffusionAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
     can_keep_projections = False
+    writes = False
 
     def __init__(self, card: ModelCard, model: Model) -> None:
         self.card, self.model = card, model
