@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,10 +16,13 @@ sys.path.insert(0, str(ROOT))
 
 from scripts import browser  # noqa: E402 - found through the line above
 from tests.server import free_port, start, streamlit_command  # noqa: E402
+from xattn_viz.examples import PROMPTS  # noqa: E402
 
 LONG = "The old fisherman who lived by the harbour told us that the storm had taken two boats and most of his nets."
 THREE = "The museum opens at nine. Tickets for students cost less. We waited in the rain, but nobody complained."
 
+#: The first prompt of two things with its things the other way round.
+SWAPPED = PROMPTS[1].text.replace("above", "below")
 BESIDE = "The letter that she wrote last night is still on the table."
 OTHER = {"target": "A carta escrita por ela na noite passada continua sobre a mesa.", "beside": "true"}
 
@@ -104,6 +108,19 @@ def _place(page: Page) -> None:
     page.locator(".xv-stage").first.hover(position={"x": 75, "y": 115})
 
 
+def _formed(page: Page) -> None:
+    """A drawing that is finished."""
+    page.get_by_text(re.compile("rawn as asked|The same noise")).wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+
+
+def _both(page: Page) -> None:
+    """The regions of the shape word in view and of the other."""
+    _formed(page)
+    page.get_by_role("button", name="Compare words").click()
+    page.locator(".xv-columns .xv-text", has_text="square").click()
+
+
 def _drawn(page: Page) -> None:
     page.locator(".js-plotly-plot:visible").first.wait_for()
     page.wait_for_timeout(1500)
@@ -151,6 +168,11 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("images-easel", {}, (1280, 720), "dark", _easel),
     ("images-latents", {"model": "perceive-shapes"}, (1280, 720), "dark", _latent),
     ("images-places", {"model": "perceive-shapes", "picture": "row"}, (1280, 720), "light", _place),
+    ("draw-dark", {}, (1280, 720), "dark", _formed),
+    ("draw-pair", {"text": PROMPTS[1].text}, (1280, 720), "light", _formed),
+    ("draw-words", {"text": PROMPTS[2].text}, (1280, 720), "dark", _both),
+    ("draw-star", {"text": PROMPTS[3].text}, (1280, 720), "dark", _formed),
+    ("draw-beside", {"text": PROMPTS[1].text, "target": SWAPPED}, (1280, 720), "dark", _formed),
     ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
     ("layer-steps-light", {}, (1280, 720), "light", _weight),
     ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),

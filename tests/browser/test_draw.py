@@ -7,11 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
+from tests.browser import images
 from tests.browser import translate as visitor
 from tests.server import Server
+from xattn_viz.analysis.localization import share
+from xattn_viz.examples import PROMPTS, SCENES
+from xattn_viz.scenes import judge
+from xattn_viz.scenes.naming import named
 
 PROMPT, OTHER = "the cat sat on the mat", "the rain sat on the boat"
 
@@ -21,6 +27,45 @@ def draw(page: Page, prompt: str) -> None:
     field = page.get_by_role("textbox", name="Prompt", exact=True)
     field.fill(prompt)
     field.press("Enter")
+
+
+def test_the_small_model_draws_what_it_is_asked_for_and_says_so(app_url: str, page: Page) -> None:
+    images.open_images(page, app_url)
+    visitor.expect_rest(page)
+    page.get_by_role("link", name="Draw from a prompt").click()
+    first = PROMPTS[0]
+    prompt = page.get_by_role("listbox", name="Prompt")
+    expect(prompt).to_contain_text(first.text.split()[-1], timeout=visitor.PATIENCE)
+    expect(page.get_by_text("Drawn as asked.")).to_be_visible()
+    expect(page.get_by_text(f"Layer {first.layer + 1}, head {first.head + 1}").first).to_be_visible()
+    trace = xv.load(first.model).trace(first.text)
+    expect(prompt.locator("[aria-selected=true]")).to_have_text(trace.cross.keys.name(first.token))
+    visitor.expect_rest(page)
+    page.get_by_text("Do words find their things?").click()
+    assert trace.picture is not None
+    words = [trace.cross.keys.name(i) for i in range(len(trace.cross.keys))]
+    found = named(words, judge(trace.picture))
+    assert found
+    mean = np.mean([share(trace.cross, first.layer, first.head, at, thing.box).weight for at, thing in found])
+    said = page.get_by_text(re.compile(r"put \d\.\d\d of their weight on the box of their own thing"))
+    weight = float((said.text_content() or "").split(" put ")[1].split()[0])
+    assert weight == pytest.approx(mean, abs=0.011)  # another process may sum in another order
+
+    visitor.expect_rest(page)
+    draw(page, "a red hexagon")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(
+        "does not know: 'hexagon'. It knows a, above, an, below, blue", timeout=visitor.PATIENCE
+    )
+    visitor.expect_rest(page)
+    draw(page, "a (red:2) circle")
+    expect(prompt).to_contain_text("circle", timeout=visitor.PATIENCE)
+    expect(alert).to_have_count(0)
+    visitor.expect_said(page, text="a (red:2) circle")
+    visitor.expect_rest(page)
+    assert visitor.serious(page) == []
+    page.get_by_role("link", name="Read a picture").click()
+    images.expect_caption_of(page, SCENES[0].scene)
 
 
 def test_a_model_from_a_folder_draws_by_prompt_and_seed(

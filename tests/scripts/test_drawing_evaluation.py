@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
-from scripts.train.drawing_evaluation import JUDGE, shares
+from scripts.train.drawing_evaluation import JUDGE, prompts_right, shares
+from xattn_viz.models import diffusion
 from xattn_viz.scenes import draw, prompts
 
 
@@ -12,3 +15,13 @@ def test_the_judge_passes_true_drawings() -> None:
         asked = [prompts.example(chance, two=two) for _ in range(100)]
         said = [prompt for prompt, _ in asked]
         assert shares(said, [draw(scene, 48) for _, scene in asked])["fully"] >= JUDGE
+
+
+def test_the_packaged_model_draws_as_often_right_as_is_written_beside_it() -> None:
+    said = json.loads((diffusion.OWN_FOLDER / "evaluation.json").read_text(encoding="utf-8"))["drawn"]
+    assert min(said["judge"].values()) >= JUDGE
+    assert said["count"] == 200
+    assert said["one"]["fully"] >= 0.95
+    assert said["two"]["fully"] >= 0.6
+    few = prompts_right(diffusion.OWN_FOLDER, 12, steps=10)
+    assert few["one"]["fully"] + few["two"]["fully"] >= 1.5  # of 24 that are drawn in fewer steps

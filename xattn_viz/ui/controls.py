@@ -8,7 +8,6 @@ from typing import TypeVar
 import streamlit as st
 
 from xattn_viz.examples import SCENES, clips
-from xattn_viz.models import diffusion
 from xattn_viz.models.base import Option
 from xattn_viz.scenes import caption
 from xattn_viz.ui import address, asking, giving, inputs, kind, models, turning
@@ -25,8 +24,7 @@ def request() -> Request:
     """The widgets, and what they ask for. What the visitor had traced is kept for each model."""
     current = asking.current()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
-        # Without the offline model that draws, only who names another one has anything to see there.
-        if kind.current() in (kind.IMAGE, kind.PROMPT) and diffusion.OWN_FOLDER.is_dir():
+        if kind.current() in (kind.IMAGE, kind.PROMPT):
             _two_ways()
         _model(current)
         with st.container(
