@@ -45,7 +45,8 @@ class SpeechExample:
 class SceneExample:
     """A scene, and as in `Example` the model to caption it with, the head to look at and what to notice there.
 
-    `word` is the word of the caption to look at first, from 0. Its trace is made in a moment, so none ships.
+    `word` is the word of the caption to look at first, from 0, `options` are those of the model. Its trace is made in
+    a moment, so none ships.
     """
 
     slug: str
@@ -55,6 +56,7 @@ class SceneExample:
     head: int
     word: int
     notice: str
+    options: tuple[tuple[str, str | bool], ...] = ()
 
 
 EXAMPLES: tuple[Example, ...] = (
@@ -190,6 +192,31 @@ SCENES: tuple[SceneExample, ...] = (
         head=2,
         word=2,
         notice="“pink” puts most of its weight on the cross, “cross” a quarter: this head is one for colours.",
+    ),
+)
+
+# The first scene in grey for the models that read a hint besides.
+_TOLD = (("grey", True), ("hint", "the star is blue, the circle is red"))
+HINTS: tuple[SceneExample, ...] = (
+    SceneExample(
+        "lantern",
+        "hint-concatenated",
+        SCENES[0].scene,
+        layer=3,
+        head=1,
+        word=2,
+        notice="The picture is grey: “red” and “blue” read the hint, “circle” and “star” the picture.",
+        options=_TOLD,
+    ),
+    SceneExample(
+        "lantern",
+        "hint-separate",
+        SCENES[0].scene,
+        layer=3,
+        head=3,
+        word=2,
+        notice="Layer 4 sees the hint only, and here “red” and “blue” read the same words of it.",
+        options=_TOLD,
     ),
 )
 

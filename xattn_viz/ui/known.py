@@ -8,15 +8,16 @@ import streamlit as st
 
 from xattn_viz.analysis.localization import share
 from xattn_viz.examples import SCENES
-from xattn_viz.scenes import Scene
+from xattn_viz.models.captioner.hinted import GREY, HINT
+from xattn_viz.scenes import Scene, hints
 from xattn_viz.scenes.marking import mark
 from xattn_viz.scenes.naming import named
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
-from xattn_viz.ui import kind, pictures
+from xattn_viz.ui import kind, models, pictures
 from xattn_viz.ui.address import Request
 
-#: Only this model writes the captions that scenes have.
+#: Without a hint only this model writes the captions that scenes have.
 _MODEL = SCENES[0].model
 _VIEW = re.compile(r"(?:(\d+)\.)?(\d+|mean)")
 
@@ -28,8 +29,13 @@ def scene_of(request: Request) -> Scene | None:
 
 def remark(request: Request, best: Trace) -> str:
     """Whether what the model wrote is the scene's own caption; empty where nobody can know."""
-    scene = scene_of(request)
-    return mark(best.output, scene) if scene and best.provenance.get("model") == _MODEL else ""
+    scene, settings = scene_of(request), best.provenance.get("settings", {})
+    if scene is None:
+        return ""
+    if HINT in settings:
+        told = hints.said(settings[HINT])
+        return mark(best.output, scene, hints.hinted_caption(scene, told, grey=settings[GREY]))
+    return mark(best.output, scene) if best.provenance.get("model") == _MODEL else ""
 
 
 def panel(trace: Trace, scene: Scene, view: str) -> None:
@@ -74,4 +80,7 @@ def in_a_notebook(request: Request) -> None:
         return
     shown = st.expander("In a notebook", key="notebook-scene", on_change="rerun")
     if shown.open:
-        shown.code(snippet(scene, request.model), language="python")
+        card = models.card_of(request.model)
+        declared = {option.name for option in card.options} if card else set[str]()
+        options = {name: value for name, value in request.options if name in declared}
+        shown.code(snippet(scene, request.model, options), language="python")
