@@ -90,6 +90,13 @@ def _easel(page: Page) -> None:
     page.wait_for_timeout(2000)
 
 
+def _sources(page: Page) -> None:
+    """How much each word reads from the picture and from the hint."""
+    _scene(page)
+    page.get_by_text("Weight on: the share").scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+
+
 def _drawn(page: Page) -> None:
     page.locator(".js-plotly-plot:visible").first.wait_for()
     page.wait_for_timeout(1500)
@@ -135,6 +142,8 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("images-words", {}, (1280, 720), "dark", _words),
     ("images-box", {}, (1280, 720), "light", _box),
     ("images-easel", {}, (1280, 720), "dark", _easel),
+    ("images-hint", {"model": "hint-concatenated"}, (1280, 720), "dark", _scene),
+    ("images-hint-words", {"model": "hint-concatenated"}, (1280, 720), "light", _sources),
     ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
     ("layer-steps-light", {}, (1280, 720), "light", _weight),
     ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),
