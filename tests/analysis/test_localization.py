@@ -49,7 +49,8 @@ def test_the_words_of_a_hint_lie_outside_the_picture() -> None:
     found = share(
         AttentionMaps(row[None, None, None], Axis("text", labels=("a",)), keys, "cross", (0,)), 0, 0, 0, _HALF
     )
-    assert (found.weight, found.special) == (pytest.approx(0.5), pytest.approx(0.6))
+    assert found.weight == pytest.approx(0.5)
+    assert found.special == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("box", [(0.0, 0.0, 1.0, 1.0), (0.1, 0.2, 0.9, 0.35), (0.31, 0.05, 0.32, 0.95)])

@@ -27,7 +27,7 @@ def maps(weights: list[list[float]], keys: Axis = KEYS) -> AttentionMaps:
 def test_shares_of_parts_are_sums_of_weights() -> None:
     mixed = maps([[0.1, 0.2, 0.3, 0.25, 0.15], [0, 0, 0, 0.5, 0.5]])
     assert part_names(mixed) == ("picture", "hint")
-    np.testing.assert_allclose(by_part(mixed), [[[[0.6, 0.4], [0, 1]]]] * 2, atol=1e-7)
+    np.testing.assert_allclose(by_part(mixed), np.array([[[[0.6, 0.4], [0.0, 1.0]]]] * 2), atol=1e-7)
     assert not are_apart(mixed)
 
 
