@@ -38,3 +38,17 @@ def test_the_words_of_the_hint_stand_beside_the_picture_with_their_weights(app_u
     hint.fill("the circle is green")
     hint.press("Enter")
     images.expect_caption(page, "a small green circle above a large star")
+
+
+def test_a_cross_attention_over_the_hint_alone_leaves_the_picture_veiled(app_url: str, page: Page) -> None:
+    images.open_images(page, app_url, model="hint-separate")
+    images.expect_caption(page, "a small red circle above a large blue star")
+    expect(page.locator(".xv-map-title").first).to_have_text("Layer 4, head 4 (no weight on the picture)")
+    cells = page.locator(".xv-stage .xv-cells").first
+    clearest = cells.evaluate(
+        """canvas => {
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          return data.filter((_, i) => i % 4 === 3).reduce((a, b) => Math.min(a, b), 255);
+        }"""
+    )
+    assert clearest == 255  # nothing shines through where nothing is read

@@ -130,6 +130,7 @@ export function regionOf(sheet, view, word) {
   const unit = view.scale / 255 / (reads ? word.positions.length : 1);
   const rests = sheet.rests(view);
   const weights = Float32Array.from(places, (place) => {
+    if (view.inside === 0) return 0; // rests of nothing are not quite nothing
     let sum = 0;
     for (const at of word.positions) {
       const cell = reads ? at * width + place : place * width + at;
