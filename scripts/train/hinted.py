@@ -32,21 +32,19 @@ from torch.nn import functional
 from transformers import BertConfig, PreTrainedTokenizerFast
 
 from scripts.train import evaluation
+from scripts.train.hinting import colours_said
 from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.models.captioner.hinted import JOINS, Join
 from xattn_viz.models.captioner.hinted.loading import base, load
 from xattn_viz.models.captioner.hinted.network import is_learned, with_hint
 from xattn_viz.scenes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.scenes.hints import WORDS, hint, hinted_caption, in_grey, plain
+from xattn_viz.scenes.hints import WORDS, hint, hinted_caption, in_grey
 
 SEED = 11
 SCENES, STEPS, BATCH = 16_000, 3_000, 48
 RATE, WARM_UP = 1e-3, 200
 LONGEST = 21  # tokens of the longest hint: four clauses of four words, commas, the first and the last
 GREY = 0.5  # of the scenes
-#: The shares of hints that say nothing, that name every thing they can, and that name a shape which is not there; of
-#: colours that are not those to be seen.
-SILENT, WHOLE, ABSENT, UNTRUE = 0.25, 0.5, 0.3, 0.5
 HELP = 0.3  # how much the losses of the layers that are thrown away count
 FOLDER = Path(__file__).parents[2] / "xattn_viz/models/captioner"
 
@@ -175,24 +173,6 @@ def other_half(ids: Tensor, words: PreTrainedTokenizerFast) -> Tensor:
     shapes, colours = (torch.tensor(words.convert_tokens_to_ids(list(names))) for names in (SHAPES, COLOURS))
     of_shape = torch.where(torch.isin(ids, shapes), ids.roll(-2, 1), 0)  # "circle is red"
     return torch.where(torch.isin(ids, colours), ids.roll(2, 1), of_shape)
-
-
-def colours_said(scene: Scene, grey: bool, random: np.random.Generator) -> dict[str, str]:
-    """What a hint says by chance: the colour of each shape that it names, in any order."""
-    if random.random() < SILENT:
-        return {}
-    whole = random.random() < WHOLE
-    named = [thing for thing in plain(scene) if whole or random.random() < 0.5]
-    told = {thing.shape: _any(COLOURS, random) if grey or random.random() < UNTRUE else thing.colour for thing in named}
-    if random.random() < ABSENT:
-        there = {thing.shape for thing in scene.things}
-        told[_any([shape for shape in SHAPES if shape not in there], random)] = _any(COLOURS, random)
-    order = random.permutation(len(told))
-    return dict([list(told.items())[i] for i in order])
-
-
-def _any(names: Any, random: np.random.Generator) -> str:
-    return str(list(names)[random.integers(len(names))])
 
 
 def store(model: Any, words: PreTrainedTokenizerFast, config: BertConfig, join: Join, folder: Path) -> None:
