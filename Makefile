@@ -40,6 +40,7 @@ examples: $(RUNTIME)
 # Train the small image models anew: hours, and better with nothing beside.
 train-images: $(RUNTIME)
 	@$(PY) -m scripts.train.captioner
+	@$(PY) -m scripts.train.hinted
 	@$(PY) -m scripts.train.diffusion
 	@$(PY) -m scripts.train.perceiver
 

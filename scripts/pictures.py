@@ -121,6 +121,13 @@ def _both(page: Page) -> None:
     page.locator(".xv-columns .xv-text", has_text="square").click()
 
 
+def _sources(page: Page) -> None:
+    """How much each word reads from the picture and from the hint."""
+    _scene(page)
+    page.get_by_text("Weight on: the share").scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+
+
 def _drawn(page: Page) -> None:
     page.locator(".js-plotly-plot:visible").first.wait_for()
     page.wait_for_timeout(1500)
@@ -166,6 +173,8 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("images-words", {}, (1280, 720), "dark", _words),
     ("images-box", {}, (1280, 720), "light", _box),
     ("images-easel", {}, (1280, 720), "dark", _easel),
+    ("images-hint", {"model": "hint-concatenated"}, (1280, 720), "dark", _scene),
+    ("images-hint-words", {"model": "hint-concatenated"}, (1280, 720), "light", _sources),
     ("images-latents", {"model": "perceive-shapes"}, (1280, 720), "dark", _latent),
     ("images-places", {"model": "perceive-shapes", "picture": "row"}, (1280, 720), "light", _place),
     ("draw-dark", {}, (1280, 720), "dark", _formed),

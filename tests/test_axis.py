@@ -120,3 +120,20 @@ def test_groups_list_every_position_once_in_order(axis: Axis) -> None:
 def test_a_word_is_not_named_for_the_space_before_it() -> None:
     words = Axis("text", labels=("a", " ", "b", "c", " "), words=(0, 1, 1, 1, 2)).to_words()
     assert words.labels == ("a", "bc", " ")
+
+
+def test_words_may_stand_behind_a_picture_as_a_part_of_their_own() -> None:
+    labels = ("[CLS]", "", "", "the", "red", "</s>")
+    special = (True, False, False, False, False, True)
+    parts = (("picture", 0, 3), ("hint", 3, 6))
+    axis = Axis("image", labels=labels, special=special, grid=(1, 2), parts=parts)
+    assert [axis.name(i) for i in range(6)] == ["[CLS]", "row 1, column 1", "row 1, column 2", "the", "red", "</s>"]
+    assert axis.patches.tolist() == [1, 2]
+    assert axis.take(range(6)) == axis
+    own = axis.take([1, 2, 3, 4])  # without special positions
+    assert (own.grid, own.parts) == ((1, 2), (("picture", 0, 2), ("hint", 2, 4)))
+    assert own.name(3) == "red"
+    assert axis.take([2, 4]) == Axis("image", labels=("row 1, column 2", "red"))
+    assert axis.take([4, 1, 2]).grid is None
+    with pytest.raises(ValueError, match="'labels': 6, 'special': 6, 'grid': 4"):
+        Axis("image", labels=labels, special=special, grid=(1, 2))

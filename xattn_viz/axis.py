@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +23,8 @@ class Axis:
     `times` (start, end) in seconds of the whole recording. `grid` is (rows, columns) of image patches, which are the
     positions that are not special, row by row; those that are (a class token) have no place in the picture; the label
     of one that does says what a model answers there, empty where it says nothing. `parts` names stretches of
-    concatenated sequences as (name, start, end) positions.
+    concatenated sequences as (name, start, end) positions; behind a picture may then stand others, such as the words of
+    a hint, which have no place in it either.
 
     Raises ValueError when the fields disagree about how many positions there are, or when `words` skips or goes back.
     """
@@ -39,7 +41,7 @@ class Axis:
     def __post_init__(self) -> None:
         lengths = {name: len(value) for name in _PER_POSITION if (value := getattr(self, name)) is not None}
         if self.grid is not None:
-            lengths["grid"] = self.grid[0] * self.grid[1] + sum(self.special or ())
+            lengths["grid"] = len(self)
         if not lengths:
             raise ValueError(
                 "An axis needs labels, spans, words, special, times or a grid: nothing names its positions."
@@ -53,13 +55,14 @@ class Axis:
 
     def __len__(self) -> int:
         if self.grid is not None:
-            return self.grid[0] * self.grid[1] + sum(self.special or ())
+            own = self.grid[0] * self.grid[1] + sum(self.special or ())
+            return max(own, self.parts[-1][2]) if self.parts else own
         return len(next(value for name in _PER_POSITION if (value := getattr(self, name)) is not None))
 
     def name(self, position: int) -> str:
         """The label of a position, or its seconds, or its place in the grid, counted from 1."""
-        if self.grid is not None and not self.is_special[position]:
-            row, column = divmod(position - int(self.is_special[:position].sum()), self.grid[1])
+        if self.grid is not None and position in (patches := self.patches):
+            row, column = divmod(int(np.searchsorted(patches, position)), self.grid[1])
             place, label = f"row {row + 1}, column {column + 1}", self.labels[position] if self.labels else ""
             return f"{place} ({label})" if label else place
         if self.labels is not None:
@@ -80,7 +83,9 @@ class Axis:
     @property
     def patches(self) -> NDArray[np.intp]:
         """The positions that lie in the grid, row by row, `[patch]`; none on an axis without one."""
-        return np.flatnonzero(~self.is_special) if self.grid is not None else np.zeros(0, np.intp)
+        if self.grid is None:
+            return np.zeros(0, np.intp)
+        return np.flatnonzero(~self.is_special)[: self.grid[0] * self.grid[1]]
 
     @property
     def is_special(self) -> NDArray[np.bool_]:
@@ -121,10 +126,16 @@ class Axis:
         marks = tuple(self.is_special[chosen].tolist())
         special = marks if any(marks) else None
         names = tuple(self.name(i) for i in chosen)
-        if [i for i in chosen if not self.is_special[i]] != self.patches.tolist():
+        patches = self.patches.tolist()
+        own = set(patches)
+        if [i for i in chosen if i in own] != patches or chosen != sorted(chosen):
             return Axis(self.kind, labels=names, special=special)
-        kept = self.labels and tuple(self.labels[i] for i in chosen)
-        return Axis(self.kind, labels=kept if any(kept or ()) else None, special=special, grid=self.grid)
+        labels = self.labels or ("",) * len(self)
+        kept = tuple(labels[i] if i in own else name for i, name in zip(chosen, names, strict=True))
+        parts = self.parts and tuple(
+            (name, bisect_left(chosen, start), bisect_left(chosen, end)) for name, start, end in self.parts
+        )
+        return Axis(self.kind, labels=kept if any(kept) else None, special=special, grid=self.grid, parts=parts)
 
     def to_words(self) -> Axis:
         """The axis whose positions are this one's words: labels joined, spans and times from first to last piece.

@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
-from xattn_viz.scenes import Scene, caption, chance, draw
+from xattn_viz.models.captioner.hinted.adapter import HintedAdapter
+from xattn_viz.scenes import COLOURS, Scene, caption, chance, draw, hints
 
 UNSEEN = 90_001  # the seed of the scenes that judge
 COUNT = 1_000
+HINTED = 500  # scenes of each kind for a model that reads a hint
 
 
 def captions(folder: Path, held_out: Collection[tuple[str, str]]) -> dict[str, Any]:
@@ -44,3 +46,35 @@ def exact(folder: Path, scenes: list[Scene]) -> float:
         written = words.batch_decode(model.generate(pixels), skip_special_tokens=True)
         right += sum(caption(scene) == text for scene, text in zip(batch, written, strict=True))
     return right / len(scenes)
+
+
+def hinted(model: HintedAdapter) -> dict[str, float]:
+    """The share of captions right to the last word of a model that reads a hint, each on scenes of its own.
+
+    In colour without a hint; in grey with one that knows all colours, and with none; in colour with one that says
+    other colours than there are. With a hint, no shape occurs twice.
+    """
+    random = np.random.default_rng(UNSEEN + 1)
+    any_scene = [chance.scene(random) for _ in range(HINTED)]
+    tellable: list[Scene] = []
+    while len(tellable) < HINTED:
+        scene = chance.scene(random)
+        if len(hints.plain(scene)) == len(scene.things):
+            tellable.append(scene)
+    nothing: dict[str, str] = {}
+    true = [{thing.shape: thing.colour for thing in scene.things} for scene in tellable]
+    others = [dict(zip(colours, random.choice(list(COLOURS), len(colours)).tolist(), strict=True)) for colours in true]
+    return {
+        "colour_without_hint": _right(model, [(scene, nothing, False) for scene in any_scene]),
+        "grey_with_hint": _right(model, [(*pair, True) for pair in zip(tellable, true, strict=True)]),
+        "grey_without_hint": _right(model, [(scene, nothing, True) for scene in any_scene]),
+        "colour_with_another_hint": _right(model, [(*pair, False) for pair in zip(tellable, others, strict=True)]),
+    }
+
+
+def _right(model: HintedAdapter, asked: list[tuple[Scene, dict[str, str], bool]]) -> float:
+    right = [
+        model.plain(draw(scene), hint=hints.hint(colours), grey=grey) == hints.hinted_caption(scene, colours, grey=grey)
+        for scene, colours, grey in asked
+    ]
+    return sum(right) / len(right)

@@ -11,6 +11,7 @@ from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 
 PICTURE = Axis.picture(2, 4, special=("[CLS]",))
+_HALF: Box = (0.0, 0.0, 1.0, 0.5)
 WORDS = Axis("text", labels=("a", "red", "circle"))
 
 
@@ -39,6 +40,17 @@ def test_planted_weight_is_found() -> None:
     assert half.hit  # the middle of the patch lies on the edge
     assert not share(maps, 1, 2, 2, (0.5, 0.8, 0.75, 1.0)).hit
     assert not share(maps, 1, 2, 2, (0.0, 0.0, 1.0, 0.5)).hit
+
+
+def test_the_words_of_a_hint_lie_outside_the_picture() -> None:
+    labels, special = ("[CLS]", *[""] * 8, "red"), (True, *[False] * 9)
+    keys = Axis("image", labels=labels, special=special, grid=(2, 4), parts=(("picture", 0, 9), ("hint", 9, 10)))
+    row = np.array([0.1, *[0.05] * 8, 0.5], np.float32)
+    found = share(
+        AttentionMaps(row[None, None, None], Axis("text", labels=("a",)), keys, "cross", (0,)), 0, 0, 0, _HALF
+    )
+    assert found.weight == pytest.approx(0.5)
+    assert found.special == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("box", [(0.0, 0.0, 1.0, 1.0), (0.1, 0.2, 0.9, 0.35), (0.31, 0.05, 0.32, 0.95)])

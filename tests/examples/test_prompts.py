@@ -31,11 +31,11 @@ def shares(slug: str) -> tuple[list[Share], list[Share]]:
 
 @pytest.mark.parametrize("slug", ["ring", "pair"])
 def test_colour_words_go_to_their_things(slug: str) -> None:
-    colours, shapes = shares(slug)
+    colours, _ = shares(slug)
     assert all(one.hit and one.weight > 0.5 for one in colours)
 
 
 @pytest.mark.parametrize("slug", ["row", "star"])
 def test_shape_words_go_to_their_things(slug: str) -> None:
-    colours, shapes = shares(slug)
+    _, shapes = shares(slug)
     assert all(one.hit and one.weight > 0.5 for one in shapes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from scripts.train.captioner import HELD_OUT
 from xattn_viz.analysis.localization import Share, share
-from xattn_viz.examples import SCENES, SceneExample
+from xattn_viz.analysis.sources import by_part
+from xattn_viz.examples import HINTS, SCENES, SceneExample
 from xattn_viz.models import registry
 from xattn_viz.scenes import COLOURS, caption, draw
 from xattn_viz.scenes.caption import is_clear, ordered
@@ -54,3 +57,17 @@ def test_one_scene_holds_a_pair_never_trained_together_and_all_are_plain() -> No
     ]
     assert unseen == ["unseen"]
     assert all(is_clear(example.scene) and caption(example.scene) for example in SCENES)
+
+
+@pytest.mark.parametrize("example", HINTS, ids=lambda example: example.model)
+def test_colours_of_a_grey_picture_read_the_hint_and_shapes_the_picture(example: SceneExample) -> None:
+    options: dict[str, Any] = dict(example.options)
+    cross = registry.load(example.model).trace(draw(example.scene), **options).cross
+    labels = list(cross.queries.labels or ())
+    assert labels[example.word] == "red"
+    on_hint = dict(zip(labels, by_part(cross)[example.layer, example.head, :, 1], strict=True))
+    assert min(on_hint["red"], on_hint["blue"]) > 0.9
+    assert example.model == "hint-separate" or max(on_hint["circle"], on_hint["star"]) < 0.1
+    for colour in ("red", "blue"):
+        read = cross.keys.name(int(cross.head(example.layer, example.head)[labels.index(colour)].argmax()))
+        assert read in (colour, {"red": "circle", "blue": "star"}[colour])

@@ -103,3 +103,22 @@ def test_each_page_lists_its_own_models() -> None:
 def test_what_is_no_scene_of_the_easel_changes_nothing(monkeypatch: pytest.MonkeyPatch, drawn: Any) -> None:
     monkeypatch.setattr(giving, "st", SimpleNamespace(session_state={}))  # any attribute set or read would fail
     giving.take_easel(drawn)
+
+
+def test_a_model_that_reads_a_hint_opens_with_a_grey_picture_and_says_what_each_word_reads() -> None:
+    app = opened(model="hint-concatenated")
+    assert not app.exception
+    assert shown(app)[0] == SCENES[0].slug
+    assert app.text_input(key="option_hint").value == "the star is blue, the circle is red"
+    assert any(literal("Right to the last word.") in said.value for said in app.caption)
+    (table,) = (frame.value for frame in app.dataframe if "word" in frame.value)
+    table = table.set_index("word")
+    for colour, shape in (("red", "circle"), ("blue", "star")):
+        for column in ("weight on the hint", "falls without the hint"):
+            assert table[column][colour] > table[column][shape]
+        assert table["falls without the picture"][shape] > table["falls without the hint"][shape]
+    app.text_input(key="option_hint").set_value("the circle is pink").run()
+    assert app.query_params["option.hint"] == "the circle is pink"
+    assert app.session_state["shown"][0].output == "a small pink circle above a large star"
+    app.text_input(key="option_hint").set_value("the moon is red").run()
+    assert literal("The hint says “moon”, and this model knows only blue, brown,") in app.error[0].value

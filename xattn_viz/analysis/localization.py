@@ -50,9 +50,8 @@ def share(maps: AttentionMaps, layer: int | None, head: int | None, position: in
     """
     axis, values = over_picture(maps, layer, head, position)
     inside = coverage(axis, box)
-    special = float(values[axis.is_special].sum())
-    total = float(values.sum()) - special
     patches = axis.patches
+    total = float(values[patches].sum())
     brightest = int(values[patches].argmax())
     left, top, right, bottom = box
     rows, columns = axis.grid or (1, 1)
@@ -61,7 +60,7 @@ def share(maps: AttentionMaps, layer: int | None, head: int | None, position: in
         weight=float(values @ inside) / total if total > 0 else 0.0,
         area=(right - left) * (bottom - top),
         hit=total > 0 and left <= x <= right and top <= y <= bottom,
-        special=special,
+        special=float(values.sum()) - total,
     )
 
 

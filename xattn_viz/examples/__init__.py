@@ -55,7 +55,8 @@ class SpeechExample:
 class SceneExample:
     """A scene, and as in `Example` the model to caption it with, the head to look at and what to notice there.
 
-    `word` is the word of the caption to look at first, from 0. Its trace is made in a moment, so none ships.
+    `word` is the word of the caption to look at first, from 0, `options` are those of the model. Its trace is made in
+    a moment, so none ships.
     """
 
     slug: str
@@ -65,6 +66,7 @@ class SceneExample:
     head: int
     word: int
     notice: str
+    options: tuple[tuple[str, str | bool], ...] = ()
 
 
 EXAMPLES: tuple[Example, ...] = (
@@ -203,24 +205,67 @@ SCENES: tuple[SceneExample, ...] = (
     ),
 )
 
+# The first scene in grey for the models that read a hint besides.
+_TOLD = (("grey", True), ("hint", "the star is blue, the circle is red"))
+HINTS: tuple[SceneExample, ...] = (
+    SceneExample(
+        "lantern",
+        "hint-concatenated",
+        SCENES[0].scene,
+        layer=3,
+        head=1,
+        word=2,
+        notice="The picture is grey: “red” and “blue” read the hint, “circle” and “star” the picture.",
+        options=_TOLD,
+    ),
+    SceneExample(
+        "lantern",
+        "hint-separate",
+        SCENES[0].scene,
+        layer=3,
+        head=3,
+        word=2,
+        notice="Layer 4 sees the hint only, and here “red” and “blue” read the same words of it.",
+        options=_TOLD,
+    ),
+)
+
 PROMPTS: tuple[PromptExample, ...] = (
     PromptExample(
         "ring",
         "draw-shapes",
-        "a red ring",
-        layer=0,
-        head=0,
-        notice="The shape word goes where the ring is drawn.",
-        token=3,
+        "a purple ring",
+        layer=6,
+        head=2,
+        notice="This head is for colours: “purple” goes where the ring is drawn.",
+        token=2,
     ),
     PromptExample(
         "pair",
         "draw-shapes",
         "a blue circle above a yellow star",
-        layer=0,
+        layer=6,
+        head=2,
+        notice="Each colour goes to its own thing.",
+        token=2,
+    ),
+    PromptExample(
+        "row",
+        "draw-shapes",
+        "a green triangle left of an orange square",
+        layer=4,
         head=0,
-        notice="Two things: each shape word goes to its own.",
-        token=7,
+        notice="This head is for shapes: each shape word goes to its own.",
+        token=3,
+    ),
+    PromptExample(
+        "star",
+        "draw-shapes",
+        "a red star right of a purple circle",
+        layer=4,
+        head=0,
+        notice="“star” goes where the star is drawn, to the right.",
+        token=3,
     ),
 )
 

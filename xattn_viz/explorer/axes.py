@@ -1,7 +1,8 @@
 """Axes packed for the explorer's script: labels made visible, the text between them, words and sentences.
 
 Frames of sound have no labels but times, their padding left out: n + 1 edges in seconds. Patches of a picture have
-the rows and columns of their grid besides; they are the positions that are not special, row by row.
+the rows and columns of their grid besides; they are the first positions that are not special, row by row, and `parts`
+says what stands behind them.
 
 Several maps of a trace share an axis (the source is read by the cross-attention and by the encoder), so that each axis
 is packed once and named by number.
@@ -92,6 +93,8 @@ def _pack(axis: Axis, text: str | None, *, sentences: bool) -> dict[str, Any]:
     packed: dict[str, Any] = {"kind": axis.kind, "labels": labels, "words": axis.words, "special": special}
     if axis.grid is not None:
         packed["grid"] = axis.grid
+    if axis.parts is not None:
+        packed["parts"] = axis.parts
     if axis.spans is not None and text is not None:
         marks = [not own and not axis.name(position).strip() for position, own in enumerate(special)]
         packed |= _between(axis.spans, marks, text)

@@ -3,11 +3,11 @@ import { isolated, make } from "./dom.js";
 import { carried, wordsOf } from "./kinds.js";
 import { decimals } from "./numbers.js";
 import { WORD_COLOURS } from "./region.js";
-import { isSeenTwice, sideSeen, wordsSeen } from "./seen.js";
+import { isBeside, isSeenTwice, sideSeen, wordsSeen } from "./seen.js";
 
 /**
- * What stands beside a picture: how much rests on special positions, which have no place in it; the words whose regions
- * are shown in colours; and each word's share in the box that is drawn.
+ * What stands beside a picture: how much rests on positions that have no place in it, special ones and the words of a
+ * hint; the words whose regions are shown in colours; and each word's share in the box that is drawn.
  *
  * @typedef {import("./scene.js").Scene} Scene
  * @typedef {import("./scene.js").Panel} Panel
@@ -53,13 +53,17 @@ export function makeBeside(change) {
   function paint(scene, panel) {
     last = { scene, panel };
     const found = restingOn(panel);
-    const told = JSON.stringify([panel.sheet.id, found.map(({ label }) => label)]);
+    const told = JSON.stringify([panel.sheet.id, found.map(({ label, part }) => [label, part])]);
     if (told !== chipped) {
       chipped = told;
-      chips.replaceChildren(...(found.length ? [make("span", {}, "Beside the picture"), ...found.map(chipOf)] : []));
+      const begins = found.map(({ part }, i) => i === 0 || part !== found[i - 1].part);
+      chips.replaceChildren(
+        ...found.flatMap((one, i) => (begins[i] ? [headingOf(one.part), chipOf(one)] : [chipOf(one)])),
+      );
     }
+    const buttons = chips.querySelectorAll("button");
     found.forEach(({ weight, column }, i) => {
-      const chip = /** @type {HTMLElement} */ (chips.children[i + 1]);
+      const chip = buttons[i];
       /** @type {HTMLElement} */ (chip.lastChild).textContent = decimals(weight);
       chip.style.setProperty("--xv-share", `${Math.round(weight * 100)}%`);
       chip.classList.toggle("xv-focus", panel.focus.column === column);
@@ -97,19 +101,27 @@ export function makeBeside(change) {
 }
 
 /**
- * What rests on positions that are no patches: of the row in focus, else the mean over all rows.
+ * What rests on positions that are no patches: of the row in focus, else the mean over all rows. `part` names the one
+ * of several sequences that a position belongs to; the first of them is the picture, "" here.
  *
  * @param {Panel} panel
  */
-export function restingOn({ matrix: m, focus }) {
+export function restingOn({ sheet, matrix: m, focus }) {
   if (!m) return [];
   const width = m.columns.length;
   const rows = focus.row >= 0 ? [focus.row] : m.rows.map((_, r) => r);
-  return m.columns.flatMap(({ label, special }, column) => {
-    if (!special) return [];
+  return m.columns.flatMap((group, column) => {
+    if (!isBeside(sheet.keys, group)) return [];
     const weight = rows.reduce((sum, r) => sum + m.values[r * width + column], 0) / rows.length;
-    return [{ label, column, weight }];
+    const [at] = group.positions;
+    const part = sheet.keys.parts?.slice(1).find(([, start, end]) => start <= at && at < end)?.[0] ?? "";
+    return [{ label: group.label, column, weight, part }];
   });
+}
+
+/** @param {string} part */
+function headingOf(part) {
+  return make("span", {}, part ? part[0].toUpperCase() + part.slice(1) : "Beside the picture");
 }
 
 /** @param {{label: string, column: number}} chip */

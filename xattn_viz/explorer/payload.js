@@ -15,6 +15,8 @@ import { openSound } from "./sound.js";
  * @property {string} rest the text after the last token
  * @property {Record<string, string>} blanks the tokens that are only blanks, as they stand in the text
  * @property {[number, number] | null} grid rows and columns of the patches of a picture, which are what is not special
+ * @property {[string, number, number][] | null} parts name, start and end of each of several sequences; behind the patches
+ *   of a first one stand the others
  * @property {number[] | null} edges of frames of sound, one more than there are, in seconds; null for text
  *
  * @typedef {object} View

@@ -47,7 +47,7 @@ export function makePictureMap(change) {
   function paint(scene, panel, width, height) {
     last = scene;
     shown = panel;
-    title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel);
+    title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel) + unseen(panel);
     const m = panel.matrix;
     both.hidden = !m?.rows.length || !m.columns.length;
     empty.textContent = m ? (both.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
@@ -109,6 +109,15 @@ export function makePictureMap(change) {
 function ownGrid({ trace }, { sheet, view }) {
   const own = view.layer === null || sheet.kind !== "cross" ? null : trace.modules[view.layer];
   return own ? ` (${own[0]}, ${own[1]} × ${own[2]})` : "";
+}
+
+/**
+ * Of several sequences a layer may look at another than the picture.
+ *
+ * @param {Panel} panel
+ */
+function unseen({ sheet, view }) {
+  return sheet.keys.parts && view.inside === 0 ? " (no weight on the picture)" : "";
 }
 
 /**

@@ -17,6 +17,7 @@ import { node, SVG, short, text } from "./svg.js";
 const SAVED_WIDTH = 640; // of the picture
 const SAVED_MARGIN = 14;
 const SAVED_LINE = 22;
+const SAVED_SHARE = 0.05; // of a row: what other words than special ones are named with at least
 
 /**
  * @param {Scene} scene
@@ -52,7 +53,8 @@ export function seenPicture(scene) {
     if (state.several) svg.append(node("rect", { x: SAVED_MARGIN, y: y - 12, width: 12, height: 12, fill }));
     svg.append(text(short(name), { x: SAVED_MARGIN + (state.several ? 20 : 0), y, fill: ink, "font-size": 16 }));
   });
-  const beside = restingOn(main).map(({ label, weight }) => `${short(label)} ${decimals(weight)}`);
+  const told = restingOn(main).filter(({ part, weight }) => !part || weight >= SAVED_SHARE);
+  const beside = told.map(({ label, weight }) => `${short(label)} ${decimals(weight)}`);
   const said = [coloursSaid(scene), beside.length ? `Beside the picture: ${beside.join(", ")}.` : ""];
   for (const line of said) {
     y += SAVED_LINE;

@@ -63,9 +63,23 @@ const patches = new WeakMap();
  * @param {Axis} axis
  */
 export function patchesOf(axis) {
-  const found = patches.get(axis) ?? axis.labels.flatMap((_, i) => (axis.special[i] ? [] : [i]));
-  patches.set(axis, found);
+  let found = patches.get(axis);
+  if (!found) {
+    const [rows, columns] = axis.grid ?? [1, axis.labels.length];
+    found = axis.labels.flatMap((_, i) => (axis.special[i] ? [] : [i])).slice(0, rows * columns);
+    patches.set(axis, found);
+  }
   return found;
+}
+
+/**
+ * Whether a row or column has no place in the picture: it is special, or of another part behind the patches.
+ *
+ * @param {Axis} axis
+ * @param {Group} group
+ */
+export function isBeside(axis, { special, positions }) {
+  return special || (axis.grid !== null && positions[0] > (patchesOf(axis).at(-1) ?? -1));
 }
 
 /**
@@ -116,6 +130,7 @@ export function regionOf(sheet, view, word) {
   const unit = view.scale / 255 / (reads ? word.positions.length : 1);
   const rests = sheet.rests(view);
   const weights = Float32Array.from(places, (place) => {
+    if (view.inside === 0) return 0; // rests of nothing are not quite nothing
     let sum = 0;
     for (const at of word.positions) {
       const cell = reads ? at * width + place : place * width + at;
@@ -131,17 +146,18 @@ export function regionOf(sheet, view, word) {
 const tops = new WeakMap();
 
 /**
- * The largest weight between a word and a patch: what is special takes no part.
+ * The largest weight between a word and a patch: what is special or beside the picture takes no part.
  *
  * @param {Panel} panel
  */
-export function largestSeen({ matrix: m }) {
+export function largestSeen({ sheet, matrix: m }) {
   if (!m) return 1;
   let top = tops.get(m) ?? 0;
   if (!top) {
+    const within = m.columns.map((column) => !isBeside(sheet.keys, column));
     m.rows.forEach((row, r) => {
-      m.columns.forEach((column, c) => {
-        if (!row.special && !column.special) top = Math.max(top, m.values[r * m.columns.length + c]);
+      m.columns.forEach((_, c) => {
+        if (!row.special && within[c]) top = Math.max(top, m.values[r * m.columns.length + c]);
       });
     });
     tops.set(m, Math.max(top, 1e-6));

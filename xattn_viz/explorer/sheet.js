@@ -17,7 +17,16 @@ import { seconds } from "./sound.js";
  * @returns {Axis}
  */
 export function openAxis(axis) {
-  const empty = { words: null, sentences: null, gaps: null, rest: "", blanks: {}, edges: null, grid: null };
+  const empty = {
+    words: null,
+    sentences: null,
+    gaps: null,
+    rest: "",
+    blanks: {},
+    edges: null,
+    grid: null,
+    parts: null,
+  };
   if (!axis.edges) return /** @type {Axis} */ ({ ...empty, ...axis });
   const { edges } = axis;
   const labels = edges.slice(1).map((end, i) => `${seconds(edges[i])}–${seconds(end)} s`);

@@ -49,7 +49,7 @@ class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for i
 class Option:
     """A setting of `trace` that the page offers: its keyword, a title and explanation for people, default and choices.
 
-    A boolean default makes it a switch; `choices` otherwise lists what may be chosen.
+    A boolean default makes it a switch; `choices` otherwise lists what may be chosen, and without any it is a text.
     """
 
     name: str

@@ -118,6 +118,9 @@ def check_options(
         if isinstance(option.default, bool):
             if not isinstance(value, bool):
                 raise ModelError(f"{option.name} is True or False: got {value!r}.")
+        elif not option.choices:
+            if not isinstance(value, str):
+                raise ModelError(f"{option.name} is a text: got {value!r:.40}.")
         elif not isinstance(value, str) or not (option.name in free or value in option.choices):
             some = ", ".join(option.choices[:12]) + (", …" if len(option.choices) > 12 else "")
             raise ModelError(f"{card.title} has no {option.title.lower()} {value!r}; there are {some}.")

@@ -58,6 +58,10 @@ class Eyes:
             )
         return self._fitted(pixels)
 
+    def plain(self, paper: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """A picture of one colour (red, green and blue, 0 to 255), `[row, column, 3]` in the size of this model."""
+        return np.full((*self.size, 3), paper, np.uint8)
+
     def values(self, picture: NDArray[np.uint8]) -> Tensor:
         """What the encoder takes of a picture that `see` gave, `[1, 3, row, column]` of float32."""
         made = self._processor(Image.fromarray(picture), **self._as_it_is, return_tensors="pt")

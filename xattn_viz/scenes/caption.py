@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from xattn_viz.scenes.scene import Scene, Thing
@@ -25,7 +26,11 @@ def caption(scene: Scene, *, sized: bool = True) -> str:
     """
     if not 1 <= len(scene.things) <= 3:
         raise ValueError(f"A scene of {len(scene.things)} things has no caption: it needs one, two or three.")
-    phrases = [phrase(thing, sized=sized) for thing in ordered(scene)]
+    return joined(scene, [phrase(thing, sized=sized) for thing in ordered(scene)])
+
+
+def joined(scene: Scene, phrases: Sequence[str]) -> str:
+    """The caption of a scene from what each of its one to three things is called, in their order (`ordered`)."""
     if len(phrases) == 2:
         return f" {'above' if _is_upright(scene) else 'left of'} ".join(phrases)
     return phrases[0] if len(phrases) == 1 else f"{phrases[0]}, {phrases[1]} and {phrases[2]}"

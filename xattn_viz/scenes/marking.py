@@ -10,12 +10,14 @@ from xattn_viz.scenes.scene import Scene
 _UNCLEAR = "The things overlap or lie so level that no scene of the training was like it."
 
 
-def mark(written: str, scene: Scene) -> str:
+def mark(written: str, scene: Scene, expected: str | None = None) -> str:
     """What is right and wrong about a caption of a scene of one to three things, in one or two sentences.
 
-    The true caption is the one that `caption-shapes` was trained to write. Words are compared in order.
+    It is compared, word by word in order, with what is `expected`: unless said, with the caption that `caption-shapes`
+    was trained to write.
     """
-    said, true = (text.replace(",", " ,").split() for text in (written, caption(scene)))
+    wanted = caption(scene) if expected is None else expected
+    said, true = (text.replace(",", " ,").split() for text in (written, wanted))
     wrong = [
         _difference(said[a:b], true[c:d])
         for tag, a, b, c, d in SequenceMatcher(None, said, true, autojunk=False).get_opcodes()

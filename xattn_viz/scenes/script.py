@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from xattn_viz.scenes.scene import Scene
 
 
-def snippet(scene: Scene, model: str) -> str:
-    """A script that draws the scene, lets a model caption it and prints where each word looked most."""
+def snippet(scene: Scene, model: str, options: Mapping[str, str | bool] | None = None) -> str:
+    """A script that draws the scene, lets a model caption it and prints where each word looked most.
+
+    `options` are keywords of its `trace`.
+    """
+    said = "".join(f", {name}={value!r}" for name, value in (options or {}).items())
     things = [
         f"    Thing({thing.colour!r}, {thing.shape!r}, x={thing.x:g}, y={thing.y:g}, radius={thing.radius:g}),"
         for thing in scene.things
@@ -18,7 +24,7 @@ def snippet(scene: Scene, model: str) -> str:
         "scene = Scene((",
         *things,
         "))",
-        f"trace = xv.load({model!r}).trace(draw(scene))",
+        f"trace = xv.load({model!r}).trace(draw(scene){said})",
         "print(trace.output)",
         "cross = trace.cross  # weights [layer, head, token, patch], counted from 0",
         "for token, weights in enumerate(cross.weights.mean((0, 1))):",

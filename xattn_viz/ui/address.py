@@ -102,9 +102,10 @@ def read(
     if is_here is not None:
         known = name in defaults or is_model(name)
         default = defaults.get(name, first)
-        wanted = next(({part: said[part]} for part, here in is_here.items() if here(said.get(part, ""))), default.named)
-        request = Request(name if known else first.model, options=_options(said), select=default.select)
-        return request.reading(**wanted)
+        wanted = next(({part: said[part]} for part, here in is_here.items() if here(said.get(part, ""))), None)
+        options = _options(said) or (default.options if wanted is None else ())
+        request = Request(name if known else first.model, options=options, select=default.select)
+        return request.reading(**(wanted or default.named))
     if name not in defaults and is_model(name):
         return Request(name, text if text.strip() else first.text, said.get("whole") == "true", _options(said))
     default = defaults.get(name, first)

@@ -16,6 +16,7 @@ import streamlit as st
 from xattn_viz.examples import (
     ALL,
     EXAMPLES,
+    HINTS,
     PROMPTS,
     SCENES,
     SPEECH,
@@ -35,7 +36,12 @@ _NAMES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     "image": {"scene": pictures.is_scene, "picture": pictures.is_here},
 }
 # What each page begins with.
-_EXAMPLES: Mapping[str, Sequence[AnyExample]] = {"text": EXAMPLES, "audio": SPEECH, "image": SCENES, "prompt": PROMPTS}
+_EXAMPLES: Mapping[str, Sequence[AnyExample]] = {
+    "text": EXAMPLES,
+    "audio": SPEECH,
+    "image": (*SCENES, *HINTS),
+    "prompt": PROMPTS,
+}
 
 
 def current() -> Request:
@@ -71,16 +77,22 @@ def example_request(example: AnyExample) -> Request:
     if isinstance(example, SpeechExample):
         return Request(example.model, sound=example.slug, select=select)
     if isinstance(example, SceneExample):
-        return Request(example.model, picture=example.slug, select=select | {"row": str(example.word)})
+        select |= {"row": str(example.word)}
+        return Request(example.model, options=example.options, picture=example.slug, select=select)
     if isinstance(example, PromptExample):
         select["column"] = str(example.token)
     return Request(example.model, example.text, select=select)
 
 
 def example_of(request: Request) -> AnyExample | None:
-    """The example that a request is of by its model and what it reads, whatever its options are."""
+    """The example that a request is of by its model and what it reads, whatever its options where it has none."""
     plain = replace(request, whole=False, options=(), text="" if request.named else request.text)
-    return next((example for example in (*ALL, *SCENES, *PROMPTS) if example_request(example) == plain), None)
+    every: tuple[AnyExample, ...] = (*ALL, *SCENES, *HINTS, *PROMPTS)
+    for example in every:
+        wanted = example_request(example)
+        if wanted in (plain, replace(plain, options=request.options)):
+            return example
+    return None
 
 
 def show_address() -> None:

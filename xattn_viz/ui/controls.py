@@ -112,7 +112,7 @@ def _options(current: Request) -> None:
     chosen = dict(current.options)
     with st.popover("Options", key="options"):
         for option in models.options_of(current.model):
-            if option.name != inputs.SEED:
+            if option.name != inputs.SEED and not inputs.is_text(option):
                 _option(option, chosen.get(option.name, option.default))
         if kind.current() == kind.TEXT:
             st.session_state.whole = current.whole

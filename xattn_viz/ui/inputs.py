@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from xattn_viz.models.base import Option
 from xattn_viz.ui import asking, easel, giving, kind, models
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
@@ -18,6 +19,7 @@ _FIELDS = {
 #: The option of a model that draws which has a field of its own.
 SEED = "seed"
 _LAST_SEED = 2**31 - 1
+_LONGEST_OPTION = 300  # characters
 
 
 def show(current: Request) -> None:
@@ -25,11 +27,33 @@ def show(current: Request) -> None:
     if kind.current() == kind.AUDIO:
         _sound()
     elif kind.current() == kind.IMAGE:
+        for option in filter(is_text, models.options_of(current.model)):
+            _text_option(option, current)
         easel.control()
         st.button(kind.IMAGE.action, type="primary", on_click=giving.again)
     else:
         _text()
         _seed(current)
+
+
+def is_text(option: Option) -> bool:
+    """Whether an option is a text, which has a field of its own beside what the model reads."""
+    return not option.choices and isinstance(option.default, str)
+
+
+def _text_option(option: Option, current: Request) -> None:
+    key = asking.option_key(option.name)
+    st.session_state[key] = str(dict(current.options).get(option.name, option.default))
+    st.text_input(
+        literal(option.title),
+        key=key,
+        placeholder=f"{option.title}: {option.help[0].lower()}{option.help[1:]}",
+        max_chars=_LONGEST_OPTION,
+        on_change=asking.take_option,
+        args=(option.name,),
+        label_visibility="collapsed",
+        width=240,
+    )
 
 
 def _seed(current: Request) -> None:

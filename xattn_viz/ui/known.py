@@ -10,7 +10,8 @@ from xattn_viz.analysis.localization import share
 from xattn_viz.axis import Axis
 from xattn_viz.examples import SCENES
 from xattn_viz.models import diffusion, perceiver
-from xattn_viz.scenes import Scene
+from xattn_viz.models.captioner.hinted import GREY, HINT
+from xattn_viz.scenes import Scene, hints
 from xattn_viz.scenes.caption import ordered
 from xattn_viz.scenes.checking import verdict
 from xattn_viz.scenes.judge import judge
@@ -19,10 +20,10 @@ from xattn_viz.scenes.naming import Coloured, named
 from xattn_viz.scenes.places import right
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
-from xattn_viz.ui import kind, pictures, views
+from xattn_viz.ui import kind, models, pictures, views
 from xattn_viz.ui.address import Request
 
-#: Only this model writes the captions that scenes have.
+#: Without a hint only this model writes the captions that scenes have.
 _MODEL = SCENES[0].model
 
 
@@ -36,14 +37,21 @@ def remark(request: Request, best: Trace) -> str:
 
     Empty where nobody can know.
     """
-    model = best.provenance.get("model")
-    if best.picture is not None and model == diffusion.OWN:
+    said = best.provenance
+    if best.picture is not None and said.get("model") == diffusion.OWN:
         return verdict(_prompt(best), best.picture)
-    scene = scene_of(request)
-    if scene is None or model not in (_MODEL, perceiver.PACKAGED):
+    scene, settings = scene_of(request), said.get("settings", {})
+    if scene is None:
         return ""
-    if model == _MODEL:
+    if HINT in settings:
+        told = hints.said(settings[HINT])
+        return mark(best.output, scene, hints.hinted_caption(scene, told, grey=settings[GREY]))
+    if said.get("model") == _MODEL:
         return mark(best.output, scene)
+    return _answered(best, scene) if said.get("model") == perceiver.PACKAGED else ""
+
+
+def _answered(best: Trace, scene: Scene) -> str:
     found = right([label for label, _ in best.provenance["answers"]], scene)
     inside = f"{found.inside} of the {found.of_inside} where something lies"
     return f"{found.places} of {found.of_places} places are right, {inside}."
@@ -110,4 +118,7 @@ def in_a_notebook(request: Request) -> None:
         return
     shown = st.expander("In a notebook", key="notebook-scene", on_change="rerun")
     if shown.open:
-        shown.code(snippet(scene, request.model), language="python")
+        card = models.card_of(request.model)
+        declared = {option.name for option in card.options} if card else set[str]()
+        options = {name: value for name, value in request.options if name in declared}
+        shown.code(snippet(scene, request.model, options), language="python")

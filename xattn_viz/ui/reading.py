@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, timing
+from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, sources, timing
 from xattn_viz.ui.address import Request
 
 
@@ -49,5 +49,6 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
         )
         if request.sound:
             timing.panel(traces, request.sound)
+        sources.panel(trace)
         known.in_a_notebook(request)
         panels.below(trace, request.sound)

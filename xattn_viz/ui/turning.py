@@ -41,11 +41,13 @@ def _turn_to(name: str) -> None:
     state = st.session_state
     last: Request = state.request
     state.typed[last.model] = last
-    wanted = state.typed.get(name) or asking.defaults().get(name)
+    typed, default = state.typed.get(name), asking.defaults().get(name)
+    wanted = typed or default
     if last.named:
-        # One hears the other model hear the same, and sees it look at the same.
+        # One hears the other model hear the same, and sees it look at the same. Of an example, options are its own.
         select = wanted.select if wanted else {}
-        wanted = Request(name, options=wanted.options if wanted else (), select=select).reading(**last.named)
+        options = wanted.options if wanted and (typed or wanted.named == last.named) else ()
+        wanted = Request(name, options=options, select=select).reading(**last.named)
     elif wanted is None:
         wanted = Request(name, state.get("text", "") or last.text, last.whole)
     asking.fill_in(wanted)

@@ -1,7 +1,8 @@
 """Models that look at a picture and write: captioners and readers of text (ViT-GPT2, TrOCR, Donut, BLIP).
 
-A small one, `caption-shapes`, lies beside this file; others come from the Hugging Face hub or from a folder that
-transformers' `save_pretrained` wrote. Code in a checkpoint is never run.
+A small one, `caption-shapes`, lies beside this file, with two built on it that read a hint too (`hinted`); others come
+from the Hugging Face hub or from a folder that transformers' `save_pretrained` wrote. Code in a checkpoint is never
+run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from xattn_viz.maps import MapKind
 from xattn_viz.models import hub
-from xattn_viz.models.base import ModelCard
+from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.captioner.hinted import GREY, HINT, JOINS
 from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
@@ -38,21 +40,26 @@ def card(
     language: str | None = None,
     *,
     kinds: tuple[MapKind, ...] = KINDS,
+    options: tuple[Option, ...] = (),
     download_mb: int | None = None,
 ) -> ModelCard:
     """The card of a model of this family; `language` is the one that it writes."""
     return ModelCard(
-        name, title, "captioner", licence, credit, None, language, "image", kinds, (), download_mb, MOST_BEAMS
+        name, title, "captioner", licence, credit, None, language, "image", kinds, options, download_mb, MOST_BEAMS
     )
 
 
+_OURS = ("MIT", "xattn_viz, trained on scenes that the repository draws", "en")
+_WITH_A_HINT = (
+    Option(HINT, "Hint", "", "The colour of each shape, such as: the circle is red, the star is blue"),
+    Option(GREY, "Shades of grey", False, "The picture without its colours, which only a hint can then tell."),
+)
+
 CARDS = (
-    card(
-        PACKAGED,
-        "Captions of coloured shapes (small ViT-GPT2)",
-        "MIT",
-        "xattn_viz, trained on scenes that the repository draws",
-        "en",
+    card(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)", *_OURS),
+    *(
+        card(name, f"Captions with a hint, {how}", *_OURS, kinds=("cross", "decoder"), options=_WITH_A_HINT)
+        for name, how in zip(JOINS, ("one sequence of keys", "two cross-attentions"), strict=True)
     ),
     card(
         "nlpconnect/vit-gpt2-image-captioning",
@@ -89,6 +96,11 @@ CARDS = (
 )
 
 
+def card_of(name: str) -> ModelCard:
+    """The card of a model of this family that is known by name."""
+    return next(card for card in CARDS if card.name == name)
+
+
 def recognises(folder: Path) -> bool:
     """Whether a folder holds a model of this family, judged by its config.json."""
     return configuration(folder).get("model_type") in ARCHITECTURES
@@ -109,6 +121,10 @@ def load(
 
     Raises ModelError, in one sentence, whatever goes wrong.
     """
+    if name_or_folder in JOINS:
+        from xattn_viz.models.captioner.hinted.loading import load as load_hinted  # imports torch
+
+        return load_hinted(name_or_folder)
     from xattn_viz.models.captioner.loading import load as load_files  # imports torch
 
     return load_files(name_or_folder, on_progress=on_progress, **options)

@@ -50,10 +50,21 @@ def load(
     config = found.config()
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{found.name} is a {config.model_type} model, which does not turn pictures into text.")
+    name = PACKAGED if is_ours else found.name
+    return assemble(name, *_parts(found, config, is_ours), found.digest(), found.commit, found.notes)
+
+
+def packaged() -> tuple[Checkpoint, Any, Any, Any]:
+    """The model that comes with the package, for what is built on it: its checkpoint, model, tokenizer, processor."""
+    found = Checkpoint.find(str(Path(__file__).with_name(PACKAGED)), _FORMS)
+    return found, *_parts(found, found.config(), is_ours=True)
+
+
+def _parts(found: Checkpoint, config: Any, is_ours: bool) -> tuple[Any, Any, Any]:
+    """Model, tokenizer and image processor of a checkpoint."""
     tokenizer, processor = found.tokenizer(), _processor(found)
     model = _blip(found, config) if config.model_type == "blip" else _encoder_decoder(found, config, is_ours)
-    name = PACKAGED if is_ours else found.name
-    return assemble(name, model, tokenizer, processor, found.digest(), found.commit, found.notes)
+    return model, tokenizer, processor
 
 
 def _encoder_decoder(found: Checkpoint, config: Any, is_ours: bool) -> Any:
