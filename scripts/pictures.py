@@ -118,7 +118,7 @@ def _both(page: Page) -> None:
     """The regions of the shape word in view and of the other."""
     _formed(page)
     page.get_by_role("button", name="Compare words").click()
-    page.locator(".xv-columns .xv-text", has_text="square").click()
+    page.locator(".xv-columns .xv-text", has_text="ring").click()
 
 
 def _sources(page: Page) -> None:

@@ -250,9 +250,9 @@ PROMPTS: tuple[PromptExample, ...] = (
         token=2,
     ),
     PromptExample(
-        "row",
+        "below",
         "draw-shapes",
-        "a green triangle left of an orange square",
+        "a red triangle below a green ring",
         layer=4,
         head=0,
         notice="This head is for shapes: each shape word goes to its own.",

@@ -12,7 +12,7 @@
  * @property {Float32Array} weights a patch each, row by row
  * @property {number} rows
  * @property {number} columns
- * @property {number} largest
+ * @property {number} largest the largest of them, or of what lies on the words of another part of the same axis
  */
 
 /**
@@ -129,35 +129,48 @@ export function regionOf(sheet, view, word) {
   const width = sheet.keys.labels.length;
   const unit = view.scale / 255 / (reads ? word.positions.length : 1);
   const rests = sheet.rests(view);
-  const weights = Float32Array.from(places, (place) => {
-    if (view.inside === 0) return 0; // rests of nothing are not quite nothing
+  /** @param {number} place */
+  const weightOn = (place) => {
     let sum = 0;
     for (const at of word.positions) {
       const cell = reads ? at * width + place : place * width + at;
       sum += sent[cell] + (rests ? rests[cell] / 255 - 0.5 : 0);
     }
     return Math.max(sum, 0) * unit;
-  });
+  };
+  // Rests of nothing are not quite nothing.
+  const weights = Float32Array.from(places, (place) => (view.inside === 0 ? 0 : weightOn(place)));
+  const elsewhere = reads ? behindPatches(sheet.keys).map(weightOn) : [];
   const [rows, columns] = gridSeen(sheet);
-  return { weights, rows, columns, largest: weights.reduce((a, b) => Math.max(a, b), 0) };
+  return { weights, rows, columns, largest: [...weights, ...elsewhere].reduce((a, b) => Math.max(a, b), 0) };
+}
+
+/**
+ * The positions behind the patches that are not special: the words of another part. Colours end at what lies there too,
+ * or a word that hardly looks at the picture would light it up.
+ *
+ * @param {Axis} axis
+ */
+function behindPatches(axis) {
+  const last = patchesOf(axis).at(-1) ?? -1;
+  return axis.labels.flatMap((_, i) => (i > last && !axis.special[i] ? [i] : []));
 }
 
 /** @type {WeakMap<import("./matrix.js").Matrix, number>} */
 const tops = new WeakMap();
 
 /**
- * The largest weight between a word and a patch: what is special or beside the picture takes no part.
+ * The largest weight between a word and a patch, or a word of another part: what is special takes no part.
  *
  * @param {Panel} panel
  */
-export function largestSeen({ sheet, matrix: m }) {
+export function largestSeen({ matrix: m }) {
   if (!m) return 1;
   let top = tops.get(m) ?? 0;
   if (!top) {
-    const within = m.columns.map((column) => !isBeside(sheet.keys, column));
     m.rows.forEach((row, r) => {
-      m.columns.forEach((_, c) => {
-        if (!row.special && within[c]) top = Math.max(top, m.values[r * m.columns.length + c]);
+      m.columns.forEach((column, c) => {
+        if (!row.special && !column.special) top = Math.max(top, m.values[r * m.columns.length + c]);
       });
     });
     tops.set(m, Math.max(top, 1e-6));

@@ -59,7 +59,7 @@ def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
         colour = names[np.bincount(nearest[region], minlength=len(names)).argmax()]
         height, width = region.shape
         left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-        edges = (left / width, top / height, right / width, bottom / height)
+        edges = (float(left / width), float(top / height), float(right / width), float(bottom / height))
         found.append(Found(colour, shape, edges, fit))
     return tuple(sorted(found, key=lambda thing: thing.x))
 

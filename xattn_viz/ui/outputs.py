@@ -50,7 +50,7 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
         if kind.current() == kind.AUDIO:
             timing.control(best)
         marked = known.remark(state.shown_for, best) if shown is best else ""
-        is_said = marked and not best.steps  # an answer beside it leaves little room
+        is_said = marked and kind.current().own and not best.steps  # an answer beside it leaves little room
         remark = "" if is_said else _remark(state.shown_for, best, shown)
         st.caption(literal(" ".join(filter(None, [marked, remark]))))
 
