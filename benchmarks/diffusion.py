@@ -63,7 +63,8 @@ class Case:
             latents = torch.randn(shape, generator=torch.Generator().manual_seed(0))
             for time in schedule.timesteps:
                 made = unet(latents, time, said, encoder_attention_mask=prompt.mask).sample
-                latents = schedule.step(made, time, latents).prev_sample
+                clips = bool(schedule.config.clip_sample)
+                latents = schedule.step(made, time, latents, use_clipped_model_output=clips).prev_sample
             return parts.decoder.decode(latents)
 
         return draw

@@ -25,3 +25,8 @@ def test_the_packaged_model_draws_as_often_right_as_is_written_beside_it() -> No
     assert said["two"]["fully"] >= 0.6
     few = prompts_right(diffusion.OWN_FOLDER, 12, steps=10)
     assert few["one"]["fully"] + few["two"]["fully"] >= 1.5  # of 24 that are drawn in fewer steps
+
+
+def test_guidance_does_not_break_the_pictures() -> None:
+    guided = prompts_right(diffusion.OWN_FOLDER, 5, guidance=5.0, steps=10)
+    assert guided["one"]["fully"] + guided["two"]["fully"] >= 1.6  # of 10

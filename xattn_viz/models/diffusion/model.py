@@ -57,13 +57,16 @@ class Model:
         apart = None if without is None else self._read(without)
         schedule = copy.deepcopy(self.schedule)
         schedule.set_timesteps(settings.steps)
+        # Where the predicted picture is clipped to its range, the noise is derived anew from it. The two would not fit
+        # each other otherwise, and guidance, which overshoots the range, would add up the difference step by step.
+        clips = bool(schedule.config.clip_sample)
         latents = self._noise(settings.seed) * schedule.init_noise_sigma
         for time in schedule.timesteps:
             made = self._predict(latents, time, said, prompt, with_prompt)
             if apart is not None and without is not None:
                 other = self._predict(latents, time, apart, without, Watch(off))
                 made = other + settings.guidance * (made - other)
-            step = schedule.step(made, time, latents)
+            step = schedule.step(made, time, latents, use_clipped_model_output=clips)
             latents = step.prev_sample
             yield Denoised(latents, step.pred_original_sample)
 
