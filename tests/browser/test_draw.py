@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,13 +101,20 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     visitor.expect_rest(page)
     assert visitor.serious(page) == []
 
+    # A model that takes long enough to be watched; and another seed each time, or the drawing is there already.
+    page.goto(f"{served.url}/draw?model=draw-shapes&option.seed={int(time.time())}")
+    visitor.explorer(page).wait_for(timeout=visitor.PATIENCE)
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Options").click()
     page.get_by_role("combobox", name="Denoising steps").click()
     page.get_by_role("option", name="100", exact=True).click()
     page.get_by_text("Watch it form", exact=True).click()
     page.keyboard.press("Escape")
-    draw(page, "a boat")
-    expect(page.get_by_text(re.compile(r"Prompt 1: step \d+ of 100"))).to_be_visible(timeout=visitor.PATIENCE)
-    expect(page.get_by_role("listbox", name="Prompt")).to_contain_text("boat", timeout=visitor.PATIENCE)
+    draw(page, "a blue star")
+    # Looked for in every frame: it may be gone before Playwright looks a second time.
+    page.wait_for_function(
+        r"() => /Prompt 1: step \d+ of 100/.test(document.body.textContent)", polling="raf", timeout=visitor.PATIENCE
+    )
+    expect(page.get_by_role("listbox", name="Prompt")).to_contain_text("star", timeout=visitor.PATIENCE)
     expect(page.get_by_text(re.compile("step .* of 100"))).to_have_count(0, timeout=visitor.PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
