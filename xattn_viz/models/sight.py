@@ -9,16 +9,29 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from transformers import AutoImageProcessor
 
 from xattn_viz import images
 from xattn_viz.images import ImageError
-from xattn_viz.models.base import InputError
+from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.checkpoint import Checkpoint, line
 
 # What a processor may do to a picture before it turns its pixels into numbers.
 _FITTING = ("do_resize", "do_center_crop", "do_pad", "do_thumbnail", "do_align_long_axis")
 #: How much longer than high, or higher than long, a picture may be for a model that keeps its proportions.
 MOST_OBLONG = 20
 _TRIED = ((32, 32), (24, 40), (40, 24))  # rows and columns of pictures that must all come out in one size
+
+
+def processor(found: Checkpoint) -> Any:
+    """The image processor of a checkpoint, as transformers reads it. Raises ModelError where there is none."""
+    try:
+        # By Pillow, also where torchvision is installed: the same picture gives the same numbers everywhere.
+        return AutoImageProcessor.from_pretrained(found.folder, backend="pil", trust_remote_code=False)
+    except Exception as error:  # of many kinds, as with tokenizers
+        raise ModelError(
+            f"{found.name} cannot be loaded: its preprocessor_config.json is missing or damaged ({line(error)})."
+        ) from error
 
 
 class Eyes:

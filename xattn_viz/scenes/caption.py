@@ -14,8 +14,12 @@ CLEAR = 0.15
 def phrase(thing: Thing, *, sized: bool = True) -> str:
     """What one thing is called, such as "a small red circle"; without its size where that is not asked for."""
     words = [thing.size, thing.colour, thing.shape] if sized else [thing.colour, thing.shape]
-    article = "an" if words[0][0] in "aeiou" else "a"
-    return " ".join([article, *words])
+    return with_article(" ".join(words))
+
+
+def with_article(name: str) -> str:
+    """A name behind its article: "an orange ring"."""
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def caption(scene: Scene, *, sized: bool = True) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.scenes.draw import draw
+from xattn_viz.scenes.regions import regions
 from xattn_viz.scenes.scene import COLOURS, PAPER, SHAPES, Scene, Thing
 
 #: What covers less than this share of the picture is a speck, no thing.
@@ -51,7 +52,7 @@ def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
     nearest = np.linalg.norm(picture[:, :, None].astype(np.float32) - palette, axis=-1).argmin(-1)
     inked = nearest < len(names)
     found = []
-    for region in _regions(inked):
+    for region in regions(inked):
         if region.sum() < SPECK * region.size:
             continue
         rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
@@ -62,19 +63,6 @@ def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
         edges = (float(left / width), float(top / height), float(right / width), float(bottom / height))
         found.append(Found(colour, shape, edges, fit))
     return tuple(sorted(found, key=lambda thing: thing.x))
-
-
-def _regions(inked: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """The regions of pixels that touch, each as a mask: every pixel takes the largest number that it can reach."""
-    number = np.where(inked, np.arange(1, inked.size + 1).reshape(inked.shape), 0)
-    while True:
-        around = np.pad(number, 1)
-        rows, columns = inked.shape
-        reached = np.max([around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
-        reached = np.where(inked, reached, 0)
-        if (reached == number).all():
-            return [number == label for label in np.unique(number) if label]
-        number = reached
 
 
 def _shape(box: NDArray[np.bool_]) -> tuple[str, float]:

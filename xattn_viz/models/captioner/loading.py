@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoImageProcessor,
     BlipForConditionalGeneration,
     VisionEncoderDecoderModel,
 )
@@ -18,8 +17,9 @@ from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.captioner import ARCHITECTURES, PACKAGED
 from xattn_viz.models.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.captioner.assembly import assemble
-from xattn_viz.models.checkpoint import Checkpoint, line
+from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.hub.files import Form
+from xattn_viz.models.sight import processor
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 _CAPTIONS = "BlipForConditionalGeneration"
@@ -62,9 +62,9 @@ def packaged() -> tuple[Checkpoint, Any, Any, Any]:
 
 def _parts(found: Checkpoint, config: Any, is_ours: bool) -> tuple[Any, Any, Any]:
     """Model, tokenizer and image processor of a checkpoint."""
-    tokenizer, processor = found.tokenizer(), _processor(found)
+    tokenizer, look = found.tokenizer(), processor(found)
     model = _blip(found, config) if config.model_type == "blip" else _encoder_decoder(found, config, is_ours)
-    return model, tokenizer, processor
+    return model, tokenizer, look
 
 
 def _encoder_decoder(found: Checkpoint, config: Any, is_ours: bool) -> Any:
@@ -85,13 +85,3 @@ def _blip(found: Checkpoint, config: Any) -> Any:
     if _CAPTIONS not in made_for:
         raise ModelError(f"{found.name} is a {made_for[0]}, which writes no captions.")
     return found.model(BlipForConditionalGeneration, config, "eager")
-
-
-def _processor(found: Checkpoint) -> Any:
-    try:
-        # By Pillow, also where torchvision is installed: the same picture gives the same numbers everywhere.
-        return AutoImageProcessor.from_pretrained(found.folder, backend="pil", trust_remote_code=False)
-    except Exception as error:  # of many kinds, as with tokenizers
-        raise ModelError(
-            f"{found.name} cannot be loaded: its preprocessor_config.json is missing or damaged ({line(error)})."
-        ) from error

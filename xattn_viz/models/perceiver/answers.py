@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xattn_viz.axis import Axis
+from xattn_viz.scenes.caption import with_article
 from xattn_viz.scenes.places import NOTHING
+from xattn_viz.scenes.regions import regions
 
 #: How many of a classifier's classes are told.
 TOLD = 5
@@ -76,7 +78,7 @@ class WhatItShows:
 
 def said(there: NDArray[np.str_]) -> str:
     """What lies where, in a sentence, from what lies at each place `[row, column]`."""
-    phrases = [f"{_article(name)} {name} {_whereabouts(*middle)}" for name, middle in things(there)]
+    phrases = [f"{with_article(name)} {_whereabouts(*middle)}" for name, middle in things(there)]
     if not phrases:
         return NOTHING
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
@@ -88,33 +90,16 @@ def things(there: NDArray[np.str_]) -> list[tuple[str, tuple[float, float]]]:
     A thing is all places of one answer that touch, by their sides or their corners. From top to bottom, then from left
     to right, by their first place; the middle is (row, column).
     """
-    left = {(int(row), int(column)) for row, column in np.argwhere(there != NOTHING)}
     found = []
-    for first in sorted(left):
-        if first in left:
-            region = _region(first, there, left)
-            middle = (np.array(region) + 0.5).mean(0) / there.shape
-            found.append((str(there[first]), (float(middle[0]), float(middle[1]))))
-    return found
-
-
-def _region(first: tuple[int, int], there: NDArray[np.str_], left: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The places of the same answer that the first one reaches; they leave `left`."""
-    left.remove(first)
-    region = [first]
-    for row, column in region:
-        for place in ((row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
-            if place in left and there[place] == there[first]:
-                left.remove(place)
-                region.append(place)
-    return region
+    for name in set(there.flat) - {NOTHING}:
+        for region in regions(there == name):
+            places = np.argwhere(region)
+            row, column = (places + 0.5).mean(0) / there.shape
+            found.append((tuple(places[0]), (str(name), (float(row), float(column)))))
+    return [thing for _, thing in sorted(found)]
 
 
 def _whereabouts(row: float, column: float) -> str:
     """Where a middle lies, by thirds of the picture."""
     words = [word for word in (_ROWS[int(3 * row)], _COLUMNS[int(3 * column)]) if word]
     return f"at the {' '.join(words)}" if words else "in the middle"
-
-
-def _article(name: str) -> str:
-    return "an" if name[0] in "aeiou" else "a"

@@ -7,19 +7,19 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoImageProcessor,
     PerceiverForImageClassificationConvProcessing,
     PerceiverForImageClassificationFourier,
     PerceiverForImageClassificationLearned,
 )
 
 from xattn_viz.models.base import ModelError, OnProgress
-from xattn_viz.models.checkpoint import Checkpoint, line
+from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.hub.files import Form
 from xattn_viz.models.perceiver import ARCHITECTURE, PACKAGED
 from xattn_viz.models.perceiver.adapter import PerceiverAdapter
 from xattn_viz.models.perceiver.assembly import assemble
 from xattn_viz.models.perceiver.network import PerceiverForPlaces
+from xattn_viz.models.sight import processor
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 #: What a checkpoint's config.json may name, and what is run for it.
@@ -62,14 +62,4 @@ def load(
     # What we ship is stored in half the bytes; computing in them would be slower.
     network = found.model(NETWORKS[made_for], config, "eager", dtype=torch.float32 if is_ours else "auto")
     name = PACKAGED if is_ours else found.name
-    return assemble(name, network, _processor(found), found.digest(), found.commit, found.notes)
-
-
-def _processor(found: Checkpoint) -> Any:
-    try:
-        # By Pillow, also where torchvision is installed: the same picture gives the same numbers everywhere.
-        return AutoImageProcessor.from_pretrained(found.folder, backend="pil", trust_remote_code=False)
-    except Exception as error:  # of many kinds, as with tokenizers
-        raise ModelError(
-            f"{found.name} cannot be loaded: its preprocessor_config.json is missing or damaged ({line(error)})."
-        ) from error
+    return assemble(name, network, processor(found), found.digest(), found.commit, found.notes)
