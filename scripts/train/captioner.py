@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from scripts.train import evaluation
-from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
+from scripts.train.shared import asked_for, rate, waves, word_tokenizer, write_down
 from xattn_viz.scenes import COLOURS, SHAPES, caption, chance, draw
 from xattn_viz.scenes.scene import PAPER
 
@@ -99,20 +99,9 @@ def build(words: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
     config.eos_token_id = words.eos_token_id
     model = VisionEncoderDecoderModel(config)
     with torch.no_grad():
-        model.encoder.embeddings.position_embeddings[0, 1:] = places(PIXELS // PATCH, WIDTH)
+        # From random ones the model learns late which of two things lies farther to the left than above.
+        model.encoder.embeddings.position_embeddings[0, 1:] = 0.5 * waves(PIXELS // PATCH, WIDTH)
     return model
-
-
-def places(side: int, width: int) -> torch.Tensor:
-    """Where the position embeddings begin, `[patch, width]`: sines and cosines of row and column.
-
-    From random ones the model learns late which of two things lies farther to the left than above.
-    """
-    waves = torch.pi * 2 ** -torch.linspace(0, 4, width // 4)  # from 2 to 32 patches long
-    angles = torch.arange(side)[:, None] * waves
-    along = torch.cat([angles.sin(), angles.cos()], 1)
-    rows, columns = along[:, None].expand(side, side, -1), along[None].expand(side, side, -1)
-    return 0.5 * torch.cat([rows, columns], 2).flatten(0, 1)
 
 
 def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, steps: int) -> None:

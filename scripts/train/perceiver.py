@@ -18,7 +18,7 @@ from torch.nn import functional
 from transformers import PerceiverConfig, ViTImageProcessor
 
 from scripts.train import perceiver_evaluation
-from scripts.train.shared import asked_for, rate, write_down
+from scripts.train.shared import asked_for, rate, waves, write_down
 from xattn_viz.models.perceiver.network import PerceiverForPlaces
 from xattn_viz.scenes import COLOURS, SHAPES, Scene, chance, draw
 from xattn_viz.scenes.places import at_places
@@ -72,15 +72,6 @@ def build() -> PerceiverForPlaces:
         model.perceiver.embeddings.latents.normal_()
         model.perceiver.decoder.output_position_encodings.position_embeddings.copy_(waves(PLACES, WIDTH))
     return model
-
-
-def waves(side: int, width: int) -> Tensor:
-    """Where the queries begin, `[place, width]`: sines and cosines of row and column, neighbours alike."""
-    lengths = torch.pi * 2 ** -torch.linspace(0, 4, width // 4)  # from 2 to 32 places long
-    angles = torch.arange(side)[:, None] * lengths
-    along = torch.cat([angles.sin(), angles.cos()], 1)
-    rows, columns = along[:, None].expand(side, side, -1), along[None].expand(side, side, -1)
-    return torch.cat([rows, columns], 2).flatten(0, 1)
 
 
 def train(model: PerceiverForPlaces, steps: int) -> None:

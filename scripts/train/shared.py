@@ -1,4 +1,4 @@
-"""What training the captioner and training the diffusion model have in common."""
+"""What the trainings of the image models have in common."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 #: Names of the tokens that are no words, in the order of their ids.
@@ -47,3 +49,15 @@ def rate(step: int, steps: int, warm_up: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def waves(side: int, width: int) -> Tensor:
+    """Where embeddings of the places of a grid may begin, `[place, width]`: sines and cosines of row and column.
+
+    Places that lie beside each other begin alike.
+    """
+    lengths = torch.pi * 2 ** -torch.linspace(0, 4, width // 4)  # from 2 to 32 places long
+    angles = torch.arange(side)[:, None] * lengths
+    along = torch.cat([angles.sin(), angles.cos()], 1)
+    rows, columns = along[:, None].expand(side, side, -1), along[None].expand(side, side, -1)
+    return torch.cat([rows, columns], 2).flatten(0, 1)
