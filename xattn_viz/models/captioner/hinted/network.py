@@ -51,19 +51,22 @@ class TwoCrossAttentions(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        past_key_values: Any = None,
-        attention_mask: Tensor | None = None,
-        encoder_hidden_states: Tensor | None = None,
+        *,
+        encoder_hidden_states: Tensor,
         encoder_attention_mask: Tensor | None = None,
-        **settings: Any,
+        **_: Any,
     ) -> tuple[Tensor, None]:
-        """As `GPT2Attention` over `encoder_hidden_states` `[batch, key, width]`, with a boolean mask over them."""
-        assert encoder_hidden_states is not None  # noqa: S101 - a captioner always looks at something
+        """As `GPT2Attention` over `encoder_hidden_states` `[batch, key, width]`, with a boolean mask over them.
+
+        Whatever else a block hands over is left out, above all the cache of a generation, whose name changes between
+        releases of the library: it has one place a layer, and two attentions must not share that. Keys are made anew
+        at each step.
+        """
         first, second = self._masks(encoder_hidden_states, encoder_attention_mask)
-        sources = {"encoder_hidden_states": encoder_hidden_states, **settings}
-        one, _ = self.first(hidden_states, past_key_values=past_key_values, encoder_attention_mask=first, **sources)
-        # The cache of a generation has one place a layer: the keys of the second are made anew at each step.
-        two, _ = self.second(self.norm(hidden_states + one), encoder_attention_mask=second, **sources)
+        one, _ = self.first(hidden_states, encoder_hidden_states=encoder_hidden_states, encoder_attention_mask=first)
+        two, _ = self.second(
+            self.norm(hidden_states + one), encoder_hidden_states=encoder_hidden_states, encoder_attention_mask=second
+        )
         return one + two, None
 
     def _masks(self, states: Tensor, known: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
