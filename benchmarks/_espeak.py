@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.audio import Sound, from_samples
+from xattn_viz.inputs.audio import Sound, from_samples
 
 _SYNCHRONOUS, _UTF8, _POS_CHARACTER = 2, 1, 1
 _LIST_TERMINATED, _WORD, _END = 0, 1, 5

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, FilePayload
 
 from benchmarks._browser import EXPLORER, RESTING, app, browser, cold_page
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
-from xattn_viz import audio
 from xattn_viz.examples import clips
+from xattn_viz.inputs import audio
 from xattn_viz.models import registry
 from xattn_viz.models.gate import CORES, RUNS_AT_ONCE
 

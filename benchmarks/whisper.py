@@ -23,7 +23,7 @@ from transformers.utils import logging
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from benchmarks._memory import peak_megabytes
-from xattn_viz.audio import RATE, read
+from xattn_viz.inputs.audio import RATE, read
 from xattn_viz.models import registry
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks._espeak import Speaker, SpokenWord
 from benchmarks._measure import figure
 from xattn_viz.analysis.timing import Head, Method, timed_words
-from xattn_viz.audio import RATE, read
+from xattn_viz.inputs.audio import RATE, read
 from xattn_viz.models import registry
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.trace import Trace

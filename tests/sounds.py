@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.audio import RATE
+from xattn_viz.inputs.audio import RATE
 
 
 def chirp(rate: int, seconds: float = 2.0) -> NDArray[np.float32]:

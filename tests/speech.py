@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xattn_viz.audio import frame_times
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.audio import frame_times
 from xattn_viz.maps import AttentionMaps
 
 START, FRAME = 5.0, 0.02  # seconds

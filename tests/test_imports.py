@@ -18,9 +18,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 VALUES = {
-    *("additive", "axis", "capture", "audio", "colours", "frozen", "layer", "masks", "steps"),
-    *("map_checks", "maps", "projections", "records", "resampling", "scenes", "selection", "tokens", "trace"),
-    *("images", "weights"),
+    *("additive", "axis", "capture", "colours", "frozen", "layer", "masks", "steps"),
+    *("map_checks", "maps", "projections", "records", "scenes", "selection", "tokens", "trace"),
+    *("inputs", "weights"),
 }
 # A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
 # Lessons stand above: some take a layer out of a model.
@@ -36,7 +36,7 @@ ALLOWED = {
     "torch": tuple(
         f"xattn_viz.{name}"
         for name in (
-            *("additive", "audio", "capture", "layer", "masks", "steps", "weights"),
+            *("additive", "capture", "inputs", "layer", "masks", "steps", "weights"),
             *("learning", "lessons", "models"),
         )
     ),

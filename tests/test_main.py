@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import xattn_viz as xv
-from xattn_viz import audio
 from xattn_viz.__main__ import app_script, main
 from xattn_viz.examples import clips
+from xattn_viz.inputs import audio
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.firefox import example
 from xattn_viz.models.whisper import example as hearing_example

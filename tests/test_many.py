@@ -13,8 +13,8 @@ from PIL import Image
 
 import xattn_viz as xv
 from tests.models import captioner_folders
-from xattn_viz import audio
 from xattn_viz.examples import clips
+from xattn_viz.inputs import audio
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
 

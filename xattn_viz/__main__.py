@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import get_args
 
 import xattn_viz as xv
-from xattn_viz import audio
 from xattn_viz.analysis.timing import Head, Method
+from xattn_viz.inputs import audio
 from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.tokens import visible
 

@@ -13,8 +13,8 @@ from transformers.generation import GenerateEncoderDecoderOutput
 
 from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.analysis.timing import align, spoken_spans, timed_words
-from xattn_viz.audio import frame_times
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.audio import frame_times
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.whisper.adapter import WhisperAdapter

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from scripts import browser as chromium
 from tests.models import diffusion_folders, seq2seq_folders, whisper_folders
 from tests.server import Server, free_port, start, streamlit_command
-from xattn_viz import audio
 from xattn_viz.examples import clips
+from xattn_viz.inputs import audio
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 LOCAL_SCHEMES = {"data", "blob", "about", "file"}

@@ -10,12 +10,12 @@ import pytest
 
 import xattn_viz as xv
 from tests.explorer.packed import ROUNDING, planted, unpacked, weights_of
-from xattn_viz import audio
 from xattn_viz.analysis import timing
 from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.examples import clips
 from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.explorer.payload import pack
+from xattn_viz.inputs import audio
 from xattn_viz.trace import Trace
 
 CLIP = "muted"  # 11.1 seconds

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForSpeechSeq2Seq, GenerationMixin, WhisperFeatureExtractor
 
 from tests.models.whisper_folders import KINDS, SPECIAL, sound, write
-from xattn_viz.audio import RATE, Sound, wav
+from xattn_viz.inputs.audio import RATE, Sound, wav
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled, InputError, ModelError

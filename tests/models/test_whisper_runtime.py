@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
 from tests.sounds import encoded, wave_file
-from xattn_viz.audio import RATE, read
+from xattn_viz.inputs.audio import RATE, read
 from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled
 from xattn_viz.models.whisper.adapter import WhisperAdapter

@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 from tests.checkpoints import spread
 from tests.models.seq2seq_folders import SENTENCES
-from xattn_viz.audio import RATE
+from xattn_viz.inputs.audio import RATE
 
 LANGUAGES = ("en", "pt", "zh", "ja")
 _END, _START = "<|endoftext|>", "<|startoftranscript|>"

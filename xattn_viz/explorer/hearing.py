@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.analysis.timing import Path, TimedWord
-from xattn_viz.audio import MEL_RATE, RATE
 from xattn_viz.axis import Axis
 from xattn_viz.explorer.data import Data
+from xattn_viz.inputs.audio import MEL_RATE, RATE
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 
@@ -39,7 +39,7 @@ class Hearing:
 
     def __post_init__(self) -> None:
         if self.sound[:4] not in _TYPES:
-            raise ValueError("The sound to play must be a WAV or FLAC file: `xattn_viz.audio.flac` makes one.")
+            raise ValueError("The sound to play must be a WAV or FLAC file: `xattn_viz.inputs.audio.flac` makes one.")
 
 
 def own_frames(axis: Axis) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from xattn_viz.audio import MEL_RATE, RATE
 from xattn_viz.axis import Axis
 from xattn_viz.colours import ColourMap
 from xattn_viz.figures.look import colour_scale, template
+from xattn_viz.inputs.audio import MEL_RATE, RATE
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.selection import Chosen, Rows, Scale, choose, thinned
 from xattn_viz.tokens import plotly_label

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor
 
-from xattn_viz import images
-from xattn_viz.images import ImageError
+from xattn_viz.inputs import images
+from xattn_viz.inputs.images import ImageError
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.audio import AudioError
-from xattn_viz.images import ImageError
+from xattn_viz.inputs.audio import AudioError
+from xattn_viz.inputs.images import ImageError
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.ui import kind, models, turning
 from xattn_viz.ui.page import literal

@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from xattn_viz import images
 from xattn_viz.examples import SCENES
-from xattn_viz.images import ImageError
+from xattn_viz.inputs import images
+from xattn_viz.inputs.images import ImageError
 from xattn_viz.scenes import Scene, draw
 from xattn_viz.scenes.link import from_link
 from xattn_viz.ui import uploads

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.audio import Sound
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.models.base import Adapter
 from xattn_viz.trace import Trace
 from xattn_viz.ui import models

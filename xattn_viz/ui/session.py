@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
-from xattn_viz.audio import Sound
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.models.base import Adapter, Cancelled
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 
 import streamlit as st
 
-from xattn_viz import audio
-from xattn_viz.audio import Sound
 from xattn_viz.examples import clips
 from xattn_viz.explorer.hearing import own_frames
+from xattn_viz.inputs import audio
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.trace import Trace
 from xattn_viz.ui import uploads
 

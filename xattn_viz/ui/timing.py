@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from xattn_viz import subtitles
 from xattn_viz.analysis.timing import Head, Method, Path, TimedWord, align, timed_words
-from xattn_viz.audio import RATE, flac
 from xattn_viz.explorer.hearing import Hearing
+from xattn_viz.inputs.audio import RATE, flac
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, sounds
 from xattn_viz.ui.page import literal

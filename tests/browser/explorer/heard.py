@@ -16,11 +16,11 @@ import xattn_viz as xv
 from tests.browser.conftest import VIEWPORT, Watch
 from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import open_harness, show
-from xattn_viz import audio
 from xattn_viz.analysis import timing
 from xattn_viz.examples import clips
 from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.explorer.payload import pack
+from xattn_viz.inputs import audio
 from xattn_viz.trace import Trace
 
 CLIP = "amiable"

@@ -11,8 +11,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from xattn_viz.audio import MEL_RATE
 from xattn_viz.capture import find_sites
+from xattn_viz.inputs.audio import MEL_RATE
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError, Option
 from xattn_viz.models.provenance import Identity

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.audio import RATE, frame_times
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.audio import RATE, frame_times
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.provenance import provenance

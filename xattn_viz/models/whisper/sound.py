@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
-from xattn_viz import audio
-from xattn_viz.audio import MEL_RATE, RATE, AudioError, Sound
+from xattn_viz.inputs import audio
+from xattn_viz.inputs.audio import MEL_RATE, RATE, AudioError, Sound
 from xattn_viz.models.base import InputError, OnStep, report
 
 #: The longest stretch that is heard at once, in seconds: Whisper's window.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.frozen import read_only
-from xattn_viz.resampling import as_frames, frames, resampled
 
 #: Samples a second, of every model that we know.
 RATE = 16_000
@@ -88,7 +88,7 @@ def from_samples(samples: NDArray[Any], rate: int = RATE) -> Sound:
     channels = (array if array.ndim == 2 else array[:, None]).astype(np.float32) / np.float32(scale)
     mono = channels.mean(axis=1)
     _check(mono)
-    return Sound(mono if rate == RATE else np.concatenate([mono[:0], *resampled(as_frames(mono, int(rate)), RATE)]))
+    return Sound(mono if rate == RATE else np.concatenate([mono[:0], *_resampled(_as_frames(mono, int(rate)), RATE)]))
 
 
 def wav(samples: NDArray[np.float32]) -> bytes:
@@ -141,7 +141,7 @@ def _gather(container: Any, max_seconds: float, on_read: OnRead | None) -> Sound
         raise AudioError("The file holds no sound.")
     # Memory that is never written to is never taken, and one long sound does not lie there twice.
     samples, count, problems = np.empty(int(max_seconds * RATE), np.float32), 0, list[Exception]()
-    for piece in resampled(frames(container, problems), RATE):
+    for piece in _resampled(_frames(container, problems), RATE):
         if count + len(piece) > len(samples):
             raise AudioError(f"The sound lasts longer than {_duration(max_seconds)}: cut it into parts.")
         samples[count : count + len(piece)] = piece
@@ -157,6 +157,54 @@ def _gather(container: Any, max_seconds: float, on_read: OnRead | None) -> Sound
     if problems or found < 0.98 * stated - 0.2:  # codecs fill their last frame, and some durations are estimates
         return Sound(samples, (f"The file is damaged or cut off: {_duration(found)} of it could be decoded.",))
     return Sound(samples)
+
+
+def _frames(container: Any, problems: list[Exception]) -> Iterator[Any]:
+    """The decoded frames of the first sound; packets that cannot be decoded are left out, and named in `problems`."""
+    import av
+
+    packets = container.demux(container.streams.audio[0])
+    while True:
+        try:
+            packet = next(packets)
+            yield from packet.decode()
+        except StopIteration:
+            return
+        except av.error.FFmpegError as error:  # from `next`, the packets have ended with it
+            problems.append(error)
+
+
+def _resampled(frames: Iterable[Any], rate: int) -> Iterator[NDArray[np.float32]]:
+    """Frames of any kind as mono samples `[sample]` at `rate`, the mean of the channels."""
+    import av
+
+    resampler, shape = None, None
+    for frame in chain(frames, [None]):
+        now = frame and (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
+        if resampler is not None and now != shape:  # a file may change in the middle
+            yield from map(_mono, resampler.resample(None))
+            resampler = None
+        if frame is None:
+            return
+        # Channels side by side ("flt"): PyAV reads beyond memory where more than eight have planes of their own.
+        resampler, shape = resampler or av.AudioResampler(format="flt", rate=rate), now
+        frame.pts = None  # gaps in the times would be refused
+        yield from map(_mono, resampler.resample(frame))
+
+
+def _mono(frame: Any) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1)
+    return mean
+
+
+def _as_frames(mono: NDArray[np.float32], rate: int) -> Iterator[Any]:
+    """Samples `[sample]` at `rate` as frames of a second."""
+    import av
+
+    for start in range(0, len(mono), rate):
+        frame = av.AudioFrame.from_ndarray(mono[None, start : start + rate], format="fltp", layout="mono")
+        frame.sample_rate = rate
+        yield frame
 
 
 def _check(samples: NDArray[np.float32]) -> None:

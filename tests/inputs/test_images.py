@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from xattn_viz.images import ImageError, read
+from xattn_viz.inputs.images import ImageError, read
 
 RED, GREEN, BLUE, WHITE = (200, 30, 40), (20, 160, 60), (30, 60, 220), (255, 255, 255)
 
@@ -199,7 +199,7 @@ def test_the_largest_picture_takes_bounded_memory() -> None:
     """150 kB that unpack to 64 million transparent pixels, in a process of its own, which knows its peak."""
     script = (
         "import resource, zlib\n"
-        "from tests.test_images import png, read\n"
+        "from tests.inputs.test_images import png, read\n"
         "squeezer = zlib.compressobj(9)\n"
         "row = bytes(1 + 8000 * 2)\n"  # grey and alpha
         "rows = b''.join(squeezer.compress(row) for _ in range(8000)) + squeezer.flush()\n"
@@ -209,7 +209,7 @@ def test_the_largest_picture_takes_bounded_memory() -> None:
         "assert (read(file) == 255).all()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     # Started by a shell: a process inherits the peak of the one that starts it, and that of the tests is high.
     command = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, script]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.sounds import chirp, encoded, wave_file
-from xattn_viz.audio import RATE, AudioError, Sound, flac, frame_times, from_samples, read, wav
+from xattn_viz.inputs.audio import RATE, AudioError, Sound, flac, frame_times, from_samples, read, wav
 
 # Container, codec, rate: what people upload and what browsers record.
 KINDS = [
@@ -181,7 +181,7 @@ def test_reading_a_long_sound_takes_little_more_memory_than_its_samples(tmp_path
         file.truncate(44 + data)
     code = (
         "import av, resource, sys\n"
-        "from xattn_viz.audio import read\n"
+        "from xattn_viz.inputs.audio import read\n"
         "unit = 1 if sys.platform == 'darwin' else 1024\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit\n"
         "before, sound = peak(), read(sys.argv[1])\n"
