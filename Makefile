@@ -1,15 +1,22 @@
 # Two commands are all the set-up there is: `make run` starts the app, `make test` runs every test.
 
-PY := .venv/bin/python
+VENV := .venv
+PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install
+# Every version, as it was tested; `make newest` and `make oldest` try the two ends of the ranges instead.
+PINS := -c constraints.txt
 NPM := $(PY) scripts/npm.py
 
 # Stamps inside .venv, so that a second run starts at once and a deleted .venv is made anew.
-RUNTIME := .venv/.runtime-installed
-DEV := .venv/.dev-installed
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
 JS := node_modules/.installed
+# Commits from here on have subjects of at most 71 characters.
+COUNTED := dd44702
 
-.PHONY: run test check format examples pictures bench train-images clean
+.PHONY: run test check newest oldest pins format examples pictures bench train-images clean
+# A file that a failed command left half done would count as made.
+.DELETE_ON_ERROR:
 
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
@@ -26,7 +33,24 @@ check: $(DEV) $(JS)
 	@$(PY) -m ruff check
 	@$(PY) -m mypy
 	@$(NPM) run -s check
+	@git log --format=%s $(COUNTED).. -- 2>/dev/null | awk 'length > 71 { print "Over 71 characters: " $$0; n++ } END { exit n > 0 }'
 	@$(MAKE) --no-print-directory test
+
+# The tests with the newest versions that requirements.txt allows, and with the oldest.
+newest:
+	rm -rf .venv-newest
+	@$(MAKE) --no-print-directory VENV=.venv-newest PINS= test
+
+oldest:
+	rm -rf .venv-oldest
+	@mkdir -p build
+	@sed -nE 's/^([a-z0-9-]+)>=([^,;]+).*/\1==\2/p' requirements.txt > build/oldest.txt
+	@$(MAKE) --no-print-directory VENV=.venv-oldest PINS="-c build/oldest.txt" test
+
+# Once `make newest` has passed, its versions become those that everybody gets. What follows a + is one machine's build.
+pins:
+	@echo "# Every version that the tests passed with: \`make run\` and \`make test\` install these. Written by \`make pins\`." > constraints.txt
+	@.venv-newest/bin/python -m pip list --format=freeze --exclude pip --exclude setuptools | sed 's/+.*//' >> constraints.txt
 
 format: $(DEV) $(JS)
 	@$(PY) -m ruff format
@@ -56,15 +80,15 @@ bench: $(DEV)
 	@for name in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf .venv node_modules build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-newest .venv-oldest node_modules build dist .pytest_cache .mypy_cache .ruff_cache
 
-$(RUNTIME): requirements.txt
-	@sh scripts/venv.sh
-	@$(PIP) -r requirements.txt
+$(RUNTIME): requirements.txt constraints.txt
+	@sh scripts/venv.sh $(VENV)
+	@$(PIP) -r requirements.txt $(PINS)
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUNTIME)
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt $(PINS)
 	@touch $@
 
 # Not `npm ci`: the lock lists the formatter's builds for Linux only, and npm finds the others by the pinned version.

@@ -10,10 +10,12 @@ import urllib.request
 import venv
 import zipfile
 from email import message_from_bytes
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.server import ROOT, free_port, start
 
@@ -64,8 +66,30 @@ def test_the_wheel_asks_for_the_requirements(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     asked = {str(Requirement(line)) for line in message_from_bytes(archive.read(name)).get_all("Requires-Dist", [])}
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert asked == {str(Requirement(line)) for line in lines if line and not line.startswith("#")}
+    assert asked == {str(requirement) for requirement in listed("requirements.txt")}
+
+
+def test_every_requirement_is_pinned_to_one_version_that_its_range_holds() -> None:
+    """What is installed is what was tested: also what the requirements bring with them has its version there."""
+    pins = {canonicalize_name(pin.name): pin.specifier for pin in listed("constraints.txt")}
+    for requirement in [*listed("requirements.txt"), *listed("requirements-dev.txt")]:
+        (pin,) = pins[canonicalize_name(requirement.name)]
+        assert pin.operator == "=="
+        assert requirement.specifier.contains(pin.version), requirement.name
+    installed_here = {canonicalize_name(found.name) for found in distributions()}
+    brought = {
+        canonicalize_name(needed.name)
+        for found in distributions()
+        for needed in map(Requirement, found.requires or ())
+        if canonicalize_name(found.name) in pins and (needed.marker is None or needed.marker.evaluate({"extra": ""}))
+    }
+    assert (brought & installed_here) - set(pins) - {"pip", "setuptools"} == set()
+
+
+def listed(name: str) -> list[Requirement]:
+    """The requirements in a file at the top."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
 
 
 def test_the_installed_page_runs_outside_the_clone(installed: Path, tmp_path: Path) -> None:
