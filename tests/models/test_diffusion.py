@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from diffusers.models.attention_processor import Attention, AttnProcessor
 from numpy.typing import NDArray
 
 from tests.models import diffusion_folders
-from xattn_viz.models import base, diffusion
+from xattn_viz.models import base, diffusion, registry
 from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.diffusion import gathering
 from xattn_viz.models.diffusion.adapter import DiffusionAdapter
@@ -25,7 +25,9 @@ from xattn_viz.models.diffusion.decoders import Film, Learnt
 from xattn_viz.models.diffusion.gathering import onto
 from xattn_viz.models.diffusion.settings import MOST_STEPS
 from xattn_viz.models.diffusion.sites import find_sites
+from xattn_viz.models.diffusion.weighing import weighed
 from xattn_viz.models.rerun import rerun
+from xattn_viz.scenes.wording import MOST_CHARACTERS
 from xattn_viz.trace import Trace
 
 PROMPT = "The cat sat on the mat."
@@ -214,6 +216,65 @@ def test_a_prompt_says_itself_what_weighs_more(tiny: DiffusionAdapter) -> None:
         tiny.trace("The (cat:11) sat.")
     unweighed = tiny.trace("The (cat:much) sat.", steps=1).cross.keys.labels or ()
     assert "(cat:much)" in "".join(unweighed)  # that is no weight, so text
+
+
+WAYS = [
+    "Red circle left of blue square",
+    "A RED circle, left of THE blue square.",
+    "an red circle; to the left of a «blue» square!",
+]
+
+
+@pytest.mark.parametrize("typed", WAYS)
+def test_signs_articles_and_capital_letters_are_no_reason_to_refuse(typed: str) -> None:
+    model = cast(DiffusionAdapter, registry.load("draw-shapes"))
+    meant = "a red circle left of a blue square"
+    trace = model.trace(typed, steps=2)
+    assert trace.pictures[-1].tobytes() == model.plain(meant, steps=2).tobytes()
+    assert trace.input == typed
+    assert f"the model read “{meant}”" in " ".join(trace.provenance["notes"])
+    keys = trace.cross.keys
+    shown = [keys.name(i).lower() for i in range(len(keys)) if not keys.is_special[i]]
+    assert [word for word in shown if word not in ("a", "an", "the")] == [
+        "red",
+        "circle",
+        "left",
+        "of",
+        "blue",
+        "square",
+    ]
+    assert all(typed[start:end] in ("", keys.name(i)) for i, (start, end) in enumerate(keys.spans or ()))
+    assert not any("Articles" in note for note in model.trace(meant, steps=1).provenance["notes"])
+
+
+def test_all_faults_of_a_prompt_are_told_at_once() -> None:
+    model = registry.load("draw-shapes")
+    with pytest.raises(InputError) as refused:
+        model.trace("a bleu sqare (red:-1) (ring:much)" + " red" * 9)
+    said = str(refused.value)
+    for fault in (
+        "“bleu” (nearest: “blue”), “sqare” (nearest: “square”). It knows a, above,",
+        "from 0 to 10 times as much: got '(red:-1)', which is negative; '(ring:much)', which is no number.",
+        "has 14 tokens; this model reads at most 8",
+    ):
+        assert fault in said
+    assert "“much”" not in said
+    with pytest.raises(InputError, match="has 9 tokens with the articles that it lacks; this model reads at most 8"):
+        model.trace("red circle left of blue square above")
+
+
+@pytest.mark.parametrize("name", ["prompt", "negative prompt"])
+def test_a_long_prompt_is_refused_before_it_is_read(
+    tiny: DiffusionAdapter, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(text: str, **_: Any) -> Any:
+        assert len(text) <= MOST_CHARACTERS
+        return weighed(text)
+
+    monkeypatch.setattr("xattn_viz.models.diffusion.prompt.weighed", read)
+    long = "(" + "a" * 50_000
+    with pytest.raises(InputError, match=f"The {name} has 50,001 characters, and at most 2,000 are read"):
+        tiny.trace(long if name == "prompt" else PROMPT, guidance=2, negative_prompt=long)
 
 
 def test_an_ablated_head_writes_nothing(stable: DiffusionAdapter) -> None:

@@ -54,7 +54,7 @@ def test_what_the_training_writes_can_be_drawn_with(shapes: Path) -> None:
     assert trace.provenance["decoding"]["timestep_spacing"] == "trailing"
     assert trace.picture is not None
     assert trace.picture.shape == (training.PIXELS, training.PIXELS, 3)
-    said = r"does not know: 'hexagon', '<', 'pad', '>'. It knows a, above, an, below, blue, "
+    said = r"does not know: “hexagon” \(nearest: “[a-z]+”\), “pad” \(nearest: “red”\). It knows a, above, an, below, "
     with pytest.raises(InputError, match=said):
         model.trace("a red hexagon <pad>")
     with pytest.raises(InputError, match="has 500 tokens; this model reads at most 8"):

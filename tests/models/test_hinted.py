@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -95,6 +95,21 @@ def test_keys_are_the_picture_and_then_the_words_of_the_hint(adapter: HintedAdap
     assert load_trace(tmp_path / "hinted.npz") == trace == rerun(trace)
 
 
+@pytest.mark.parametrize(
+    "hint",
+    [
+        "The circle is pink. The star is green.",
+        "circle is pink, star is green",
+        "a circle is pink and a star is green!",
+        "THE CIRCLE IS PINK; THE STAR IS GREEN",
+    ],
+)
+def test_signs_and_articles_of_a_hint_count_for_nothing(hint: str) -> None:
+    adapter = cast(HintedAdapter, registry.load("hint-concatenated"))
+    assert adapter._hints.read(hint) == adapter._hints.read("the circle is pink, the star is green")
+    assert hints.said(hint) == {"circle": "pink", "star": "green"}
+
+
 @ALL
 @pytest.mark.parametrize(("colours", "grey"), [(False, False), (True, True), (False, True), (True, False)])
 def test_unseen_scenes_are_read_by_what_each_source_says(adapter: HintedAdapter, colours: bool, grey: bool) -> None:
@@ -130,10 +145,16 @@ def test_the_fall_of_a_word_is_what_it_loses_without_a_source(adapter: HintedAda
     [
         (
             "the dog is mauve, the dog is red",
-            "says “dog”, “mauve”, and this model knows only blue, brown, circle, .*, yellow.",
+            r"says “dog” \(nearest: “[a-z]+”\), “mauve” \(nearest: “[a-z]+”\), and this model knows only blue, brown, "
+            "circle, .*, yellow.",
         ),
-        ("the circle is red, " * 5, "has 25 words and commas, and this model reads at most 19"),
-        ("<b>", "“<”, “b”, “>”"),
+        ("the circle is red, " * 5, "has 24 words and commas, and this model reads at most 19"),
+        ("<b>", "The hint says “b” "),
+        (
+            "the cirle is read, " + "the circle is red, " * 4,
+            "“cirle” .nearest: “circle”., “read” .nearest: “red”.,.* has 23 words and commas",
+        ),
+        ("the circle is red " * 20_000, "has 360,000 characters, and at most 2,000 are read"),
     ],
 )
 def test_a_hint_that_cannot_be_read_is_refused_in_a_sentence(adapter: HintedAdapter, hint: str, sentence: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from xattn_viz.scenes import Thing, prompts
 from xattn_viz.scenes.relation import RELATIONS
+from xattn_viz.scenes.wording import words
 
 
 def test_a_prompt_and_its_scene_say_the_same() -> None:
@@ -45,6 +46,32 @@ def test_prompts_that_judge_are_never_trained_on() -> None:
 )
 def test_what_a_prompt_names_is_read(words: str, named: tuple[tuple[str, str], ...], relation: str | None) -> None:
     assert prompts.wanted(words) == (named, relation)
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("Red circle, left of the orange square.", "a red circle left of an orange square"),
+        ("an red circle", "a red circle"),
+        ("circle", "a circle"),
+        ("red a circle above of", "a red circle above of"),
+        ("the", ""),
+    ],
+)
+def test_articles_stand_where_models_learned_them(typed: str, read: str) -> None:
+    found = prompts.with_articles(words(typed))
+    assert " ".join(word.text for word in found) == read
+    for word in found:
+        assert typed[word.start : word.end].lower() in (word.text, "", "an", "the")
+
+
+def test_prompts_by_chance_keep_their_articles() -> None:
+    random = np.random.default_rng(4)
+    for _ in range(300):
+        prompt, _ = prompts.example(random)
+        bare = prompt.replace("an ", "").replace("a ", "")
+        for typed in (prompt, bare, prompt.upper()):
+            assert " ".join(word.text for word in prompts.with_articles(words(typed))) == prompt
 
 
 def test_a_prompt_names_things_in_their_order() -> None:

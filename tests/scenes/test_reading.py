@@ -37,6 +37,9 @@ def test_what_a_caption_says_is_a_scene_of_that_caption() -> None:
         ("A red circle to the left of a blue square!", "a large red circle left of a large blue square"),
         ("a red circle and a small blue square", "a large red circle left of a small blue square"),
         ("a red ring, a blue star, and a pink cross", "a large red ring, a large blue star and a large pink cross"),
+        ("A red ring. A blue star; a pink cross!", "a large red ring, a large blue star and a large pink cross"),
+        ("the RED-circle, and a “blue star”,", "a large red circle left of a large blue star"),
+        ("a small, red circle", "a small red circle"),
         ("a red ring, a blue star and a red ring", "a large red ring, a large blue star and a large red ring"),
     ],
 )
@@ -47,8 +50,11 @@ def test_people_may_say_it_in_several_ways(sentence: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("sentence", "problem"),
     [
-        ("a mauve hexagon", "no “mauve”, “hexagon” in a scene: it knows small, large, red,"),
-        ("<b>a red circle</b>", "no “b” in a scene"),
+        ("a bleu hexagon", "no “bleu” (nearest: “blue”), “hexagon” (nearest: “"),
+        ("a mauve ring", "”) in a scene: it knows small, large, red,"),
+        ("<b>a red circle</b>", "no “b” (nearest: “"),
+        ("a circle and a star", "“a circle” is no thing, “a star” is no thing"),
+        ("a red circle " * 20_000, "260,000 characters, and at most 2,000 are read"),
         ("", "Something is missing"),
         ("a circle", "“a circle” is no thing"),
         ("a circle red", "is no thing"),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from xattn_viz.scenes.caption import joined, ordered, phrase
 from xattn_viz.scenes.scene import COLOURS, SHAPES, Scene, Thing
+from xattn_viz.scenes.wording import ARTICLES, Word, words
 
 #: Every word and sign of a hint.
 WORDS = ("the", "is", *COLOURS, *SHAPES, ",")
@@ -27,10 +28,25 @@ def hint(colours: Mapping[str, str]) -> str:
     return ", ".join(f"the {shape} is {colour}" for shape, colour in colours.items())
 
 
+def as_learned(text: str) -> list[Word]:
+    """The words of a hint as models learned to read them, with "the" before a shape and a comma between clauses.
+
+    Other articles, "and", punctuation and capital letters count for nothing.
+    """
+    found: list[Word] = []
+    for word in words(text):
+        if word.text in SHAPES:
+            signs = (",", "the") if found else ("the",)
+            found += [Word(sign, word.start, word.start) for sign in signs]
+        if word.text not in (*ARTICLES, "and"):
+            found.append(word)
+    return found
+
+
 def said(text: str) -> dict[str, str]:
     """The colour that a hint gives each shape; of two for one shape the first."""
     found: dict[str, str] = {}
-    for shape, colour in _CLAUSE.findall(text.lower()):
+    for shape, colour in _CLAUSE.findall(" ".join(word.text for word in as_learned(text))):
         found.setdefault(shape, colour)
     return found
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 
-from xattn_viz.scenes.caption import phrase
+from xattn_viz.scenes.caption import phrase, with_article
 from xattn_viz.scenes.relation import MIDDLE, RELATIONS, places
 from xattn_viz.scenes.scene import COLOURS, Scene, Thing
+from xattn_viz.scenes.wording import ARTICLES, Word
 
 #: What a prompt may name: fewer than a scene, because drawing is harder than reading.
 DRAWN_COLOURS = tuple(colour for colour in COLOURS if colour not in ("pink", "brown"))
@@ -74,3 +76,24 @@ def wanted(words: str) -> tuple[tuple[tuple[str, str], ...], str | None]:
     )
     relation = next((each for each in RELATIONS if f" {each} " in words), None)
     return named, relation
+
+
+def with_articles(read: Iterable[Word]) -> list[Word]:
+    """The words of a prompt with articles where those that models are trained on have them, and nowhere else.
+
+    An article that was typed there, whichever, stands for its own characters, one that was left out for none.
+    """
+    found: list[Word] = []
+    typed: Word | None = None  # the article before this word
+    before = ""
+    for word in read:
+        if word.text in ARTICLES:
+            typed = word
+            continue
+        is_named = word.text in DRAWN_COLOURS or word.text in DRAWN_SHAPES
+        if is_named and before not in DRAWN_COLOURS:
+            start, end = (typed.start, typed.end) if typed else (word.start, word.start)
+            found.append(Word(with_article(word.text).split()[0], start, end))
+        found.append(word)
+        typed, before = None, word.text
+    return found

@@ -11,13 +11,14 @@ from xattn_viz.axis import Axis
 from xattn_viz.examples import SCENES
 from xattn_viz.models import diffusion, perceiver
 from xattn_viz.models.captioner.hinted import GREY, HINT
-from xattn_viz.scenes import Scene, hints
+from xattn_viz.scenes import Scene, hints, wording
 from xattn_viz.scenes.caption import ordered
 from xattn_viz.scenes.checking import verdict
 from xattn_viz.scenes.judge import judge
 from xattn_viz.scenes.marking import mark
 from xattn_viz.scenes.naming import Coloured, named
 from xattn_viz.scenes.places import right
+from xattn_viz.scenes.prompts import with_articles
 from xattn_viz.scenes.script import snippet
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, models, pictures, views
@@ -70,9 +71,10 @@ def _words(trace: Trace) -> Axis:
 
 
 def _prompt(trace: Trace) -> str:
-    """The words that the model read, without signs that weigh them."""
+    """The prompt as the model learned to read it, without signs that weigh its words."""
     keys = trace.cross.keys
-    return " ".join(keys.name(i) for i in range(len(keys)) if not keys.is_special[i])
+    typed = " ".join(keys.name(i) for i in range(len(keys)) if not keys.is_special[i])
+    return " ".join(word.text for word in with_articles(wording.words(typed)))
 
 
 def panel(trace: Trace, shown: Sequence[Coloured], view: str) -> None:

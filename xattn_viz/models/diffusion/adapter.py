@@ -124,7 +124,11 @@ class DiffusionAdapter(Adapter):
         self, prompt: Prompt, settings: Settings, plan: Plan, gathering: Gathering, pictures: tuple[Picture, ...]
     ) -> Trace:
         sites, schedule = tuple(self.model.sites.values()), self.model.schedule.config
-        notes = [*plan.notes(sites, settings.steps), *(() if self.model.decoder.is_cheap else (PREVIEWS,))]
+        notes = [
+            *([prompt.note] if prompt.note else []),
+            *plan.notes(sites, settings.steps),
+            *(() if self.model.decoder.is_cheap else (PREVIEWS,)),
+        ]
         decoding = {
             "method": "DDIM",
             "prediction_type": schedule.prediction_type,

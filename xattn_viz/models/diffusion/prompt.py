@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, normalizers
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
 
 from xattn_viz.axis import Axis
 from xattn_viz.models.base import InputError
-from xattn_viz.models.diffusion.weighing import weighed
+from xattn_viz.models.diffusion.settings import MOST_WEIGHT
+from xattn_viz.models.diffusion.weighing import Weighed, weighed
 from xattn_viz.models.segments import check_text
 from xattn_viz.models.tokens import Tokens
+from xattn_viz.scenes import prompts, wording
 from xattn_viz.tokens import word_spans
 
 PADDING = "padding"
+_MOST_LISTED = 10  # faults of a kind
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,15 @@ class Prompt:
     """A prompt that was read: its tokens without padding, and the ids `[1, token]` with it.
 
     `mask` `[1, token]` is 0 at padding, None where the model looks at padding as at everything else. `factors` says of
-    each token how much more it shall weigh than it does, by what the prompt itself says.
+    each token how much more it shall weigh than it does, by what the prompt itself says. `note` says what the model
+    read where that is not what was typed.
     """
 
     tokens: Tokens
     ids: Tensor
     mask: Tensor | None
     factors: tuple[float, ...]
+    note: str = ""
 
     @property
     def count(self) -> int:
@@ -88,56 +94,83 @@ class Words:
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True  # what someone types is text, even where it looks like a token
         self._pad, self._length, self._masked = int(tokenizer.pad_token_id), length, masked
-        special = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
-        self._unknown = None if tokenizer.unk_token_id in special else tokenizer.unk_token_id
-        self._names = {*tokenizer.all_special_tokens}
-        if self._unknown is not None:  # its words are few, and written small
-            self._tokenizer.normalizer = normalizers.Lowercase()
+        self._most = length - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        # A tokenizer of whole words knows those of its list and no signs; any other reads whatever there is.
+        known = self._tokenizer.get_vocab().keys() - {*tokenizer.all_special_tokens}
+        self._known = sorted(known) if isinstance(self._tokenizer.model, WordLevel) else []
 
     def read(self, text: object, name: str = "prompt") -> Prompt:
         """Read a prompt, in which "(blue:1.5)" is the word blue, weighing more.
 
-        Raises InputError where it is empty, too long, or holds words that the model does not know.
+        For a model that knows whole words only, punctuation and capital letters count for nothing, and articles stand
+        where it learned them, whatever was typed. Raises InputError where the prompt is empty or too long, or holds
+        words that the model does not know or weights that cannot be: all of that at once.
         """
         typed = check_text(text, name)
-        said = weighed(typed)
-        read = self._read(said.plain, name)
-        tokens = replace(read.tokens, text=typed, spans=said.typed(read.tokens.spans))
-        factors = tuple(
-            1.0 if special else said.factor(span)
-            for span, special in zip(read.tokens.spans, tokens.special, strict=True)
-        )
-        return replace(read, tokens=tokens, factors=factors)
+        if fault := wording.too_long(typed, f"The {name}"):
+            raise InputError(fault)
+        said = weighed(typed, has_brackets=not self._known)
+        words = self._words(said)
+        tokens = self._tokens(said) if words is None else self._whole_words(words)
+        if faults := [*self._faults(said, words, tokens, name)]:
+            raise InputError(" ".join(faults))
+        factors = tuple(map(said.factor, tokens.spans))
+        read = self._padded(replace(tokens, text=typed, spans=said.typed(tokens.spans)), factors)
+        return replace(read, note=_note(said, words))
 
     def read_without(self, text: object) -> Prompt:
         """Read what the picture shall not show, or nothing at all, to guide away from. Raises InputError as `read`."""
-        return self._read("", "") if text == "" else self.read(text, "negative prompt")
+        if text != "":
+            return self.read(text, "negative prompt")
+        tokens = self._tokens(weighed(""))
+        return self._padded(tokens, (1.0,) * len(tokens.ids))
 
-    def _read(self, text: str, name: str) -> Prompt:
-        found = self._tokenizer.encode(text)
+    def _tokens(self, said: Weighed) -> Tokens:
+        """The tokens of a text as they come, special ones covering nothing."""
+        found = self._tokenizer.encode(said.plain)
         special = tuple(bool(mark) for mark in found.special_tokens_mask)
-        own = len(found.ids) - sum(special)
-        if text and not own:
-            raise InputError(f"The {name} holds nothing that the model can read: type at least one word.")
-        if len(found.ids) > self._length:
-            most = self._length - sum(special)
-            raise InputError(f"The {name} has {own:,} tokens; this model reads at most {most}: shorten it.")
-        self._check_known(text, name, found)
-        ids = torch.full((1, self._length), self._pad)
-        ids[0, : len(found.ids)] = torch.tensor(found.ids)
-        mask = (torch.arange(self._length) < len(found.ids)).long()[None] if self._masked else None
-        tokens = Tokens(text, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
-        return Prompt(tokens, ids, mask, (1.0,) * len(tokens.ids))
+        return Tokens(said.plain, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
 
-    def _check_known(self, text: str, name: str, found: Any) -> None:
-        unknown = dict.fromkeys(
-            text[start:end]
-            for token, (start, end) in zip(found.ids, found.offsets, strict=True)
-            if token == self._unknown
-        )
-        if unknown:
-            known = sorted(self._tokenizer.get_vocab().keys() - self._names)
-            some = ", ".join(repr(word[:40]) for word in list(unknown)[:10]) + (", …" if len(unknown) > 10 else "")
-            raise InputError(
-                f"The {name} holds words that this model does not know: {some}. It knows {', '.join(known)}."
-            )
+    def _words(self, said: Weighed) -> list[wording.Word] | None:
+        """The words of a text as a model of whole words learned them; None where it reads any text."""
+        if not self._known:
+            return None
+        words = wording.words(said.plain)
+        return prompts.with_articles(words) if {*prompts.WORDS} <= {*self._known} else words
+
+    def _whole_words(self, words: Sequence[wording.Word]) -> Tokens:
+        """A token for each word. An article that was left out covers nothing and is special, as it was not typed."""
+        known = {*self._known}
+        read = [word.text if word.text in known else self._known[0] for word in words]  # those unknown are counted too
+        found = self._tokens(weighed(" ".join(read)))
+        own = iter((word.start, word.end) for word in words)
+        spans = tuple((0, 0) if special else next(own) for special in found.special)
+        return replace(found, spans=spans, special=tuple(start == end for start, end in spans))
+
+    def _faults(self, said: Weighed, words: Sequence[wording.Word] | None, tokens: Tokens, name: str) -> Iterator[str]:
+        """All that is wrong with a prompt, a sentence for each kind of fault."""
+        if unknown := wording.unknown(words or (), self._known):
+            known = ", ".join(self._known)
+            yield f"The {name} holds words that this model does not know: {unknown}. It knows {known}."
+        if said.faults:
+            got = "; ".join(said.faults[:_MOST_LISTED])
+            yield f"A word weighs from 0 to {MOST_WEIGHT:g} times as much: got {got}."
+        own, typed = len(tokens.ids) - (self._length - self._most), sum(not special for special in tokens.special)
+        if own > self._most:
+            count = f"{typed:,} tokens" if typed > self._most else f"{own:,} tokens with the articles that it lacks"
+            yield f"The {name} has {count}; this model reads at most {self._most}: shorten it."
+        if all(tokens.special):
+            yield f"The {name} holds nothing that the model can read: type at least one word."
+
+    def _padded(self, tokens: Tokens, factors: tuple[float, ...]) -> Prompt:
+        count = len(tokens.ids)
+        ids = torch.full((1, self._length), self._pad)
+        ids[0, :count] = torch.tensor(tokens.ids)
+        mask = (torch.arange(self._length) < count).long()[None] if self._masked else None
+        return Prompt(tokens, ids, mask, factors)
+
+
+def _note(said: Weighed, words: Sequence[wording.Word] | None) -> str:
+    """What the model read, where articles were put in or changed."""
+    read, typed = [word.text for word in words or ()], [word.text for word in wording.words(said.plain)]
+    return "" if words is None or read == typed else f"Articles are not as typed: the model read “{' '.join(read)}”."

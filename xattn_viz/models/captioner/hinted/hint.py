@@ -13,30 +13,31 @@ from xattn_viz.models.base import InputError
 from xattn_viz.models.captioner.hinted import HINT_PART, PICTURE_PART
 from xattn_viz.models.encoder_decoder.text import Text
 from xattn_viz.models.tokens import Tokens
+from xattn_viz.scenes import hints, wording
 
 
 class Hints:
     """What a model knows of hints: a tokenizer of whole words, and how many it can read. Threads share it."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self._text, self._unknown, self._most = Text(tokenizer), tokenizer.unk_token_id, tokenizer.model_max_length
+        self._text, self._most = Text(tokenizer), tokenizer.model_max_length
         self._words = sorted(word for word in tokenizer.get_vocab() if word.isalpha())
 
     def read(self, hint: str) -> Tokens:
-        """The tokens of a hint, between a start and an end, in small letters and without the full stop behind it.
+        """The tokens of a hint, between a start and an end, in the form that the model learned (`hints.as_learned`).
 
-        Raises InputError for words that the model does not know, naming those that it knows, and for too many.
+        Raises InputError for words that the model does not know, each with the nearest that it knows, and for too many.
         """
-        tokens = self._text.source(hint.strip().rstrip(". ").lower())
-        unknown = [tokens.text[a:b] for (a, b), i in zip(tokens.spans, tokens.ids, strict=True) if i == self._unknown]
-        if unknown:
-            listed = ", ".join(f"“{word}”" for word in dict.fromkeys(unknown))
-            raise InputError(f"The hint says {listed:.200}, and this model knows only {', '.join(self._words)}.")
-        if len(tokens.ids) > self._most:
-            raise InputError(
-                f"The hint has {len(tokens.ids) - 2} words and commas, and this model reads at most {self._most - 2}."
-            )
-        return tokens
+        if fault := wording.too_long(hint, "The hint"):
+            raise InputError(fault)
+        words, faults = hints.as_learned(hint), list[str]()
+        if unknown := wording.unknown((word for word in words if word.text != ","), self._words):
+            faults.append(f"The hint says {unknown}, and this model knows only {', '.join(self._words)}.")
+        if len(words) > self._most - 2:
+            faults.append(f"The hint has {len(words)} words and commas, and this model reads at most {self._most - 2}.")
+        if faults:
+            raise InputError(" ".join(faults))
+        return self._text.source(" ".join(word.text for word in words))
 
     def ids(self, tokens: Tokens) -> Tensor:
         """What the encoder takes, `[1, token]`."""
