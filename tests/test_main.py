@@ -143,9 +143,9 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
     words = xv.timed_words(trace)
     seconds = clips.sound("forward").seconds
     wanted = {
-        "srt": xv.subtitles.srt(words),
-        "vtt": xv.subtitles.vtt(words),
-        "json": xv.subtitles.to_json(words),
+        "srt": xv.subtitles.srt(words, seconds),
+        "vtt": xv.subtitles.vtt(words, seconds),
+        "json": xv.subtitles.to_json(words, seconds),
         "textgrid": xv.subtitles.textgrid(words, seconds),
     }
     for name, text in wanted.items():
@@ -155,10 +155,10 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
     capsys.readouterr()
     ask = ["words", "whisper-tiny-en", str(FORWARD), "--format", "json"]
     assert main([*ask, "--heads", "2.4,1.5"]) == 0
-    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(xv.timed_words(trace, [(2, 4), (1, 5)]))
+    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(xv.timed_words(trace, [(2, 4), (1, 5)]), seconds)
     assert main([*ask, "--method", "openai"]) == 0
     named = xv.timed_words(trace, adapter.alignment_heads, method="openai")  # type: ignore[attr-defined]
-    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named)
+    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named, seconds)
 
 
 @pytest.mark.parametrize("heads", ["", "2", "2.4;1.5", "2.4,", "-1.0", "٢.٤"])

@@ -27,11 +27,12 @@ True
 A model that hears takes a sound file; each word it wrote has its time in the sound (docs/speech.md says how exact):
 
 >>> from xattn_viz.examples import clips
->>> heard = xv.load("whisper-tiny-en").trace(clips.data("forward"))
+>>> sound = clips.sound("forward")
+>>> heard = xv.load("whisper-tiny-en").trace(sound)
 >>> [word.text for word in xv.timed_words(heard)]
 ['Go', 'forward', '10', 'meters.']
 >>> figure = xv.figures.heatmap(heard.cross, layer=2, head=4, sound=heard.input)
->>> text = xv.subtitles.srt(xv.timed_words(heard))
+>>> text = xv.subtitles.srt(xv.timed_words(heard), sound.seconds)
 
 The maths alone is one small layer whose every number is open, two words reading three:
 

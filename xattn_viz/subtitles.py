@@ -1,119 +1,149 @@
 """Words in time as files that players and phoneticians read: SRT, WebVTT, JSON, and Praat's TextGrid.
 
 Sources: SRT as players read it (SubRip), W3C WebVTT, and Praat's manual, "TextGrid file formats" (the long text).
-The text of a recogniser is data: what would be markup in WebVTT is escaped.
+
+The text of a recogniser is data. Every word stands once in every file, in order and inside the sound, whatever its
+times are; what would be markup is escaped where a format has a way to, and elsewhere written by another character.
 """
 
 from __future__ import annotations
 
+import html
 import json
-from collections.abc import Callable, Sequence
+import operator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
-from xattn_viz.analysis.timing import TimedWord
+from xattn_viz.analysis.timing import SHORTEST, TimedWord, in_order
 
-#: A cue holds no more characters and lasts no longer (seconds); a pause this long ends one.
-MAX_CHARACTERS, MAX_SECONDS, PAUSE = 80, 6.0, 0.8
+#: A cue holds no more characters, and is shown at least and at most so long (seconds); a pause this long ends one.
+MAX_CHARACTERS, MIN_SECONDS, MAX_SECONDS, PAUSE = 80, 0.7, 6.0, 0.8
+_FRAME, _LEAST, _MOST = (round(seconds * 1000) for seconds in (SHORTEST, MIN_SECONDS, MAX_SECONDS))
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # lone surrogates too: no file of UTF-8 can hold them
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+# SRT has no escapes, and players read <i>, {\an8} and \N as markup: the full-width forms of these are text to all.
+_FULL_WIDTH = str.maketrans("<>{}\\", "＜＞｛｝＼")
 
 
-def cues(words: Sequence[TimedWord]) -> list[list[TimedWord]]:
-    """The words in groups that are shown together: to the end of a sentence, a pause, or as much as can be read.
+@dataclass(frozen=True)
+class Cue:
+    """Words that are shown together, from `start` to `end` in whole milliseconds."""
 
-    What is too long for one cue is parted as evenly as the fewest cues allow, so that no word is left alone.
+    start: int
+    end: int
+    words: tuple[TimedWord, ...]
+
+    @property
+    def text(self) -> str:
+        """The words as they are written: with a space where the output had one."""
+        return "".join(_gap(before, word) + _line(word.text) for before, word in _behind(self.words))
+
+
+def cues(words: Sequence[TimedWord], duration: float) -> list[Cue]:
+    """The words of a sound of `duration` seconds in cues that can be read, in order and none over another.
+
+    A cue is shown for `MIN_SECONDS` at least where the words leave so much time: into the pause behind or before it,
+    or with the sentence beside it. It ends with a sentence or a pause, and what is too long for one is parted as evenly
+    as the fewest cues allow. Raises ValueError as `in_order` does.
     """
-    groups: list[list[TimedWord]] = []
-    for word in words:
-        last = groups[-1] if groups else []
-        if last and word.start - last[-1].end < PAUSE and not last[-1].text.rstrip("\"'”’)»").endswith(_SENTENCE_ENDS):
-            last.append(word)
-        else:
-            groups.append([word])
-    return [cue for group in groups for cue in _parted(group)]
+    placed = _placed(words, duration)
+    starts = [*(_milliseconds(word.start) for word in placed), int(duration * 1000)]
+    ends = [_milliseconds(word.end) for word in placed]
+    gaps = [len(_gap(before, word)) for before, word in _behind(placed)]
+    lengths = [gap + len(_line(word.text)) for gap, word in zip(gaps, placed, strict=True)]
+    breaks = list(accumulate((_breaks(before, word) for before, word in pairwise(placed)), initial=0))
+    # The cheapest way to part the first words, by how many they are: what it costs, and its last cue.
+    costs: list[tuple[int, ...]] = [(0, 0, 0, 0)]
+    lasts = [(0, 0, 0)]  # start, end, first word
+    for stop in range(1, len(placed) + 1):
+        found: list[tuple[tuple[int, ...], tuple[int, int, int]]] = []
+        length = 0
+        for first in reversed(range(stop)):
+            length += lengths[first]
+            letters, spoken = length - gaps[first], ends[stop - 1] - starts[first]
+            too_much = letters > MAX_CHARACTERS or spoken > _MOST
+            if too_much and first < stop - 1 and spoken >= _FRAME:
+                break
+            end = min(max(ends[stop - 1], starts[first] + _LEAST), starts[stop], starts[first] + _MOST)
+            start = max(min(starts[first], end - _LEAST), lasts[first][1])
+            # First all must be readable, then sentences apart, then cues few, then even.
+            added = (max(0, _LEAST - (end - start)), breaks[stop - 1] - breaks[first], 1, letters * letters)
+            cost = tuple(map(operator.add, costs[first], added))
+            found.append((cost, (start, end, first)))
+        cost, last = min(found)
+        costs.append(cost)
+        lasts.append(last)
+    parted, stop = list[Cue](), len(placed)
+    while stop:
+        start, end, first = lasts[stop]
+        parted.append(Cue(start, end, tuple(placed[first:stop])))
+        stop = first
+    return parted[::-1]
 
 
-def _parted(group: list[TimedWord]) -> list[list[TimedWord]]:
-    """A group in cues that can be read: as few as there must be, and the longest of them as short as it can be."""
-    fewest = _filled(group, MAX_CHARACTERS)
-    for most in range(len(_text(group)) // len(fewest), MAX_CHARACTERS):
-        if len(parts := _filled(group, most)) == len(fewest):
-            return parts
-    return fewest
+def srt(words: Sequence[TimedWord], duration: float) -> str:
+    """The words of a sound of `duration` seconds as SubRip subtitles.
 
-
-def _filled(group: list[TimedWord], most: int) -> list[list[TimedWord]]:
-    """A group in cues of as many words as fit `most` characters and `MAX_SECONDS`, at least one."""
-    parts = [group[:1]]
-    for word in group[1:]:
-        if len(_text([*parts[-1], word])) <= most and word.end - parts[-1][0].start <= MAX_SECONDS:
-            parts[-1].append(word)
-        else:
-            parts.append([word])
-    return parts
-
-
-def srt(words: Sequence[TimedWord]) -> str:
-    """The words as SubRip subtitles; in order, cues never overlap."""
+    `<`, `>`, `{`, `}` and the backslash are written full-width, because players read markup from them.
+    """
     blocks = [
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{_text(group)}\n"
-        for number, (start, end, group) in enumerate(_timed(cues(words)), 1)
+        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text.translate(_FULL_WIDTH)}\n"
+        for number, cue in enumerate(cues(words, duration), 1)
     ]
     return "\n".join(blocks)
 
 
-def vtt(words: Sequence[TimedWord]) -> str:
-    """The words as WebVTT, with the start of each word inside its cue."""
+def vtt(words: Sequence[TimedWord], duration: float) -> str:
+    """The words of a sound of `duration` seconds as WebVTT, with the start of each word inside its cue."""
     blocks = []
-    for start, end, group in _timed(cues(words)):
-        parts, shown = [], start
-        for i, word in enumerate(group):
+    for cue in cues(words, duration):
+        parts, shown = list[str](), cue.start
+        for before, word in _behind(cue.words):
             # A time inside a cue must lie behind those before it, and before its end.
-            if i and shown < _milliseconds(word.start) < end:
+            if parts and shown < _milliseconds(word.start) < cue.end:
                 shown = _milliseconds(word.start)
                 parts.append(f"<{_clock(shown, '.')}>")
-            gap = " " if i and word.span[0] > group[i - 1].span[1] else ""
-            parts.append(gap + _escaped(word.text))
-        blocks.append(f"{_clock(start, '.')} --> {_clock(end, '.')}\n{''.join(parts)}\n")
+            parts.append(_gap(before, word) + html.escape(_line(word.text), quote=False))
+        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{''.join(parts)}\n")
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def to_json(words: Sequence[TimedWord]) -> str:
-    """The words as a JSON list of {"text", "start", "end", "confidence"}, times in seconds."""
+def to_json(words: Sequence[TimedWord], duration: float) -> str:
+    """The words of a sound of `duration` seconds as a JSON list of {"text", "start", "end", "confidence"}, in seconds.
+
+    Texts are as they are, each character of them.
+    """
     values = [
-        {
-            "text": word.text,
-            "start": round(word.start, 3),
-            "end": round(word.end, 3),
-            "confidence": round(word.confidence, 4),
-        }
-        for word in words
+        {"text": word.text, "start": word.start, "end": word.end, "confidence": round(word.confidence, 4)}
+        for word in _placed(words, duration)
     ]
-    return json.dumps(values, ensure_ascii=False, indent=1)
+    written = json.dumps(values, ensure_ascii=False, indent=1)
+    return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 def textgrid(words: Sequence[TimedWord], duration: float) -> str:
-    """The words as one interval tier of a Praat TextGrid; pauses are empty intervals, so that it has no gaps.
+    """The words of a sound of `duration` seconds as one interval tier of a Praat TextGrid.
 
-    `duration` is that of the sound, in seconds. Praat knows no empty interval: a word that begins where it ends is left
-    out.
+    Pauses are empty intervals, so that it has no gaps.
     """
-    intervals: list[tuple[float, float, str]] = []
-    at = 0.0
-    for word in words:
-        start, end = max(word.start, at), min(word.end, duration)
-        if end <= start:
-            continue
-        if start > at:
-            intervals.append((at, start, ""))
-        intervals.append((start, end, word.text))
-        at = end
-    if at < duration:
-        intervals.append((at, duration, ""))
+    placed, intervals = _placed(words, duration), list[tuple[float, float, str]]()
+    at, last = 0.0, int(duration * 1e6) / 1e6  # in whole microseconds, as all of its times are
+    for word in placed:
+        if word.start > at:
+            intervals.append((at, word.start, ""))
+        intervals.append((word.start, word.end, _line(word.text)))
+        at = word.end
+    if at < last:
+        intervals.append((at, last, ""))
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
         "",
         "xmin = 0",
-        f"xmax = {duration:.6f}",
+        f"xmax = {last:.6f}",
         "tiers? <exists>",
         "size = 1",
         "item []:",
@@ -121,7 +151,7 @@ def textgrid(words: Sequence[TimedWord], duration: float) -> str:
         '        class = "IntervalTier"',
         '        name = "words"',
         "        xmin = 0",
-        f"        xmax = {duration:.6f}",
+        f"        xmax = {last:.6f}",
         f"        intervals: size = {len(intervals)}",
     ]
     for number, (start, end, text) in enumerate(intervals, 1):
@@ -137,35 +167,37 @@ def textgrid(words: Sequence[TimedWord], duration: float) -> str:
 
 #: Each format by its name: from the words and the duration of the sound, in seconds, to the file's text.
 FORMATS: dict[str, Callable[[Sequence[TimedWord], float], str]] = {
-    "srt": lambda words, _: srt(words),
-    "vtt": lambda words, _: vtt(words),
-    "json": lambda words, _: to_json(words),
+    "srt": srt,
+    "vtt": vtt,
+    "json": to_json,
     "textgrid": textgrid,
 }
 
 
-def _timed(groups: Sequence[Sequence[TimedWord]]) -> list[tuple[int, int, Sequence[TimedWord]]]:
-    """Start and end of each cue in milliseconds: at least one long, none before the end of the one before."""
-    timed, at = list[tuple[int, int, Sequence[TimedWord]]](), 0
-    for group in groups:
-        start = max(_milliseconds(group[0].start), at)
-        at = max(_milliseconds(group[-1].end), start + 1)
-        timed.append((start, at, group))
-    return timed
+def _placed(words: Sequence[TimedWord], duration: float) -> list[TimedWord]:
+    """The words with times that lie inside the sound and follow each other."""
+    times = in_order([(word.start, word.end) for word in words], end=duration)
+    return [replace(word, start=start, end=end) for word, (start, end) in zip(words, times, strict=True)]
 
 
-def _text(group: Sequence[TimedWord]) -> str:
-    """The words as they are written: with a space where the output had one."""
-    parts = [
-        (" " if i and word.span[0] > group[i - 1].span[1] else "") + " ".join(word.text.split())
-        for i, word in enumerate(group)
-    ]
-    return "".join(parts).replace("-->", "→")  # the arrow of the times would end a cue
+def _breaks(before: TimedWord, word: TimedWord) -> bool:
+    """Whether a sentence ends between two words, or somebody pauses."""
+    return word.start - before.end >= PAUSE or before.text.rstrip("\"'”’)»").endswith(_SENTENCE_ENDS)
 
 
-def _escaped(text: str) -> str:
-    text = " ".join(text.split())
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _behind(words: Sequence[TimedWord]) -> Iterator[tuple[TimedWord | None, TimedWord]]:
+    """Each word with the one before it."""
+    return zip((None, *words), words, strict=False)
+
+
+def _gap(before: TimedWord | None, word: TimedWord) -> str:
+    """What is written between two words: nothing where the output had nothing (they may be of two windows)."""
+    return "" if before is None or word.span[0] == before.span[1] else " "
+
+
+def _line(text: str) -> str:
+    """A word in one line: white space is a blank, and what no file of text can hold is the replacement character."""
+    return _CONTROLS.sub("\ufffd", " ".join(text.split())) or "\ufffd"
 
 
 def _milliseconds(seconds: float) -> int:

@@ -135,7 +135,8 @@ def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Pag
     visitor.expect_rest(page)
     page.get_by_text("Words in time", exact=True).click()
     written = visitor.download(page, page.locator(".st-key-words-SRT button"), tmp_path)
-    expected = xv.subtitles.srt(tuple(chain.from_iterable(map(timed_words, (first, second)))))
+    spoken = tuple(chain.from_iterable(map(timed_words, (first, second))))
+    expected = xv.subtitles.srt(spoken, clips.sound("congratulations").seconds)
     assert written.read_text(encoding="utf-8") == expected
 
 

@@ -13,6 +13,7 @@ The times are readings of attention, not measurements of sound; that page says h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,8 @@ from xattn_viz.trace import Trace
 #: A (layer, head), both from 0.
 Head = tuple[int, int]
 Method = Literal["shares", "openai"]
+#: The shortest that a word is, in seconds: a frame of Whisper's.
+SHORTEST = 0.02
 #: Frames that the median is taken over: 0.14 s of Whisper's 0.02 s.
 MEDIAN_FRAMES = 7
 # Written without spaces, so that words are found by Unicode's rules.
@@ -110,6 +113,33 @@ def timed_words(
         confidence = float(np.exp(np.mean(chances)))
         words.append(TimedWord(said, float(edges[first]), float(edges[last]), confidence, span, (rows[0], rows[-1])))
     return tuple(words)
+
+
+def in_order(
+    times: Sequence[tuple[float, float]], *, end: float, begin: float = 0.0, shortest: float = SHORTEST
+) -> list[tuple[float, float]]:
+    """Stretches (start, end) as they can follow each other: inside `begin` to `end`, none over another, none empty.
+
+    Each lasts `shortest` at least, or its even share of the whole where there is no room for that. One that reaches
+    into the next ends where that begins. All are in seconds, to the microsecond.
+
+    Raises ValueError where `end` does not lie behind `begin`, or a time is NaN.
+    """
+    if not begin < end < math.inf:
+        raise ValueError(f"A sound that lasts from {begin} to {end} s has no room for words.")
+    if any(math.isnan(time) for stretch in times for time in stretch):
+        raise ValueError("A word begins or ends at NaN.")
+    whole = int((end - begin) * 1e6)  # whole numbers, so that no sum is off by a rounding
+    wanted = [[round((min(max(time, begin), end) - begin) * 1e6) for time in stretch] for stretch in times]
+    least = min(round(shortest * 1e6), whole // max(1, len(times)))
+    placed, at = list[tuple[float, float]](), 0
+    for i, (start, stop) in enumerate(wanted):
+        latest = whole - (len(wanted) - i) * least  # those behind need room too
+        following = wanted[i + 1][0] if i + 1 < len(wanted) else whole
+        start = min(max(start, at), latest)
+        at = min(max(min(stop, following), start + least), latest + least)
+        placed.append((begin + start / 1e6, min(begin + at / 1e6, end)))
+    return placed
 
 
 def align(maps: AttentionMaps, heads: Sequence[Head] | None = None, *, method: Method = "shares") -> Path:
