@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.inputs.audio import Sound, from_samples
+from xattn_viz.inputs.audio import Sound, read
 
 _SYNCHRONOUS, _UTF8, _POS_CHARACTER = 2, 1, 1
 _LIST_TERMINATED, _WORD, _END = 0, 1, 5
@@ -66,7 +66,7 @@ class Speaker:
         data = text.encode()
         self._library.espeak_Synth(data, len(data) + 1, 0, _POS_CHARACTER, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()
-        return from_samples(np.concatenate(self._samples), self._rate), self._words(text)
+        return read(np.concatenate(self._samples), self._rate), self._words(text)
 
     def _take(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
         if count > 0:

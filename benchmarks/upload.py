@@ -51,7 +51,7 @@ def main() -> None:
     with app() as server, browser() as launched:
         measures = {
             "upload": lambda: upload(launched, server.url, next(numbers)),
-            "trace": lambda: seconds(lambda: model.trace(SAMPLES, crop=True)),
+            "trace": lambda: seconds(lambda: model.trace(SAMPLES, sampling_rate=audio.RATE, crop=True)),
         }
         interleaved(measures, 1)
         times = interleaved(measures, ROUNDS)

@@ -55,7 +55,11 @@ class Recipes:
 
     def ways(self) -> dict[str, Callable[[], object]]:
         """The ways by name."""
-        return {"trace": partial(self.adapter.trace, self.samples), "generate": self.generate, "eager": self.attentions}
+        return {
+            "trace": partial(self.adapter.trace, self.samples, sampling_rate=RATE),
+            "generate": self.generate,
+            "eager": self.attentions,
+        }
 
     def generate(self) -> str:
         """Nothing captured."""
@@ -84,7 +88,7 @@ def main() -> None:
     # Forked before anything has run: memory that a run left free would hide what the next one needs.
     models = (recipes.fused, recipes.eager, recipes.adapter.model.runner.model)
     peaks = {name: peak_megabytes(run, models) for name, run in ways.items()}
-    assert recipes.generate() == recipes.adapter.trace(recipes.samples).output
+    assert recipes.generate() == recipes.adapter.trace(recipes.samples, sampling_rate=RATE).output
     measures = {name: partial(seconds, run) for name, run in ways.items()}
     interleaved(measures, 1)  # warm
     times = interleaved(measures, ROUNDS)

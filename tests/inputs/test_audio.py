@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.sounds import chirp, encoded, wave_file
-from xattn_viz.inputs.audio import RATE, AudioError, Sound, flac, frame_times, from_samples, read, wav
+from xattn_viz.inputs import InputError
+from xattn_viz.inputs.audio import RATE, Sound, flac, frame_times, read, wav
 
 # Container, codec, rate: what people upload and what browsers record.
 KINDS = [
@@ -57,7 +58,7 @@ def test_a_path_reads_as_its_bytes(tmp_path: Path) -> None:
     data = encoded(chirp(RATE)[None], "flac", "flac", RATE)
     (tmp_path / "http:x.flac").write_bytes(data)  # a name that FFmpeg would take for an address
     np.testing.assert_array_equal(read(tmp_path / "http:x.flac").samples, read(data).samples)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
         read(tmp_path / "missing.wav")
 
 
@@ -65,7 +66,7 @@ def test_channels_are_averaged_and_a_dead_one_only_makes_it_quieter() -> None:
     mono = chirp(RATE)
     dead = np.stack([mono, np.zeros_like(mono)])
     np.testing.assert_allclose(read(wave_file(dead.T.copy(), channels=2, kind=3)).samples, mono / 2, atol=1e-6)
-    np.testing.assert_allclose(from_samples(dead.T).samples, mono / 2, atol=1e-6)
+    np.testing.assert_allclose(read(dead.T, RATE).samples, mono / 2, atol=1e-6)
 
 
 def test_more_channels_than_any_layout_has() -> None:
@@ -74,11 +75,11 @@ def test_more_channels_than_any_layout_has() -> None:
 
 
 def test_arrays_of_any_rate_and_type() -> None:
-    np.testing.assert_array_equal(from_samples(chirp(RATE)).samples, chirp(RATE))
+    np.testing.assert_array_equal(read(chirp(RATE), RATE).samples, chirp(RATE))
     whole = (chirp(RATE) * 32768).astype(np.int16)
-    np.testing.assert_allclose(from_samples(whole).samples, chirp(RATE), atol=1 / 32768)
+    np.testing.assert_allclose(read(whole, RATE).samples, chirp(RATE), atol=1 / 32768)
     for rate in (8_000, 22_050, 44_100, 192_000):
-        sound = from_samples(chirp(rate), rate)
+        sound = read(chirp(rate), rate)
         late, fit = lag(sound.samples, chirp(RATE))
         assert abs(late) <= 1
         assert fit > 0.99
@@ -102,7 +103,7 @@ def test_a_file_written_for_a_player_reads_back() -> None:
     ],
 )
 def test_what_is_no_sound_is_named(data: bytes, words: str) -> None:
-    with pytest.raises(AudioError, match=words):
+    with pytest.raises(InputError, match=words):
         read(data)
 
 
@@ -114,7 +115,7 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path, playlist: str) -> None:
     secret.write_bytes(wav(chirp(RATE)))
     (tmp_path / "list.wav").write_text(playlist.format(secret))
     for source in (tmp_path / "list.wav", (tmp_path / "list.wav").read_bytes()):
-        with pytest.raises(AudioError):
+        with pytest.raises(InputError):
             read(source)
 
 
@@ -136,7 +137,7 @@ def test_damage_gives_sound_or_a_sentence(container: str, codec: str, rate: int)
         for data in (whole[:length], noisy.tobytes()):
             try:
                 sound = read(data)
-            except AudioError:
+            except InputError:
                 continue
             assert np.isfinite(sound.samples).all()
             read_some += 1
@@ -156,7 +157,7 @@ def test_a_long_sound_is_refused_before_it_fills_memory() -> None:
         file.writeframes(bytes(2 * RATE * 600))
     data = silence.getvalue()
     tracemalloc.start()
-    with pytest.raises(AudioError, match=r"longer than 60\.0 s"):
+    with pytest.raises(InputError, match=r"longer than 60\.0 s"):
         read(data, max_seconds=60)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -198,8 +199,7 @@ def test_reading_a_long_sound_takes_little_more_memory_than_its_samples(tmp_path
 @pytest.mark.parametrize(
     ("samples", "rate", "words"),
     [
-        (np.zeros((2, 3, 4), np.float32), RATE, r"\[sample\] or \[sample, channel\]"),
-        (np.zeros((2, 30_000), np.float32), RATE, r"\[sample, channel\]"),  # the axes the other way round
+        (np.zeros((2, 3, 4), np.float32), RATE, r"\[channel, sample\] or \[sample, channel\]"),
         (np.zeros(9, complex), RATE, "complex128"),
         (np.zeros(9, np.float32), 0, "samples a second"),
         (np.array([np.inf]), RATE, "no numbers"),
@@ -208,8 +208,8 @@ def test_reading_a_long_sound_takes_little_more_memory_than_its_samples(tmp_path
     ],
 )
 def test_arrays_that_do_not_fit_are_named(samples: NDArray[Any], rate: int, words: str) -> None:
-    with pytest.raises(AudioError, match=words):
-        from_samples(samples, rate)
+    with pytest.raises(InputError, match=words):
+        read(samples, rate)
 
 
 def test_a_sound_is_read_only_and_knows_its_times() -> None:

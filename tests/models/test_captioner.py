@@ -16,6 +16,7 @@ import transformers
 from PIL import Image
 
 from tests.models.captioner_folders import KINDS, SIGHT, TASKS, picture, write
+from xattn_viz.inputs.images import Picture, read
 from xattn_viz.models import captioner, registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.captioner.adapter import CaptionerAdapter
@@ -157,10 +158,10 @@ def test_what_is_shown_is_what_the_encoder_read(kind: str, adapter: CaptionerAda
     shapes = [(1, 1), (3, 3), (40, 56), (17, 200), SIGHT[kind][0]]
     for rows, columns in shapes if kind == "donut" else [*shapes, (20_000, 10), (10, 20_000)]:
         shown = picture(5, rows, columns)
-        seen = adapter.eyes.see(_file(shown))
+        seen = adapter.eyes.see(read(_file(shown)))
         assert seen.shape == (*SIGHT[kind][0], 3)
         np.testing.assert_array_equal(adapter.eyes.values(seen).numpy(), peer.pixels(shown).numpy())
-        np.testing.assert_array_equal(adapter.eyes.see(seen), seen)
+        np.testing.assert_array_equal(adapter.eyes.see(Picture(seen, is_seen=True)), seen)
 
 
 def _file(shown: Any) -> bytes:
@@ -254,11 +255,11 @@ def test_what_is_no_picture_is_said_so(folders: Any, tmp_path: Path) -> None:
     (tmp_path / "page.png").write_text("<svg/>")
     for source, words in (
         (tmp_path / "page.png", "no picture"),
-        (tmp_path / "missing.png", r"missing\.png cannot be read"),
+        (tmp_path / "missing.png", r"missing\.png' cannot be read"),
         (tmp_path, "cannot be read"),
         (b"", "empty"),
         (np.zeros((0, 0, 3), np.uint8), "empty"),
-        (np.zeros((4, 4), np.float32), "uint8"),
+        (np.zeros((4, 4), np.int32), "uint8"),
         (None, "NoneType"),
     ):
         with pytest.raises(InputError, match=words):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tests.models import captioner_folders, whisper_folders
 from tests.models.seq2seq_folders import write
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
 from xattn_viz.models.gate import RUNS_AT_ONCE
@@ -77,8 +78,8 @@ class Sensing:
         return self._adapter.traces(self._make(text), **self._always, **settings)
 
 
-def sound(text: str) -> NDArray[np.float32]:
-    return whisper_folders.sound(zlib.crc32(text.encode()), 1.5 if text.strip() else 0)
+def sound(text: str) -> Sound:
+    return Sound(whisper_folders.sound(zlib.crc32(text.encode()), 1.5 if text.strip() else 0))
 
 
 def picture(text: str) -> NDArray[np.uint8]:

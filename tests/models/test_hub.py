@@ -16,6 +16,7 @@ from huggingface_hub import constants
 
 from tests.models import seq2seq_folders, whisper_folders
 from tests.models.hub_server import COMMIT, CONVERTED, Hub, serve
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import registry, seq2seq, whisper
 from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.models.hub import fetching, files, name_in
@@ -39,7 +40,7 @@ class Kind:
 
 TEXT = Kind("some/model", lambda folder, **kw: seq2seq_folders.write(folder, "bart", **kw), "The cat sat.")
 SPEECH = Kind(
-    "some/whisper", lambda folder, **kw: whisper_folders.write(folder, "english", **kw), whisper_folders.sound(1)
+    "some/whisper", lambda folder, **kw: whisper_folders.write(folder, "english", **kw), Sound(whisper_folders.sound(1))
 )
 
 

@@ -15,12 +15,14 @@ from ctranslate2.specs import whisper_spec
 from transformers import AutoModelForSpeechSeq2Seq
 
 from tests.models.whisper_folders import sound, write
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import registry, whisper
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.whisper import loading
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 
 SOUND = sound(1)
+HEARD = Sound(SOUND)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def test_a_folder_of_ctranslate2_is_the_same_model(folder: Path, tmp_path: Path,
         found = runtime.generate(
             ctranslate2.StorageView.from_array(values), [[1, 3]], beam_size=1, max_length=40, suppress_blank=True
         )
-        trace = adapter.trace(SOUND, max_new_tokens=20)
+        trace = adapter.trace(HEARD, max_new_tokens=20)
         assert [s.id for s in trace.steps if not s.forced and s.id != 0] == found[0].sequences_ids[0]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.models.whisper_folders import sound
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.models.whisper import example
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.notes import Loop, loop_in
@@ -43,8 +44,8 @@ def test_a_loop_is_said_with_its_moment() -> None:
     # Everything but one token is ruled out, so that the model has to write it again and again.
     only = replace(adapter.model, never=tuple(i for i in range(adapter.model.runner.size.vocabulary) if i != word))
     looping = WhisperAdapter(adapter.card, replace(only, never_first=()), adapter.ears)
-    trace = looping.trace(sound(1), prefix="A small boat", max_new_tokens=15, offset=60.0)
-    begin = len(looping.trace(sound(1), prefix="A small boat", max_new_tokens=1).steps) - 1
+    trace = looping.trace(Sound(sound(1)), prefix="A small boat", max_new_tokens=15, offset=60.0)
+    begin = len(looping.trace(Sound(sound(1)), prefix="A small boat", max_new_tokens=1).steps) - 1
     assert [step.id for step in trace.steps[begin:]] == [word] * 15
     assert begin >= len(given)
     heads = np.mean([trace.cross.weights[layer, head, begin] for layer, head in own.alignment_heads], axis=0)
@@ -56,9 +57,9 @@ def test_a_loop_is_said_with_its_moment() -> None:
         f"The model repeats itself from {moment:.1f} s on: “t” 15 times in a row. "
         "Unless it is said so often, this is a loop."
     ]
-    without = looping.trace(sound(1), kinds=("decoder",), max_new_tokens=15)
+    without = looping.trace(Sound(sound(1)), kinds=("decoder",), max_new_tokens=15)
     assert any("repeats itself: “t” 15 times" in note for note in without.provenance["notes"])
 
 
 def test_a_target_that_repeats_itself_is_not_the_models_doing() -> None:
-    assert example().trace(sound(1), target="no " * 20).provenance["notes"] == []
+    assert example().trace(Sound(sound(1)), target="no " * 20).provenance["notes"] == []

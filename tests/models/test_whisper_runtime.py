@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
 from tests.sounds import encoded, wave_file
-from xattn_viz.inputs.audio import RATE, read
+from xattn_viz.inputs.audio import RATE, Sound, read
 from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled
 from xattn_viz.models.whisper.adapter import WhisperAdapter
@@ -57,7 +57,7 @@ def test_there_are_enough_clips_of_enough_speakers() -> None:
 def test_the_tokens_are_those_of_the_runtime(path: Path, adapter: WhisperAdapter, runtime: Any) -> None:
     samples = read(path).samples[: 30 * RATE]
     limit = 40  # the loop of one clip would go on to the end of all positions
-    trace = adapter.trace(samples, max_new_tokens=limit)
+    trace = adapter.trace(Sound(samples), max_new_tokens=limit)
     audio = ctranslate2.StorageView.from_array(features(samples))
     # The runtime writes half of `max_length`; the other half is for a text before.
     expected = runtime.generate(audio, [PROMPT], beam_size=1, max_length=2 * limit)[0].sequences_ids[0]
@@ -67,7 +67,7 @@ def test_the_tokens_are_those_of_the_runtime(path: Path, adapter: WhisperAdapter
 
 def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> None:
     samples = read(ROOT / "xattn_viz/examples/clips/forward.ogg").samples
-    trace = adapter.trace(samples)
+    trace = adapter.trace(Sound(samples))
     ours = adapter.model.runner.model
     eager: Any = type(ours)._from_config(copy.deepcopy(ours.config), attn_implementation="eager")
     eager.load_state_dict(ours.state_dict())
@@ -84,19 +84,19 @@ def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> N
 def test_the_card_and_the_heads_are_the_checkpoints_own(adapter: WhisperAdapter) -> None:
     # openai/whisper, __init__.py, _ALIGNMENT_HEADS["tiny.en"], unpacked
     assert adapter.alignment_heads == ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4))
-    said = adapter.trace(np.zeros(RATE, np.float32), target="a").provenance["alignment_heads"]
+    said = adapter.trace(Sound(np.zeros(RATE, np.float32)), target="a").provenance["alignment_heads"]
     assert tuple(map(tuple, said)) == adapter.alignment_heads
     assert adapter.card.source_language == "en"
     assert [option.name for option in adapter.card.options] == ["crop"]
 
 
 def test_silence_and_loops_are_said(adapter: WhisperAdapter) -> None:
-    silence = adapter.trace(np.zeros(2 * RATE, np.float32))
+    silence = adapter.trace(Sound(np.zeros(2 * RATE, np.float32)))
     assert any("that nobody speaks here" in note for note in silence.provenance["notes"])
     speech = adapter.trace(CLIP)
     assert speech.output == "Go forward 10 meters."
     assert speech.provenance["notes"] == []
-    said_eight_times = adapter.trace(np.tile(read(CLIP).samples, 8))
+    said_eight_times = adapter.trace(Sound(np.tile(read(CLIP).samples, 8)))
     (note,) = said_eight_times.provenance["notes"]
     match = re.fullmatch(
         r"The model repeats itself from (.*) s on: “Go forward 10 meters\.” (\d+) times in a row\..*", note
@@ -147,7 +147,7 @@ def test_what_is_no_speech_still_gives_maps(kind: str, adapter: WhisperAdapter) 
         "clicks": 0.9 * (np.arange(t.size) % (RATE // 4) == 0),
         "one tone": np.sin(2 * np.pi * 1000 * t),
     }
-    trace = adapter.trace(np.asarray(sounds[kind], np.float32), max_new_tokens=60)
+    trace = adapter.trace(Sound(np.asarray(sounds[kind], np.float32)), max_new_tokens=60)
     np.testing.assert_allclose(trace.cross.weights.sum(-1), 1, atol=1e-4)  # float32, sums over 1500 frames
     assert 0 <= trace.provenance["decoding"]["no_speech_probability"] <= 1
     assert len(trace.steps) <= 62
@@ -163,7 +163,7 @@ def test_a_long_recording_is_stopped_within_a_second(adapter: WhisperAdapter) ->
 
     def listen() -> None:
         nonlocal stop, computed
-        for trace in adapter.traces(samples, on_step=goes_on, max_new_tokens=30):
+        for trace in adapter.traces(Sound(samples), on_step=goes_on, max_new_tokens=30):
             finished.append(trace)
             if len(finished) == 2:
                 # In the middle of the third window.

@@ -34,10 +34,10 @@ class Held(Adapter):
         self.card = self.real.card
         self.waits = threading.Event()
 
-    def trace(self, input: Any, **settings: Any) -> Trace:
+    def _trace(self, input: Any, **settings: Any) -> Trace:
         return self.real.trace(input, **settings)
 
-    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
+    def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         yield self.real.trace(input, **{name: settings[name] for name in ("on_step", "on_partial") if name in settings})
         self.waits.set()
         deadline = time.monotonic() + PATIENCE

@@ -1,112 +1,290 @@
 """Pictures from outside as pixels that a model can read: decoded, turned upright, in eight bits of red, green and blue.
 
 Pillow decodes, and only the formats in `FORMATS`: others may start programs (EPS) or read further files. What a file
-says of its size is checked before anything is decoded.
+says of its size is checked before anything is decoded, and of all that is decoded at the same time the sum is bounded.
 """
 
 from __future__ import annotations
 
-import io
+import threading
 import warnings
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from xattn_viz.frozen import read_only
+from xattn_viz.inputs import InputError
+from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened
+from xattn_viz.scenes import Scene, draw
 
-#: The most pixels that a picture may have: those of a large camera. Decoding takes up to 12 bytes for each.
+#: The most pixels that a picture may have, those of a large camera, and that are decoded at the same time, whoever
+#: asks: further pictures wait. Decoding takes up to 8 bytes for each.
 MAX_PIXELS = 64_000_000
 #: Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _KNOWN = "PNG, JPEG, WebP, GIF, BMP and TIFF can be read"
 _PAPER = (255, 255, 255)  # what shows through a transparent pixel
-_DRAFT = 2048  # pixels: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where both its sides stay at least so long
+_LARGE = 2048  # pixels: a picture is read at a whole fraction of its size while both its sides stay at least so long
+_STRIP = 64  # rows of the smaller picture that are made at a time
 _HIGH_BYTE = 8  # bits: a sample of 16 bits is read by its upper 8, as Pillow does where there are three
+_SEVERAL = ("GIF", "PNG", "WEBP", "TIFF")  # whose files hold animations or pages
+_CHANNELS = (1, 3, 4)  # grey, colours, colours and how opaque they are
+_SLACK = 1e-3  # by which floats may leave 0 to 1: who resizes a picture rounds
+_TRANSPARENT = "What is transparent in the picture is shown on white."
 
 
-class ImageError(ValueError):
-    """A picture cannot be read; the message is one sentence for people."""
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """`pixels` `[row, column, 3]` of red, green and blue from 0 to 255, and notes for people on how they came in.
 
-
-def read(source: str | Path | bytes | NDArray[Any], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The pixels of a picture, `[row, column, 3]` of red, green and blue from 0 to 255, read-only.
-
-    `source` is the path of a file, its bytes, or an array of uint8, `[row, column, 3]` or grey `[row, column]`. A
-    photograph is turned as its EXIF says, transparent pixels show white, of an animation the first frame is read, and a
-    very large JPEG at a fraction of its size. Colour profiles are not applied.
-
-    Raises ImageError where it is no picture, is damaged or cut off, has more than `max_pixels` or samples that are no
-    whole numbers of 1 to 16 bits; OSError where the path cannot be read.
+    `is_seen` marks the pixels that a model saw, which are not brought to its size again. The pixels become read-only.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels)
-    if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), max_pixels)
-    if not isinstance(source, str | Path):
-        raise ImageError(f"A picture is the path of a file, its bytes or an array: got {type(source).__name__}.")
-    with Path(source).open("rb") as file:
-        return _decode(file, max_pixels)
+
+    pixels: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+    is_seen: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pixels", read_only(self.pixels))
 
 
-def _from_array(array: NDArray[Any], max_pixels: int) -> NDArray[np.uint8]:
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ImageError(
-            f"An array of a picture is [row, column, 3] or [row, column] of uint8: got {array.dtype} of {array.shape}."
+def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture of whatever people have: a file (its path, its bytes or open), an image of PIL, an array or a scene.
+
+    Arrays, of numpy, torch or any other library, are `[row, column]` (grey), `[row, column, channel]` or
+    `[channel, row, column]` with 1, 3 or 4 channels, of uint8 from 0 to 255 or of floats from 0 to 1:
+
+    >>> import io, numpy as np
+    >>> from PIL import Image
+    >>> red = np.zeros((20, 30, 3), np.uint8)
+    >>> red[..., 0] = 255
+    >>> file = io.BytesIO()
+    >>> Image.fromarray(red).save(file, "PNG")
+    >>> every = [red, red.transpose(2, 0, 1), red / 255, Image.fromarray(red), file, file.getvalue()]
+    >>> every += [{"bytes": file.getvalue(), "path": None}]  # as datasets of Hugging Face hold it
+    >>> all((read(given).pixels == red).all() for given in every)
+    True
+    >>> read(np.zeros((20, 30, 4))).notes  # red, green, blue and how opaque it is
+    ('What is transparent in the picture is shown on white.',)
+    >>> from xattn_viz.scenes import Scene, Thing
+    >>> read(Scene((Thing("red", "circle", 0.3, 0.5, 0.2),))).pixels.shape
+    (96, 96, 3)
+
+    A photograph is turned as its EXIF says, transparent pixels show white, of an animation the first frame is read, and
+    a very large picture at a whole fraction of its size, both sides at least 2,048 pixels long. `Picture.notes` says
+    what people should know of that. Colour profiles are not applied.
+
+    Raises InputError, in one sentence, for what is no picture, is damaged or cut off, or has more than `max_pixels`;
+    and for numbers that could be read in two ways.
+    """
+    if isinstance(source, Mapping):
+        source = of_mapping(source, "a picture")
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, Scene):
+        return Picture(draw(source))
+    if isinstance(source, Image.Image):
+        with _readable(max_pixels):
+            return _of_image(source, max_pixels)
+    if is_file(source):
+        with opened(source) as file:
+            return _of_file(file, max_pixels)
+    array = as_array(source)
+    if array is None:
+        raise InputError(
+            "A picture is a file (its path, its bytes or open), an image of PIL, an array of pixels or a Scene: got "
+            f"{type(source).__name__}."
         )
-    _check_size(array.shape[1], array.shape[0], max_pixels)
-    return read_only(array if array.ndim == 3 else np.repeat(array[:, :, None], 3, axis=2))
+    return _of_array(array, max_pixels)
+
+
+class _Gate:
+    """Lets so many pixels be decoded at the same time, in all threads; what is more waits, first come first served."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._taken = most, 0
+        self._line, self._freed = threading.Lock(), threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        with self._line, self._freed:  # one waits for room, and the others behind it
+            self._freed.wait_for(lambda: not self._taken or self._taken + pixels <= self._most)
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._taken -= pixels
+                self._freed.notify_all()
+
+
+_GATE = _Gate(MAX_PIXELS)
+
+
+@contextmanager
+def _readable(max_pixels: int) -> Iterator[None]:
+    """Whatever goes wrong with a picture as one sentence."""
+    with warnings.catch_warnings():
+        # Those are of metadata that no pixel depends on; the size is checked here.
+        warnings.filterwarnings("ignore", module="PIL")
+        try:
+            yield
+        except InputError:
+            raise
+        except UnidentifiedImageError as error:
+            raise InputError(f"This is no picture, or of a kind that is not known: {_KNOWN}.") from error
+        except Image.DecompressionBombError as error:
+            raise InputError(
+                f"The picture has far more than the {max_pixels / 1e6:g} million pixels that can be read."
+            ) from error
+        except Exception as error:  # a damaged file makes the decoders raise whatever they trip over
+            raise InputError("The picture is damaged or cut off, so it cannot be read.") from error
+
+
+def _of_file(file: BinaryIO, max_pixels: int) -> Picture:
+    if not file.read(1):
+        raise InputError(f"The file is empty, so it holds no picture: {_KNOWN}.")
+    file.seek(0)
+    with _readable(max_pixels), Image.open(file, formats=FORMATS) as image:
+        _check_size(image.width, image.height, max_pixels)
+        image.draft(None, (_LARGE, _LARGE))  # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size
+        several = image.format in _SEVERAL and getattr(image, "is_animated", False)
+        picture = _of_image(image, max_pixels)
+    note = "The file holds several pictures, an animation or pages, and the first of them was read."
+    return Picture(picture.pixels, (*picture.notes, *((note,) if several else ())))
+
+
+def _of_image(image: Image.Image, max_pixels: int) -> Picture:
+    _check_size(image.width, image.height, max_pixels)
+    with _GATE.taken(image.width * image.height):
+        image.load()
+        notes: dict[str, None] = {}
+        scale, upright = _scale(image, notes), image.getexif().get(ExifTags.Base.Orientation)
+        small = _smaller(image, scale, notes)
+    if upright is not None:
+        small.getexif()[ExifTags.Base.Orientation] = upright
+        ImageOps.exif_transpose(small, in_place=True)
+    return Picture(np.asarray(small), tuple(notes))
+
+
+def _smaller(image: Image.Image, scale: float, notes: dict[str, None]) -> Image.Image:
+    """The picture in red, green and blue; a large one at a fraction of its size, made strip by strip to save memory."""
+    factor = min(image.size) // _LARGE
+    if factor < 2:
+        return _plain(image, scale, notes)
+    width, height = image.size
+    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, _STRIP * factor):
+        strip = image.crop((0, top, width, min(top + _STRIP * factor, height)))
+        small.paste(_plain(strip, scale, notes).reduce(factor), (0, top // factor))
+    return small
+
+
+def _scale(image: Image.Image, notes: dict[str, None]) -> float:
+    """What a sample of more than eight bits has to be multiplied with; 1 where the mode says it all.
+
+    Numbers of 32 bits do not say what white is: it is the smallest of 1 (for floats), 255 and 65,535 that all fit in.
+    """
+    if image.mode not in ("I", "F"):
+        return 1.0
+    samples = np.asarray(image)
+    least, most = float(samples.min()), float(samples.max())
+    whites = (1, 255) if image.mode == "F" else (255, 65_535)
+    white = next((white for white in whites if least >= 0 and most <= white), None)
+    if white is None:
+        raise InputError(
+            f"The picture\u2019s samples are numbers of 32 bits from {least:,.6g} to {most:,.6g}, so it is not known "
+            "which is white: save it with 8 or 16 bits a sample."
+        )
+    notes[f"The picture\u2019s samples are numbers of 32 bits: {white:,} was taken for white."] = None
+    return 255 / white if white <= 255 else 1 / (1 << _HIGH_BYTE)
+
+
+def _plain(image: Image.Image, scale: float, notes: dict[str, None]) -> Image.Image:
+    """The picture in eight bits of red, green and blue, on white where it is transparent."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> _HIGH_BYTE).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        samples = np.asarray(image) * scale
+        return Image.fromarray((np.rint(samples) if image.mode == "F" else samples).astype(np.uint8)).convert("RGB")
+    if image.mode == "LAB":
+        lab, screen = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, lab, screen, outputMode="RGB")
+        return converted if converted is not None else image
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layer = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    opaque, _ = layer.getchannel("A").getextrema()
+    if isinstance(opaque, int) and opaque < 255:
+        notes[_TRANSPARENT] = None
+    paper = Image.new("RGB", layer.size, _PAPER)
+    paper.paste(layer, mask=layer)
+    return paper
+
+
+def _of_array(array: NDArray[Any], max_pixels: int) -> Picture:
+    pixels = _laid_out(array)
+    _check_size(pixels.shape[1], pixels.shape[0], max_pixels)
+    pixels = _eight_bits(pixels)
+    if pixels.shape[2] == 1:
+        return Picture(np.repeat(pixels, 3, axis=2))
+    if pixels.shape[2] == 3:
+        return Picture(pixels)
+    notes: dict[str, None] = {}
+    layer = _plain(Image.fromarray(np.ascontiguousarray(pixels)), 1.0, notes)
+    return Picture(np.asarray(layer), tuple(notes))
+
+
+def _laid_out(array: NDArray[Any]) -> NDArray[Any]:
+    """The pixels as `[row, column, channel]`."""
+    if array.ndim == 2:
+        return array[:, :, None]
+    if array.ndim != 3 or not {array.shape[0], array.shape[2]} & {*_CHANNELS}:
+        raise InputError(
+            "An array of a picture is [row, column], [row, column, channel] or [channel, row, column] with 1, 3 or 4 "
+            f"channels: got a shape of {array.shape}."
+        )
+    if array.shape[2] not in _CHANNELS:
+        return array.transpose(1, 2, 0)
+    if array.shape[0] in _CHANNELS[1:]:
+        raise InputError(
+            f"An array of {array.shape} could be [row, column, channel] or [channel, row, column]: give an image, as "
+            "in model.trace(PIL.Image.fromarray(array)), which takes the channels last."
+        )
+    return array
+
+
+def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if pixels.dtype.kind != "f":
+        raise InputError(
+            f"An array of a picture is of uint8 or of floats from 0 to 1: got {pixels.dtype}; say it where its numbers "
+            "are from 0 to 255, as in model.trace(array.astype(np.uint8))."
+        )
+    least, most = float(pixels.min()), float(pixels.max())
+    if not np.isfinite([least, most]).all():
+        raise InputError("The picture holds numbers that are none (NaN or infinity): give floats from 0 to 1.")
+    if least < -_SLACK or most > 1 + _SLACK:
+        raise InputError(
+            f"The picture\u2019s floats go from {least:,.6g} to {most:,.6g}, and 0 to 1 is what can be read: undo what "
+            "brought them there, or give 0 to 255 as in model.trace(array.astype(np.uint8))."
+        )
+    return np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 255).astype(np.uint8)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if not width * height:
-        raise ImageError(f"The picture is empty: it has {width:,} × {height:,} pixels.")
+        raise InputError(f"The picture is empty: it has {width:,} × {height:,} pixels.")
     if width * height > max_pixels:
-        raise ImageError(
+        raise InputError(
             f"The picture has {width:,} × {height:,} pixels, and at most {max_pixels / 1e6:g} million can be read: "
             "make it smaller."
         )
-
-
-def _decode(file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
-    if not file.read(1):
-        raise ImageError(f"The file is empty, so it holds no picture: {_KNOWN}.")
-    file.seek(0)
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", module="PIL"
-        )  # of metadata that no pixel depends on; the size is checked here
-        try:
-            with Image.open(file, formats=FORMATS) as image:
-                _check_size(image.width, image.height, max_pixels)
-                image.draft(None, (_DRAFT, _DRAFT))
-                ImageOps.exif_transpose(image, in_place=True)
-                plain = _plain(image)
-            return read_only(np.asarray(plain))
-        except ImageError:
-            raise
-        except UnidentifiedImageError as error:
-            raise ImageError(f"This is no picture, or of a kind that is not known: {_KNOWN}.") from error
-        except Image.DecompressionBombError as error:
-            raise ImageError(
-                f"The picture has far more than the {max_pixels / 1e6:g} million pixels that can be read."
-            ) from error
-        except Exception as error:  # a damaged file makes the decoders raise whatever they trip over
-            raise ImageError("The picture is damaged or cut off, so it cannot be read.") from error
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The picture in eight bits of red, green and blue, on white where it is transparent."""
-    if image.mode in ("I", "F"):
-        raise ImageError("The picture's samples are numbers of 32 bits: save it with 8 or 16 bits a sample.")
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> _HIGH_BYTE).astype(np.uint8))
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    image.close()  # large pictures must not lie there three times
-    paper = Image.new("RGB", layer.size, _PAPER)
-    paper.paste(layer, mask=layer)
-    return paper

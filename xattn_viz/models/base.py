@@ -13,13 +13,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.inputs import InputError as InputError
+from xattn_viz.inputs import audio, images
+from xattn_viz.inputs.audio import Sound
+from xattn_viz.inputs.images import Picture
+from xattn_viz.inputs.text import check_text, check_texts
 from xattn_viz.maps import MapKind
 from xattn_viz.trace import Trace
 
+#: What a model reads, in words, by the `input_kind` of its card.
+_READS = {"text": "text", "audio": "sounds", "image": "pictures"}
 #: Called with (steps done, most steps there can be), and with 0 of 0 while a run waits or reads its input; returning
 #: False cancels the run. It may also raise.
 OnStep = Callable[[int, int], bool | None]
@@ -35,10 +45,6 @@ Head = tuple[MapKind, int, int]
 
 class ModelError(Exception):
     """A model cannot be had or cannot do what was asked; the message is one sentence for the page."""
-
-
-class InputError(ValueError):
-    """The input cannot be traced; the message is one sentence for the page."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
@@ -97,11 +103,11 @@ class Adapter(ABC):
     #: Whether it makes its output token by token; a trace of one that does not has no steps, and no outputs but one.
     writes: bool = True
 
-    @abstractmethod
     def trace(
         self,
         input: Any,
         *,
+        sampling_rate: Any = None,
         target: str | None = None,
         prefix: str | Sequence[int] | None = None,
         num_beams: int = 1,
@@ -113,6 +119,10 @@ class Adapter(ABC):
         **options: Any,
     ) -> Trace:
         """Run the model on one segment and return its maps.
+
+        `input` is what the model reads, in whatever form people have it: a string for one that reads text; what
+        `inputs.audio.read` takes for one that hears, with the `sampling_rate` of an array, in samples a second; what
+        `inputs.images.read` takes for one that sees. A `Trace` stands for what its model read.
 
         `target` is an output to score instead of generating one, `prefix` the start of the output to generate: text,
         or token ids as `Step.id` gives them, those of forced tokens included. To choose another token at step t is
@@ -127,13 +137,79 @@ class Adapter(ABC):
         Raises InputError for input that cannot be traced, ModelError for something that this model cannot do, and
         Cancelled when `on_step` returned False.
         """
+        read = self.read_input(input, sampling_rate, on_step)
+        trace = self._trace(
+            read,
+            target=target,
+            prefix=prefix,
+            num_beams=num_beams,
+            kinds=kinds,
+            ablate=ablate,
+            keep_projections=keep_projections,
+            on_step=on_step,
+            on_partial=on_partial,
+            **options,
+        )
+        return _with_notes(trace, read)
 
-    @abstractmethod
-    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
+    def traces(self, input: Any, *, sampling_rate: Any = None, **settings: Any) -> Iterator[Trace]:
         """Split a long input into segments and yield the trace of each, with its `offset` in the whole.
 
-        `settings` are those of `trace`, and those that say how to split.
+        Each of a list of texts is one segment, whatever sentences it holds. `settings` are those of `trace`, and those
+        that say how to split.
         """
+        if self.card.input_kind == "text" and isinstance(input, list | tuple):
+            settings.pop("whole_text", None)
+            for text in check_texts(input):
+                yield self.trace(text, **settings)
+            return
+        yield from self._traces(self.read_input(input, sampling_rate, settings.get("on_step")), **settings)
+
+    def read_input(self, input: Any, sampling_rate: Any = None, on_step: OnStep | None = None) -> Any:
+        """What people have as what `_trace` takes: a string, a `Sound` or a `Picture`.
+
+        An array that is what a trace of a model that hears shows as its input (`_is_heard`) stays as it is. While a
+        file is decoded `on_step` is told of 0 steps of 0. Raises InputError.
+        """
+        kind, is_seen = self.card.input_kind, isinstance(input, Trace)
+        source = input.input if is_seen else input
+        if is_seen and isinstance(source, str) != (kind == "text"):
+            raise InputError(f"This trace is not of {_READS[kind]}, which is what {self.card.title} reads.")
+        if kind != "audio" and sampling_rate is not None:
+            raise InputError(f"Only sounds have a sampling_rate, and {self.card.title} reads {_READS[kind]}.")
+        if kind == "text":
+            return check_text(source)
+        if kind == "image":
+            picture = images.read(source)
+            return replace(picture, is_seen=True) if is_seen else picture
+        if isinstance(source, np.ndarray) and sampling_rate is None and (is_seen or self._is_heard(source)):
+            return Sound(source) if source.ndim == 1 else source
+        return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))
+
+    def _is_heard(self, array: NDArray[Any]) -> bool:
+        """Whether an array without a sampling rate is what a trace of this model shows as its input: a log-mel."""
+        return False
+
+    @abstractmethod
+    def _trace(
+        self,
+        input: Any,
+        *,
+        target: str | None,
+        prefix: str | Sequence[int] | None,
+        num_beams: int,
+        kinds: Sequence[MapKind],
+        ablate: Sequence[Head],
+        keep_projections: bool,
+        on_step: OnStep | None,
+        on_partial: OnPartial | None,
+        **options: Any,
+    ) -> Trace:
+        """What `trace` does, of what `read_input` gave."""
+
+    def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
+        """What `traces` does, of what `read_input` gave: the one trace of what is never split."""
+        yield self.trace(input, **settings)
 
 
 class Family(Protocol):
@@ -152,6 +228,11 @@ class Family(Protocol):
 
     def example(self) -> Adapter:
         """A tiny model with random weights that runs anywhere."""
+
+
+def _with_notes(trace: Trace, read: object) -> Trace:
+    """With what people should know of how a picture came in; a sound keeps its notes itself, window by window."""
+    return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 
 
 def report(on_step: OnStep | None, done: int, total: int) -> None:

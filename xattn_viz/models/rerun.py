@@ -43,7 +43,7 @@ def _again(trace: Trace, changes: Mapping[str, Any]) -> Trace:
         settings.pop("crop", None)  # they are kept of whole windows
     settings["kinds"] = tuple(settings["kinds"])
     settings["ablate"] = tuple((kind, layer, head) for kind, layer, head in settings["ablate"])
-    again = adapter.trace(trace.input, **settings)
+    again = adapter.trace(trace, **settings)
     if again.provenance["weights_sha256"] != digest:
         raise ModelError(f"This trace was made with other weights of {name} (sha256 {digest[:12]}…).")
     provenance = {**again.provenance, "notes": trace.provenance.get("notes", [])}

@@ -26,17 +26,6 @@ class Segment:
         return replace(trace.with_notes(*([self.note] if self.note else [])), offset=self.start)
 
 
-def check_text(text: object, name: str = "text") -> str:
-    """The text itself. Raises InputError when it is no text, is blank, or holds half a character."""
-    if not isinstance(text, str):
-        raise InputError(f"The {name} must be a string, not {type(text).__name__}.")
-    if not text.strip():
-        raise InputError(f"The {name} is empty: type at least one word.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InputError(f"The {name} holds half of a character (a lone surrogate), which no model can read.")
-    return text
-
-
 def check_prefix(prefix: object, vocabulary: int) -> str | tuple[int, ...] | None:
     """The start of an output as text or as token ids below `vocabulary`; None where nothing was given.
 

@@ -11,8 +11,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor
 
-from xattn_viz.inputs import images
-from xattn_viz.inputs.images import ImageError
+from xattn_viz.inputs.images import Picture
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 
@@ -50,19 +49,14 @@ class Eyes:
         #: Rows and columns of every picture that the model sees.
         self.size: tuple[int, int] = next(iter(sizes))
 
-    def see(self, source: Any) -> NDArray[np.uint8]:
-        """The picture as the model sees it, `[row, column, 3]` in its `size`, of anything that `images.read` takes.
+    def see(self, picture: Picture) -> NDArray[np.uint8]:
+        """The picture as the model sees it, `[row, column, 3]` in its `size`; one that was seen stays as it is.
 
-        An array that has that size already, such as one that came out of here, stays as it is. Raises InputError.
+        Raises InputError for one that is far longer than high, or higher than long, where that would be kept.
         """
-        try:
-            pixels = images.read(source)
-        except ImageError as error:
-            raise InputError(str(error)) from error
-        except OSError as error:
-            raise InputError(f"{source!s:.200} cannot be read: {error.strerror or error}.") from error
+        pixels = picture.pixels
         rows, columns = pixels.shape[:2]
-        if isinstance(source, np.ndarray) and (rows, columns) == self.size:
+        if picture.is_seen and (rows, columns) == self.size:
             return pixels
         if self._keeps_proportions and max(rows, columns) > MOST_OBLONG * min(rows, columns):
             raise InputError(

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.inputs.audio import AudioError
-from xattn_viz.inputs.images import ImageError
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.ui import kind, models, turning
 from xattn_viz.ui.page import literal
@@ -59,7 +57,7 @@ def of(asked: Asked, error: Exception) -> Failure:
     """What an error of a run is to the visitor; one that is a fault of the program goes to the log."""
     if models.wants_consent(error):
         return Failure(asked, f"{asked.request.model} {_BIN}", consent=True)
-    if isinstance(error, InputError | ModelError | AudioError | ImageError):
+    if isinstance(error, InputError | ModelError):
         return Failure(asked, str(error))
     _LOG.error("Tracing failed", exc_info=error)
     return Failure(asked, _FAULT)

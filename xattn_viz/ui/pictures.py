@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from xattn_viz.examples import SCENES
-from xattn_viz.inputs import images
-from xattn_viz.inputs.images import ImageError
-from xattn_viz.scenes import Scene, draw
+from xattn_viz.inputs import InputError, images
+from xattn_viz.inputs.images import Picture
+from xattn_viz.scenes import Scene
 from xattn_viz.scenes.link import from_link
 from xattn_viz.ui import uploads
 from xattn_viz.ui.address import Request
@@ -27,8 +25,8 @@ class Given:
     data: bytes
 
     @cached_property
-    def pixels(self) -> NDArray[np.uint8]:
-        """Its pixels, `[row, column, 3]`. Raises ImageError where it cannot be read."""
+    def picture(self) -> Picture:
+        """Its pixels. Raises InputError where it cannot be read."""
         return images.read(self.data)
 
 
@@ -52,14 +50,14 @@ def scene_of(request: Request) -> Scene | None:
     return _linked(request.scene) if request.scene else _shipped().get(request.picture)
 
 
-def pixels(request: Request) -> NDArray[np.uint8]:
-    """The picture of a request, `[row, column, 3]`. Raises ImageError where it cannot be had."""
+def picture(request: Request) -> Picture:
+    """The picture of a request. Raises InputError where it cannot be had."""
     if request.picture in _given():
-        return _given()[request.picture].pixels
+        return _given()[request.picture].picture
     scene = scene_of(request)
     if scene is None:
-        raise ImageError("This picture is not here any more: upload it again.")
-    return draw(scene)
+        raise InputError("This picture is not here any more: upload it again.")
+    return images.read(scene)
 
 
 def title(name: str) -> str:

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xattn_viz.inputs.audio import Sound
+from xattn_viz.inputs.images import Picture
 from xattn_viz.models.base import Adapter
 from xattn_viz.trace import Trace
 from xattn_viz.ui import models
@@ -33,7 +31,7 @@ class Asked:
     segment: str | None = None
     given: Trace | None = field(default=None, compare=False)
     output: Output = field(default_factory=Output)
-    named: Sound | NDArray[np.uint8] | None = field(default=None, compare=False)
+    named: Sound | Picture | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, request: Request, given: Trace, output: Output) -> Asked:
@@ -51,7 +49,7 @@ class Asked:
             if model.card.output_kind == "image":  # another prompt from the same seed
                 yield model.trace(self.output.target, **settings)
                 return
-            trace = model.trace(self.given.input, **settings, **self.output.settings())
+            trace = model.trace(self.given, **settings, **self.output.settings())
             yield replace(trace, offset=self.given.offset)
         elif self.named is not None:
             yield from model.traces(self.named, **settings)

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
 from xattn_viz.inputs.audio import Sound
+from xattn_viz.inputs.images import Picture
 from xattn_viz.models.base import Adapter, Cancelled
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
@@ -137,9 +136,9 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | failing.Failure | None:
             state.news = True
 
 
-def _named(request: Request) -> Sound | NDArray[np.uint8]:
-    """The sound or the picture that a request names. Raises AudioError or ImageError where it cannot be had."""
-    return sounds.sound(request.sound) if request.sound else pictures.pixels(request)
+def _named(request: Request) -> Sound | Picture:
+    """The sound or the picture that a request names. Raises InputError where it cannot be had."""
+    return sounds.sound(request.sound) if request.sound else pictures.picture(request)
 
 
 def _progress(draw: Callable[..., object], model: Adapter) -> Callable[[int, int], bool]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from xattn_viz.examples import clips
 from xattn_viz.explorer.hearing import own_frames
-from xattn_viz.inputs import audio
+from xattn_viz.inputs import InputError, audio
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.trace import Trace
 from xattn_viz.ui import uploads
@@ -28,7 +28,7 @@ class Given:
 
     @cached_property
     def sound(self) -> Sound:
-        """Its samples. Raises AudioError where it cannot be read or is too long for the page."""
+        """Its samples. Raises InputError where it cannot be read or is too long for the page."""
         return audio.read(self.data, max_seconds=MAX_SECONDS)
 
 
@@ -53,12 +53,12 @@ def title(name: str) -> str:
 
 
 def sound(name: str) -> Sound:
-    """The samples of a sound. Raises AudioError where they cannot be had."""
+    """The samples of a sound. Raises InputError where they cannot be had."""
     if name in _given():
         return _given()[name].sound
     if is_clip(name):
         return _clip(name)
-    raise audio.AudioError("This sound is not here any more: upload or record it again.")
+    raise InputError("This sound is not here any more: upload or record it again.")
 
 
 def stretch(trace: Trace) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from xattn_viz.models.encoder_decoder.settings import Settings, Size
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.sight import Eyes
 from xattn_viz.models.tokens import Tokens
-from xattn_viz.trace import Trace
 
 #: The name of the option that says what a model of several tasks (Donut) shall do.
 TASK = "task_prompt"
@@ -25,9 +23,8 @@ TASK = "task_prompt"
 class CaptionerAdapter(EncoderDecoderAdapter):
     """One loaded model that reads pictures.
 
-    The input of `trace` is a picture file (its path or its bytes), pixels `[row, column, 3]` of uint8, or what a trace
-    of this model shows as its input: the picture as the model saw it. Keys are its patches, row by row, behind
-    positions for all of it that are special.
+    The input of a trace is the picture as the model saw it. Keys are its patches, row by row, behind positions for all
+    of it that are special.
     """
 
     def __init__(
@@ -42,10 +39,6 @@ class CaptionerAdapter(EncoderDecoderAdapter):
     ) -> None:
         super().__init__(card, identity, runner, tokenizer, size)
         self.eyes, self._axis, self._tokenizer = eyes, axis, tokenizer
-
-    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
-        """Yield the one trace of a picture. `settings` are those of `trace`."""
-        yield self.trace(input, **settings)
 
     def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
         picture, model = self.eyes.see(input), self.runner.model

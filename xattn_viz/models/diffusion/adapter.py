@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import diffusers
@@ -34,7 +34,7 @@ class DiffusionAdapter(Adapter):
         parts = (model.reader, model.unet, getattr(model.decoder, "autoencoder", None))
         self.memory = sum(p.numel() * p.element_size() for part in parts if part is not None for p in part.parameters())
 
-    def trace(
+    def _trace(
         self,
         input: Any,
         *,
@@ -75,10 +75,6 @@ class DiffusionAdapter(Adapter):
         with turn(on_step), torch.inference_mode():
             return self._run(prompt, without, settings, on_step, on_partial)
 
-    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
-        """Yield the one trace of a prompt, which is drawn whole. `settings` are those of `trace`."""
-        yield self.trace(input, **settings)
-
     def plain(self, input: Any, **options: Any) -> Picture:
         """Only the finished picture, `[row, column, 3]`, with nothing recorded."""
         settings = check(self.card, tuple(self.model.sites.values()), options)
@@ -117,10 +113,10 @@ class DiffusionAdapter(Adapter):
                 film.add(step.prediction)
             if done < settings.steps:
                 report(on_step, done, settings.steps)
-                partials.show(lambda: self._trace(prompt, settings, plan, gathering, film.so_far()))
-        return self._trace(prompt, settings, plan, gathering, film.finished(step.latents))
+                partials.show(lambda: self._made(prompt, settings, plan, gathering, film.so_far()))
+        return self._made(prompt, settings, plan, gathering, film.finished(step.latents))
 
-    def _trace(
+    def _made(
         self, prompt: Prompt, settings: Settings, plan: Plan, gathering: Gathering, pictures: tuple[Picture, ...]
     ) -> Trace:
         sites, schedule = tuple(self.model.sites.values()), self.model.schedule.config

@@ -13,10 +13,10 @@ from tokenizers.models import WordLevel
 from torch import Tensor
 
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import InputError
 from xattn_viz.models.diffusion.settings import MOST_WEIGHT
 from xattn_viz.models.diffusion.weighing import Weighed, weighed
-from xattn_viz.models.segments import check_text
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.scenes import prompts, wording
 from xattn_viz.tokens import word_spans

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from xattn_viz.inputs.text import check_text
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.encoder_decoder.frame import Frame
@@ -19,7 +20,6 @@ from xattn_viz.models.encoder_decoder.text import Text
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.provenance import Identity
-from xattn_viz.models.segments import check_text
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Trace
 
@@ -45,7 +45,7 @@ class EncoderDecoderAdapter(Adapter):
         """The tokens of an output that is given, as labels."""
         return self.text.target(text)
 
-    def trace(
+    def _trace(
         self,
         input: Any,
         *,
@@ -93,7 +93,7 @@ class EncoderDecoderAdapter(Adapter):
         """Only the output: generation with nothing recorded, no probabilities."""
         asked = check(self.card, self.model.size, self.runner.native, options, num_beams=num_beams)
         settings = replace(asked, kinds=())
-        source, _ = self._source(input, settings)
+        source, _ = self._source(self.read_input(input), settings)
         with turn(), torch.inference_mode():
             found = Run.start(self.model, settings, self._frame(settings), source).generate()
         return self.text.plain(found[0].ids)

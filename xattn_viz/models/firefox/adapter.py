@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xattn_viz.inputs.text import check_text
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.firefox.decoding import LENGTH_FACTOR
@@ -19,7 +20,7 @@ from xattn_viz.models.firefox.vocabulary import END, Tokens, Vocabulary
 from xattn_viz.models.formats.shortlist import Shortlist
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
-from xattn_viz.models.segments import check_text, sentences
+from xattn_viz.models.segments import sentences
 from xattn_viz.trace import Trace
 
 
@@ -39,7 +40,7 @@ class FirefoxAdapter(Adapter):
         self.source, self.target, self.shortlist = source, target, shortlist
         self._model = Model(card, network, target, weights_sha256)
 
-    def trace(
+    def _trace(
         self,
         input: Any,
         *,
@@ -77,7 +78,7 @@ class FirefoxAdapter(Adapter):
             ids = Run.start(self._model, settings, source, self._allowed(source, settings)).generate(None).ids
         return self.target.decode([i for i in ids if i != END]).text
 
-    def traces(self, input: Any, *, whole_text: bool = False, **settings: Any) -> Iterator[Trace]:
+    def _traces(self, input: Any, *, whole_text: bool = False, **settings: Any) -> Iterator[Trace]:
         """Yield the trace of each sentence, or of the whole text as one segment when `whole_text`.
 
         Of a text the first 100 sentences are traced; the notes of the first trace say so. `settings` are those of

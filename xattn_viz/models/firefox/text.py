@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import InputError
 from xattn_viz.models.firefox.vocabulary import Tokens, Vocabulary
-from xattn_viz.models.segments import check_text
 
 MAX_TOKENS = 512  # of one segment, </s> among them; a map of 512 x 1,280 tokens is 42 MB
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ class PerceiverAdapter(Adapter):
         latents = model.network.config.num_latents
         self._latents = Axis("latent", labels=tuple(f"latent {number}" for number in range(1, latents + 1)))
 
-    def trace(
+    def _trace(
         self,
         input: Any,
         *,
@@ -66,8 +66,7 @@ class PerceiverAdapter(Adapter):
     ) -> Trace:
         """Look at a picture and return the answer and the maps; see `Adapter.trace`.
 
-        `input` is a picture file (its path or its bytes), pixels `[row, column, 3]` of uint8, or what a trace of this
-        model shows as its input. Of the kinds, "cross" are the latents that read patches of the picture, "encoder" the
+        Of the kinds, "cross" are the latents that read patches of the picture, "encoder" the
         latents that read each other, and "decoder" the queries of the decoder (the places of the picture, or the one
         of a classifier) that read latents: cross-attention too. Nothing is written token by token, so the trace has no
         steps; `provenance["answers"]` holds [answer, probability] for each place, or for the likeliest classes.
@@ -104,10 +103,6 @@ class PerceiverAdapter(Adapter):
         )
         answers = [list(each) for each in answer.likely]
         return Trace(maps, picture, answer.text, provenance={**said, "answers": answers})
-
-    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
-        """Yield the one trace of a picture. `settings` are those of `trace`."""
-        yield self.trace(input, **settings)
 
     def _check_memory(self, settings: Settings) -> None:
         """Raise InputError where the maps, and what the model needs for them, do not fit into the free memory."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.encoder_decoder.adapter import EncoderDecoderAdapter
 from xattn_viz.models.encoder_decoder.frame import Frame
@@ -14,7 +15,7 @@ from xattn_viz.models.encoder_decoder.replay import Runner
 from xattn_viz.models.encoder_decoder.run import Source
 from xattn_viz.models.encoder_decoder.settings import Settings, Size
 from xattn_viz.models.provenance import Identity
-from xattn_viz.models.segments import check_text, sentences
+from xattn_viz.models.segments import sentences
 from xattn_viz.models.seq2seq.languages import language_id, prompt
 from xattn_viz.models.seq2seq.source import read_source
 from xattn_viz.models.tokens import Tokens
@@ -29,7 +30,7 @@ class Seq2SeqAdapter(EncoderDecoderAdapter):
         self._tokenizer = tokenizer
         self._two_sided = any(option.name == "source_language" for option in card.options)
 
-    def traces(self, input: Any, *, whole_text: bool = False, **settings: Any) -> Iterator[Trace]:
+    def _traces(self, input: Any, *, whole_text: bool = False, **settings: Any) -> Iterator[Trace]:
         """Yield the trace of each sentence, or of the whole text as one segment when `whole_text`.
 
         Of a text the first 100 sentences are traced; the notes of the first trace say so. `settings` are those of

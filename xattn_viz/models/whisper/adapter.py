@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from xattn_viz.inputs.audio import Sound
+from xattn_viz.inputs.text import check_text
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.gate import turn
 from xattn_viz.models.partial import Partials
-from xattn_viz.models.segments import check_text
 from xattn_viz.models.whisper.decoding import positions
 from xattn_viz.models.whisper.model import Model
 from xattn_viz.models.whisper.replay import listening
 from xattn_viz.models.whisper.run import Run
 from xattn_viz.models.whisper.settings import Settings, check
-from xattn_viz.models.whisper.sound import Ears, Heard, first, read, windows
+from xattn_viz.models.whisper.sound import Ears, Heard, check_length, first, windows
 from xattn_viz.trace import Trace
 
 
@@ -34,7 +35,7 @@ class WhisperAdapter(Adapter):
         """The (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in time."""
         return self.model.alignment_heads
 
-    def trace(
+    def _trace(
         self,
         input: Any,
         *,
@@ -50,8 +51,8 @@ class WhisperAdapter(Adapter):
     ) -> Trace:
         """Run the model on one window and return its maps; see `Adapter.trace`.
 
-        `input` is a sound file (its path or its bytes), a `Sound`, samples `[sample]` at 16 kHz, or what a trace of
-        this model shows as its input. Of a sound longer than 30 s the beginning is heard, and a note says so.
+        `input` may also be a log-mel, `[mel, frame]`, as a trace of this model shows it. Of a sound longer than 30 s
+        the beginning is heard, and a note says so.
 
         Besides the card's options: `offset` says where the window begins, in seconds of the whole; `max_new_tokens`
         and `hypothesis` as for text. Keys are the encoder's frames with their times, and those of padding are special.
@@ -72,33 +73,36 @@ class WhisperAdapter(Adapter):
             ablate=ablate,
             keep_projections=keep_projections,
         )
-        heard = self._hear(input, on_step)
+        heard = self._hear(input)
         with turn(on_step), listening(on_step), torch.inference_mode():
             return self._run(heard, settings, on_step, on_partial)
 
-    def traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
+    def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         """Yield the trace of each window of a sound, at most 30 s, cut at a quiet moment, with times in the whole.
 
         `settings` are those of `trace`.
         """
-        sound = read(input, settings.get("on_step"))
-        for window in windows(sound):
+        if not isinstance(input, Sound):  # a log-mel is a window already
+            yield self.trace(input, **settings)
+            return
+        for window in windows(check_length(input)):
             with_offset = {"offset": window.offset, **settings}
-            trace = self.trace(window.samples, **with_offset)
+            trace = self.trace(Sound(window.samples), **with_offset)
             yield trace.with_notes(*window.notes)
 
     def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
         """Only the output: generation with nothing recorded, no probabilities."""
         settings = check(self.card, self.model.runner.size, options, num_beams=num_beams)
-        heard = self._hear(input)
+        heard = self._hear(self.read_input(input))
         with turn(), torch.inference_mode():
             run = Run.start(self.model, settings, heard)
             return self.model.text.plain(run.generate(run.frame.prompt)[0].ids)
 
-    def _hear(self, input: Any, on_step: OnStep | None = None) -> Heard:
-        if isinstance(input, np.ndarray) and input.ndim == 2:
-            return self.ears.again(input)
-        return self.ears.hear(first(read(input, on_step)))
+    def _is_heard(self, array: NDArray[Any]) -> bool:
+        return self.ears.has_heard(array)
+
+    def _hear(self, input: Sound | NDArray[Any]) -> Heard:
+        return self.ears.hear(first(check_length(input))) if isinstance(input, Sound) else self.ears.again(input)
 
     def _run(
         self,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
-from xattn_viz.inputs import audio
-from xattn_viz.inputs.audio import MEL_RATE, RATE, AudioError, Sound
-from xattn_viz.models.base import InputError, OnStep, report
+from xattn_viz.inputs.audio import MEL_RATE, MOST_CHANNELS, RATE, Sound
+from xattn_viz.models.base import InputError
 
 #: The longest stretch that is heard at once, in seconds: Whisper's window.
 WINDOW = 30
@@ -46,31 +44,11 @@ class Heard:
     notes: tuple[str, ...] = ()
 
 
-def read(source: Any, on_step: OnStep | None = None) -> Sound:
-    """A sound from a path, the bytes of a file, samples `[sample]` at 16 kHz, or a `Sound`.
-
-    While a file is decoded `on_step` is told of 0 steps of 0. Raises InputError for what is no sound, and for one too
-    short to be heard; Cancelled where `on_step` says so.
-    """
-    try:
-        sound = _read(source, on_step)
-    except AudioError as error:
-        raise InputError(str(error)) from error
-    except OSError as error:
-        raise InputError(f"{source!s:.200} cannot be read: {error.strerror or error}.") from error
+def check_length(sound: Sound) -> Sound:
+    """The sound itself. Raises InputError for one that is too short to be heard."""
     if sound.seconds < SHORTEST:
         raise InputError(f"The sound lasts {sound.seconds:.2f} s: at least {SHORTEST} s are needed.")
     return sound
-
-
-def _read(source: Any, on_step: OnStep | None) -> Sound:
-    if isinstance(source, Sound):
-        return source
-    if isinstance(source, str | Path | bytes):
-        return audio.read(source, on_read=lambda seconds: report(on_step, 0, 0))
-    if isinstance(source, np.ndarray) and source.ndim == 1:
-        return audio.from_samples(source)
-    raise AudioError(f"Give a sound file, its bytes, or samples [sample] at 16 kHz: got {_kind(source)}.")
 
 
 def windows(sound: Sound) -> Iterator[Window]:
@@ -100,6 +78,12 @@ class Ears:
         self.mels = mels
         self._extract = None if mels is None else WhisperFeatureExtractor(feature_size=mels)
 
+    def has_heard(self, array: NDArray[Any]) -> bool:
+        """Whether an array is `[mel, frame]` rather than channels of a sound: none has so many."""
+        return (
+            array.ndim == 2 and self.mels is not None and (len(array) == self.mels or min(array.shape) > MOST_CHANNELS)
+        )
+
     def hear(self, window: Window) -> Heard:
         """What the model hears of samples."""
         if self._extract is None:
@@ -108,9 +92,9 @@ class Ears:
         return self._heard(made["input_features"][0].astype(np.float32), window.notes)
 
     def again(self, shown: NDArray[Any]) -> Heard:
-        """What was heard of a `Heard.shown`. Raises InputError for an array that is none."""
+        """What was heard of a `Heard.shown` that is a log-mel. Raises InputError for an array that is none."""
         if self.mels is None:
-            return self.hear(Window(read(shown).samples))
+            raise InputError("This model hears samples, and a log-mel holds none: give it the sound itself.")
         most = WINDOW * MEL_RATE
         if shown.ndim != 2 or shown.shape[0] != self.mels or not 1 <= shown.shape[1] <= most:
             raise InputError(
@@ -140,7 +124,3 @@ def _quietest(samples: NDArray[np.float32], start: int, end: int) -> int:
     span = int(_QUIET * RATE)
     energy = np.concatenate([[0.0], np.cumsum(np.square(samples[start:end], dtype=np.float64))])
     return start + int(np.argmin(energy[span:] - energy[:-span])) + span // 2
-
-
-def _kind(source: Any) -> str:
-    return f"an array of shape {source.shape}" if isinstance(source, np.ndarray) else type(source).__name__

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.images import Picture
 from xattn_viz.models.base import InputError, ModelCard
 from xattn_viz.models.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.captioner.hinted import GREY, HINT, HINT_PART, PICTURE_PART, Join
@@ -76,7 +77,7 @@ class HintedAdapter(CaptionerAdapter):
         """The same tokens, scored over other sources, with the same heads switched off."""
         ablate = [(kind, layer, head) for kind, layer, head in trace.provenance["settings"]["ablate"]]
         sources: dict[str, Any] = {HINT: hint, "ablate": ablate}
-        return self.trace(picture, prefix=[step.id for step in trace.steps], **sources)
+        return self.trace(Picture(picture, is_seen=True), prefix=[step.id for step in trace.steps], **sources)
 
 
 def log_probs(trace: Trace) -> NDArray[np.float64]:
