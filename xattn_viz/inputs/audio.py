@@ -128,7 +128,7 @@ def _unpacked(source: Any, rate: Any) -> tuple[Any, Any]:
             decoded = source.get_all_samples()
             source, said = decoded.data, decoded.sample_rate
         except Exception as error:  # whatever that library raises
-            raise InputError(f"The sound cannot be decoded ({quoted(error)}): give its file.") from error
+            raise InputError(f"The sound cannot be decoded ({quoted(str(error))}): give its file.") from error
     elif isinstance(source, Sound):
         said = RATE if rate is not None else None
     if said is not None and rate is not None and said != rate:
@@ -143,8 +143,9 @@ def _of_mapping(source: Mapping[Any, Any]) -> tuple[Any, Any]:
     return of_mapping(source, "a sound", also='"array" and "sampling_rate", '), None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real | np.number) or (isinstance(value, np.ndarray) and value.ndim == 0)
+def _is_number(value: Any) -> bool:
+    """Whether this is one number, that of an array or a tensor without axes too."""
+    return isinstance(value, Real | np.number) or getattr(value, "ndim", None) == 0
 
 
 def _from_array(array: NDArray[Any], rate: Any, max_seconds: float) -> Sound:

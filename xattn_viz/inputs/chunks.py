@@ -55,7 +55,7 @@ def stated(file: BinaryIO) -> Stated:
     kind = _KINDS.get(magic)
     if kind is None:
         return Stated()
-    found = _data(file, kind)
+    found = _data(file, kind, end)
     if found is None:
         return Stated()
     start, length = found
@@ -68,7 +68,7 @@ def stated(file: BinaryIO) -> Stated:
     return Stated(read_share=None if is_short else 1.0, is_short=is_short)
 
 
-def _data(file: BinaryIO, kind: _Kind) -> tuple[int, int] | None:
+def _data(file: BinaryIO, kind: _Kind, end: int) -> tuple[int, int] | None:
     """Where the sound begins and how many bytes it has, as the file says."""
     at, long = kind.begin, None
     for _ in range(_MOST_CHUNKS):
@@ -84,9 +84,9 @@ def _data(file: BinaryIO, kind: _Kind) -> tuple[int, int] | None:
             (long,) = struct.unpack("<Q", sizes[8:])  # the length of the sound, where 32 bits cannot hold it
         if head[:4] == b"data":
             return at, length if long is None or length != 0xFFFFFFFF else long
-        if length < 0:
-            return None
         at += length + -length % kind.align
+        if length < 0 or at > end:
+            return None
     return None
 
 

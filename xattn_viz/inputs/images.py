@@ -6,11 +6,14 @@ says of its size is checked before anything is decoded, and of all that is decod
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,18 +26,21 @@ from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened
 from xattn_viz.scenes import Scene, draw
 
 #: The most pixels that a picture may have, those of a large camera, and that are decoded at the same time, whoever
-#: asks: further pictures wait. Decoding takes up to 8 bytes for each.
+#: asks: further pictures wait. Decoding takes up to 6 bytes for each.
 MAX_PIXELS = 64_000_000
+#: The most pixels that are kept of a picture, 3 bytes each: one with more is made smaller.
+MOST_KEPT = 16_000_000
 #: Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _KNOWN = "PNG, JPEG, WebP, GIF, BMP and TIFF can be read"
 _PAPER = (255, 255, 255)  # what shows through a transparent pixel
 _LARGE = 2048  # pixels: a picture is read at a whole fraction of its size while both its sides stay at least so long
-_STRIP = 64  # rows of the smaller picture that are made at a time
+_STRIP = 1_000_000  # pixels of a large picture that are made smaller at a time
 _HIGH_BYTE = 8  # bits: a sample of 16 bits is read by its upper 8, as Pillow does where there are three
 _SEVERAL = ("GIF", "PNG", "WEBP", "TIFF")  # whose files hold animations or pages
 _CHANNELS = (1, 3, 4)  # grey, colours, colours and how opaque they are
 _SLACK = 1e-3  # by which floats may leave 0 to 1: who resizes a picture rounds
+_ONE_OF = "; give one of its pictures, as in model.trace(array[0])"
 _TRANSPARENT = "What is transparent in the picture is shown on white."
 
 
@@ -76,8 +82,8 @@ def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     (96, 96, 3)
 
     A photograph is turned as its EXIF says, transparent pixels show white, of an animation the first frame is read, and
-    a very large picture at a whole fraction of its size, both sides at least 2,048 pixels long. `Picture.notes` says
-    what people should know of that. Colour profiles are not applied.
+    a very large picture at a whole fraction of its size: while both its sides stay at least 2,048 pixels long, or it
+    has more than `MOST_KEPT`. `Picture.notes` says what people should know. Colour profiles are not applied.
 
     Raises InputError, in one sentence, for what is no picture, is damaged or cut off, or has more than `max_pixels`;
     and for numbers that could be read in two ways.
@@ -90,7 +96,8 @@ def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
         return Picture(draw(source))
     if isinstance(source, Image.Image):
         with _readable(max_pixels):
-            return _of_image(source, max_pixels)
+            _check_size(source, max_pixels)
+            return _let_in(source)
     if is_file(source):
         with opened(source) as file:
             return _of_file(file, max_pixels)
@@ -123,7 +130,16 @@ class _Gate:
                 self._freed.notify_all()
 
 
+def _start_worker() -> None:
+    _WORKERS[:] = [ThreadPoolExecutor(1, "large-pictures")]
+
+
 _GATE = _Gate(MAX_PIXELS)
+# One thread reads the large pictures: memory that is freed stays with its thread, and of many that would add up.
+_WORKERS: list[ThreadPoolExecutor] = []
+_start_worker()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_worker)  # threads stay behind in the parent
 
 
 @contextmanager
@@ -151,21 +167,27 @@ def _of_file(file: BinaryIO, max_pixels: int) -> Picture:
         raise InputError(f"The file is empty, so it holds no picture: {_KNOWN}.")
     file.seek(0)
     with _readable(max_pixels), Image.open(file, formats=FORMATS) as image:
-        _check_size(image.width, image.height, max_pixels)
+        _check_size(image, max_pixels)
         image.draft(None, (_LARGE, _LARGE))  # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size
         several = image.format in _SEVERAL and getattr(image, "is_animated", False)
-        picture = _of_image(image, max_pixels)
+        picture = _let_in(image)
     note = "The file holds several pictures, an animation or pages, and the first of them was read."
     return Picture(picture.pixels, (*picture.notes, *((note,) if several else ())))
 
 
-def _of_image(image: Image.Image, max_pixels: int) -> Picture:
-    _check_size(image.width, image.height, max_pixels)
-    with _GATE.taken(image.width * image.height):
-        image.load()
-        notes: dict[str, None] = {}
-        scale, upright = _scale(image, notes), image.getexif().get(ExifTags.Base.Orientation)
-        small = _smaller(image, scale, notes)
+def _let_in(image: Image.Image) -> Picture:
+    pixels = image.width * image.height
+    with _GATE.taken(pixels):
+        if pixels <= _LARGE**2:
+            return _of_image(image)
+        return _WORKERS[0].submit(_of_image, image).result()
+
+
+def _of_image(image: Image.Image) -> Picture:
+    notes: dict[str, None] = {}
+    image.load()  # which turns a TIFF upright by itself
+    scale, upright = _scale(image, notes), image.getexif().get(ExifTags.Base.Orientation)
+    small = _smaller(image, scale, notes)
     if upright is not None:
         small.getexif()[ExifTags.Base.Orientation] = upright
         ImageOps.exif_transpose(small, in_place=True)
@@ -173,14 +195,15 @@ def _of_image(image: Image.Image, max_pixels: int) -> Picture:
 
 
 def _smaller(image: Image.Image, scale: float, notes: dict[str, None]) -> Image.Image:
-    """The picture in red, green and blue; a large one at a fraction of its size, made strip by strip to save memory."""
-    factor = min(image.size) // _LARGE
-    if factor < 2:
-        return _plain(image, scale, notes)
+    """The picture in red, green and blue; a large one strip by strip to save memory, and at a fraction of its size."""
     width, height = image.size
+    if width * height <= _LARGE**2:
+        return _plain(image, scale, notes)
+    factor = max(min(image.size) // _LARGE, ceil(sqrt(width * height / MOST_KEPT)))
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    for top in range(0, height, _STRIP * factor):
-        strip = image.crop((0, top, width, min(top + _STRIP * factor, height)))
+    rows = factor * max(_STRIP // (width * factor), 1)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
         small.paste(_plain(strip, scale, notes).reduce(factor), (0, top // factor))
     return small
 
@@ -229,7 +252,7 @@ def _plain(image: Image.Image, scale: float, notes: dict[str, None]) -> Image.Im
 
 def _of_array(array: NDArray[Any], max_pixels: int) -> Picture:
     pixels = _laid_out(array)
-    _check_size(pixels.shape[1], pixels.shape[0], max_pixels)
+    _check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
     pixels = _eight_bits(pixels)
     if pixels.shape[2] == 1:
         return Picture(np.repeat(pixels, 3, axis=2))
@@ -247,7 +270,7 @@ def _laid_out(array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim != 3 or not {array.shape[0], array.shape[2]} & {*_CHANNELS}:
         raise InputError(
             "An array of a picture is [row, column], [row, column, channel] or [channel, row, column] with 1, 3 or 4 "
-            f"channels: got a shape of {array.shape}."
+            f"channels: got a shape of {array.shape}{_ONE_OF if array.ndim == 4 else ''}."
         )
     if array.shape[2] not in _CHANNELS:
         return array.transpose(1, 2, 0)
@@ -280,7 +303,11 @@ def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 255).astype(np.uint8)
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    _check_pixels(image.width, image.height, max_pixels)
+
+
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
     if not width * height:
         raise InputError(f"The picture is empty: it has {width:,} × {height:,} pixels.")
     if width * height > max_pixels:

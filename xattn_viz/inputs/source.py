@@ -23,8 +23,8 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
 
 
 def quoted(value: object) -> str:
-    """A value as a message shows it: in quotes, without control characters, and a long one without its middle."""
-    text = repr(value if isinstance(value, str) else str(value))
+    """A value as a message shows it: without control characters, and a long one without its middle."""
+    text = " ".join(repr(os.fspath(value) if isinstance(value, os.PathLike) else value).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 30]}…{text[-29:]}"
 
 
@@ -59,16 +59,19 @@ def opened(source: Any) -> Iterator[BinaryIO]:
 
 
 def _of_path(path: str | os.PathLike[Any]) -> BinaryIO:
+    name = os.fsdecode(path)
+    if not name:
+        raise InputError("The path is empty: give that of a file.")
     try:
-        return Path(os.fsdecode(path)).open("rb")
+        return Path(name).open("rb")
     except (OSError, ValueError) as error:  # a NUL or half a character in it is a ValueError
-        if _ADDRESS.match(os.fspath(path) if isinstance(os.fspath(path), str) else ""):
+        if _ADDRESS.match(name):
             raise InputError(
-                f"{quoted(path)} is an address, and nothing is fetched from the network: download it, and give the "
+                f"{quoted(name)} is an address, and nothing is fetched from the network: download it, and give the "
                 "path of the file."
             ) from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "this is no name of a file"
-        raise InputError(f"{quoted(path)} cannot be read: {reason}.") from error
+        raise InputError(f"{quoted(name)} cannot be read: {reason}.") from error
 
 
 def _seekable(file: Any) -> BinaryIO:
@@ -84,7 +87,7 @@ def _seekable(file: Any) -> BinaryIO:
     except InputError:
         raise
     except Exception as error:  # closed, open for writing only, or a reader of somebody's own
-        raise InputError(f"The open file cannot be read ({quoted(error)}): give its path or its bytes.") from error
+        raise InputError(f"The open file cannot be read ({quoted(str(error))}): give its path or its bytes.") from error
     if len(data) > MAX_STREAM_BYTES:
         raise InputError(f"The stream has more than {MAX_STREAM_BYTES >> 20:,} MB: give the path of a file.")
     return io.BytesIO(data)
