@@ -121,4 +121,6 @@ def test_a_model_that_reads_a_hint_opens_with_a_grey_picture_and_says_what_each_
     assert app.query_params["option.hint"] == "the circle is pink"
     assert app.session_state["shown"][0].output == "a small pink circle above a large star"
     app.text_input(key="option_hint").set_value("the moon is red").run()
-    assert literal("The hint says “moon”, and this model knows only blue, brown,") in app.error[0].value
+    assert (
+        literal("The hint says “moon” (nearest: “brown”), and this model knows only blue, brown,") in app.error[0].value
+    )

@@ -168,9 +168,8 @@ def test_a_live_run_that_is_stopped_leaves_its_sentences(monkeypatch: pytest.Mon
 
 def test_a_live_run_that_fails_is_a_sentence() -> None:
     app = opened()
-    before = app.session_state["shown"]
     translate(app, "  ")
     look(app, lambda: app.session_state["run"] is None)
     assert [error.value for error in app.error] == [r"The text is empty\: type at least one word\."]
-    assert app.session_state["shown"] is before
+    assert app.session_state["shown"] is None
     assert not app.exception

@@ -22,14 +22,14 @@ APP = ROOT / "app.py"
         (RuntimeError("secret detail"), "The server’s log says more"),
     ],
 )
-def test_whatever_goes_wrong_is_a_sentence_and_the_example_stays(
+def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
     monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     def fail(name: str, **_: Any) -> Any:
         raise error
 
     app = AppTest.from_file(APP, default_timeout=30).run()
-    shown = app.session_state["shown"]
+    assert app.session_state["shown"]
     monkeypatch.setattr(registry, "load", fail)
     app.text_input(key="text").set_value("A text for which nothing is remembered.")
     app.button[[button.label for button in app.button].index("Translate")].click().run()
@@ -37,7 +37,8 @@ def test_whatever_goes_wrong_is_a_sentence_and_the_example_stays(
     assert said in app.error[0].value
     assert "secret detail" not in app.error[0].value
     assert not app.exception
-    assert app.session_state["shown"] is shown
+    assert app.session_state["shown"] is None
+    assert not app.expander  # the panels below a map
     assert app.text_input(key="text").value == "A text for which nothing is remembered."
 
 

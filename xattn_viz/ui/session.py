@@ -27,16 +27,14 @@ _LOG = logging.getLogger(__name__)
 def traces(request: Request, line: DeltaGenerator) -> Traces | None:
     """The traces of a request; `line` shows the progress of a run.
 
-    Where there are none a sentence on the page says why, and the last ones stay in view: those of `state.shown_for`.
+    Where there are none a sentence on the page says why, and what was shown before goes: it is of another request.
     """
     state = st.session_state
     found = _found(Asked(request), line, _shipped(request))
-    if found is not None:
-        state.shown, state.shown_for = found, request
+    state.shown, state.shown_for = found, request if found else None
     if state.pop("news", False):
         st.rerun()  # the controls above were drawn before the model's options were known
-    shown: Traces | None = state.get("shown")
-    return shown
+    return found
 
 
 def output_of(request: Request, best: Trace, output: Output, line: DeltaGenerator) -> Trace:
