@@ -24,6 +24,14 @@ Give it to others, as a page that needs no network or as a file that reads back 
 >>> xv.load_trace("cat.npz") == trace
 True
 
+A model takes whatever you have. Samples need their rate; what could be read in two ways is refused in a sentence:
+
+>>> import numpy as np
+>>> ears = xv.load("whisper-tiny-en")
+>>> ears.trace(np.zeros(16000))  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+xattn_viz.inputs.InputError: Samples do not say ...: say it, as in model.trace(samples, sampling_rate=16000).
+
 A model that hears takes a sound file; each word it wrote has its time in the sound (docs/speech.md says how exact):
 
 >>> from xattn_viz.examples import clips
@@ -54,9 +62,11 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment import align
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.axis import Axis
+    from xattn_viz.inputs import InputError
     from xattn_viz.layer import CrossAttention
     from xattn_viz.many import trace_many
     from xattn_viz.maps import AttentionMaps
+    from xattn_viz.models.base import ModelError
     from xattn_viz.models.registry import cards, load
     from xattn_viz.models.rerun import rerun
     from xattn_viz.projections import Projections
@@ -71,6 +81,8 @@ __all__ = [
     "Axis",
     "CrossAttention",
     "Hypothesis",
+    "InputError",
+    "ModelError",
     "Projections",
     "Step",
     "TimedWord",
@@ -100,8 +112,10 @@ _HOMES = {
     "export": "export",
     "figures": "figures",
     "Hypothesis": "trace",
+    "InputError": "inputs",
     "load": "models.registry",
     "load_trace": "store",
+    "ModelError": "models.base",
     "Projections": "projections",
     "rerun": "models.rerun",
     "save": "store",

@@ -1,0 +1,39 @@
+"""The Python of README.md runs as it stands there, but for what needs the network or another's weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sounds import chirp
+from xattn_viz.inputs.audio import RATE, wav
+from xattn_viz.scenes import Scene, Thing, draw
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+SAID = re.compile(r"^([\w.]+)  # '(.*)'$", re.MULTILINE)  # what comes out, where a comment says it
+ELSEWHERE = ("Helsinki-NLP/", "./stable-diffusion")  # on the hub, and in a folder that nobody has by chance
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files that a line leaves open
+def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("talk.wav", "one.wav", "two.wav"):
+        Path(name).write_bytes(wav(chirp(RATE)))
+    Image.fromarray(draw(Scene((Thing("red", "circle", 0.4, 0.2, 0.1),)))).save("scene.png")
+    names: dict[str, Any] = {}
+    run = [block for block in BLOCKS if not any(name in block for name in ELSEWHERE)]
+    assert len(run) == len(BLOCKS) - len(ELSEWHERE)
+    assert len(run) >= 4
+    checked = 0
+    for block in run:
+        exec(compile(block, str(README), "exec"), names)  # noqa: S102 - our own text
+        for expression, value in SAID.findall(block):
+            assert str(eval(expression, names)) == value  # noqa: S307
+            checked += 1
+    assert checked >= 2
