@@ -15,6 +15,7 @@ from typing import get_args
 import xattn_viz as xv
 from xattn_viz.analysis.timing import Head, Method
 from xattn_viz.inputs import audio
+from xattn_viz.inputs.source import quoted
 from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.tokens import visible
 
@@ -194,7 +195,9 @@ def _parser() -> argparse.ArgumentParser:
 def _heads(text: str) -> list[tuple[int, int]]:
     """The heads in "2.4,1.5"."""
     if not re.fullmatch(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4})*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of heads such as 2.4,1.5 (layer 2, head 4, and so on)")
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text)} is no list of heads such as 2.4,1.5 (layer 2, head 4, and so on)"
+        )
     return [(int(layer), int(head)) for layer, head in (part.split(".") for part in text.split(","))]
 
 

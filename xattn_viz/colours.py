@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.inputs.source import quoted
+
 ColourMap = Literal["magma", "viridis", "cividis", "grey"]
 
 # 33 evenly spaced stops (two for grey) of the published maps: magma and viridis by Smith and van der Walt, cividis by
@@ -35,7 +37,7 @@ def stops(name: str, *, dark: bool) -> list[str]:
     the maps there are, for one that is not.
     """
     if name not in STOPS:
-        raise ValueError(f"There is no colour map {name!r}: choose {', '.join(STOPS)}.")
+        raise ValueError(f"There is no colour map {quoted(name)}: choose {', '.join(STOPS)}.")
     digits = STOPS[name]
     colours = [f"#{digits[i : i + 6]}" for i in range(0, len(digits), 6)]
     return colours if dark else colours[::-1]

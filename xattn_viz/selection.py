@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.source import quoted
 from xattn_viz.maps import AttentionMaps, MapKind
 
 #: What a colour bar ends at: the chosen map's own maximum, or the maximum over all layers and heads.
@@ -70,9 +71,9 @@ def choose(
     Raises ValueError for a layer, head, scale or reading of the rows that is not there.
     """
     if scale not in ("head", "common"):
-        raise ValueError(f"A colour scale is 'head' or 'common': got {scale!r}.")
+        raise ValueError(f"A colour scale is 'head' or 'common': got {quoted(scale)}.")
     if rows not in ("predicted", "input"):
-        raise ValueError(f"Rows are named for the token 'predicted' or the 'input' token: got {rows!r}.")
+        raise ValueError(f"Rows are named for the token 'predicted' or the 'input' token: got {quoted(rows)}.")
     number = maps.layers[maps.layer_index(layer)]
     weights = maps.head(number, head) if head is not None else maps.mean().head(number, 0)
     own_rows, own_columns = np.flatnonzero(~maps.queries.is_padding), np.flatnonzero(~maps.keys.is_padding)

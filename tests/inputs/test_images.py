@@ -119,6 +119,16 @@ def test_of_an_animation_the_first_frame(kind: str) -> None:
     settings = {"lossless": True} if kind == "WEBP" else {}
     found = read(saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **settings))
     np.testing.assert_array_equal(found, np.full((12, 16, 3), RED, np.uint8))
+    data = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **settings)
+    (note,) = images.read(data).notes
+    assert "the first of them was read" in note
+    assert images.read(saved(frames[0], kind, **settings)).notes == ()
+
+
+def test_of_a_file_of_pages_the_first_where_others_are_damaged() -> None:
+    whole = saved(Image.fromarray(quarters()), "TIFF", save_all=True, append_images=[Image.new("RGB", (40, 40))])
+    picture = images.read(whole[:-2000])
+    np.testing.assert_array_equal(picture.pixels, quarters())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -229,6 +229,20 @@ def test_every_kind_of_picture_reads_as_its_file(kind: str, tmp_path: Path) -> N
         given.close()
 
 
+def test_values_made_by_hand_hold_what_they_say() -> None:
+    assert Sound(TONE.astype(np.float64)).samples.dtype == np.float32
+    sounds: tuple[Any, ...] = (STEREO, WHOLE, np.float32(0.5))
+    for wrong in sounds:
+        with pytest.raises(InputError, match=r"audio\.read makes one"):
+            Sound(wrong)
+    with pytest.raises(InputError, match="NaN"):
+        audio.read(Sound(np.full(9, np.nan, np.float32)))
+    pictures: tuple[Any, ...] = (RGB / 255, RGB[..., 0], RGB[..., :2], RGB[:0])
+    for wrong in pictures:
+        with pytest.raises(InputError, match=r"images\.read makes one"):
+            images.Picture(wrong)
+
+
 def test_grey_arrays_and_scenes() -> None:
     grey = RGB[..., 0]
     for given in (grey, grey[None], grey[..., None], grey.tolist(), grey / 255):

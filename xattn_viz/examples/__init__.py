@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.scenes import Scene, Thing
 from xattn_viz.store import load_trace
 from xattn_viz.trace import Trace
@@ -277,7 +278,7 @@ def find(slug: str) -> Example | SpeechExample:
     for example in ALL:
         if example.slug == slug:
             return example
-    raise ValueError(f"There is no example {slug!r}: choose {', '.join(example.slug for example in ALL)}.")
+    raise ValueError(f"There is no example {quoted(slug)}: choose {', '.join(example.slug for example in ALL)}.")
 
 
 def load(slug: str) -> Trace | None:

@@ -53,14 +53,20 @@ OnRead = Callable[[float], object]
 class Sound:
     """`samples` `[sample]` float32 at `RATE`, silence at 0 and full scale at 1, and notes for people on how it came in.
 
-    The samples become read-only.
+    The samples become read-only. Raises InputError for others than floats of one channel.
     """
 
     samples: NDArray[np.float32]
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", read_only(self.samples))
+        samples = np.asarray(self.samples)
+        if samples.ndim != 1 or samples.dtype.kind != "f":
+            raise InputError(
+                f"A Sound has samples [sample] of floats: got {samples.dtype} of {samples.shape}, of which audio.read "
+                "makes one."
+            )
+        object.__setattr__(self, "samples", read_only(samples.astype(np.float32, copy=False)))
 
     @property
     def seconds(self) -> float:
@@ -101,6 +107,7 @@ def read(
     """
     source, rate = _unpacked(source, sampling_rate)
     if isinstance(source, Sound):
+        _check(source.samples, _LOUDEST)
         return source
     if is_file(source):
         if rate is not None:

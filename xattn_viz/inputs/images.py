@@ -37,7 +37,7 @@ _PAPER = (255, 255, 255)  # what shows through a transparent pixel
 _LARGE = 2048  # pixels: a picture is read at a whole fraction of its size while both its sides stay at least so long
 _STRIP = 1_000_000  # pixels of a large picture that are made smaller at a time
 _HIGH_BYTE = 8  # bits: a sample of 16 bits is read by its upper 8, as Pillow does where there are three
-_SEVERAL = ("GIF", "PNG", "WEBP", "TIFF")  # whose files hold animations or pages
+_SEVERAL = ("The file holds several pictures, an animation or pages, and the first of them was read.",)
 _CHANNELS = (1, 3, 4)  # grey, colours, colours and how opaque they are
 _SLACK = 1e-3  # by which floats may leave 0 to 1: who resizes a picture rounds
 _ONE_OF = "; give one of its pictures, as in model.trace(array[0])"
@@ -49,6 +49,7 @@ class Picture:
     """`pixels` `[row, column, 3]` of red, green and blue from 0 to 255, and notes for people on how they came in.
 
     `is_seen` marks the pixels that a model saw, which are not brought to its size again. The pixels become read-only.
+    Raises InputError for others.
     """
 
     pixels: NDArray[np.uint8]
@@ -56,7 +57,13 @@ class Picture:
     is_seen: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pixels", read_only(self.pixels))
+        pixels = np.asarray(self.pixels)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise InputError(
+                f"A Picture has pixels [row, column, 3] of uint8: got {pixels.dtype} of {pixels.shape}, of which "
+                "images.read makes one."
+            )
+        object.__setattr__(self, "pixels", read_only(pixels))
 
 
 def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -169,10 +176,17 @@ def _of_file(file: BinaryIO, max_pixels: int) -> Picture:
     with _readable(max_pixels), Image.open(file, formats=FORMATS) as image:
         _check_size(image, max_pixels)
         image.draft(None, (_LARGE, _LARGE))  # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size
-        several = image.format in _SEVERAL and getattr(image, "is_animated", False)
         picture = _let_in(image)
-    note = "The file holds several pictures, an animation or pages, and the first of them was read."
-    return Picture(picture.pixels, (*picture.notes, *((note,) if several else ())))
+        notes = _SEVERAL if _has_several(image) else ()
+    return Picture(picture.pixels, (*picture.notes, *notes))
+
+
+def _has_several(image: Image.Image) -> bool:
+    """Whether a file holds an animation or pages. A camera's preview behind its photograph counts for nothing."""
+    try:
+        return image.format in ("GIF", "PNG", "WEBP", "TIFF") and bool(getattr(image, "is_animated", False))
+    except Exception:  # what is behind the first picture is damaged
+        return True
 
 
 def _let_in(image: Image.Image) -> Picture:

@@ -24,7 +24,10 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
 
 def quoted(value: object) -> str:
     """A value as a message shows it: without control characters, and a long one without its middle."""
-    text = " ".join(repr(os.fspath(value) if isinstance(value, os.PathLike) else value).split())
+    try:
+        text = " ".join(repr(os.fspath(value) if isinstance(value, os.PathLike) else value).split())
+    except Exception:  # a number of too many digits, or an object that cannot say what it is
+        text = f"what is of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 30]}…{text[-29:]}"
 
 

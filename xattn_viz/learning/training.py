@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.learning.bottleneck import FixedContext
 from xattn_viz.learning.initial import initialised
 from xattn_viz.learning.model import EncoderDecoder, Order, Predicted
@@ -48,7 +49,7 @@ class Setting:
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
-            raise ValueError(f"There is no task {self.task!r}: choose one of {', '.join(TASKS)}.")
+            raise ValueError(f"There is no task {quoted(self.task)}: choose one of {', '.join(TASKS)}.")
         if not 0 <= self.steps <= MOST_STEPS:
             raise ValueError(f"A training has 0 to {MOST_STEPS} steps: got {self.steps}.")
         if not 1 <= self.layers <= 2:

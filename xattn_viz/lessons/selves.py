@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
+from xattn_viz.inputs.source import quoted
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 
@@ -70,7 +71,7 @@ def read(trace: Trace, word: str, layer: int, head: int | None = None) -> Readin
     """
     words = source_words(trace)
     if word not in words:
-        raise ValueError(f"The sentence has no word {word!r}; it has {', '.join(words)}.")
+        raise ValueError(f"The sentence has no word {quoted(word)}; it has {', '.join(words)}.")
     own, cross = trace.encoder.to_words(), trace.cross.to_words().mean()
     weights = own.mean().head(layer, 0) if head is None else own.head(layer, head)
     reads, row = cross.head(-1, 0), words.index(word)

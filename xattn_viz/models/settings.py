@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
 from xattn_viz.models.segments import check_prefix
@@ -95,10 +96,10 @@ def check_beginning(target: str | None, prefix: object, vocabulary: int) -> str 
 def check_maps(card: ModelCard, size: Size, kinds: Sequence[MapKind], ablate: Sequence[Head]) -> None:
     """Raise ModelError where a kind of map or a head to ablate is none of the model's."""
     if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):
-        raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {kinds!r}.")
+        raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {quoted(kinds)}.")
     for kind in (*kinds, *(head[0] for head in ablate)):
         if kind not in card.kinds:
-            raise ModelError(f"There is no kind of map {kind!r}; this model has {', '.join(card.kinds)}.")
+            raise ModelError(f"There is no kind of map {quoted(kind)}; this model has {', '.join(card.kinds)}.")
     for kind, layer, head in ablate:
         if not (0 <= layer < size.layers[kind] and 0 <= head < size.heads[kind]):
             last = f"{size.layers[kind] - 1} and heads 0 to {size.heads[kind] - 1}"
@@ -111,23 +112,23 @@ def check_options(
     """A value for each option of the card; ModelError for one that is none of them, or of its choices."""
     if unknown := given.keys() - {option.name for option in card.options}:
         known = ", ".join([*(option.name for option in card.options), *also])
-        raise ModelError(f"{card.title} has no option {min(unknown)!r}; its options: {known}.")
+        raise ModelError(f"{card.title} has no option {quoted(min(unknown))}; its options: {known}.")
     chosen: dict[str, str | bool] = {}
     for option in card.options:
         value = chosen[option.name] = given.get(option.name, option.default)
         if isinstance(option.default, bool):
             if not isinstance(value, bool):
-                raise ModelError(f"{option.name} is True or False: got {value!r}.")
+                raise ModelError(f"{option.name} is True or False: got {quoted(value)}.")
         elif not option.choices:
             if not isinstance(value, str):
-                raise ModelError(f"{option.name} is a text: got {value!r:.40}.")
+                raise ModelError(f"{option.name} is a text: got {quoted(value)}.")
         elif not isinstance(value, str) or not (option.name in free or value in option.choices):
             some = ", ".join(option.choices[:12]) + (", …" if len(option.choices) > 12 else "")
-            raise ModelError(f"{card.title} has no {option.title.lower()} {value!r}; there are {some}.")
+            raise ModelError(f"{card.title} has no {option.title.lower()} {quoted(value)}; there are {some}.")
     return chosen
 
 
 def _whole(value: object, name: str, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ModelError(f"{name} must be a whole number from {least} to {most:,}: got {value!r}.")
+        raise ModelError(f"{name} must be a whole number from {least} to {most:,}: got {quoted(value)}.")
     return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.scenes.scene import Scene, Thing
 
 #: The most things that a scene of the page holds: the models know no more.
@@ -33,6 +34,6 @@ def from_link(text: str) -> Scene:
 def _thing(text: str) -> Thing:
     found = _THING.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no thing of a scene: write it as red-circle-30-45-17.")
+        raise ValueError(f"{quoted(text)} is no thing of a scene: write it as red-circle-30-45-17.")
     x, y, radius = (int(number) / 100 for number in found.groups()[2:])
     return Thing(found[1], found[2], x, y, radius)

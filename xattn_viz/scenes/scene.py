@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from xattn_viz.inputs.source import quoted
+
 Size = Literal["small", "large"]
 
 #: The colours that have a name, as red, green and blue from 0 to 255.
@@ -40,9 +42,9 @@ class Thing:
 
     def __post_init__(self) -> None:
         if self.colour not in COLOURS:
-            raise ValueError(f"There is no colour {self.colour!r} in a scene; there are {', '.join(COLOURS)}.")
+            raise ValueError(f"There is no colour {quoted(self.colour)} in a scene; there are {', '.join(COLOURS)}.")
         if self.shape not in SHAPES:
-            raise ValueError(f"There is no shape {self.shape!r} in a scene; there are {', '.join(SHAPES)}.")
+            raise ValueError(f"There is no shape {quoted(self.shape)} in a scene; there are {', '.join(SHAPES)}.")
         if not (0 < self.radius <= 0.5 and 0 <= self.x <= 1 and 0 <= self.y <= 1):
             raise ValueError(f"A {self.shape} at ({self.x}, {self.y}) of radius {self.radius} lies off the paper.")
 

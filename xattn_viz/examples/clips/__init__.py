@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from xattn_viz.inputs.audio import Sound, read
+from xattn_viz.inputs.source import quoted
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def find(slug: str) -> Clip:
     for clip in CLIPS:
         if clip.slug == slug:
             return clip
-    raise ValueError(f"There is no clip {slug!r}: choose {', '.join(clip.slug for clip in CLIPS)}.")
+    raise ValueError(f"There is no clip {quoted(slug)}: choose {', '.join(clip.slug for clip in CLIPS)}.")
 
 
 def data(slug: str) -> bytes:

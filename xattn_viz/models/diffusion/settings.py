@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, InputError, ModelCard, ModelError
 from xattn_viz.models.diffusion.sites import Site
@@ -62,11 +63,11 @@ def check(
     if keep_projections:
         raise ModelError("This model shows its weights only, not the queries and keys behind them.")
     if tuple(kinds) != ("cross",):
-        raise ModelError(f"There are no maps of kinds {kinds!r}; this model has ('cross',).")
+        raise ModelError(f"There are no maps of kinds {quoted(kinds)}; this model has ('cross',).")
     given = {option.name: option.default for option in card.options}
     known = {*given, "negative_prompt", "weights"}
     if unknown := options.keys() - known:
-        raise ModelError(f"{card.title} has no option {min(unknown)!r}; its options: {', '.join(sorted(known))}.")
+        raise ModelError(f"{card.title} has no option {quoted(min(unknown))}; its options: {', '.join(sorted(known))}.")
     given.update(options)
     guidance = _number(given["guidance"], "guidance", 1, MOST_GUIDANCE)
     negative = given.get("negative_prompt") or ""

@@ -10,6 +10,7 @@ import numpy as np
 import sentencepiece
 import torch
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, ModelCard, ModelError
 from xattn_viz.models.firefox.decoding import LENGTH_FACTOR
@@ -49,7 +50,7 @@ class Settings:
         A prefix that holds no token ids raises InputError.
         """
         if num_beams != 1:
-            raise ModelError(f"{card.title} decodes greedily, with one beam: {num_beams} beams are not to be had.")
+            raise ModelError(f"{card.title} decodes greedily, with one beam (num_beams=1): got {quoted(num_beams)}.")
         if "decoder" in kinds or any(head[0] == "decoder" for head in ablate):
             raise ModelError("This model has no decoder self-attention: its decoder is recurrent (an SSRU).")
         layers: dict[MapKind, int] = {"cross": size.decoder_layers, "encoder": size.encoder_layers}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.models import settings
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.settings import Size
@@ -28,7 +29,7 @@ def check(card: ModelCard, size: Size, options: Mapping[str, Any], **asked: Any)
     rest = dict(options)
     offset = rest.pop("offset", 0.0)
     if not isinstance(offset, int | float) or not 0 <= offset < 1e9:
-        raise ModelError(f"The offset of a window is in seconds from 0: got {offset!r}.")
+        raise ModelError(f"The offset of a window is in seconds from 0: got {quoted(offset)}.")
     checked = settings.check(card, size, rest, **asked, also=("offset",))
     if checked.options.get("crop") and checked.keep_projections:
         raise ModelError("Queries and keys are kept for whole windows only: leave crop off.")
