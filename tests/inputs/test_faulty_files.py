@@ -52,6 +52,22 @@ def test_of_a_cut_file_what_is_there_is_read_and_that_is_said(container: str, co
         assert "10.0 s that it says it has" in note
 
 
+@pytest.mark.parametrize("flags", ["faststart", "frag_every_frame+empty_moov+default_base_moof"])
+def test_of_a_cut_mp4_that_begins_with_its_index_what_is_there_is_read(flags: str, tmp_path: Path) -> None:
+    file = tmp_path / "talk.mp4"
+    with av.open(file, "w", format="mp4", options={"movflags": flags}) as container:
+        stream: Any = container.add_stream("aac", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(TONE[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        for piece in [*av.AudioResampler(stream.format, "mono", RATE, stream.frame_size).resample(frame), None]:
+            container.mux(stream.encode(piece))
+    whole = file.read_bytes()
+    assert audio.read(whole).notes == ()
+    sound = audio.read(whole[: len(whole) // 2])
+    assert sound.seconds == pytest.approx(SECONDS / 2, abs=0.4)
+    assert "damaged or cut off" in sound.notes[0]
+
+
 @pytest.mark.parametrize(
     ("length", "words"),
     [

@@ -344,10 +344,13 @@ def _read_track(
     if header.is_short:
         options["ignore_length"] = "1"  # of FFmpeg's reader of WAV
     try:
-        if number == 0 and only is None:
-            with _container(file, options) as container:
-                _check_length(container, max_seconds)
         with _container(file, options) as container:
+            if not container.streams.audio:
+                raise InputError("The file holds no sound.")
+            if (container.duration or 0) / av.time_base <= max_seconds:
+                return _gather(container, number, max_seconds, on_read, only)
+            _check_length(container, max_seconds)
+        with _container(file, options) as container:  # from its beginning: decoding ends at the bound
             return _gather(container, number, max_seconds, on_read, only)
     except (av.error.FFmpegError, UnicodeError) as error:
         raise InputError(f"This is no sound file, or it is damaged or cut off: {_KNOWN}.") from error
@@ -364,11 +367,6 @@ def _check_length(container: Any, max_seconds: float) -> None:
     """Refuse a sound that is too long before it is decoded: not by what it says, but where there is sound that late."""
     import av
 
-    if not container.streams.audio:
-        raise InputError("The file holds no sound.")
-    seconds = (container.duration or 0) / av.time_base
-    if seconds <= max_seconds:
-        return
     stream = container.streams.audio[0]
     late = (stream.start_time or 0) + int(max_seconds / Fraction(stream.time_base or 1))
     try:
@@ -376,9 +374,9 @@ def _check_length(container: Any, max_seconds: float) -> None:
         packets = islice(container.demux(stream), _MOST_PACKETS)
         is_late = any(packet.pts is not None and packet.pts > late for packet in packets)
     except (av.error.FFmpegError, OverflowError, ValueError):
-        return  # decoding ends at the bound
+        return
     if is_late:
-        _check_seconds(seconds, max_seconds)
+        raise InputError(_too_long(max_seconds))
 
 
 def _gather(container: Any, number: int, max_seconds: float, on_read: OnRead | None, only: int | None) -> _Track:

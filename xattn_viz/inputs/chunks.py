@@ -1,4 +1,4 @@
-"""What a sound file of chunks (WAV, RF64, Wave64, CAF) says of its own length, against how long it is."""
+"""What a sound file of chunks (WAV, RF64, Wave64, CAF, Ogg, MP4) says of its own length, against how long it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-_MOST_CHUNKS = 1_000
+_MOST_CHUNKS = 100_000
 _UNKNOWN = 0x7FFFF000  # what writes into a pipe knows no length, and says one of those above
 _LITTLE = 16_384  # bytes behind the sound that are tags of some kind
 
@@ -42,16 +42,24 @@ class _Kind:
 
 
 _RIFF = _Kind(12, 4, "<I", align=2)
-_KINDS = {b"RIFF": _RIFF, b"RF64": _RIFF, b"riff": _Kind(40, 16, "<Q", True, 8), b"caff": _Kind(8, 4, ">q")}
+_KINDS = {
+    b"RIFF": _RIFF,
+    b"RF64": _RIFF,
+    b"BW64": _RIFF,
+    b"riff": _Kind(40, 16, "<Q", True, 8),
+    b"caff": _Kind(8, 4, ">q"),
+}
 
 
 def stated(file: BinaryIO) -> Stated:
     """What the file's header says of its length. Nothing where it is of no kind that is known here."""
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
-    magic = file.read(4)
+    magic, behind = file.read(4), file.read(4)
     if magic == b"OggS":
         return Stated(is_cut=_ends_in_a_page(file, end))
+    if behind == b"ftyp":
+        return Stated(is_cut=_ends_in_a_box(file, end))
     kind = _KINDS.get(magic)
     if kind is None:
         return Stated()
@@ -114,3 +122,20 @@ def _ends_in_a_page(file: BinaryIO, end: int) -> bool:
     if len(page) < 27 or len(page) < 27 + page[26]:
         return True
     return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _ends_in_a_box(file: BinaryIO, end: int) -> bool:
+    """Whether an MP4 file stops in the middle of a box."""
+    at = 0
+    for _ in range(_MOST_CHUNKS):
+        if at >= end:
+            return at > end
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:  # it stands behind the name, in 64 bits
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:  # 0 says: up to the end
+            return len(head) < 8
+        at += length
+    return False
