@@ -267,7 +267,7 @@ def test_a_large_picture_is_read_at_a_fraction_whatever_its_format() -> None:
     picture = np.broadcast_to(rows[:, None, None], (4100, 4200, 3)).copy()
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", compress_level=1)
-    for given in (file, Image.fromarray(picture)):
+    for given in (file, Image.fromarray(picture), picture, picture[..., 0]):
         found = images.read(given).pixels
         assert found.shape == (2050, 2100, 3)
         np.testing.assert_allclose(found[:, 0, 0], rows.reshape(-1, 2).mean(axis=1), atol=1)

@@ -267,14 +267,9 @@ def _plain(image: Image.Image, scale: float, notes: dict[str, None]) -> Image.Im
 def _of_array(array: NDArray[Any], max_pixels: int) -> Picture:
     pixels = _laid_out(array)
     _check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
-    pixels = _eight_bits(pixels)
-    if pixels.shape[2] == 1:
-        return Picture(np.repeat(pixels, 3, axis=2))
-    if pixels.shape[2] == 3:
-        return Picture(pixels)
-    notes: dict[str, None] = {}
-    layer = _plain(Image.fromarray(np.ascontiguousarray(pixels)), 1.0, notes)
-    return Picture(np.asarray(layer), tuple(notes))
+    pixels = np.ascontiguousarray(_eight_bits(pixels))
+    with _readable(max_pixels):
+        return _let_in(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
 def _laid_out(array: NDArray[Any]) -> NDArray[Any]:
