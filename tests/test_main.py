@@ -80,7 +80,7 @@ def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv: No such file"),
         (["trace", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
         (["trace", "whisper-tiny-en", __file__], "no sound file"),
-        (["words", "whisper-tiny-en", "no.wav"], "no.wav: No such file"),
+        (["words", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
         (["words", "whisper-tiny-en", __file__], "no sound file"),
         (["words", "whisper-tiny-en", str(Path(__file__).parent)], "Is a directory"),
         (["words", "whisper-tiny-en", str(FORWARD), "--heads", "2.4,9.1"], "no layer 9"),

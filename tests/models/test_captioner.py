@@ -255,7 +255,7 @@ def test_what_is_no_picture_is_said_so(folders: Any, tmp_path: Path) -> None:
     (tmp_path / "page.png").write_text("<svg/>")
     for source, words in (
         (tmp_path / "page.png", "no picture"),
-        (tmp_path / "missing.png", r"missing\.png' cannot be read"),
+        (tmp_path / "missing.png", r"missing\.png cannot be read"),
         (tmp_path, "cannot be read"),
         (b"", "empty"),
         (np.zeros((0, 0, 3), np.uint8), "empty"),

@@ -74,7 +74,7 @@ def _of_path(path: str | os.PathLike[Any]) -> BinaryIO:
                 "path of the file."
             ) from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "this is no name of a file"
-        raise InputError(f"{quoted(name)} cannot be read: {reason}.") from error
+        raise InputError(f"{quoted(name)[1:-1]} cannot be read: {reason}.") from error
 
 
 def _seekable(file: Any) -> BinaryIO:

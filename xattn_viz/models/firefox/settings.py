@@ -50,7 +50,9 @@ class Settings:
         A prefix that holds no token ids raises InputError.
         """
         if num_beams != 1:
-            raise ModelError(f"{card.title} decodes greedily, with one beam (num_beams=1): got {quoted(num_beams)}.")
+            raise ModelError(
+                f"{card.title} decodes greedily, with one beam: {quoted(num_beams)} beams are not to be had."
+            )
         if "decoder" in kinds or any(head[0] == "decoder" for head in ablate):
             raise ModelError("This model has no decoder self-attention: its decoder is recurrent (an SSRU).")
         layers: dict[MapKind, int] = {"cross": size.decoder_layers, "encoder": size.encoder_layers}
