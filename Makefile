@@ -14,7 +14,7 @@ JS := node_modules/.installed
 # Commits from here on have subjects of at most 71 characters.
 COUNTED := dd44702
 
-.PHONY: run test check newest oldest pins format examples pictures bench train-images clean
+.PHONY: run test check newest oldest pins format examples self-check pictures bench train-images clean
 # A file that a failed command left half done would count as made.
 .DELETE_ON_ERROR:
 
@@ -60,6 +60,10 @@ format: $(DEV) $(JS)
 # Trace the precomputed examples anew.
 examples: $(RUNTIME)
 	@$(PY) -m xattn_viz.examples
+
+# Write anew what the models that come with the package have to answer when they check themselves.
+self-check: $(RUNTIME)
+	@$(PY) -m scripts.self_check
 
 # Train the small image models anew: hours, and better with nothing beside.
 train-images: $(RUNTIME)

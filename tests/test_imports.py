@@ -46,7 +46,7 @@ ALLOWED = {
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
     *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "partial", "provenance"),
-    *("recorded", "registry", "rerun", "scores", "segments", "settings", "sight", "tiny", "tokens"),
+    *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
 }
 
 

@@ -94,6 +94,17 @@ class Trace:
         before = self.provenance.get("notes", [])
         return replace(self, provenance={**self.provenance, "notes": [*before, *notes]})
 
+    def with_fault(self, sentence: str) -> Trace:
+        """The same, said to be of a model that does not do what it should: `fault`, and a note."""
+        noted = self.with_notes(sentence)
+        return replace(noted, provenance={**noted.provenance, "fault": sentence})
+
+    @property
+    def fault(self) -> str | None:
+        """What was wrong with the model that made this, in one sentence; None where nothing was found."""
+        said = self.provenance.get("fault")
+        return None if said is None else str(said)
+
     @property
     def picture(self) -> NDArray[np.uint8] | None:
         """The picture that the patches of its maps lie in: the one drawn, or the one read. None where there is none."""

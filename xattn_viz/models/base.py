@@ -47,6 +47,10 @@ class ModelError(Exception):
     """A model cannot be had or cannot do what was asked; the message is one sentence for the page."""
 
 
+class ModelWarning(UserWarning):
+    """A model was loaded that does not do what it should; the message is one sentence (see `Adapter.fault`)."""
+
+
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
     """The run was cancelled by `on_step`."""
 
@@ -102,6 +106,8 @@ class Adapter(ABC):
     can_keep_projections: bool = True
     #: Whether it makes its output token by token; a trace of one that does not has no steps, and no outputs but one.
     writes: bool = True
+    #: What its self-check found wrong with it when it was loaded, in one sentence for the page; None where nothing is.
+    fault: str | None = None
 
     def trace(
         self,
@@ -147,10 +153,10 @@ class Adapter(ABC):
             ablate=ablate,
             keep_projections=keep_projections,
             on_step=on_step,
-            on_partial=on_partial,
+            on_partial=on_partial and (lambda partial: on_partial(self._with_fault(partial))),
             **options,
         )
-        return _with_notes(trace, read)
+        return self._with_fault(_with_notes(trace, read))
 
     def traces(self, input: Any, *, sampling_rate: Any = None, **settings: Any) -> Iterator[Trace]:
         """Split a long input into segments and yield the trace of each, with its `offset` in the whole.
@@ -185,6 +191,9 @@ class Adapter(ABC):
         if isinstance(source, np.ndarray) and sampling_rate is None and (is_seen or self._is_heard(source)):
             return Sound(source) if source.ndim == 1 else source
         return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))
+
+    def _with_fault(self, trace: Trace) -> Trace:
+        return trace if self.fault is None else trace.with_fault(self.fault)
 
     def _is_heard(self, array: NDArray[Any]) -> bool:
         """Whether an array without a sampling rate is what a trace of this model shows as its input: a log-mel."""

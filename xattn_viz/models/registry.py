@@ -10,19 +10,21 @@ import importlib
 import os
 import pkgutil
 import threading
+import warnings
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from xattn_viz import models
-from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, OnProgress
+from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, ModelWarning, OnProgress
+from xattn_viz.models.self_check import find_fault
 
 # Text encoder-decoders are recognised by less than the others, so they are asked last.
 _LAST = "seq2seq"
 _NOT_FAMILIES = {
     *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "partial", "provenance"),
-    *("recorded", "registry", "rerun", "scores", "segments", "settings", "sight", "tiny", "tokens"),
+    *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
 }
 
 #: Set by who serves the app to others: only folders inside this one are then loaded.
@@ -58,6 +60,9 @@ def load(name_or_folder: str | Path, *, on_progress: OnProgress | None = None, *
     `on_progress` is called with (bytes done, bytes in all) while a model is downloaded. When the loaded models take
     more than `memory_limit`, the least recently used are let go.
 
+    A model that comes with the package is checked when it is loaded (`self_check`): where it does not do what it should
+    a `ModelWarning` says so, and so do its `fault` and each trace that it makes.
+
     Raises ModelError with one sentence when there is no such model or it cannot be loaded; the next call tries again.
     """
     family, name = _find(str(name_or_folder))
@@ -68,6 +73,9 @@ def load(name_or_folder: str | Path, *, on_progress: OnProgress | None = None, *
         if (adapter := _use(key)) is None:
             progress = {"on_progress": on_progress} if on_progress is not None and family.downloads(name) else {}
             adapter = family.load(name, **options, **progress)
+            if fault := find_fault(adapter):
+                adapter.fault = fault
+                warnings.warn(fault, ModelWarning, stacklevel=2)
             _keep(key, adapter)
         return adapter
 
