@@ -107,12 +107,18 @@ def as_array(source: Any) -> NDArray[Any] | None:
     if not is_tensor and not isinstance(source, list | tuple | array.array) and not hasattr(source, "__array__"):
         return None
     try:
-        return _of_tensor(source.detach().cpu()) if is_tensor else np.asarray(source)
+        made = _of_tensor(source.detach().cpu()) if is_tensor else np.asarray(source)
     except Exception as error:  # rows of several lengths, tensors without values, whatever a library raises
         raise InputError(
             f"This {type(source).__name__} makes no array of numbers: give one of numpy, all of whose rows are equally "
             "long."
         ) from error
+    if made.dtype.kind in "US":
+        raise InputError(
+            f"This {type(source).__name__} holds texts and no numbers: give one file at a time, as in "
+            'model.trace("one.wav"), or all of them to xv.trace_many.'
+        )
+    return made
 
 
 def _of_tensor(tensor: Any) -> NDArray[Any]:
