@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import xattn_viz as xv
 from xattn_viz.__main__ import app_script, main
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
-from xattn_viz.models.base import Adapter
+from xattn_viz.models.base import Adapter, ModelWarning
 from xattn_viz.models.firefox import example
 from xattn_viz.models.whisper import example as hearing_example
 from xattn_viz.scenes import Scene, Thing, draw
@@ -68,6 +69,22 @@ def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert pairs[0].split("\t")[1].startswith("row ")
     assert main(["trace", "caption-shapes", str(tmp_path / "scene.png"), "-o", str(tmp_path / "t.npz")]) == 0
     assert xv.load_trace(tmp_path / "t.npz") == trace
+
+
+def test_a_fault_of_the_model_is_said_once_on_stderr(
+    tiny: Adapter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str) -> Adapter:
+        warnings.warn("tiny does not do what it should.", ModelWarning, stacklevel=2)
+        tiny.fault = "tiny does not do what it should."
+        return tiny
+
+    monkeypatch.setattr("xattn_viz.models.registry.load", load)
+    assert main(["trace", "tiny", TEXT, "-o", str(tmp_path / "t.npz")]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == "xattn-viz: tiny does not do what it should.\n"
+    assert printed.out.splitlines()[-1].startswith("Wrote ")
+    assert xv.load_trace(tmp_path / "t.npz").fault == tiny.fault  # whoever gets the file is told too
 
 
 @pytest.mark.parametrize(

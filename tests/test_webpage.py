@@ -131,3 +131,13 @@ def test_an_answer_that_stands_in_no_row_is_said_below() -> None:
     maps = AttentionMaps(np.full((1, 1, 2, 4), 0.25, np.float32), latents, patches, "cross", (0,))
     page = html(Trace((maps,), np.zeros((4, 4, 3), np.uint8), "a cat & <b>two</b> dogs"))
     assert "<footer>Answer: a cat &amp; &lt;b&gt;two&lt;/b&gt; dogs. Attention" in page
+
+
+def test_a_fault_of_the_model_is_said_above_the_map() -> None:
+    trace = made()
+    assert not [one for one in Page(html(trace)).found if one[1].get("role") == "alert"]
+    page = Page(html(trace.with_fault(f"broken {EVIL}")))
+    names = [(name, attributes.get("role")) for name, attributes, _ in page.found]
+    assert names.index(("p", "alert")) < names.index(("main", None))
+    assert page.texts("p")[0].startswith("broken </script>")
+    assert "img" not in [name for name, _, _ in page.found]

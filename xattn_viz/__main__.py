@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import xattn_viz as xv
 from xattn_viz.analysis.timing import Head, Method
 from xattn_viz.inputs import audio
 from xattn_viz.inputs.source import quoted
-from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.models.base import Adapter, ModelError, ModelWarning
 from xattn_viz.tokens import visible
 
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
@@ -79,7 +80,7 @@ def _trace(options: argparse.Namespace) -> int:
     out: Path | None = options.out
     if out is not None and out.suffix not in FORMATS:
         raise ValueError(f"{out} ends in none of {', '.join(FORMATS)}, which say what to write.")
-    model = xv.load(options.model)
+    model = _load(options.model)
     hears = _hears(model)
     for window, trace in enumerate(model.traces(options.input) if hears else [model.trace(options.input)]):
         if out is None:
@@ -95,7 +96,7 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _words(options: argparse.Namespace) -> int:
-    model = xv.load(options.model)
+    model = _load(options.model)
     if not _hears(model):
         reads = "pictures" if model.card.input_kind == "image" else "text"
         raise ModelError(
@@ -116,14 +117,25 @@ def _words(options: argparse.Namespace) -> int:
     return 0
 
 
+def _load(name: str) -> Adapter:
+    """A model. One that does not do what it should is said on stderr, and runs all the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelWarning)  # a warning of Python's names a line of this program
+        model = xv.load(name)
+    if model.fault is not None:
+        print(f"xattn-viz: {visible(model.fault)}", file=sys.stderr)
+    return model
+
+
 def _hears(model: Adapter) -> bool:
     return model.card.input_kind == "audio"
 
 
 def _tell_notes(trace: xv.Trace) -> None:
-    """Say apart from the output what people should know of a run."""
+    """Say apart from the output what people should know of a run, besides a fault of its model."""
     for note in trace.provenance.get("notes", ()):
-        print(f"xattn-viz: {visible(note)}", file=sys.stderr)
+        if note != trace.fault:
+            print(f"xattn-viz: {visible(note)}", file=sys.stderr)
 
 
 def _write(path: Path, content: bytes | str) -> str:

@@ -28,6 +28,7 @@ _CSS = """
   --st-background-color: #fbfaf7; --st-text-color: #1d1b18; --st-primary-color: #a34a00;
 } }
 body { margin: 0; padding: 1rem clamp(0.75rem, 2vw, 2rem); background: inherit; }
+.fault { margin: 0 0 1rem; padding: 0.75rem 1rem; border: 2px solid #e5484d; border-radius: 0.5rem; }
 footer { margin-top: 1.5rem; font-size: 0.875rem; overflow-wrap: anywhere; }
 """
 
@@ -65,7 +66,7 @@ _PAGE = """<!doctype html>
 <style>{css}</style>
 </head>
 <body>
-<main id="explorer"><div class="xv"></div></main>
+{fault}<main id="explorer"><div class="xv"></div></main>
 <noscript>This page draws its maps with a script, and scripts are switched off.</noscript>
 <footer>{footer}</footer>
 <script type="application/octet-stream;base64" id="payload">{payload}</script>
@@ -112,6 +113,7 @@ def html(
         policy=policy,
         title=markup.escape(f"Cross-attention: {visible(trace.output)[:80]}"),
         css=css,
+        fault=f'<p class="fault" role="alert">{markup.escape(visible(trace.fault))}</p>\n' if trace.fault else "",
         footer=markup.escape(" ".join(filter(None, said))),
         payload=_packed(packed),
         code=_packed(script.encode()),

@@ -53,3 +53,26 @@ def test_a_damaged_example_is_traced_anew(monkeypatch: pytest.MonkeyPatch) -> No
     app = AppTest.from_file(APP, default_timeout=60).run()
     assert not app.error
     assert app.session_state["shown"][0].output == wanted.output
+
+
+def test_what_is_wrong_with_a_model_stands_above_its_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = AppTest.from_file(APP, default_timeout=60).run()
+    assert not app.error
+    monkeypatch.setattr(registry.load("firefox-en-pt"), "fault", "It writes *nonsense*.")
+    app.text_input(key="text").set_value("A text of a model with a fault.")
+    app.button[[button.label for button in app.button].index("Translate")].click().run()
+    for _ in range(100):
+        if "run" not in app.session_state or app.session_state["run"] is None:
+            break
+        app.run()
+    assert [error.value for error in app.error] == [r"It writes \*nonsense\*\."]
+    assert app.session_state["shown"][0].input == "A text of a model with a fault."
+    assert not [caption for caption in app.caption if "nonsense" in caption.value]  # not a second time among notes
+
+
+def test_the_page_about_the_layer_says_what_is_wrong_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.load("firefox-en-pt"), "fault", "It writes nonsense.")
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["section"] = "selves"
+    app.switch_page("pages/layer.py").run()
+    assert "It writes nonsense\\." in [error.value for error in app.error]

@@ -1,4 +1,7 @@
-"""Why there is nothing to show, in a sentence: a run that failed, one that was stopped, a model nobody agreed to."""
+"""Why there is nothing to show, or nothing to trust, in a sentence.
+
+A run that failed, one that was stopped, a model that nobody agreed to or that does not do what it should.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,13 @@ def explain(failure: Failure, problem: DeltaGenerator) -> None:
         st.error(literal(failure.sentence))
         if failure.consent:
             st.button("Load it anyway (weights only)", on_click=turning.allow_weights)
+
+
+def doubt(fault: str | None) -> None:
+    """Say above a map what is wrong with the model that it is of, if anything is."""
+    place = st.empty()  # there or not, what follows stays where it is
+    if fault is not None:
+        place.error(literal(fault))
 
 
 def ask_first(model: str, problem: DeltaGenerator) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.ui import explorer, kind, session
+from xattn_viz.ui import explorer, failing, kind, session
 from xattn_viz.ui.runs import Run, so_far
 
 _LOOK_SECONDS = 0.3
@@ -33,4 +33,5 @@ def show() -> None:
         )
         st.button("Stop", key="stop-writing", on_click=session.stop, args=(run.asked,))
     if trace is not None:
+        failing.doubt(trace.fault)
         explorer.draw(trace, {}, growing=True)

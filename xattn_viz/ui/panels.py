@@ -70,7 +70,8 @@ def _head(maps: AttentionMaps, layer: int, head: int, heard: NDArray[Any] | None
 def below(trace: Trace, sound: str = "") -> None:
     """Downloads, notes about this run, the caveat, and whose model this is. `sound` is the name of what was heard."""
     for note in trace.provenance.get("notes", ()):
-        st.caption(literal(note))
+        if note != trace.fault:  # said above the map
+            st.caption(literal(note))
     hearing = timing.hearing(trace, sound) if sound else None
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
         "HTML": ("text/html", lambda: export.html(trace, hearing=hearing() if hearing else None)),

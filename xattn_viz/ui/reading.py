@@ -5,7 +5,20 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.ui import controls, easel, explorer, garbage, known, live, outputs, panels, session, sources, timing
+from xattn_viz.ui import (
+    controls,
+    easel,
+    explorer,
+    failing,
+    garbage,
+    known,
+    live,
+    outputs,
+    panels,
+    session,
+    sources,
+    timing,
+)
 from xattn_viz.ui.address import Request
 
 
@@ -35,6 +48,7 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             return
         beside = best if trace is not best and st.session_state.output.beside else None
         outputs.show(traces, best, trace, line)
+        failing.doubt(trace.fault or best.fault)
         other = None
         if trace is not best and trace.pictures:
             trace, beside, other = best, None, trace

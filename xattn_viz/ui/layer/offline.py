@@ -8,8 +8,10 @@ from typing import ParamSpec, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.gate import share_cores
+from xattn_viz.ui import failing
 from xattn_viz.ui.page import literal
 
 _P = ParamSpec("_P")
@@ -20,13 +22,17 @@ LAYERS, HEADS = 2, 8  # of the model's decoder
 
 def asked(lesson: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
     """What a lesson gives for what the visitor typed, or None with a sentence on the page that says why not."""
+    from xattn_viz.lessons.translation import MODEL  # imports torch
+
     share_cores()
     try:
         with st.spinner("Loading the model …"):
-            return lesson(*args, **kwargs)
+            given = lesson(*args, **kwargs)
+        failing.doubt(registry.load(MODEL).fault)
     except (InputError, ModelError) as error:
         st.error(literal(str(error)))
         return None
+    return given
 
 
 def sentence(place: DeltaGenerator, default: str, key: str) -> str:
