@@ -26,7 +26,7 @@ VALUES = {
 # Lessons stand above: some take a layer out of a model.
 LEVELS = dict.fromkeys(VALUES, 0) | {
     **{"export": 2, "lessons": 2, "many": 2, "webpage": 2},
-    **{"": 3, "ui": 4, "__main__": 4, "examples": 4},
+    **{"": 3, "ui": 4, "__main__": 4, "doctor": 4, "examples": 4},
 }
 PAGES_LEVEL = 5
 
@@ -37,7 +37,7 @@ ALLOWED = {
         f"xattn_viz.{name}"
         for name in (
             *("additive", "capture", "inputs", "layer", "masks", "steps", "weights"),
-            *("learning", "lessons", "models"),
+            *("doctor", "learning", "lessons", "models"),
         )
     ),
     "transformers": ("xattn_viz.models", "xattn_viz.capture"),

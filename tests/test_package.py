@@ -56,7 +56,7 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = {str(p.relative_to(ROOT)) for p in (ROOT / "xattn_viz").rglob("*") if p.is_file()}
     wanted |= {f"xattn_viz/site/{p.relative_to(ROOT)}" for p in (ROOT / "pages").rglob("*") if p.is_file()}
-    wanted |= {"xattn_viz/site/app.py", "xattn_viz/site/.streamlit/config.toml"}
+    wanted |= {"xattn_viz/site/app.py", "xattn_viz/site/.streamlit/config.toml", "xattn_viz/site/constraints.txt"}
     assert {name for name in wanted if "__pycache__" not in name} - packed == set()
     assert any(name.endswith("licenses/LICENSE") for name in packed)
     assert not [name for name in packed if name.split("/")[0] not in {"xattn_viz"} and ".dist-info/" not in name]

@@ -1,4 +1,4 @@
-"""The command line: `python -m xattn_viz` or `xattn-viz` starts the app; `trace`, `words`, `models` do without it."""
+"""The command line: `python -m xattn_viz` or `xattn-viz` starts the app; the other commands do without it."""
 
 from __future__ import annotations
 
@@ -74,6 +74,12 @@ def _models(_: argparse.Namespace) -> int:
     for card in xv.cards():
         print(f"{card.name:16} {card.title}")
     return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from xattn_viz.doctor import doctor
+
+    return doctor()
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -167,6 +173,9 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the models known by name")
     models.set_defaults(command=_models)
+
+    doctor = commands.add_parser("doctor", help="say whether this installation is well; exit code 1 where it is not")
+    doctor.set_defaults(command=_doctor)
 
     trace = commands.add_parser(
         "trace",

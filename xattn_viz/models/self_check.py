@@ -40,6 +40,12 @@ def probes() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def versions() -> Mapping[str, str]:
+    """The versions of the libraries with which what is expected was measured."""
+    found: Mapping[str, str] = json.loads(FILE.read_bytes())["versions"]
+    return found
+
+
 def find_fault(adapter: Adapter) -> str | None:
     """What is wrong with a model, in a sentence; None where it does what is expected, and where nothing is expected."""
     name = adapter.card.name

@@ -58,6 +58,11 @@ def _snapshots(name: str, revision: str | None) -> Iterator[Path]:
             yield Path(folder)
 
 
+def is_there(name: str) -> bool:
+    """Whether an earlier visit left a model in the cache."""
+    return next(_snapshots(name, None), None) is not None
+
+
 def check_disk(name: str, needed: int) -> None:
     """Raise ModelError where a model of `needed` bytes does not fit on the disk, what is there already included."""
     folder = Path(constants.HF_HUB_CACHE)
