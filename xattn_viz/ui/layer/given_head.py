@@ -6,11 +6,13 @@ import streamlit as st
 
 from xattn_viz.stepper import payload
 from xattn_viz.steps import Given
-from xattn_viz.ui import stepper
+from xattn_viz.ui import failing, stepper
 from xattn_viz.ui.layer import parts
 
 #: Where the other pages leave what they want to be shown: a `steps.Given`.
 KEY = "given_head"
+#: What is wrong with the model that the head is of, where something is.
+FAULT = "given_head_fault"
 _KINDS = {"cross": "cross-attention", "encoder": "encoder self-attention", "decoder": "decoder self-attention"}
 
 
@@ -26,6 +28,7 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         parts.claim(f"{given.queries[given.row]} → {given.keys[given.column]}: {where}")
         st.button("Back to a layer of your own", on_click=_leave)
+    failing.doubt(st.session_state.get(FAULT))
     stepper.show(payload.real(given))
     ours, recorded = given.weight(), float(given.captured[given.row, given.column])
     parts.finding(
