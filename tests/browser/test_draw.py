@@ -56,7 +56,7 @@ def test_the_small_model_draws_what_it_is_asked_for_and_says_so(app_url: str, pa
     draw(page, "a red hexagon")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(
-        "does not know: 'hexagon'. It knows a, above, an, below, blue", timeout=visitor.PATIENCE
+        "does not know: “hexagon” (nearest: “above”). It knows a, above, an, below, blue", timeout=visitor.PATIENCE
     )
     visitor.expect_rest(page)
     draw(page, "a (red:2) circle")

@@ -111,7 +111,9 @@ def test_a_sentence_makes_a_scene_and_a_wrong_one_is_answered_in_a_sentence(app_
     field = page.get_by_label("or say it")
     field.fill("a small pink cross above a blue hexagon")
     field.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("There is no “hexagon” in a scene: it knows small, large, red")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "There is no “hexagon” (nearest: “and”) in a scene: it knows small, large, red"
+    )
     images.expect_caption_of(page, FIRST.scene)
     field.fill("a small pink cross above a brown triangle")
     field.press("Enter")
