@@ -95,7 +95,7 @@ def _trace(options: argparse.Namespace) -> int:
         else:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
             lines = [_write(path, _export(trace, out.suffix, options.layer, options.head))]
-        if hears:
+        if model.card.input_kind != "text":
             _tell_notes(trace)
         print(visible(trace.output), *lines, sep="\n")
     return 0

@@ -23,7 +23,7 @@ from xattn_viz.models.self_check import find_fault
 # Text encoder-decoders are recognised by less than the others, so they are asked last.
 _LAST = "seq2seq"
 _NOT_FAMILIES = {
-    *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "partial", "provenance"),
+    *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "outside", "partial", "provenance"),
     *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
 }
 

@@ -9,7 +9,7 @@ import streamlit as st
 from xattn_viz.analysis.localization import share
 from xattn_viz.axis import Axis
 from xattn_viz.examples import SCENES
-from xattn_viz.models import diffusion, perceiver
+from xattn_viz.models import diffusion, outside, perceiver
 from xattn_viz.models.captioner.hinted import GREY, HINT
 from xattn_viz.scenes import Scene, hints, wording
 from xattn_viz.scenes.caption import ordered
@@ -36,9 +36,13 @@ def scene_of(request: Request) -> Scene | None:
 def remark(request: Request, best: Trace) -> str:
     """Whether the model wrote the scene's own caption or drew what was asked for, or how many places are right.
 
+    Of a picture of another kind than the model knows, only that it is one.
+
     Empty where nobody can know.
     """
     said = best.provenance
+    if note := outside.told(said.get("notes", ())):
+        return note
     if best.picture is not None and said.get("model") == diffusion.OWN:
         return verdict(_prompt(best), best.picture)
     scene, settings = scene_of(request), said.get("settings", {})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from xattn_viz.axis import Axis
+from xattn_viz.models import outside
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.encoder_decoder.adapter import EncoderDecoderAdapter
 from xattn_viz.models.encoder_decoder.frame import Frame
@@ -43,7 +44,7 @@ class CaptionerAdapter(EncoderDecoderAdapter):
     def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
         picture, model = self.eyes.see(input), self.runner.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
-        return Source({"pixel_values": values}, self._axis, picture), ()
+        return Source({"pixel_values": values}, self._axis, picture), outside.notes(self.card.name, picture)
 
     def _frame(self, settings: Settings) -> Frame:
         frame = Frame.of(self.runner.writer, None, ())

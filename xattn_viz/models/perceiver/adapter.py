@@ -12,6 +12,7 @@ from torch import Tensor
 from xattn_viz.axis import Axis
 from xattn_viz.capture import Site
 from xattn_viz.maps import AttentionMaps, MapKind
+from xattn_viz.models import outside
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep, report
 from xattn_viz.models.encoder_decoder.limits import HALF_ABOVE
 from xattn_viz.models.encoder_decoder.recorded import attention_maps
@@ -99,7 +100,7 @@ class PerceiverAdapter(Adapter):
             settings.as_keywords(),
             {"method": "none: all is answered at once"},
             picture,
-            self.model.inputs.notes,
+            [*outside.notes(self.card.name, picture), *self.model.inputs.notes],
         )
         answers = [list(each) for each in answer.likely]
         return Trace(maps, picture, answer.text, provenance={**said, "answers": answers})

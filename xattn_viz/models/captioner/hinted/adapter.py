@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.axis import Axis
 from xattn_viz.inputs.images import Picture
+from xattn_viz.models import outside
 from xattn_viz.models.base import InputError, ModelCard
 from xattn_viz.models.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.captioner.hinted import GREY, HINT, HINT_PART, PICTURE_PART, Join
@@ -58,7 +59,7 @@ class HintedAdapter(CaptionerAdapter):
         hint, model = self._hints.read(settings.chosen(HINT) or ""), self.runner.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
         read = {"pixel_values": values, "hint": self._hints.ids(hint).to(model.device)}
-        return Source(read, beside(self._axis, hint), picture), self._notes
+        return Source(read, beside(self._axis, hint), picture), (*outside.notes(self.card.name, picture), *self._notes)
 
     def drops(self, trace: Trace) -> dict[str, NDArray[np.float64]]:
         """By how much the log-probability of each written token falls without a source, by the part's name, `[query]`.

@@ -1,0 +1,65 @@
+"""Whether a picture is one that the models of coloured shapes know: what is told of others, and of scenes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import outside as foreign
+from scripts.train.outside import OWN, seen
+from xattn_viz.models import outside, registry
+from xattn_viz.models.outside import Known, summary
+from xattn_viz.scenes import Scene, Thing, draw
+
+SCENE = draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17), Thing("blue", "star", 0.7, 0.7, 0.09))))
+FOREIGN = [name for name in foreign.OTHER if name != "four to six shapes"]
+
+
+def photograph() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """One of the repository's own screenshots, which is no scene either."""
+    with Image.open(Path(__file__).parents[2] / "docs/translate-light.png") as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+@pytest.mark.parametrize("name", outside.MODELS)
+def test_every_model_of_shapes_says_that_a_picture_is_of_another_kind(name: str) -> None:
+    model = registry.load(name)
+    (note,) = (
+        said for said in model.trace(photograph()).provenance["notes"] if "knows only coloured shapes on paper" in said
+    )
+    assert note.startswith("This model knows only coloured shapes on paper, and this picture is of another kind")
+    assert outside.told(["something else", note]) == note
+    assert outside.told(model.trace(SCENE).provenance["notes"]) == ""
+
+
+@pytest.mark.parametrize("way", OWN)
+def test_scenes_are_told_apart_in_all_the_ways_in_which_they_come(way: str) -> None:
+    random, judge = np.random.default_rng(5), outside.judge()
+    far = [judge.distance(seen(OWN[way](random))) for _ in range(40)]
+    assert np.mean(np.array(far) > 1) <= 0.05
+    assert np.median(far) < 0.8
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_pictures_of_another_kind_are_found(kind: str) -> None:
+    random, judge = np.random.default_rng(6), outside.judge()
+    far = [judge.distance(seen(foreign.OTHER[kind](random))) for _ in range(40)]
+    assert np.mean(np.array(far) > 1) >= 0.9
+
+
+def test_the_distance_is_that_of_mahalanobis(tmp_path: Path) -> None:
+    """With all directions kept, against the inverse of the covariance; and it comes back from its file."""
+    random = np.random.default_rng(1)
+    states = random.normal(size=(200, 4, 2)).astype(np.float32) * np.array([3, 0.5], np.float32)
+    summaries = np.stack([summary(one) for one in states])
+    known = Known.of(summaries, 5)
+    inverse = np.linalg.inv(np.cov(summaries.T.astype(np.float64)))
+    away = summaries - summaries.mean(0)
+    expected = np.sqrt(np.einsum("ni,ij,nj->n", away, inverse, away) / summaries.shape[1])
+    np.testing.assert_allclose([known.distance(one) for one in states], expected, rtol=1e-3)
+    known.write(tmp_path / "known.npz")
+    again = Known.read(tmp_path / "known.npz")
+    np.testing.assert_allclose(again.distance(states[0]), expected[0], rtol=1e-2)
