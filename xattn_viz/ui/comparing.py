@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.localization import over_picture
 from xattn_viz.overlay import overlay
+from xattn_viz.scenes.wording import MOST_CHARACTERS
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 from xattn_viz.ui import choosing, views
@@ -28,6 +29,7 @@ def control(output: Output) -> None:
         on_change=choosing.take_target,
         args=(key,),
         placeholder="Another prompt, same seed",
+        max_chars=MOST_CHARACTERS,
         help="Change a word, the order, or what a word weighs: (blue:2) gives it twice the attention everywhere.",
         label_visibility="collapsed",
         width=320,

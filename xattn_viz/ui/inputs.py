@@ -5,7 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from xattn_viz.models.base import Option
-from xattn_viz.ui import asking, easel, giving, kind, models
+from xattn_viz.models.captioner.hinted import HINT
+from xattn_viz.scenes.wording import MOST_CHARACTERS
+from xattn_viz.ui import asking, counting, easel, giving, kind, models
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import literal
 
@@ -33,6 +35,8 @@ def show(current: Request) -> None:
         st.button(kind.IMAGE.action, type="primary", on_click=giving.again)
     else:
         _text()
+        if kind.current() == kind.PROMPT:
+            counting.of_prompt(current.model, current.text)
         _seed(current)
 
 
@@ -54,6 +58,8 @@ def _text_option(option: Option, current: Request) -> None:
         label_visibility="collapsed",
         width=240,
     )
+    if option.name == HINT:
+        counting.of_hint(key, st.session_state[key])
 
 
 def _seed(current: Request) -> None:
@@ -109,7 +115,7 @@ def _text() -> None:
             name,
             key="text",
             placeholder=placeholder,
-            max_chars=None,
+            max_chars=MOST_CHARACTERS if kind.current() == kind.PROMPT else None,
             label_visibility="collapsed",
         )
         st.form_submit_button(kind.current().action, type="primary", on_click=asking.translate)
