@@ -255,11 +255,11 @@ def test_all_faults_of_a_prompt_are_told_at_once() -> None:
     for fault in (
         "“bleu” (nearest: “blue”), “sqare” (nearest: “square”). It knows a, above,",
         "from 0 to 10 times as much: got '(red:-1)', which is negative; '(ring:much)', which is no number.",
-        "has 13 tokens; this model reads at most 8",
+        "has 13 tokens, 15 with the articles that it lacks; this model reads at most 8",
     ):
         assert fault in said
     assert "“much”" not in said
-    with pytest.raises(InputError, match="has 9 tokens with the articles that it lacks; this model reads at most 8"):
+    with pytest.raises(InputError, match="has 7 tokens, 9 with the articles that it lacks; this model reads at most 8"):
         model.trace("red circle left of blue square above")
 
 

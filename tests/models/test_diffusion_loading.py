@@ -57,7 +57,9 @@ def test_what_the_training_writes_can_be_drawn_with(shapes: Path) -> None:
     said = r"does not know: “hexagon” \(nearest: “[a-z]+”\), “pad” \(nearest: “red”\). It knows a, above, an, below, "
     with pytest.raises(InputError, match=said):
         model.trace("a red hexagon <pad>")
-    with pytest.raises(InputError, match="has 500 tokens; this model reads at most 8"):
+    with pytest.raises(
+        InputError, match="has 500 tokens, 501 with the articles that it lacks; this model reads at most 8"
+    ):
         model.trace("red " * 500)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks import outside as foreign
 from scripts.train.outside import OWN, seen
+from xattn_viz.__main__ import main
 from xattn_viz.models import outside, registry
 from xattn_viz.models.outside import Known, summary
 from xattn_viz.scenes import Scene, Thing, draw
@@ -33,6 +34,17 @@ def test_every_model_of_shapes_says_that_a_picture_is_of_another_kind(name: str)
     assert note.startswith("This model knows only coloured shapes on paper, and this picture is of another kind")
     assert outside.told(["something else", note]) == note
     assert outside.told(model.trace(SCENE).provenance["notes"]) == ""
+
+
+def test_the_command_line_says_it_apart_from_the_caption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, pixels in (("photograph.png", photograph()), ("scene.png", SCENE)):
+        Image.fromarray(pixels).save(tmp_path / name)
+    assert main(["trace", "caption-shapes", str(tmp_path / "photograph.png")]) == 0
+    said = capsys.readouterr()
+    assert "knows only coloured shapes on paper" in said.err
+    assert "knows only" not in said.out
+    assert main(["trace", "caption-shapes", str(tmp_path / "scene.png")]) == 0
+    assert "knows only" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("way", OWN)

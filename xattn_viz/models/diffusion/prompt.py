@@ -157,8 +157,8 @@ class Words:
             yield f"A word weighs from 0 to {MOST_WEIGHT:g} times as much: got {got}."
         own, typed = len(tokens.ids) - (self._length - self._most), sum(not special for special in tokens.special)
         if own > self._most:
-            count = f"{typed:,} tokens" if typed > self._most else f"{own:,} tokens with the articles that it lacks"
-            yield f"The {name} has {count}; this model reads at most {self._most}: shorten it."
+            lacks = f", {own:,} with the articles that it lacks" if own > typed else ""
+            yield f"The {name} has {typed:,} tokens{lacks}; this model reads at most {self._most}: shorten it."
         if all(tokens.special):
             yield f"The {name} holds nothing that the model can read: type at least one word."
 
