@@ -35,11 +35,26 @@ st.session_state.count += st.button("Again")
 st.text(f"count {st.session_state.count}")
 """
 
-# Notes when each message of the server arrives. answer() times a key or click until ready() holds and is painted.
+# Notes when each message of the server arrives, and which of them say that a script has ended: field 6 of Streamlit's
+# ForwardMsg (streamlit/proto/ForwardMsg.proto). answer() times a key or click until ready() holds and is painted.
 NOTES = """
-window.heard = [];
+window.heard = []; window.scriptsEnded = 0;
+const endsScript = (bytes) => {
+  let at = 0;
+  const number = () => { let n = 0, m = 1, b; do { b = bytes[at++]; n += (b & 127) * m; m *= 128; } while (b & 128);
+    return n; };
+  while (at < bytes.length) {
+    const tag = number();
+    if (tag >> 3 === 6) return true;
+    if ((tag & 7) === 2) { const length = number(); at += length; } else number();
+  }
+  return false;
+};
 window.WebSocket = class extends WebSocket {
-  constructor(...given) { super(...given); this.addEventListener("message", () => heard.push(performance.now())); }
+  constructor(...given) { super(...given); this.addEventListener("message", ({ data }) => {
+    heard.push(performance.now());
+    window.scriptsEnded += endsScript(new Uint8Array(data));
+  }); }
 };
 window.answer = (kind, ready) => {
   window.answered = new Promise((resolve, reject) => addEventListener(kind, (event) => {
@@ -54,13 +69,8 @@ HEAD = f"(before) => before === null ? {EXPLORER}.dataset.head : {EXPLORER}.data
 TRACE = f"(before) => before === null ? {EXPLORER}.dataset.trace : {EXPLORER}.dataset.trace !== before"
 COUNT = """(before) => { const said = document.querySelector("[data-testid=stText]").textContent;
   return before === null ? said : said !== before; }"""
-# An empty rerun shows no change but that of the state. It can be over between two frames, so an observer sees it run.
-RERUN = f"""(before) => {{ const resting = () => {RESTING};
-  if (before !== null) return window.ran && resting();
-  window.ran = false;
-  const observer = new MutationObserver(() => {{ window.ran ||= !resting(); }});
-  observer.observe(document.querySelector("[data-testid=stApp]"), {{ attributes: true }});
-  return 0; }}"""
+# An empty rerun shows no change at all: all its messages may come between two frames.
+RERUN = f"(before) => before === null ? window.scriptsEnded : window.scriptsEnded > before && {RESTING}"
 
 
 def key_to_paint(page: Page, key: str) -> tuple[float, int]:
