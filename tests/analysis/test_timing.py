@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from transformers.generation import GenerateEncoderDecoderOutput
 from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.analysis.timing import align, spoken_spans, timed_words
 from xattn_viz.axis import Axis
-from xattn_viz.inputs.audio import frame_times
+from xattn_viz.inputs.audio import RATE, Sound, frame_times, read
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.whisper.adapter import WhisperAdapter
@@ -84,6 +86,51 @@ def test_pauses_belong_to_no_word() -> None:
     )
     samples = np.repeat(mel[0] + 1, 160)  # the same pauses in samples
     np.testing.assert_array_equal(loud_frames(planted(sound=samples)), loud_frames(trace))
+
+
+def test_no_word_is_shorter_than_a_frame_and_all_lie_in_the_sound() -> None:
+    trace = planted(offset=30.0)
+    weights = np.zeros_like(trace.cross.weights)
+    weights[..., 0] = 1  # all rows point at the first frame: the way goes down through it
+    trace = replace(trace, maps=(replace(trace.cross, weights=weights),))
+    for method in ("shares", "openai"):
+        words = timed_words(trace, method=method)
+        assert len(words) == 3
+        assert all(word.end - word.start > 0.02 - 1e-6 for word in words)
+        assert all(before.end <= word.start for before, word in pairwise(words))
+        assert words[0].start >= 30
+        assert words[-1].end <= 30 + 0.02 * BEGINS[-1]
+    # Fewer frames than words: each has its even share.
+    keys = Axis("audio", times=frame_times(2, 0.02))
+    short = AttentionMaps(np.full((1, 1, len(TOKENS), 2), 0.5, np.float32), trace.cross.queries, keys, "cross", (0,))
+    words = timed_words(replace(trace, maps=(short,), input=np.ones((80, 4), np.float32)))
+    assert [word.text for word in words] == ["One", "two-three,", "four."]
+    assert all(word.end - word.start == pytest.approx(0.04 / 3, abs=1e-5) for word in words)
+    assert words[-1].end <= 0.04
+
+
+def test_pauses_put_into_a_reading_belong_to_no_word() -> None:
+    """Silences of 0.6 to 1.8 s between words of a clip: no word holds 0.3 s of quiet, none is left behind one."""
+    adapter = registry.load("whisper-tiny-en")
+    sound = read(CLIPS / "amiable.ogg").samples
+    before = timed_words(adapter.trace(Sound(sound), crop=True))
+    pieces, at, moved, late = list[NDArray[np.float32]](), 0, list[float](), 0.0
+    for i, word in enumerate(before):
+        moved.append(late + word.start)
+        if i % 5 == 3:
+            end = round(RATE * (word.end + before[i + 1].start) / 2)
+            pause = (0.6, 1.2, 1.8)[i % 3]
+            pieces += [sound[at:end], np.zeros(int(pause * RATE), np.float32)]
+            at, late = end, late + pause
+    text = " ".join(word.text for word in before)
+    trace = adapter.trace(Sound(np.concatenate([*pieces, sound[at:]])), target=text, crop=True)
+    words, loud = timed_words(trace), loud_frames(trace)
+    for word in words:
+        inside = np.flatnonzero(loud[round(word.start / 0.02) : round(word.end / 0.02)])
+        assert np.diff(inside).max(initial=0) <= 15, word
+    errors = [abs(word.start - start) for word, start in zip(words, moved, strict=True)]
+    assert max(errors) < 0.5
+    assert np.mean(errors) < 0.05
 
 
 def test_the_way_is_a_way_through_the_map() -> None:

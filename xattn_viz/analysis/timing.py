@@ -5,7 +5,7 @@ Two methods, both by dynamic time warping through how much the heads point at a 
 - "openai" (`openai/whisper`, `timing.py`): z-scores over the rows, of the heads that the checkpoint names; a word lasts
   until the next one begins.
 - "shares": each frame's weights as shares of the rows, of all heads but those of the lowest quarter of layers; pauses
-  around a word do not belong to it. Chosen on one set of sentences with known times and better on another
+  in and around a word do not belong to it. Chosen on one set of sentences with known times and better on another
   (docs/speech.md).
 
 The times are readings of attention, not measurements of sound; that page says how far they are off.
@@ -24,7 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.dtw import dtw
-from xattn_viz.analysis.pauses import loud_frames
+from xattn_viz.analysis.pauses import PAUSE, between_pauses, loud_frames
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.tokens import Span, word_spans
 from xattn_viz.trace import Trace
@@ -88,7 +88,8 @@ def timed_words(
     """The words of a trace in time. `heads` are those to listen to, each (layer, head); None for the method's own.
 
     `path` is what `align` found with the same, where that is known already. There are no words where nothing was
-    written, or all of the sound is padding.
+    written, or all of the sound is padding. The words follow each other inside the sound, each a frame long at least
+    where there are as many frames as words.
 
     Raises ValueError where the trace has no cross map over sound, or a head is not there.
     """
@@ -97,22 +98,33 @@ def timed_words(
     text = _text_rows(maps)
     if not len(text) or maps.keys.is_special.all():
         return ()
-    starts = (path or align(maps, heads, method=method)).starts(len(maps.queries))
-    loud = loud_frames(trace) if method == "shares" else None
-    edges = np.array([start for start, _ in maps.keys.times or ()] + [(maps.keys.times or ())[-1][1]])
-    spans, words = maps.queries.spans or (), list[TimedWord]()
-    for span in spoken_spans(trace.output):
-        rows = [int(row) for row in text if spans[row][0] < span[1] and spans[row][1] > span[0]]
-        if not rows:
-            continue
-        first, last = starts[rows[0]], starts[rows[-1] + 1]
-        if loud is not None and len(inside := np.flatnonzero(loud[first:last])):
-            first, last = first + inside[0], first + inside[-1] + 1
-        chances = [trace.steps[row].log_prob for row in rows] if trace.steps else [0.0]
-        said = trace.output[span[0] : span[1]]
-        confidence = float(np.exp(np.mean(chances)))
-        words.append(TimedWord(said, float(edges[first]), float(edges[last]), confidence, span, (rows[0], rows[-1])))
-    return tuple(words)
+    path = path or align(maps, heads, method=method)
+    starts, times, spans = path.starts(len(maps.queries)), maps.keys.times or (), maps.queries.spans or ()
+    own = np.flatnonzero(~maps.keys.is_special)
+    found = [
+        (span, rows)
+        for span in spoken_spans(trace.output)
+        if (rows := [int(row) for row in text if spans[row][0] < span[1] and spans[row][1] > span[0]])
+    ]
+    stretches = [(int(starts[rows[0]]), int(starts[rows[-1] + 1])) for _, rows in found]
+    frame = times[0][1] - times[0][0]
+    if method == "shares":
+        scores = np.zeros((len(found), len(times)))
+        for row, (_, rows) in zip(scores, found, strict=True):
+            row[own] = path.scores[np.array(rows) - path.first_row].sum(axis=0)
+        stretches = between_pauses(stretches, scores, loud_frames(trace), round(PAUSE / frame))
+    begin, end = times[own[0]][0], times[own[-1]][1]
+    edges = [start for start, _ in times] + [times[-1][1]]
+    placed = in_order([(edges[a], edges[b]) for a, b in stretches], begin=begin, end=end, shortest=frame)
+    return tuple(
+        TimedWord(trace.output[span[0] : span[1]], *seconds, _confidence(trace, rows), span, (rows[0], rows[-1]))
+        for (span, rows), seconds in zip(found, placed, strict=True)
+    )
+
+
+def _confidence(trace: Trace, rows: Sequence[int]) -> float:
+    """The geometric mean of the probabilities of a word's tokens; 1 where a trace has none."""
+    return float(np.exp(np.mean([trace.steps[row].log_prob for row in rows]))) if trace.steps else 1.0
 
 
 def in_order(
