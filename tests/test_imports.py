@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 VALUES = {
-    *("additive", "axis", "capture", "colours", "frozen", "layer", "masks", "steps"),
+    *("additive", "axis", "capture", "colours", "files", "frozen", "layer", "masks", "steps"),
     *("map_checks", "maps", "projections", "records", "scenes", "selection", "tokens", "trace"),
     *("inputs", "weights"),
 }
