@@ -3,7 +3,10 @@ from __future__ import annotations
 import io
 import json
 import struct
+import subprocess
+import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from xattn_viz import export
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.projections import Projections
-from xattn_viz.store import load_trace, save, to_bytes
+from xattn_viz.store import is_damaged, load_trace, save, to_bytes
 from xattn_viz.trace import Alternative, Hypothesis, Step, Trace
 
 
@@ -104,6 +108,7 @@ def test_equal_means_every_field() -> None:
         assert replace(trace, **change) != trace, change
 
 
+@settings(deadline=None)
 @given(
     input=st.text() | st.sampled_from(["\ud800", "</script>", "\x00"]),
     labels=st.lists(st.text(), min_size=1, max_size=5),
@@ -264,16 +269,126 @@ def test_a_file_is_named_and_a_missing_one_stays_an_os_error(tmp_path: Path) -> 
         load_trace(tmp_path / "missing.npz")
 
 
+def with_npy_header(text: bytes, data: bytes = b"") -> bytes:
+    """A member as NumPy writes it, version 1.0, with any text for its header."""
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{" * 9000,  # tokenize.TokenError from NumPy's own reader
+        b"-" * 9000 + b"1",  # MemoryError from it
+        b"(" * 9000,
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"9" * 9000 + b",), }\n",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1, " * 65 + b"), }\n",
+        b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }\n",
+        b"{'descr': '<f99999', 'fortran_order': False, 'shape': (3,), }\n",
+        b"{'descr': '<f0', 'fortran_order': False, 'shape': (3,), }\n",
+        b"",
+        b"\xff" * 65535,
+    ],
+)
+@pytest.mark.parametrize("member", [WEIGHTS, "header.npy"])
+def test_what_stands_before_an_array_is_never_read_as_python(text: bytes, member: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read as a trace") as caught:
+        load_trace(rewritten({member: with_npy_header(text)}))
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused_whole_or_damaged(compression: int) -> None:
+    """A damaged ZIP_LZMA raised LZMAError, which is no ValueError."""
+    packed = bytearray(rewritten({}, compression))
+    for at in (None, 60, 80, 120):
+        if at is not None:
+            packed[at : at + 8] = b"\xff" * 8
+        with pytest.raises(ValueError, match="cannot be read as a trace"):
+            load_trace(bytes(packed))
+
+
+JSON_BOMBS = {
+    "bytes": b'{"format":"' + b"a" * 60_000_000 + b'"}',
+    "values": b"[" + b"0," * 8_000_000 + b"0]",
+    "containers": b"[" + b"{}," * 5_000_000 + b"0]",
+    "texts": b"[" + b'"","",' * 2_000_000 + b"0]",
+    "depth": b'{"a":' * 5_000,
+    "number": b"[1" + b"0" * 1_000_000 + b"]",
+}
+
+
+# The costliest JSON for its size that is let through: objects of an empty key and an empty list each.
+JSON_BOMBS["at the limit"] = b'{"trace":[' + b'{"":[]},' * 240_000 + b"0]}"
+
+MEASURED = """
+import resource, sys
+from xattn_viz import load_trace
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    load_trace(sys.argv[1])
+except ValueError as error:
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000, error)
+"""
+
+
+@pytest.mark.parametrize("name", JSON_BOMBS)
+def test_a_small_file_takes_little_memory_whatever_its_header_claims(name: str, tmp_path: Path) -> None:
+    bomb = rewritten({"header.npy": npy(np.frombuffer(JSON_BOMBS[name], np.uint8))})
+    assert len(bomb) < 200_000
+    (tmp_path / "bomb.npz").write_bytes(bomb)
+    command = [sys.executable, "-c", MEASURED, str(tmp_path / "bomb.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    megabytes, said = done.stdout.split(" ", 1)
+    assert int(megabytes) < 200
+    assert said.startswith("bomb.npz cannot be read as a trace: ")
+
+
+def test_a_trace_that_could_not_be_read_back_is_not_saved(tmp_path: Path) -> None:
+    """What `save` takes, `load_trace` takes: the bounds hold for both."""
+    deep: list[Any] = []
+    for _ in range(60):
+        deep = [deep]
+    for provenance in ({"many": [0] * 1_000_001}, {"long": "a" * (17 << 20)}, {"deep": deep}):
+        with pytest.raises(ValueError, match=r"cannot be saved|levels deep"):
+            save(replace(made(), provenance=provenance), tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["…\0", "a\ud800.npz", "\0" * 5000])
+def test_a_path_that_no_file_can_have_is_one_short_sentence(path: str) -> None:
+    for tried in (load_trace, lambda path: save(made(), path)):
+        with pytest.raises(ValueError, match="is no name of a file: it holds a character that no name can have") as got:
+            tried(path)
+        assert len(str(got.value)) < 250
+        assert "\0" not in str(got.value)
+
+
+def test_what_is_left_of_a_file_is_told_from_another_programs(tmp_path: Path) -> None:
+    whole = to_bytes(made())
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("letter.txt", "Dear reader, " * 20)
+    wanted = {whole: False, bytes(changed): True, b"Dear reader,": False, other.getvalue(): False}
+    wanted |= {whole[:length]: True for length in (0, 3, 40, 1000, len(whole) - 1)}
+    for number, (content, damaged) in enumerate(wanted.items()):
+        (tmp_path / str(number)).write_bytes(content)
+        assert is_damaged(tmp_path / str(number)) is damaged, content[:80]
+
+
 GOOD = to_bytes(made())
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(GOOD) - 1))
 def test_a_file_cut_anywhere_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match="cannot be read as a trace"):
         load_trace(GOOD[:length])
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_damaged_byte_is_refused_or_changes_nothing(damage: list[tuple[int, int]]) -> None:
     damaged = bytearray(GOOD)
@@ -284,3 +399,61 @@ def test_a_damaged_byte_is_refused_or_changes_nothing(damage: list[tuple[int, in
     except ValueError:
         return
     assert again == made()
+
+
+@st.composite
+def members(draw: Callable[..., Any]) -> dict[str, bytes | None]:
+    """Members of a trace's file exchanged for what is nearly one: arrays of other shapes and headers, other JSON."""
+    with np.load(io.BytesIO(GOOD)) as file:
+        names, value = list(file.files), json.loads(file["header"].tobytes())
+    changed: dict[str, bytes | None] = {}
+    plain = st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(exclude_categories=())),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=6,
+    )
+    for _ in range(draw(st.integers(0, 3))):  # somewhere in the JSON another value
+        at: Any = value
+        while draw(st.booleans()) or at is value:
+            keys = sorted(at) if isinstance(at, dict) else range(len(at))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if not isinstance(at[key], dict | list) or draw(st.integers(0, 3)) == 0:
+                at[key] = draw(plain)
+                break
+            at = at[key]
+    changed["header.npy"] = npy(np.frombuffer(json.dumps(value).encode(), np.uint8))
+    if draw(st.booleans()):
+        shape = draw(st.lists(st.integers(0, 3), max_size=5))
+        kind = draw(st.sampled_from(["f2", "f4", "f8", ">f4", "i1", "u8", "bool", "c8", "M8[s]", "S3", "f2"]))
+        changed[f"{draw(st.sampled_from(names))}.npy"] = npy(np.zeros(shape, kind))
+    if draw(st.booleans()):
+        text = draw(st.binary(max_size=60) | st.text("{}()[]-+~',: 0123456789", max_size=60).map(str.encode))
+        changed[f"{draw(st.sampled_from(names))}.npy"] = with_npy_header(text, draw(st.binary(max_size=9)))
+    return changed
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(members())
+def test_any_members_are_refused_with_the_documented_error_or_make_a_trace_that_is_whole(
+    changed: dict[str, bytes | None],
+) -> None:
+    try:
+        trace = load_trace(rewritten(changed))
+    except ValueError as error:
+        assert str(error).startswith("These bytes cannot be read as a trace: ")  # noqa: PT017
+        assert len(str(error)) < 400  # noqa: PT017
+        return
+    assert to_bytes(load_trace(to_bytes(trace))) == to_bytes(trace)
+    assert json.loads(export.json(trace))
+    if [maps.kind for maps in trace.maps if maps.step is None].count("cross") == 1:
+        assert export.html(trace).encode()
+        assert export.csv(trace).encode()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda tail: GOOD[:100] + tail + GOOD[-200:]))
+def test_any_bytes_are_refused_with_the_documented_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="cannot be read as a trace"):
+        load_trace(content)

@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
+#: How deep lists and dicts may lie in one another inside a value.
+MAX_DEPTH = 50
+_WORD = 1 << 63  # whole numbers are of 64 bits: what counts, numbers or measures something fits
 
 
 def encode(value: Any, arrays: Arrays, path: str = "trace") -> Any:
@@ -30,7 +33,9 @@ def encode(value: Any, arrays: Arrays, path: str = "trace") -> Any:
         return {f.name: encode(getattr(value, f.name), arrays, f"{path}.{f.name}") for f in fields(value)}
     if isinstance(value, tuple):
         return [encode(item, arrays, f"{path}.{i}") for i, item in enumerate(value)]
-    _check_plain(value, path)
+    if type(value) is int and not _is_word(value):
+        raise ValueError(f"{path} holds a whole number of more than 64 bits.")
+    _check_plain(value, path, 0)
     return value
 
 
@@ -87,23 +92,29 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _is_plain(value: Any, hint: Any, origin: Any) -> bool:
     """Whether a JSON value is of a plain type. A bool is no number here, and an int will do for a float."""
-    if hint is float:
-        return type(value) in (int, float)
+    if hint in (int, float) and type(value) is int:
+        return _is_word(value)
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, dict)
-    return hint in (str, int, bool) and type(value) is hint
+    return hint in (str, float, bool) and type(value) is hint
 
 
-def _check_plain(value: Any, path: str) -> None:
+def _is_word(value: int) -> bool:
+    return -_WORD <= value < _WORD
+
+
+def _check_plain(value: Any, path: str, depth: int) -> None:
     """Refuse what JSON would change on the way: numpy scalars, tuples in a dict, keys that are not strings."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{path[:80]}… is nested more than {MAX_DEPTH} levels deep.")
     if type(value) is list:
         for i, item in enumerate(value):
-            _check_plain(item, f"{path}.{i}")
+            _check_plain(item, f"{path}.{i}", depth + 1)
     elif type(value) is dict:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ValueError(f"{path} has a key that is not text: {key!r}.")
-            _check_plain(item, f"{path}.{key}")
+            _check_plain(item, f"{path}.{key}", depth + 1)
     elif not (value is None or isinstance(value, str | int | float)):
         raise ValueError(f"{path} holds {type(value).__name__}, which JSON cannot keep: {value!r:.60}.")
 
