@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.speech import FRAME, SOUNDING, START, speech_maps
-from xattn_viz import export
+from xattn_viz import export, picture
 from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.store import load_trace
@@ -79,9 +82,93 @@ def test_csv_reads_back_as_the_tidy_frame() -> None:
     assert list(frame.columns) == list(wanted.columns)
     assert len(frame) == 2 * 4 * 2 * 3
     assert np.array_equal(frame["weight"].to_numpy().astype("f4"), trace.cross.weights.ravel())
-    for labels in ("query_label", "key_label"):
-        assert frame[labels].tolist() == wanted[labels].tolist()
+    assert frame["key_label"].tolist() == wanted["key_label"].tolist()
+    assert frame["query_label"].tolist() == [label.replace("=1+1", "'=1+1") for label in wanted["query_label"]]
     assert set(frame["layer"]) == {0, 7}
+
+
+FORMULAS = {
+    "=1+1": "'=1+1",
+    "+1": "'+1",
+    "-1": "'-1",
+    "@SUM(1)": "'@SUM(1)",
+    "\t=1": "'\t=1",
+    "\r=1": "'\r=1",
+    "\n=1": "'\n=1",
+    "\tcat": "'\tcat",
+    "\rcat": "'\rcat",
+    "  =1": "'  =1",
+    "\u00a0=1": "'\u00a0=1",
+    "\u3000=1": "'\u3000=1",
+    "\u200b=1": "'\u200b=1",
+    "\ufeff=1": "'\ufeff=1",
+    "\0=1": "'\0=1",
+    "\uff1d1": "'\uff1d1",
+    "\uff0b1": "'\uff0b1",
+    "\uff0d1": "'\uff0d1",
+    "\uff20SUM(1)": "'\uff20SUM(1)",
+    "\u22121": "'\u22121",
+    "\ufe631": "'\ufe631",  # small hyphen-minus
+    "'=1": "''=1",
+    "'": "''",
+    "a=1": "a=1",
+    "1-1": "1-1",
+    "cat": "cat",
+    " cat": " cat",
+    "3.5": "3.5",
+    "": "",
+    "\ud800": "\\ud800",
+}
+
+
+def test_no_cell_of_csv_is_a_formula_and_labels_can_be_had_back() -> None:
+    axis = Axis("text", labels=tuple(FORMULAS))
+    weights = np.zeros((1, 1, len(FORMULAS), len(FORMULAS)), np.float32)
+    weights[0, 0, :, 0] = 1
+    text = export.csv(Trace((AttentionMaps(weights, axis, axis, "cross", (0,)),), "", ""))
+    lines = list(csv.DictReader(io.StringIO(text, newline="")))
+    cells = [line["key_label"] for line in lines[: len(FORMULAS)]]
+    assert cells == list(FORMULAS.values())
+    assert [cell.removeprefix("'") for cell in cells[:-1]] == list(FORMULAS)[:-1]
+    assert {line["weight"] for line in lines} == {"0.0", "1.0"}
+
+
+def test_numbers_of_csv_stay_numbers_where_they_are_negative() -> None:
+    """A recording whose times begin below 0: no apostrophe, no quotes."""
+    keys = Axis("audio", times=((-0.5, 0.0), (0.0, 0.5)))
+    weights = np.full((1, 1, 1, 2), 0.5, np.float32)
+    text = export.csv(Trace((AttentionMaps(weights, Axis("text", labels=("-",)), keys, "cross", (0,)),), "", "-"))
+    assert text.splitlines()[1] == '0,0,0,0,"\'-",-0.5,0.0,0.5'
+
+
+def test_every_format_takes_a_trace_and_the_map_by_name() -> None:
+    trace = made()
+    both = Trace((trace.cross, replace(trace.cross, kind="encoder", layers=(3, 4))), "a", "x y")
+    assert export.svg(both, layer=0, head=1) == picture.svg(both.maps[0], 0, 1)
+    assert export.svg(both, kind="encoder", layer=4, head=None) == picture.svg(both.maps[1], 4, None)
+    assert export.csv(both, kind="encoder").splitlines()[1].startswith("3,")
+    assert export.html(both, kind="encoder", layer=4, head=2) != export.html(both)
+    for refused in ({"kind": "decoder"}, {"layer": 9}, {"head": 9}):
+        for write in (export.svg, export.html):
+            with pytest.raises(ValueError, match=r"decoder maps|no layer 9|no head 9"):
+                write(both, **refused)
+
+
+@pytest.mark.parametrize("ending", export.FORMATS)
+def test_write_makes_the_file_that_its_ending_says(tmp_path: Path, ending: str) -> None:
+    trace = made()
+    path = tmp_path / f"map{ending}"
+    export.write(trace, path)
+    wanted = getattr(export, ending[1:])(trace)
+    assert path.read_bytes() == (wanted if isinstance(wanted, bytes) else wanted.encode())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_refuses_an_ending_that_it_does_not_know_before_it_makes_anything(tmp_path: Path) -> None:
+    for name in ("map.png", "map", "map.NPZ"):
+        with pytest.raises(ValueError, match=r"ends in none of \.html, \.npz, \.json, \.csv, \.svg"):
+            export.write(made(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_csv_of_a_kind_that_is_not_there_says_what_there_is() -> None:

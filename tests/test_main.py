@@ -20,6 +20,7 @@ from xattn_viz.models.base import Adapter, ModelWarning
 from xattn_viz.models.firefox import example
 from xattn_viz.models.whisper import example as hearing_example
 from xattn_viz.scenes import Scene, Thing, draw
+from xattn_viz.tokens import visible
 
 ROOT = Path(__file__).parents[1]
 TEXT = "a small sentence"
@@ -44,7 +45,10 @@ def test_trace_prints_the_output_and_the_alignment(tiny: Adapter, capsys: pytest
     assert main(["trace", "tiny", TEXT, "--layer", "0", "--head", "1"]) == 0
     trace = tiny.trace(TEXT)
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 1 + len(xv.align(trace.cross, layer=0, head=1))
+    assert [line.split("\t") for line in printed[1:]] == [
+        [str(link.target_index + 1), visible(link.target), str(link.source_index + 1), visible(link.source)]
+        for link in xv.align(trace.cross, layer=0, head=1)
+    ]
 
 
 def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
@@ -54,8 +58,13 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
     assert xv.load_trace(tmp_path / "t.npz").cross == trace.cross
     assert json.loads((tmp_path / "t.json").read_text())["output"] == trace.output
     assert (tmp_path / "t.csv").read_text(encoding="utf-8") == xv.export.csv(trace)
-    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace.cross, layer=0, head=1)
+    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace, layer=0, head=1)
+    assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace, layer=0, head=1)
+    assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.html")]) == 0
     assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace)
+    assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.svg")]) == 0
+    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace)
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,8 +74,11 @@ def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     trace = xv.load("caption-shapes").trace(pixels)
     output, *pairs = capsys.readouterr().out.splitlines()
     assert output == trace.output == "a large red circle"
-    assert pairs == [f"{word}\t{place}" for place, word in xv.align(trace.cross)]
-    assert pairs[0].split("\t")[1].startswith("row ")
+    fields = [pair.split("\t") for pair in pairs]
+    assert [(target, source) for _, target, _, source in fields] == [
+        (link.target, link.source) for link in xv.align(trace.cross)
+    ]
+    assert fields[0][3].startswith("row ")
     assert main(["trace", "caption-shapes", str(tmp_path / "scene.png"), "-o", str(tmp_path / "t.npz")]) == 0
     assert xv.load_trace(tmp_path / "t.npz") == trace
 
@@ -95,6 +107,8 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
         (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "map.png ends in none of .html"),
         (["trace", "firefox-en-pt", TEXT, "--layer", "9"], "no layer 9"),
         (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv: No such file"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "a\0b.npz"], r"'a\x00b.npz' is no name of a file"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "n" * 5000 + ".npz"], "nnn.npz: File name too long"),
         (["trace", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
         (["trace", "whisper-tiny-en", __file__], "no sound file"),
         (["words", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
@@ -117,6 +131,47 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert printed.err.startswith("xattn-viz: ")
     assert words in printed.err
     assert len(printed.err.splitlines()) == 1
+    assert len(printed.err) < 800  # a list of all models among it
+
+
+@pytest.mark.parametrize("ending", ["npz", "json", "csv", "svg", "html"])
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_full_disk_is_said_with_the_file_that_stays_as_it_was(tmp_path: Path, ending: str, size: int) -> None:
+    path = tmp_path / f"t.{ending}"
+    path.write_bytes(b"good")
+    done = limited(["trace", "tiny", TEXT, "--out", str(path)], size)
+    assert done.returncode == 2
+    assert done.stderr == f"xattn-viz: {path}: File too large.\n"
+    assert path.read_bytes() == b"good"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_words_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "t.srt"
+    done = limited(["words", "whisper-tiny-en", str(FORWARD), "-o", str(path)], 10)
+    assert (done.returncode, done.stderr) == (2, f"xattn-viz: {path}: File too large.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def limited(arguments: list[str], size: int) -> subprocess.CompletedProcess[str]:
+    """The command line, with a tiny model under the name `tiny`, in a process that can write no file larger."""
+    code = f"""
+import resource, sys
+from xattn_viz.__main__ import main
+from xattn_viz.models import firefox, registry
+load, tiny = registry.load, firefox.example()
+registry.load = lambda name: tiny if name == "tiny" else load(name)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+sys.exit(main({arguments!r}))
+"""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_an_output_that_takes_nothing_is_said_in_a_sentence() -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "xattn_viz", "models"]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "xattn-viz: The output: No space left on device.\n")
 
 
 def test_a_wrong_option_is_refused_without_a_traceback() -> None:

@@ -12,14 +12,14 @@ True
 
 Every map is `[layer, head, query, key]`, layers and heads counted from 0. Ask one for numbers or for a figure:
 
->>> ("cat", "gato") in xv.align(trace.cross, layer=1, head=0)
-True
+>>> xv.align(trace.cross, layer=1, head=0)[1]
+WordLink(source_index=1, target_index=1, source='cat', target='gato')
 >>> frame = trace.cross.to_frame()
 >>> figure = xv.figures.heatmap(trace.cross, layer=1, head=0)
 
 Give it to others, as a page that needs no network or as a file that reads back equal:
 
->>> page = xv.export.html(trace)
+>>> xv.export.write(trace, "cat.html")
 >>> xv.save(trace, "cat.npz")
 >>> xv.load_trace("cat.npz") == trace
 True
@@ -59,7 +59,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xattn_viz import export, figures, steps, subtitles
-    from xattn_viz.analysis.alignment import align
+    from xattn_viz.analysis.alignment import WordLink, align
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.axis import Axis
     from xattn_viz.inputs import InputError
@@ -87,6 +87,7 @@ __all__ = [
     "Step",
     "TimedWord",
     "Trace",
+    "WordLink",
     "align",
     "cards",
     "export",
@@ -126,6 +127,7 @@ _HOMES = {
     "TimedWord": "analysis.timing",
     "Trace": "trace",
     "trace_many": "many",
+    "WordLink": "analysis.alignment",
 }
 
 

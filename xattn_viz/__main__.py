@@ -8,12 +8,13 @@ import re
 import runpy
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import xattn_viz as xv
+from xattn_viz import files
 from xattn_viz.analysis.timing import Head, Method
 from xattn_viz.inputs import audio
 from xattn_viz.inputs.source import quoted
@@ -21,7 +22,6 @@ from xattn_viz.models.base import Adapter, ModelError, ModelWarning
 from xattn_viz.tokens import visible
 
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
-FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,19 +32,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # who reads our output, `head` say, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        _close_output()
         return 1
     # What bad input raises; anything else is a bug, and its traceback is wanted.
     except (ModelError, ValueError, OSError) as error:
-        print(f"xattn-viz: {_sentence(error)}", file=sys.stderr)
+        print(f"xattn-viz: {visible(_sentence(error))}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it was what failed, and would again when Python ends
+            _close_output()
         return 2
     except KeyboardInterrupt:
         return 130
 
 
+def _close_output() -> None:
+    """Send what else is printed nowhere: Python would complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{files.shown(str(error.filename)) if error.filename else 'The output'}: {error.strerror}."
     return str(error)
 
 
@@ -84,21 +93,30 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _trace(options: argparse.Namespace) -> int:
     out: Path | None = options.out
-    if out is not None and out.suffix not in FORMATS:
-        raise ValueError(f"{out} ends in none of {', '.join(FORMATS)}, which say what to write.")
+    layer, head = options.layer, options.head
+    if out is not None:
+        xv.export.check_ending(out)
+    if out is None or (layer, head) != (None, None):
+        layer, head = -1 if layer is None else layer, head or 0
     model = _load(options.model)
     hears = _hears(model)
     for window, trace in enumerate(model.traces(options.input) if hears else [model.trace(options.input)]):
         if out is None:
-            pairs = xv.align(trace.cross, layer=options.layer, head=options.head)
-            lines = [f"{visible(target)}\t{visible(source)}" for source, target in pairs]
+            lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)]
         else:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
-            lines = [_write(path, _export(trace, out.suffix, options.layer, options.head))]
+            xv.export.write(trace, path, layer=layer, head=head)
+            lines = [f"Wrote {visible(str(path))}"]
         if model.card.input_kind != "text":
             _tell_notes(trace)
         print(visible(trace.output), *lines, sep="\n")
     return 0
+
+
+def _said(link: xv.WordLink) -> str:
+    """A link as a line of a table: number and word of the target, then of the source, numbers from 1."""
+    target, source = visible(link.target), visible(link.source)
+    return f"{link.target_index + 1}\t{target}\t{link.source_index + 1}\t{source}"
 
 
 def _words(options: argparse.Namespace) -> int:
@@ -119,7 +137,11 @@ def _words(options: argparse.Namespace) -> int:
     if options.out is None and sys.stdout.isatty():
         words = [replace(word, text=visible(word.text)) for word in words]
     text = xv.subtitles.FORMATS[options.format](words, sound.seconds)
-    print(text.rstrip("\n") if options.out is None else _write(options.out, text))
+    if options.out is None:
+        print(text.rstrip("\n"))
+    else:
+        files.write(options.out, text)
+        print(f"Wrote {visible(str(options.out))}")
     return 0
 
 
@@ -144,24 +166,6 @@ def _tell_notes(trace: xv.Trace) -> None:
             print(f"xattn-viz: {visible(note)}", file=sys.stderr)
 
 
-def _write(path: Path, content: bytes | str) -> str:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return f"Wrote {path}"
-
-
-def _export(trace: xv.Trace, suffix: str, layer: int, head: int) -> bytes | str:
-    if suffix == ".svg":
-        return xv.export.svg(trace.cross, layer=layer, head=head)
-    export = xv.export
-    writers: dict[str, Callable[[xv.Trace], bytes | str]] = {
-        ".html": export.html,
-        ".npz": export.npz,
-        ".json": export.json,
-        ".csv": export.csv,
-    }
-    return writers[suffix](trace)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xattn-viz", description=xv.__doc__ and xv.__doc__.splitlines()[0])
     parser.set_defaults(command=_app, port=None)
@@ -183,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("model", help=_MODEL)
     trace.add_argument("input", help="the sentence, or the sound or picture file for a model that hears or sees")
-    endings = ", ".join(FORMATS)
+    endings = ", ".join(xv.export.FORMATS)
     trace.add_argument(
         "-o",
         "--out",
@@ -191,8 +195,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"what to write, by its ending: {endings}; each 30 s of a recording more has a file more",
     )
-    trace.add_argument("--layer", type=int, default=-1, help="from 0, or from the end when negative (default -1)")
-    trace.add_argument("--head", type=int, default=0, help="from 0 (default 0)")
+    trace.add_argument("--layer", type=int, help="from 0, or from the end when negative (default -1)")
+    trace.add_argument("--head", type=int, help="from 0 (default 0)")
     trace.set_defaults(command=_trace)
 
     words = commands.add_parser(

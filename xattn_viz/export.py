@@ -1,27 +1,85 @@
 """A trace for other programs and other people: JSON, CSV, NPZ, SVG and one self-contained HTML page.
 
-Every function returns what to write and writes nothing itself. Of sound, JSON, CSV and SVG leave the padding out, NPZ
-keeps it. The 24 maps of 11 s of speech take 6 MB as JSON, 19 MB as CSV, and 5 MB as NPZ (2 MB traced without padding).
+Every function takes the trace, and by keyword which of its maps, where a format shows one: `kind` of attention, `layer`
+and `head` from 0. It returns what to write; `write` makes it a file. Of sound, JSON, CSV and SVG leave the padding out,
+NPZ keeps it. The 24 maps of 11 s of speech take 6 MB as JSON, 19 MB as CSV, and 5 MB as NPZ (2 MB traced without
+padding).
 """
 
 from __future__ import annotations
 
+import csv as _csv
 import json as _json
 import math
+import unicodedata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xattn_viz import files, picture
 from xattn_viz.axis import Axis
+from xattn_viz.colours import ColourMap
 from xattn_viz.maps import AttentionMaps, MapKind
-from xattn_viz.picture import svg
+from xattn_viz.selection import Rows, Scale
 from xattn_viz.store import to_bytes as npz
 from xattn_viz.trace import Trace
 from xattn_viz.webpage import html
 
-__all__ = ["csv", "html", "json", "npz", "svg"]
+__all__ = ["FORMATS", "csv", "html", "json", "npz", "svg", "write"]
 
+#: The endings of the files that `write` makes.
+FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
 JSON_VERSION = 1
+_FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet computes begins with one of these, a minus sign among them
+
+
+def write(
+    trace: Trace, path: str | Path, *, kind: MapKind = "cross", layer: int | None = None, head: int | None = None
+) -> None:
+    """Write a trace in the format that the path ends in, one of `FORMATS`; `layer` and `head` as `html` and `svg` say.
+
+    The file is whole or, where anything stops the writing, what it was before. Raises ValueError for another ending, as
+    the format's own function does, OSError naming the path where it cannot be written.
+    """
+    suffix = check_ending(path)
+    if suffix == ".html":
+        files.write(path, html(trace, kind=kind, layer=layer, head=head))
+    elif suffix == ".npz":
+        files.write(path, npz(trace))
+    elif suffix == ".json":
+        files.write(path, json(trace))
+    elif suffix == ".csv":
+        files.write(path, csv(trace, kind=kind))
+    else:
+        head = 0 if layer is None and head is None else head
+        files.write(path, svg(trace, kind=kind, layer=-1 if layer is None else layer, head=head))
+
+
+def check_ending(path: str | Path) -> str:
+    """What a path ends in, one of `FORMATS`. Raises ValueError that lists them for another ending."""
+    if (suffix := Path(path).suffix) not in FORMATS:
+        raise ValueError(f"{files.shown(path)} ends in none of {', '.join(FORMATS)}, which say what to write.")
+    return suffix
+
+
+def svg(
+    trace: Trace,
+    *,
+    kind: MapKind = "cross",
+    layer: int = -1,
+    head: int | None = 0,
+    rows: Rows = "predicted",
+    scale: Scale = "head",
+    colour_map: ColourMap = "magma",
+) -> str:
+    """One head of a trace as a picture with labels, title and a colour bar that names its scale (`picture.svg`).
+
+    `head=None` is the mean over the layer's heads. Raises ValueError for a kind, layer, head or option that is not
+    there.
+    """
+    maps = trace.of_kind(kind)
+    return picture.svg(maps, layer, head, rows=rows, scale=scale, colour_map=colour_map)
 
 
 def json(trace: Trace) -> str:
@@ -60,18 +118,31 @@ def json(trace: Trace) -> str:
     return _json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
 
 
-def csv(trace: Trace, kind: MapKind = "cross") -> str:
-    """The weights of one kind of map as CSV, one row a weight: the columns of `AttentionMaps.to_frame`.
+def csv(trace: Trace, *, kind: MapKind = "cross") -> str:
+    r"""The weights of one kind of map as CSV, one row a weight: the columns of `AttentionMaps.to_frame`.
 
     Weights of 0 are kept. Frames of sound have their start and end in seconds, and padding is left out.
 
-    Labels stand as they are, quoted; a spreadsheet should import those columns as text, since it may take a token that
-    begins with "=" for a formula. Raises ValueError where the trace holds no map of that kind.
+    Labels are quoted, and no spreadsheet takes one for a formula: where one begins with "=", "+", "-", "@" (full-width
+    ones too), a tab or a line break, with or without blanks before it, or with an apostrophe, an apostrophe stands
+    before it. Whoever wants the labels as they are takes one apostrophe off the cells that begin with one. Numbers
+    stay numbers. Half a character (a lone surrogate), which UTF-8 cannot hold, stands as \ud800. Raises ValueError
+    where the trace holds no map of that kind.
     """
-    import csv as _csv  # here, because this function has its name
-
-    frame = trace.of_kind(kind).without_padding().to_frame()
+    maps = trace.of_kind(kind).without_padding()
+    frame = maps.to_frame()
+    for column in frame.columns.intersection(["query_label", "key_label"]):
+        cells = {label: _cell(label) for label in set(frame[column])}
+        frame[column] = [cells[label] for label in frame[column]]
     return str(frame.to_csv(index=False, quoting=_csv.QUOTE_NONNUMERIC, lineterminator="\n"))
+
+
+def _cell(label: str) -> str:
+    """A text that no spreadsheet computes, and that UTF-8 can hold."""
+    label = label.encode("utf-8", "backslashreplace").decode()
+    first = next((c for c in label if unicodedata.category(c)[0] not in "CZ"), " ")  # what is seen, behind blanks
+    acts = unicodedata.normalize("NFKC", first)[:1] in _FORMULA or label[:1] in ("\t", "\r", "\n", "'")
+    return f"'{label}" if acts else label
 
 
 def _maps(maps: AttentionMaps) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import zlib
 from xattn_viz.explorer import bundle
 from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.explorer.payload import pack
+from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 
@@ -82,6 +83,7 @@ _CAVEAT = "Attention weights show where a head read from, not why the model chos
 def html(
     trace: Trace,
     *,
+    kind: MapKind = "cross",
     layer: int | None = None,
     head: int | None = None,
     beside: Trace | None = None,
@@ -91,13 +93,18 @@ def html(
 ) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
-    `layer` and `head`, from 0, choose the map shown first. `beside` is another output of the same source to show beside
-    this one, under the names `beside_name` and `name`. `hearing` is the sound of the trace, to be played in the page.
+    `kind`, `layer` and `head`, from 0, choose the map shown first; without a layer and head it is the one that the
+    explorer begins with, without a head the mean over the layer's. `beside` is another output of the same source to
+    show beside this one, under the names `beside_name` and `name`. `hearing` is the sound of the trace, to be played in
+    the page.
+
     Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
-    itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a layer or head that is not
-    there, for a `beside` with another source and for a `hearing` of another trace.
+    itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
+    not there, for a `beside` with another source and for a `hearing` of another trace.
     """
-    select = {} if layer is None and head is None else {"head": _view(trace, layer, head)}
+    select = {} if layer is None and head is None else {"head": _view(trace.of_kind(kind), layer, head)}
+    if kind != "cross":
+        select["map"] = trace.of_kind(kind).kind
     packed = pack(
         trace, select=select, beside=beside, name=name, beside_name=beside_name, hearing=hearing, full_limit=None
     )
@@ -121,9 +128,8 @@ def html(
     )
 
 
-def _view(trace: Trace, layer: int | None, head: int | None) -> str:
+def _view(maps: AttentionMaps, layer: int | None, head: int | None) -> str:
     """The explorer's name of a map: counted from 1, "2.mean" without a head."""
-    maps = trace.cross
     number = maps.layers[maps.layer_index(-1 if layer is None else layer)]
     if head is None:
         return f"{number + 1}.mean"

@@ -95,7 +95,7 @@ def test_a_picture_draws_cells_in_the_colours_of_the_colour_map(page: Page, tmp_
     weights = np.zeros((1, 1, 2, 2), np.float32)
     weights[0, 0] = np.eye(2)
     axis = Axis("text", labels=("a", "b"))
-    picture = export.svg(AttentionMaps(weights, axis, axis, "cross", (0,)), colour_map="viridis")
+    picture = export.svg(Trace((AttentionMaps(weights, axis, axis, "cross", (0,)),), "", ""), colour_map="viridis")
     file = tmp_path / "picture.html"
     file.write_text(f"<!doctype html><body style='margin:0'>{picture}", encoding="utf-8")
     page.goto(file.as_uri())

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
+from xattn_viz.axis import Axis
 from xattn_viz.maps import AttentionMaps
 
 
-def align(maps: AttentionMaps, layer: int = -1, head: int | None = 0) -> list[tuple[str, str]]:
-    """The source word that each target word attends to most: (source word, target word), in order of the source text.
+@dataclass(frozen=True)
+class WordLink:
+    """A target word and the source word that it attends to most: which they are, and what they say.
+
+    Two words can say the same, so each has its number, as the axis of the whole map counts words, from 0: the tokens of
+    the source word are `maps.keys.word_groups()[source_index]`. On an axis without words it is the position.
+    """
+
+    source_index: int
+    target_index: int
+    source: str
+    target: str
+
+
+def align(maps: AttentionMaps, layer: int = -1, head: int | None = 0) -> list[WordLink]:
+    """The source word that each target word attends to most, in order of the source text.
 
     Pieces are first joined to words (`AttentionMaps.to_words`) and special positions such as `</s>` left out.
     `head=None` takes the mean over the heads of the layer. Equal weights go to the earlier source word. Over sound, the
@@ -19,9 +38,20 @@ def align(maps: AttentionMaps, layer: int = -1, head: int | None = 0) -> list[tu
 
     Raises ValueError for a layer or head that is not there, and where only special positions would remain.
     """
+    targets, sources = _numbers(maps.queries), _numbers(maps.keys)
     if head is None:
         maps, layer, head = maps.mean(), maps.layers[maps.layer_index(layer)], 0
     words = maps.without_special().to_words()
     best = words.head(layer, head).argmax(axis=1)
     pairs = sorted((int(source), target) for target, source in enumerate(best))
-    return [(words.keys.name(source), words.queries.name(target)) for source, target in pairs]
+    return [
+        WordLink(sources[source], targets[target], words.keys.name(source), words.queries.name(target))
+        for source, target in pairs
+    ]
+
+
+def _numbers(axis: Axis) -> list[int]:
+    """Which words of an axis are not special, or which positions, where it has no words."""
+    own = np.flatnonzero(~axis.is_special).tolist()
+    words = axis.words
+    return own if words is None else list(dict.fromkeys(words[position] for position in own))
