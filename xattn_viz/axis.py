@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ class Axis:
     concatenated sequences as (name, start, end) positions; behind a picture may then stand others, such as the words of
     a hint, which have no place in it either.
 
-    Raises ValueError when the fields disagree about how many positions there are, or when `words` skips or goes back.
+    Raises ValueError when the fields disagree about how many positions there are, when `words` skips or goes back, and
+    for times that are no numbers, a grid without rows or columns, and parts that begin or end where no position is.
     """
 
     kind: AxisKind
@@ -41,6 +43,8 @@ class Axis:
     def __post_init__(self) -> None:
         lengths = {name: len(value) for name in _PER_POSITION if (value := getattr(self, name)) is not None}
         if self.grid is not None:
+            if min(self.grid) < 1:
+                raise ValueError(f"A grid needs a row and a column at least: got {self.grid}.")
             lengths["grid"] = len(self)
         if not lengths:
             raise ValueError(
@@ -52,6 +56,12 @@ class Axis:
             steps = np.diff(np.array((-1, *self.words)))
             if len(self.words) and (self.words[0] != 0 or ((steps != 0) & (steps != 1)).any()):
                 raise ValueError(f"Word indices must start at 0 and rise by 0 or 1: {self.words}.")
+
+        if not all(math.isfinite(second) for time in self.times or () for second in time):
+            raise ValueError("Times must be finite numbers of seconds.")
+        for name, start, end in self.parts or ():
+            if not 0 <= start <= end <= len(self):
+                raise ValueError(f"The part {name!r:.60} reaches from {start} to {end}, of {len(self)} positions.")
 
     def __len__(self) -> int:
         if self.grid is not None:

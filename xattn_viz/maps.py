@@ -165,8 +165,8 @@ class AttentionMaps:
                 "head": head,
                 "query": query,
                 "key": key,
-                **{f"query_{name}": column[query] for name, column in _columns(self.queries).items()},
-                **{f"key_{name}": column[key] for name, column in _columns(self.keys).items()},
+                **{f"query_{name}": _column(values[query]) for name, values in _columns(self.queries).items()},
+                **{f"key_{name}": _column(values[key]) for name, values in _columns(self.keys).items()},
                 "weight": self.weights.ravel(),
             }
         )
@@ -177,6 +177,12 @@ class AttentionMaps:
 
 def _with(altered: tuple[Alteration, ...], new: Alteration) -> tuple[Alteration, ...]:
     return altered if new in altered else (*altered, new)
+
+
+def _column(values: NDArray[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.Series(values, dtype=values.dtype)  # labels stay Python's: pandas' own texts hold no lone surrogate
 
 
 def _columns(axis: Axis) -> dict[str, NDArray[Any]]:

@@ -151,7 +151,7 @@ def _labels(axis: Axis, most: int) -> list[tuple[float, str]]:
         return [(i + 0.5, short_label(axis.name(i))) for i in thinned(len(axis), most)]
     times = axis.times or ()
     (start, _), (_, end) = times[0], times[-1]
-    frame = (end - start) / len(times)
+    frame = (end - start) / len(times) or 1.0  # frames that last no time lie all at one moment
     return [((second - start) / frame, f"{second:g}") for second in round_seconds(start, end, most)]
 
 

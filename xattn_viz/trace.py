@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 
 from xattn_viz.frozen import read_only, same
 from xattn_viz.maps import AttentionMaps, MapKind
+
+
+def probability(log_prob: float) -> float:
+    """e to a natural-log probability, 0 … 1, also where rounding left that above 0 or it is no number that e takes."""
+    return 1.0 if log_prob >= 0 else math.exp(max(log_prob, -1e3))
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ class Trace:
     the cross map. `pictures` are what a diffusion model drew, `[row, column, 3]` of uint8 from 0 to 255: one after each
     of its denoising steps, the finished one last. `provenance` holds JSON values: enough to run it again (`rerun`).
 
-    Raises ValueError when the steps do not fit the rows of the cross map, or a picture is none.
+    Raises ValueError when the steps do not fit the rows of the cross map, a picture is none, or the offset or a
+    log-probability is no number.
     """
 
     maps: tuple[AttentionMaps, ...]
@@ -75,6 +82,12 @@ class Trace:
         for maps in self.maps:
             if maps.kind == "cross" and self.steps and len(self.steps) != len(maps.queries):
                 raise ValueError(f"{len(self.steps)} steps do not fit a cross map of {len(maps.queries)} rows.")
+        if not -math.inf < self.offset < math.inf:
+            raise ValueError(f"The offset must be a number of characters or seconds: got {self.offset}.")
+        alternatives = (other for step in self.steps for other in step.alternatives)
+        scored: tuple[Step | Alternative | Hypothesis, ...] = (*self.steps, *alternatives, *self.hypotheses)
+        if any(one.log_prob != one.log_prob for one in scored):  # NaN alone is not itself
+            raise ValueError("A log-probability is NaN, which is no number.")
 
     def of_kind(self, kind: MapKind) -> AttentionMaps:
         """The only map of a kind; of a diffusion model's maps the one of all denoising steps together (`step` None).

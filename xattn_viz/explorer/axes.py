@@ -10,6 +10,7 @@ is packed once and named by number.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,8 @@ import sentencex  # type: ignore[import-untyped]
 from xattn_viz.axis import Axis
 from xattn_viz.explorer.hearing import own_frames
 from xattn_viz.tokens import Span, visible
+
+_HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates, halves of a character
 
 
 class Axes:
@@ -57,7 +60,7 @@ def sentence_spans(text: str) -> list[Span]:
 
     By the rules for English of `sentencex`, which know the full stops of other scripts too.
     """
-    found = sentencex.get_sentence_boundaries("en", text)
+    found = sentencex.get_sentence_boundaries("en", _HALVES.sub("\ufffd", text))  # which takes nothing but UTF-8
     spans = [(bound["start_index"], bound["end_index"]) for bound in found]
     stripped = [(end - len(text[start:end].lstrip()), start + len(text[start:end].rstrip())) for start, end in spans]
     return [(start, end) for start, end in stripped if start < end]
@@ -94,7 +97,7 @@ def _pack(axis: Axis, text: str | None, *, sentences: bool) -> dict[str, Any]:
     if axis.grid is not None:
         packed["grid"] = axis.grid
     if axis.parts is not None:
-        packed["parts"] = axis.parts
+        packed["parts"] = [(visible(name), start, end) for name, start, end in axis.parts]
     if axis.spans is not None and text is not None:
         marks = [not own and not axis.name(position).strip() for position, own in enumerate(special)]
         packed |= _between(axis.spans, marks, text)

@@ -22,6 +22,8 @@ from xattn_viz.trace import Trace
 
 #: The most cells of a spectrogram that are sent; of longer sounds, neighbouring frames are averaged.
 SPECTROGRAM_CELLS = 120_000
+_MOST_PADDING = 60  # seconds that frames reach beyond their sound: Whisper's window has 30
+_HIGHEST = 1e4  # of a sample or a log-mel: those of models are below 10, halves end at 65504
 _TYPES = {b"RIFF": "audio/wav", b"fLaC": "audio/flac"}
 
 
@@ -65,7 +67,7 @@ def pack_sound(trace: Trace, hearing: Hearing | None, data: Data) -> dict[str, A
         "padding": round(keys.times[-1][1] - end, 4),
         **_picture(trace.input, end - start, data),
     }
-    if not isinstance(trace.input, str) and trace.input.ndim in (1, 2):
+    if _is_sound_of(trace.input, keys):
         loud = np.flatnonzero(loud_frames(trace)[:count])
         if len(loud):
             packed["speech"] = [round(keys.times[loud[0]][0], 4), round(keys.times[loud[-1]][1], 4)]
@@ -77,21 +79,36 @@ def pack_sound(trace: Trace, hearing: Hearing | None, data: Data) -> dict[str, A
     return packed
 
 
+def _is_sound_of(sound: Any, keys: Axis) -> bool:
+    """Whether this is the sound of the frames, so that each can be measured in it: nothing has to be made up."""
+    if isinstance(sound, str) or sound.ndim not in (1, 2) or not sound.size or not np.isfinite(sound).all():
+        return False
+    frame = keys.times[0][1] - keys.times[0][0] if keys.times else 0.0
+    seconds = sound.shape[-1] / (RATE if sound.ndim == 1 else MEL_RATE)
+    return bool(0.5 / MEL_RATE < frame <= (seconds + _MOST_PADDING) / len(keys))
+
+
 def _picture(sound: Any, seconds: float, data: Data) -> dict[str, Any]:
     """A log-mel spectrogram `[mel, frame]`, its values spread over 0 to 255; of samples the loudest of each frame."""
-    if isinstance(sound, str) or sound.ndim not in (1, 2):
+    if isinstance(sound, str) or sound.ndim not in (1, 2) or not sound.size:
         return {}
+    sound = np.clip(np.nan_to_num(sound), -_HIGHEST, _HIGHEST)
     if sound.ndim == 1:
         per_frame = RATE // MEL_RATE
-        own = np.abs(sound[: round(seconds * RATE)].astype(np.float32))
+        own = np.abs(sound[: _count(seconds * RATE, len(sound))].astype(np.float32))
         peaks = np.pad(own, (0, -len(own) % per_frame)).reshape(-1, per_frame).max(axis=1)
         return {"envelope": _cells(peaks[None], 1 / MEL_RATE, data, low=0.0)}
-    mel = sound[:, : max(1, round(seconds * MEL_RATE))].astype(np.float32)
+    mel = sound[:, : _count(seconds * MEL_RATE, sound.shape[1])].astype(np.float32)
     averaged = -(-mel.size // SPECTROGRAM_CELLS)
     if averaged > 1:
         whole = np.pad(mel, ((0, 0), (0, -mel.shape[1] % averaged)), mode="edge")
         mel = whole.reshape(len(mel), -1, averaged).mean(axis=2)
     return {"mel": _cells(mel, averaged / MEL_RATE, data, low=float(mel.min()))}
+
+
+def _count(wanted: float, there: int) -> int:
+    """So many samples or frames of those that are there, one at least."""
+    return max(1, round(min(wanted, there)))
 
 
 def _cells(values: NDArray[np.float32], seconds: float, data: Data, *, low: float) -> dict[str, Any]:

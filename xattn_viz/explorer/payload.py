@@ -22,7 +22,7 @@ from xattn_viz.explorer.seeing import overall, pack_pictures
 from xattn_viz.explorer.sheets import Limits, sheet
 from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.tokens import visible
-from xattn_viz.trace import Step, Trace
+from xattn_viz.trace import Step, Trace, probability
 
 #: Up to this many bytes every map of a sheet is sent in full; above, its overview is pooled and one layer is sent at a
 #: time.
@@ -130,11 +130,11 @@ def _check_beside(trace: Trace, beside: Trace) -> None:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    alternatives = [[visible(other.token), float(np.exp(other.log_prob)), other.id] for other in step.alternatives]
+    alternatives = [[visible(other.token), probability(other.log_prob), other.id] for other in step.alternatives]
     return {
         "token": visible(step.token),
         "id": step.id,
-        "p": float(np.exp(step.log_prob)),
+        "p": probability(step.log_prob),
         "alternatives": alternatives,
         "forced": step.forced,
     }
