@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from xattn_viz import doctor, examples
 from xattn_viz.__main__ import main
 from xattn_viz.doctor import Finding
-from xattn_viz.models import checkpoint, registry
+from xattn_viz.models import folder, registry
 from xattn_viz.models.base import ModelError
 
 Patch = pytest.MonkeyPatch
@@ -114,7 +114,7 @@ def test_too_little_memory(monkeypatch: Patch) -> None:
 def test_a_limit_that_is_no_size(monkeypatch: Patch, said: str) -> None:
     monkeypatch.setenv(registry.MEMORY_VARIABLE, said)
     found = fault(doctor.memory())
-    assert found.said == f"XATTN_VIZ_MODEL_GB is {said!r}, which is no size"
+    assert found.said.startswith(f"XATTN_VIZ_MODEL_GB is {said!r}: it has to be a number of gigabytes above 0")
     assert "XATTN_VIZ_MODEL_GB=4" in found.remedy
 
 
@@ -124,9 +124,9 @@ def test_a_limit_that_is_one(monkeypatch: Patch) -> None:
 
 
 def test_a_root_that_is_no_folder(monkeypatch: Patch, tmp_path: Path) -> None:
-    monkeypatch.setenv(registry.ROOT_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(folder.ROOT_VARIABLE, str(tmp_path))
     assert [finding.remedy for finding in doctor.root()] == [""]
-    monkeypatch.setenv(registry.ROOT_VARIABLE, str(tmp_path / "gone"))
+    monkeypatch.setenv(folder.ROOT_VARIABLE, str(tmp_path / "gone"))
     assert "which is no folder" in fault(doctor.root()).said
 
 

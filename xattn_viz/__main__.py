@@ -18,6 +18,7 @@ from xattn_viz import files
 from xattn_viz.analysis.timing import Head, Method
 from xattn_viz.inputs import audio
 from xattn_viz.inputs.source import quoted
+from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError, ModelWarning
 from xattn_viz.tokens import visible
 
@@ -70,8 +71,11 @@ def app_script() -> Path:
 
 
 def _app(options: argparse.Namespace) -> int:
+    registry.check_settings()
     # Streamlit reads the configuration beside the script, so this starts like `streamlit run app.py` in the clone.
     sys.argv = ["streamlit", "run", str(app_script())]
+    if options.address is not None:
+        sys.argv += ["--server.address", options.address]
     if options.port is not None:
         sys.argv += ["--server.port", str(options.port)]
     # In this process, so that it stops when it is told to; Streamlit then exits by itself.
@@ -168,11 +172,15 @@ def _tell_notes(trace: xv.Trace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xattn-viz", description=xv.__doc__ and xv.__doc__.splitlines()[0])
-    parser.set_defaults(command=_app, port=None)
+    parser.set_defaults(command=_app, port=None, address=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     app = commands.add_parser("app", help="start the app (also without a command)")
     app.add_argument("--port", type=int, help="the port to listen on (default 8501)")
+    app.add_argument(
+        "--address",
+        help="the address to listen on (default localhost, this machine alone; 0.0.0.0 lets in whoever reaches it)",
+    )
     app.set_defaults(command=_app)
 
     models = commands.add_parser("models", help="list the models known by name")

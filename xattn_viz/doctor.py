@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import math
 import os
 import platform
 import sys
@@ -19,7 +18,7 @@ from types import ModuleType
 from packaging.requirements import Requirement
 
 from xattn_viz import examples
-from xattn_viz.models import registry
+from xattn_viz.models import folder, registry
 from xattn_viz.models.base import ModelCard, ModelError, ModelWarning
 from xattn_viz.models.self_check import versions
 from xattn_viz.tokens import visible
@@ -111,17 +110,17 @@ def memory() -> Iterator[Finding]:
     said = f"{now.available / 1e9:.1f} of {now.total / 1e9:.1f} GB of memory are free"
     yield Finding(said, "close other programs" if now.available < LEAST_MEMORY else "")
     name = registry.MEMORY_VARIABLE
-    if (given := os.environ.get(name)) and not _is_size(given):
-        yield Finding(
-            f"{name} is {given!r:.40}, which is no size", f"set it to gigabytes, such as {name}=4, or unset it"
-        )
+    try:
+        limit = registry.memory_limit()
+    except ModelError as error:
+        yield Finding(str(error).rstrip("."), f"set it to gigabytes, such as {name}=4, or unset it")
         return
-    yield Finding(f"loaded models may take {registry.memory_limit() / 1e9:.1f} GB together ({name} sets it)")
+    yield Finding(f"loaded models may take {limit / 1e9:.1f} GB together ({name} sets it)")
 
 
 def root() -> Iterator[Finding]:
     """The folder that models of one's own must lie in, where there is one."""
-    name = registry.ROOT_VARIABLE
+    name = folder.ROOT_VARIABLE
     if not (given := os.environ.get(name)):
         yield Finding(f"{name} is not set: models are loaded from any folder")
     elif Path(given).is_dir():
@@ -262,13 +261,6 @@ def _problem(slug: str) -> str:
         return "" if examples.load(slug) is not None else "its file is missing"
     except (ValueError, OSError) as error:
         return _line(error)
-
-
-def _is_size(said: str) -> bool:
-    try:
-        return 0 < float(said) < math.inf
-    except ValueError:
-        return False
 
 
 def _run(script: Path) -> ModuleType:

@@ -15,6 +15,7 @@ import transformers
 from tests.models.seq2seq_folders import write
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.models.folder import ROOT_VARIABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
@@ -97,7 +98,7 @@ def test_a_folder_outside_the_root_is_not_even_looked_at(
 ) -> None:
     inside = Path(shutil.copytree(good, tmp_path / "root" / "model"))
     (tmp_path / "root" / "link").symlink_to(good)
-    monkeypatch.setenv(registry.ROOT_VARIABLE, str(tmp_path / "root"))
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "root"))
     assert registry.load(inside).trace("The cat.").output
     outside = [good, tmp_path / "nowhere", tmp_path / "root" / ".." / "good", tmp_path / "root" / "link"]
     for folder in outside:

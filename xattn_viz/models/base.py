@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,12 @@ from xattn_viz.inputs.text import check_text, check_texts
 from xattn_viz.maps import MapKind
 from xattn_viz.trace import Trace
 
+if TYPE_CHECKING:
+    from xattn_viz.models.folder import Folder
+
 #: What a model reads, in words, by the `input_kind` of its card.
 _READS = {"text": "text", "audio": "sounds", "image": "pictures"}
+
 #: Called with (steps done, most steps there can be), and with 0 of 0 while a run waits or reads its input; returning
 #: False cancels the run. It may also raise.
 OnStep = Callable[[int, int], bool | None]
@@ -100,8 +104,10 @@ class Adapter(ABC):
     """A loaded model that makes traces. One instance serves all threads: a run keeps its state to itself."""
 
     card: ModelCard
-    #: What the loaded weights take, in bytes; the registry bounds the sum.
-    memory: int = 0
+    #: What the loaded model takes, in bytes (`models.memory.held`); the registry bounds the sum.
+    memory: int
+    #: What the files hold that it was loaded from, as one sha256; empty where these never change.
+    content: str = ""
     #: Whether `trace` takes `keep_projections`; not where a model shows no more than its weights.
     can_keep_projections: bool = True
     #: Whether it makes its output token by token; a trace of one that does not has no steps, and no outputs but one.
@@ -232,7 +238,7 @@ class Family(Protocol):
     def downloads(self, name: str) -> bool:
         """Whether a name on no card could be that of a model that this family fetches from elsewhere."""
 
-    def load(self, name_or_folder: str, **options: Any) -> Adapter:
+    def load(self, name_or_folder: str | Folder, **options: Any) -> Adapter:
         """Load a model by its name, or from a folder."""
 
     def example(self) -> Adapter:

@@ -2,44 +2,65 @@
 
 Weights are read from safetensors. A `.bin` of PyTorch is a pickle: it is taken only with the caller's consent, and then
 as data only (`weights_only`). Code that lies in a checkpoint is never run.
+
+No library is shown the folder. They would follow whatever its files name: an index of weights, another file for the
+vocabulary, an adapter, a module of code. They are given tensors, read from the files whose digest is taken, and a copy
+of the small files without such names.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import pickle
+import re
+import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.hub.fetching import fetch
-from xattn_viz.models.hub.files import Form, expected, weights
+from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, expected, weights
 from xattn_viz.models.memory import check_free
+
+# What settings may name to be opened or called. transformers finds the files that it needs by its own names for them.
+# In the map of special tokens only tokens have a place; transformers takes all of it for settings of a tokenizer.
+_LEFT_OUT = {
+    "config.json": re.compile(r"transformers_weights|auto_map"),
+    "tokenizer_config.json": re.compile(r".*_(files?|spm|path)|vocab|merges|init_inputs|auto_map|tokenizer_object"),
+    "special_tokens_map.json": re.compile(r"(?!.*_tokens?$).*", re.DOTALL),
+}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder with the files of a model: what people call it, the form and files of its weights, in order.
+    """A folder with the files of a model: what people call it, the form and the names of its weights, in order.
 
     `commit` is that of the hub, None for a folder of one's own; `notes` are for people.
     """
 
     name: str
-    folder: Path
+    folder: Folder
     form: Form
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     commit: str | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
     def find(
         cls,
-        name_or_folder: str,
+        name_or_folder: str | Folder,
         forms: Sequence[Form],
         *,
         allow_pickle: bool = False,
@@ -51,19 +72,37 @@ class Checkpoint:
         `forms` are those of the weights that the caller can read, the one it likes best first. Raises ModelError where
         they cannot be had, there are no weights, only a `.bin` without consent, or more than the memory holds.
         """
-        folder, commit, notes = Path(name_or_folder), None, tuple[str, ...]()
-        if not folder.is_dir():
-            fetched = fetch(name_or_folder, revision, forms, allow_pickle=allow_pickle, on_progress=on_progress)
-            folder, commit, notes = fetched.folder, fetched.commit, fetched.notes
-        form, files = _weights(folder, name_or_folder, forms, allow_pickle)
-        size = sum(path.stat().st_size for path in files)
-        check_free(size, f"Loading {name_or_folder}", "close other programs, or choose a smaller model", ModelError)
-        return cls(name_or_folder, folder, form, tuple(files), commit, notes)
+        folder, commit, notes = find_folder(name_or_folder), None, tuple[str, ...]()
+        if folder is None:
+            fetched = fetch(str(name_or_folder), revision, forms, allow_pickle=allow_pickle, on_progress=on_progress)
+            folder, commit, notes = Folder(fetched.folder), fetched.commit, fetched.notes
+        name = str(folder) if commit is None else str(name_or_folder)
+        return cls(name, folder, *_weights(folder, name, forms, allow_pickle), commit, notes).checked()
+
+    def checked(self) -> Checkpoint:
+        """The same. Raises ModelError where its weights are no files, or more than the free memory holds."""
+        size = sum(self.folder.file(name).stat().st_size for name in self.files)
+        check_free(size, f"Loading {self.name}", "close other programs, or choose a smaller model", ModelError)
+        return self
+
+    @contextmanager
+    def copied(self) -> Iterator[Path]:
+        """A folder of its small files for a library to read while the block runs, without names of other files."""
+        with tempfile.TemporaryDirectory(prefix="xattn-viz-") as place:
+            for name in self.folder.names():
+                if name.endswith(SMALL_ENDINGS) and not name.endswith(INDEX_ENDING):
+                    to = Path(place, name)
+                    to.parent.mkdir(exist_ok=True)
+                    to.write_bytes(_without_names_of_files(to.name, self.folder.read(name)))
+            yield Path(place)
 
     def config(self) -> Any:
         """The configuration, as transformers reads it."""
         try:
-            return AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+            with self.copied() as folder:
+                return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        except ModelError:
+            raise
         except Exception as error:  # beside the usual ones, the hub's client has errors of its own for wrong types
             raise ModelError(
                 f"{self.name} cannot be loaded: its config.json is damaged or of an unknown kind."
@@ -71,28 +110,30 @@ class Checkpoint:
 
     def model(
         self,
-        auto: Any,
+        network: Any,
         config: Any,
         attention: str | dict[str, str],
         *,
         dtype: torch.dtype | str = "auto",
     ) -> Any:
-        """The model with its weights, on the best device there is, by one of the library's classes.
+        """The model with its weights, on the best device there is, by its class in the library.
 
         `attention` is one implementation or one for each part; `dtype` what to compute in, as stored unless said.
         """
         try:
-            model, report = auto.from_pretrained(
-                self.folder,
+            model, report = network.from_pretrained(
+                None,
                 config=config,
+                state_dict=self.state(),
                 dtype=dtype,
                 attn_implementation=attention,
-                use_safetensors=self.form == "safetensors",
-                weights_only=True,
+                generation_config=self._generation(),
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-        except Exception as error:  # safetensors, pickle and torch each raise their own
+        except ModelError:
+            raise
+        except Exception as error:  # torch and transformers each raise their own
             if isinstance(error, MemoryError | torch.OutOfMemoryError) or _is_of_memory(str(error).lower()):
                 raise ModelError(f"{self.name} does not fit into this machine's memory.") from error
             raise ModelError(
@@ -102,13 +143,26 @@ class Checkpoint:
             raise ModelError(f"{self.name} lacks {len(missing)} of its parameters, such as {missing[0]!r}.")
         return model.eval().requires_grad_(False).to(device())
 
-    def tokenizer(self) -> Any:
-        """Its tokenizer, as transformers reads it."""
+    def state(self, part: str = "") -> dict[str, Tensor]:
+        """The tensors of its weights by name, in memory of their own; of the folder `part` of a pipeline only.
+
+        A file of weights that is written over later changes nothing here. Raises ModelError where one is damaged.
+        """
+        state: dict[str, Tensor] = {}
+        for name in self.files:
+            if name.rpartition("/")[0] == part:
+                state |= self._tensors(name)
+        return state
+
+    def tokenizer(self, part: str = "") -> Any:
+        """Its tokenizer, as transformers reads it; of a pipeline the one in the folder `part`."""
         try:
-            with warnings.catch_warnings():
+            with self.copied() as folder, warnings.catch_warnings():
                 # Marian's tokenizer recommends a package whose result it never uses.
                 warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-                return AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+                return AutoTokenizer.from_pretrained(folder / part, trust_remote_code=False)
+        except ModelError:
+            raise
         except Exception as error:  # tokenizers raise bare Exceptions on damaged files
             raise self.no_tokenizer(error) from error
 
@@ -118,7 +172,37 @@ class Checkpoint:
 
     def digest(self) -> str:
         """The sha256 over those of the files of the weights."""
-        return _digest(self.files)
+        return hashlib.sha256(b"".join(self.folder.sha256(name) for name in self.files)).hexdigest()
+
+    def _generation(self) -> GenerationConfig | None:
+        """How it wants to be decoded, as its own file says, or its configuration where there is none."""
+        own = "generation_config.json"
+        with self.copied() as folder:
+            if (folder / own).exists():
+                return GenerationConfig.from_pretrained(folder)
+            if (folder / "config.json").exists():
+                return GenerationConfig.from_pretrained(folder, "config.json", _from_model_config=True)
+        return None
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
+        path = self.folder.file(name)
+        try:
+            if self.form == "pickle":
+                found = torch.load(path, map_location="cpu", weights_only=True)
+            else:
+                found = load_file(path)  # which lies in the file still
+        except (pickle.UnpicklingError, AttributeError, ImportError) as error:
+            raise ModelError(
+                f"{self.name} cannot be loaded: its weights are damaged or do not fit ({name} holds more than numbers, "
+                "and nothing else of it is read: ask for its weights in safetensors)."
+            ) from error
+        except Exception as error:  # safetensors, pickle and torch each raise their own
+            part = name.rpartition("/")[0]
+            what = f"{part} is damaged or does" if part else "weights are damaged or do"
+            raise ModelError(f"{self.name} cannot be loaded: its {what} not fit ({name}: {line(error)}).") from error
+        if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+            raise ModelError(f"{self.name} cannot be loaded: {name} holds other things than tensors by name.")
+        return {str(key): tensor if self.form == "pickle" else tensor.clone() for key, tensor in found.items()}
 
 
 def device() -> torch.device:
@@ -133,8 +217,8 @@ def line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
-def _weights(folder: Path, name: str, forms: Sequence[Form], allow_pickle: bool) -> tuple[Form, list[Path]]:
-    found = weights((path.name for path in folder.iterdir()), forms)
+def _weights(folder: Folder, name: str, forms: Sequence[Form], allow_pickle: bool) -> tuple[Form, tuple[str, ...]]:
+    found = weights((path for path in folder.names() if "/" not in path), forms)
     if found is None:
         raise ModelError(f"{name} has no weights that can be read: neither {expected(forms)}.")
     form, files = found
@@ -143,15 +227,48 @@ def _weights(folder: Path, name: str, forms: Sequence[Form], allow_pickle: bool)
             f"{name} has its weights only in PyTorch's older format ({files[0]}): allow it with allow_pickle=True if "
             "you trust where it comes from. It is then read as data, and no code in it is run."
         )
-    return form, [folder / file for file in files]
+    _check_parts(folder, name, files)
+    return form, tuple(files)
 
 
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def _check_parts(folder: Folder, name: str, files: Sequence[str]) -> None:
+    """Raise ModelError where weights in parts lack one, or the index beside them names what is no part of them.
+
+    The index itself is not needed: each part says what it holds.
+    """
+    numbers = [re.fullmatch(r"(.*)-(\d+)-of-(\d+)(\..*)", file) for file in files]
+    if (first := numbers[0]) is None:
+        return
+    count = min(int(first[3]), len(files) + 1)  # a name can claim any number
+    wanted = [f"{first[1]}-{i:0{len(first[2])}}-of-{first[3]}{first[4]}" for i in range(1, count + 1)]
+    if lacking := sorted(set(wanted) - set(files)):
+        raise ModelError(f"{name} cannot be loaded: of its weights {lacking[0]} is missing.")
+    if extra := sorted(set(files) - set(wanted)):
+        raise ModelError(f"{name} cannot be loaded: {extra[0]} is no part of the weights beside it.")
+    index = f"{first[1]}{first[4]}{INDEX_ENDING}"
+    if not folder.has(index):
+        return
+    try:
+        named = {str(file) for file in folder.json(index)["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{name} cannot be loaded: its {index} is damaged.") from error
+    if foreign := sorted(named - set(files)):
+        raise ModelError(
+            f"{name} cannot be loaded: its {index} names {quoted(foreign[0])}, which is no part of its weights."
+        )
+
+
+def _without_names_of_files(name: str, data: bytes) -> bytes:
+    """A small file as a library may read it: settings lose what names files to be opened."""
+    if name not in _LEFT_OUT:
+        return data
+    try:
+        said = json.loads(data)
+    except (ValueError, RecursionError):
+        return data  # the library says that it is damaged
+    if not isinstance(said, dict):
+        return data
+    return json.dumps({key: value for key, value in said.items() if not _LEFT_OUT[name].fullmatch(key)}).encode()
 
 
 def _is_of_memory(said: str) -> bool:

@@ -7,34 +7,40 @@ import torch only when they load a model, so asking for the cards is cheap.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import pkgutil
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from xattn_viz import models
+from xattn_viz.inputs.source import quoted
 from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, ModelWarning, OnProgress
+from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder
+from xattn_viz.models.memory import release
 from xattn_viz.models.self_check import find_fault
 
 # Text encoder-decoders are recognised by less than the others, so they are asked last.
 _LAST = "seq2seq"
 _NOT_FAMILIES = {
-    *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "outside", "partial", "provenance"),
-    *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
+    *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate", "hub", "memory", "outside", "partial"),
+    *("provenance", "recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny"),
+    "tokens",
 }
 
-#: Set by who serves the app to others: only folders inside this one are then loaded.
-ROOT_VARIABLE = "XATTN_VIZ_ROOT"
 #: The most that loaded models may take together, in GB; half of the machine's memory unless set.
 MEMORY_VARIABLE = "XATTN_VIZ_MODEL_GB"
 
 _Key = tuple[str, tuple[tuple[str, Any], ...]]
 _loaded: OrderedDict[_Key, Adapter] = OrderedDict()  # the least recently used first
-_locks: dict[_Key, threading.Lock] = {}
+_locks: WeakValueDictionary[_Key, threading.Lock] = WeakValueDictionary()  # only while somebody loads
+_opened: dict[str, frozenset[str]] = {}  # for each folder that a model was loaded from, the files that it needed
 _guard = threading.Lock()
 
 
@@ -57,27 +63,47 @@ def cards() -> tuple[ModelCard, ...]:
 def load(name_or_folder: str | Path, *, on_progress: OnProgress | None = None, **options: Any) -> Adapter:
     """The adapter of a model, given its name or a folder that holds one; loaded once a process and shared.
 
-    `on_progress` is called with (bytes done, bytes in all) while a model is downloaded. When the loaded models take
-    more than `memory_limit`, the least recently used are let go.
+    A folder whose files were exchanged since is loaded anew. `on_progress` is called with (bytes done, bytes in all)
+    while a model is downloaded. When the loaded models take more than `memory_limit`, the least recently used are let
+    go.
 
     A model that comes with the package is checked when it is loaded (`self_check`): where it does not do what it should
     a `ModelWarning` says so, and so do its `fault` and each trace that it makes.
 
     Raises ModelError with one sentence when there is no such model or it cannot be loaded; the next call tries again.
     """
-    family, name = _find(str(name_or_folder))
-    key = (name, tuple(sorted(options.items())))
+    limit = memory_limit()
+    family, place = _find(name_or_folder)
+    key = (str(place), tuple(sorted(options.items())))
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:
-        if (adapter := _use(key)) is None:
-            progress = {"on_progress": on_progress} if on_progress is not None and family.downloads(name) else {}
-            adapter = family.load(name, **options, **progress)
+        if (adapter := _use(key)) is None or adapter.content != content(place):
+            progress = {"on_progress": on_progress} if on_progress is not None and _downloads(family, place) else {}
+            adapter = _loaded_from(family, place, {**options, **progress})
             if fault := find_fault(adapter):
                 adapter.fault = fault
                 warnings.warn(fault, ModelWarning, stacklevel=2)
-            _keep(key, adapter)
+            _keep(key, adapter, limit)
+            release()
         return adapter
+
+
+def content(name_or_folder: str | Path | Folder) -> str:
+    """What the files of a model hold now, as `Adapter.content` says it of a loaded one.
+
+    Empty for a model that was not loaded from a folder. Only files that were touched since are read again.
+    """
+    if isinstance(name_or_folder, str) and _is_card(name_or_folder):
+        return ""
+    if (folder := find_folder(name_or_folder)) is None or str(folder) not in _opened:
+        return ""
+    now = Folder(folder.path)
+    now.opened |= _opened[str(folder)]
+    try:
+        return now.content()
+    except (OSError, ModelError):  # a file is gone: whoever loads the model is told which
+        return "lost"
 
 
 def loaded() -> tuple[tuple[str, int], ...]:
@@ -87,13 +113,43 @@ def loaded() -> tuple[tuple[str, int], ...]:
 
 
 def memory_limit() -> int:
-    """The most bytes that loaded models may take together; one model alone may take more."""
-    if said := os.environ.get(MEMORY_VARIABLE):
-        return int(float(said) * 1e9)
+    """The most bytes that loaded models may take together; one model alone may take more.
+
+    Raises ModelError where what is set in `MEMORY_VARIABLE` is no number of gigabytes.
+    """
+    if said := os.environ.get(MEMORY_VARIABLE, "").strip():
+        try:
+            limit = float(said) * 1e9
+        except ValueError:
+            limit = math.nan
+        if not 0 < limit < math.inf:
+            raise ModelError(
+                f"{MEMORY_VARIABLE} is {quoted(said)}: it has to be a number of gigabytes above 0, such as 8 or 0.5."
+            )
+        return int(limit)
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, OSError, ValueError):  # Windows has no sysconf
         return 8 * 10**9
+
+
+def check_settings() -> None:
+    """Raise ModelError, in one sentence, where the environment sets something about models that cannot be."""
+    memory_limit()
+    root = os.environ.get(ROOT_VARIABLE)
+    if root and find_folder(root) is None:
+        raise ModelError(f"{ROOT_VARIABLE} is {quoted(root)}: there is no such folder, so no model could be loaded.")
+
+
+def _loaded_from(family: Family, place: str | Folder, options: Mapping[str, Any]) -> Adapter:
+    if isinstance(place, str):
+        return family.load(place, **options)
+    before = place.stamps()
+    adapter = family.load(place, **options)
+    if place.stamps() != before:
+        raise ModelError(f"The files of {place} changed while they were read: try again when they are complete.")
+    adapter.content, _opened[str(place)] = place.content(), frozenset(place.opened)
+    return adapter
 
 
 def _use(key: _Key) -> Adapter | None:
@@ -103,33 +159,34 @@ def _use(key: _Key) -> Adapter | None:
         return _loaded.get(key)
 
 
-def _keep(key: _Key, adapter: Adapter) -> None:
+def _keep(key: _Key, adapter: Adapter, limit: int) -> None:
     """Remember a model, and forget the least recently used of the others until all fit."""
-    limit = memory_limit()
     with _guard:
         _loaded[key] = adapter
+        _loaded.move_to_end(key)
         while len(_loaded) > 1 and sum(other.memory for other in _loaded.values()) > limit:
             _loaded.popitem(last=False)  # a run that still uses it keeps it alive
 
 
-def _find(name: str) -> tuple[Family, str]:
-    for family in families().values():
-        if any(card.name == name for card in family.CARDS):
-            return family, name
-    folder = Path(name)
-    if _may_be_read(folder) and folder.is_dir():
+def _find(asked: str | Path) -> tuple[Family, str | Folder]:
+    """The family of a model, and its name or folder."""
+    if isinstance(asked, str) and _is_card(asked):
+        return next(family for family in families().values() if any(card.name == asked for card in family.CARDS)), asked
+    if (folder := find_folder(asked)) is not None:
         for family in families().values():
-            if family.recognises(folder):
-                return family, str(folder.resolve())
-        raise ModelError(f"The folder {folder} holds no model of a known family ({', '.join(families())}).")
+            if family.recognises(folder.path):
+                return family, folder
+        raise ModelError(f"The folder {quoted(asked)} holds no model of a known family ({', '.join(families())}).")
     for family in families().values():
-        if family.downloads(name):
-            return family, name
+        if isinstance(asked, str) and family.downloads(asked):
+            return family, asked
     known = ", ".join(card.name for card in cards())
-    raise ModelError(f"There is no model or folder named {name!r}; the models are {known}.")
+    raise ModelError(f"There is no model or folder named {quoted(asked)}; the models are {known}.")
 
 
-def _may_be_read(folder: Path) -> bool:
-    """Whether a folder lies inside the root, where there is one. Outside, even its existence is not told."""
-    root = os.environ.get(ROOT_VARIABLE)
-    return not root or folder.resolve().is_relative_to(Path(root).resolve())
+def _is_card(name: str) -> bool:
+    return any(card.name == name for card in cards())
+
+
+def _downloads(family: Family, place: str | Folder) -> bool:
+    return isinstance(place, str) and family.downloads(place)

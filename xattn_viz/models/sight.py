@@ -25,8 +25,11 @@ _TRIED = ((32, 32), (24, 40), (40, 24))  # rows and columns of pictures that mus
 def processor(found: Checkpoint) -> Any:
     """The image processor of a checkpoint, as transformers reads it. Raises ModelError where there is none."""
     try:
-        # By Pillow, also where torchvision is installed: the same picture gives the same numbers everywhere.
-        return AutoImageProcessor.from_pretrained(found.folder, backend="pil", trust_remote_code=False)
+        with found.copied() as folder:
+            # By Pillow, also where torchvision is installed: the same picture gives the same numbers everywhere.
+            return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+    except ModelError:
+        raise
     except Exception as error:  # of many kinds, as with tokenizers
         raise ModelError(
             f"{found.name} cannot be loaded: its preprocessor_config.json is missing or damaged ({line(error)})."

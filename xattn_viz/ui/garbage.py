@@ -10,6 +10,7 @@ import gc
 import sys
 
 from xattn_viz.models import registry
+from xattn_viz.models.memory import release
 
 _seen: list[object] = []
 
@@ -24,5 +25,5 @@ def settle() -> None:
         return
     _seen[:] = [held]
     gc.unfreeze()
-    gc.collect()
+    release()
     gc.freeze()

@@ -10,6 +10,8 @@ import streamlit as st
 from PIL import Image
 from streamlit.navigation.page import Page
 
+from xattn_viz.models import registry
+from xattn_viz.models.base import ModelError
 from xattn_viz.ui import kind
 
 PAGES = Path("pages")
@@ -89,6 +91,8 @@ def navigation() -> Page:
 def begin(what: kind.Kind | None) -> None:
     """What every page begins with: what its models read, if it has any, and the look of the frame.
 
+    Where the environment sets something that cannot be, the page says so and ends.
+
     Safe to call any number of times. On a fresh process Streamlit runs a page that an address names without the router;
     then the pages are declared here, and the script starts again with it.
     """
@@ -97,6 +101,11 @@ def begin(what: kind.Kind | None) -> None:
         st.rerun()
     kind.enter(what)
     dress()
+    try:
+        registry.check_settings()
+    except ModelError as error:
+        st.error(literal(str(error)))
+        st.stop()
 
 
 def dress() -> None:

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from xattn_viz import examples
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
+from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled
 from xattn_viz.models.gate import share_cores
 from xattn_viz.trace import Trace
@@ -51,7 +52,7 @@ def settle(run: Run) -> None:
     state = st.session_state
     state.run = None
     if isinstance(run.outcome, tuple):
-        remembered().put(run.asked, run.outcome)
+        remembered().put((run.asked, run.model.content), run.outcome)
     elif isinstance(run.outcome, Cancelled):
         state.stopped = run.asked
     elif run.outcome is not None:
@@ -60,10 +61,11 @@ def settle(run: Run) -> None:
 
 def _found(asked: Asked, line: DeltaGenerator, ready: Traces | None = None) -> Traces | None:
     problem = st.empty()
-    found = remembered().get(asked) or ready
+    key = (asked, registry.content(asked.request.model))  # of other files, the traces are others
+    found = remembered().get(key) or ready
     if found is None:
         return _made(asked, line, problem)
-    remembered().put(asked, found)
+    remembered().put(key, found)
     return found
 
 
@@ -124,7 +126,7 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | failing.Failure | None:
         made.extend(
             asked.traces(model, on_step=_progress(bar.progress, model))
         )  # one by one: a stop leaves what is done
-        remembered().put(asked, tuple(made))
+        remembered().put((asked, model.content), tuple(made))
         return tuple(made)
     except Exception as error:  # the script's own ways to stop and start again are no Exception
         return failing.of(asked, error)

@@ -18,10 +18,12 @@ from xattn_viz.models.captioner import ARCHITECTURES, PACKAGED
 from xattn_viz.models.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.captioner.assembly import assemble
 from xattn_viz.models.checkpoint import Checkpoint
+from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
 from xattn_viz.models.sight import processor
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
+_PACKAGED_FOLDER = Path(__file__).with_name(PACKAGED)
 _CAPTIONS = "BlipForConditionalGeneration"
 
 
@@ -32,7 +34,7 @@ class _Joined(VisionEncoderDecoderModel):  # type: ignore[misc]
 
 
 def load(
-    name_or_folder: str,
+    name_or_folder: str | Folder,
     *,
     allow_pickle: bool = False,
     revision: str | None = None,
@@ -41,7 +43,7 @@ def load(
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
     is_ours = name_or_folder == PACKAGED
     found = Checkpoint.find(
-        str(Path(__file__).with_name(PACKAGED)) if is_ours else name_or_folder,
+        Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder,
         _FORMS,
         allow_pickle=allow_pickle,
         revision=revision,
@@ -56,7 +58,7 @@ def load(
 
 def packaged() -> tuple[Checkpoint, Any, Any, Any]:
     """The model that comes with the package, for what is built on it: its checkpoint, model, tokenizer, processor."""
-    found = Checkpoint.find(str(Path(__file__).with_name(PACKAGED)), _FORMS)
+    found = Checkpoint.find(Folder(_PACKAGED_FOLDER, links_anywhere=True), _FORMS)
     return found, *_parts(found, found.config(), is_ours=True)
 
 

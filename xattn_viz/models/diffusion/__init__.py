@@ -8,7 +8,6 @@ Code in a checkpoint is never run, and its weights are read from safetensors onl
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, ModelError, Option
+from xattn_viz.models.folder import Folder
 
 if TYPE_CHECKING:
     from xattn_viz.models.diffusion.adapter import DiffusionAdapter
@@ -27,6 +27,8 @@ OWN_FOLDER = Path(__file__).with_name(OWN)
 GUIDANCE, OWN_GUIDANCE = "7.5", "1"
 #: How a pipeline's model_index.json names what this family runs.
 PIPELINE = "StableDiffusionPipeline"
+#: The file that says what a pipeline is.
+INDEX = "model_index.json"
 # A name on the hub says somewhere what it is: stabilityai/stable-diffusion-2-1, stabilityai/sd-turbo.
 _SAYS_SO = re.compile(r"stable-?diffusion|\bsd[-_]?(v?[12]\b|xl|turbo)", re.IGNORECASE)
 
@@ -99,10 +101,11 @@ def recognises(folder: Path) -> bool:
 
     Other pipelines are recognised too, so that `load` can say why they cannot be shown.
     """
+    files = Folder(folder)
     try:
-        index = json.loads((folder / "model_index.json").read_bytes())
+        index = files.json(INDEX)
     except (OSError, ValueError):
-        return (folder / "unet" / "config.json").is_file() and (folder / "text_encoder" / "config.json").is_file()
+        return files.has("unet/config.json") and files.has("text_encoder/config.json")
     return isinstance(index, dict) and "Pipeline" in str(index.get("_class_name"))
 
 
@@ -112,7 +115,7 @@ def downloads(name: str) -> bool:
 
 
 def load(
-    name_or_folder: str, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
+    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
 ) -> DiffusionAdapter:
     """Load a model by its card's name, its hub name, or from its folder.
 

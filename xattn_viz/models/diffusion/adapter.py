@@ -18,6 +18,7 @@ from xattn_viz.models.diffusion.model import Model
 from xattn_viz.models.diffusion.prompt import Prompt
 from xattn_viz.models.diffusion.settings import Settings, check
 from xattn_viz.models.gate import turn
+from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.provenance import LIBRARIES, provenance
 from xattn_viz.trace import Trace
@@ -32,7 +33,7 @@ class DiffusionAdapter(Adapter):
     def __init__(self, card: ModelCard, model: Model) -> None:
         self.card, self.model = card, model
         parts = (model.reader, model.unet, getattr(model.decoder, "autoencoder", None))
-        self.memory = sum(p.numel() * p.element_size() for part in parts if part is not None for p in part.parameters())
+        self.memory = held(*parts)
 
     def _trace(
         self,

@@ -18,6 +18,7 @@ from xattn_viz.models.encoder_decoder.run import Model, Run, Source
 from xattn_viz.models.encoder_decoder.settings import Settings, Size, check
 from xattn_viz.models.encoder_decoder.text import Text
 from xattn_viz.models.gate import turn
+from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tokens import Tokens
@@ -30,7 +31,7 @@ class EncoderDecoderAdapter(Adapter):
     def __init__(self, card: ModelCard, identity: Identity, runner: Runner, tokenizer: Any, size: Size) -> None:
         self.card, self.runner, self.text = card, runner, Text(tokenizer)
         self.model = Model(runner, self.text, identity, size)
-        self.memory = sum(p.numel() * p.element_size() for p in runner.model.parameters())
+        self.memory = held(runner.model)
         self.can_keep_projections = not runner.native
 
     @abstractmethod

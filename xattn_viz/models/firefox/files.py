@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import importlib.util
 import platform
@@ -10,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.firefox import CARDS, card
 from xattn_viz.models.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.firefox.vocabulary import Vocabulary
 from xattn_viz.models.firefox.weights import build
+from xattn_viz.models.folder import MOST_BYTES, Folder, find_folder
 from xattn_viz.models.formats import FormatError
 from xattn_viz.models.formats.marian import read_model
 from xattn_viz.models.formats.shortlist import read_shortlist
@@ -45,27 +48,27 @@ _PACKAGED: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one model; the two vocabularies may be one file."""
+    """The names of the files of one model; the two vocabularies may be one file."""
 
-    model: Path
-    source: Path
-    target: Path
-    shortlist: Path | None
+    model: str
+    source: str
+    target: str
+    shortlist: str | None
 
 
-def load(name_or_folder: str) -> FirefoxAdapter:
+def load(name_or_folder: str | Folder) -> FirefoxAdapter:
     """The adapter of a named model, whose files must have the known sha256, or of a folder's.
 
     Raises ModelError, naming the file, when one is missing, damaged, not the known one, or does not fit the others.
     """
-    if name_or_folder in _PACKAGED:
+    if isinstance(name_or_folder, str) and name_or_folder in _PACKAGED:
         folder_name, digests = _PACKAGED[name_or_folder]
-        folder = package_folder(name_or_folder) / folder_name
-        model_card = next(c for c in CARDS if c.name == name_or_folder)
-    else:
-        folder, digests = Path(name_or_folder), {}
-        model_card = _folder_card(folder)
-    return _assemble(_find(folder), model_card, digests)
+        folder = Folder(package_folder(name_or_folder) / folder_name, links_anywhere=True)
+        return _assemble(folder, next(c for c in CARDS if c.name == name_or_folder), digests)
+    found = find_folder(name_or_folder)
+    if found is None:
+        raise ModelError(f"There is no folder named {quoted(name_or_folder)}.")
+    return _assemble(found, _folder_card(found), {})
 
 
 def package_folder(name: str) -> Path:
@@ -80,64 +83,66 @@ def package_folder(name: str) -> Path:
     return Path(found.submodule_search_locations[0], "resources", "models")
 
 
-def _folder_card(folder: Path) -> ModelCard:
+def _folder_card(folder: Folder) -> ModelCard:
     # Mozilla names files for the pair of languages: model.csen.intgemm.alphas.bin
-    pair = next(
-        (m for path in sorted(folder.glob("model*.bin")) if (m := re.search(r"\.([a-z]{2})([a-z]{2})\.", path.name))),
-        None,
-    )
+    pair = re.search(r"\.([a-z]{2})([a-z]{2})\.", " ".join(_like(folder, "model*.bin")))
     source, target = pair.groups() if pair else (None, None)
-    return card(str(folder), folder.name, source, target)
+    return card(str(folder), folder.path.name, source, target)
 
 
-def _find(folder: Path) -> Files:
+def _find(folder: Folder) -> Files:
     model = _only(folder, "model*.bin")
-    if any(folder.glob("srcvocab*.spm")) or any(folder.glob("trgvocab*.spm")):
+    if _like(folder, "srcvocab*.spm") or _like(folder, "trgvocab*.spm"):
         source, target = _only(folder, "srcvocab*.spm"), _only(folder, "trgvocab*.spm")
     else:
         source = target = _only(folder, "vocab*.spm")
-    shortlist = _only(folder, "lex*.bin") if any(folder.glob("lex*.bin")) else None
+    shortlist = _only(folder, "lex*.bin") if _like(folder, "lex*.bin") else None
     return Files(model, source, target, shortlist)
 
 
-def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
+def _like(folder: Folder, pattern: str) -> list[str]:
+    return fnmatch.filter(folder.names(), pattern)
+
+
+def _only(folder: Folder, pattern: str) -> str:
+    found = _like(folder, pattern)
     if len(found) != 1:
         count = "no file" if not found else f"{len(found)} files"
         raise ModelError(f"The model's folder {folder} has {count} named {pattern}, and exactly one is needed.")
     return found[0]
 
 
-def _assemble(files: Files, model_card: ModelCard, digests: Mapping[str, str]) -> FirefoxAdapter:
-    missing = digests.keys() - {path.name for path in vars(files).values() if path is not None}
+def _assemble(folder: Folder, model_card: ModelCard, digests: Mapping[str, str]) -> FirefoxAdapter:
+    files = _find(folder)
+    missing = digests.keys() - set(vars(files).values())
     if missing:
         raise ModelError(
             f"{model_card.name} lacks the file {min(missing)}; install {PACKAGE}=={PACKAGE_VERSION} again."
         )
-    path = files.model
+    file = files.model
     try:
-        data = _read(path, digests)
+        data = _read(folder, file, digests)
         network = build(read_model(data))
-        path = files.source
-        source = Vocabulary(_read(path, digests))
+        file = files.source
+        source = Vocabulary(_read(folder, file, digests))
         _fits(len(source), network.size.source_vocabulary)
-        path = files.target
-        target = source if files.target == files.source else Vocabulary(_read(path, digests))
+        file = files.target
+        target = source if files.target == files.source else Vocabulary(_read(folder, file, digests))
         _fits(len(target), network.size.target_vocabulary)
         shortlist = None
         if files.shortlist is not None:
-            path = files.shortlist
-            shortlist = read_shortlist(_read(path, digests), len(source), len(target))
+            file = files.shortlist
+            shortlist = read_shortlist(_read(folder, file, digests), len(source), len(target))
     except FormatError as error:
-        raise ModelError(f"{path.name} cannot be used: {error}") from error
+        raise ModelError(f"{file} cannot be used: {error}") from error
     except OSError as error:
-        raise ModelError(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"{file} cannot be read: {error.strerror}.") from error
     return FirefoxAdapter(model_card, network, source, target, shortlist, hashlib.sha256(data).hexdigest())
 
 
-def _read(path: Path, digests: Mapping[str, str]) -> bytes:
-    data = path.read_bytes()
-    if digests and hashlib.sha256(data).hexdigest() != digests.get(path.name):
+def _read(folder: Folder, name: str, digests: Mapping[str, str]) -> bytes:
+    data = folder.read(name, None if name.endswith(".bin") else MOST_BYTES)
+    if digests and hashlib.sha256(data).hexdigest() != digests.get(name):
         raise FormatError(f"it is not the file that {PACKAGE} {PACKAGE_VERSION} ships (its sha256 differs).")
     return data
 

@@ -11,7 +11,8 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.hub.files import Form, listing, weights
+from xattn_viz.models.folder import Folder
+from xattn_viz.models.hub.files import Form, weights
 
 _PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "*.safetensors", "*.bin")
 #: The file that says what a model is, on whatever branch.
@@ -34,7 +35,7 @@ def downloaded_before(name: str, revision: str | None, forms: Sequence[Form]) ->
     Where the main branch has no weights of a form that may be read, a conversion of it serves, if one was fetched.
     """
     found = list(_snapshots(name, revision))
-    folder = next((folder for folder in found if weights(listing(folder), forms)), None)
+    folder = next((folder for folder in found if weights(Folder(folder).names(), forms)), None)
     folder = folder or next(iter(found), None)
     if folder is None:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+from xattn_viz.models.folder import PARTS, Folder
 
 #: The forms that weights come in: two of transformers, of which `pickle` needs consent, one of CTranslate2, and a
 #: pipeline of diffusers, whose parts lie in folders.
@@ -22,21 +23,24 @@ _PARTS: Mapping[Form, re.Pattern[str]] = {
     "safetensors": re.compile(r"model-\d+-of-\d+\.safetensors"),
     "pickle": re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
 }
-# Of a pipeline that draws: the weights, and the folders that it consists of. Filters of what it draws are left out.
+# Of a pipeline that draws. Filters of what it draws are left out.
 _PIPELINE = (
     "text_encoder/model.safetensors",
     _WHOLE["pipeline"],
     "vae/diffusion_pytorch_model.safetensors",
 )
-_FOLDERS = ("text_encoder", "unet", "vae", "tokenizer", "scheduler")
 # What a checkpoint's tokenizer may consist of, besides its .json files.
 _TOKENIZER_ENDINGS = (".json", ".model", ".spm", "merges.txt", "vocab.txt")
+#: How the names of a checkpoint's files end that are not its weights; some tokenizers have endings of their own.
+SMALL_ENDINGS = (*_TOKENIZER_ENDINGS, ".txt", ".tokenizer", ".codes", ".tiktoken", ".bpe")
+#: How the name of a list ends that says which part holds which weights.
+INDEX_ENDING = ".index.json"
 
 
-def configuration(folder: Path) -> dict[str, Any]:
-    """What the config.json in a folder says; nothing where there is none, or it is damaged."""
+def configuration(folder: Folder | Path) -> dict[str, Any]:
+    """What the config.json in a folder says; nothing where there is none, or it is damaged. Raises as `Folder.file`."""
     try:
-        said = json.loads((folder / "config.json").read_bytes())
+        said = (folder if isinstance(folder, Folder) else Folder(folder)).json("config.json")
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
@@ -58,15 +62,10 @@ def weights(names: Iterable[str], forms: Sequence[Form]) -> tuple[Form, list[str
 
 def choose(sizes: Mapping[str, int], forms: Sequence[Form]) -> tuple[Form | None, dict[str, int]]:
     """The files to fetch, with their sizes, and the form of the weights among them."""
-    folders = _FOLDERS if "pipeline" in forms else ()
+    folders = PARTS if "pipeline" in forms else ()
     near = [path for path in sizes if "/" not in path or path.rpartition("/")[0] in folders]
     form, found = weights(near, forms) or (None, [])
     return form, {path: sizes[path] for path in near if path.endswith(_TOKENIZER_ENDINGS) or path in found}
-
-
-def listing(folder: Path) -> list[str]:
-    """The paths of the files in a folder and in the folders in it, as the hub spells them."""
-    return [path.relative_to(folder).as_posix() for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file()]
 
 
 def expected(forms: Sequence[Form]) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.maps import MapKind
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard
+from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def downloads(name: str) -> bool:
 
 
 def load(
-    name_or_folder: str, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
+    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
 ) -> PerceiverAdapter:
     """Load a model by its card's name, its hub name, or from its folder.
 

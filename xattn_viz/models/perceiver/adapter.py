@@ -17,6 +17,7 @@ from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartia
 from xattn_viz.models.encoder_decoder.limits import HALF_ABOVE
 from xattn_viz.models.encoder_decoder.recorded import attention_maps
 from xattn_viz.models.gate import turn
+from xattn_viz.models.memory import held
 from xattn_viz.models.perceiver.answers import Answer, Question
 from xattn_viz.models.perceiver.capture import Watch, watching
 from xattn_viz.models.perceiver.inputs import Inputs
@@ -46,7 +47,7 @@ class PerceiverAdapter(Adapter):
 
     def __init__(self, card: ModelCard, model: Model) -> None:
         self.card, self.model = card, model
-        self.memory = sum(p.numel() * p.element_size() for p in model.network.parameters())
+        self.memory = held(model.network)
         self.can_keep_projections = model.inputs.merged == 1
         latents = model.network.config.num_latents
         self._latents = Axis("latent", labels=tuple(f"latent {number}" for number in range(1, latents + 1)))

@@ -14,6 +14,7 @@ from transformers import (
 
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint
+from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
 from xattn_viz.models.perceiver import ARCHITECTURE, PACKAGED
 from xattn_viz.models.perceiver.adapter import PerceiverAdapter
@@ -22,6 +23,7 @@ from xattn_viz.models.perceiver.network import PerceiverForPlaces
 from xattn_viz.models.sight import processor
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
+_PACKAGED_FOLDER = Path(__file__).with_name(PACKAGED)
 #: What a checkpoint's config.json may name, and what is run for it.
 NETWORKS: dict[str, Any] = {
     network.__name__: network
@@ -35,7 +37,7 @@ NETWORKS: dict[str, Any] = {
 
 
 def load(
-    name_or_folder: str,
+    name_or_folder: str | Folder,
     *,
     allow_pickle: bool = False,
     revision: str | None = None,
@@ -44,7 +46,7 @@ def load(
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
     is_ours = name_or_folder == PACKAGED
     found = Checkpoint.find(
-        str(Path(__file__).with_name(PACKAGED)) if is_ours else name_or_folder,
+        Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder,
         _FORMS,
         allow_pickle=allow_pickle,
         revision=revision,

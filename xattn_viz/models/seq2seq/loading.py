@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForSeq2SeqLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
 
 from xattn_viz.capture import NAME, supports
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint
+from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.hub.files import Form
 from xattn_viz.models.seq2seq import SHORT_NAMES
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
@@ -20,16 +19,15 @@ _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 
 
 def load(
-    name_or_folder: str,
+    name_or_folder: str | Folder,
     *,
     allow_pickle: bool = False,
     revision: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Seq2SeqAdapter:
     """The adapter of a model on the hub or in a folder; see the family's `load`. Raises ModelError."""
-    is_folder = Path(name_or_folder).is_dir()
     found = Checkpoint.find(
-        name_or_folder if is_folder else SHORT_NAMES.get(name_or_folder, name_or_folder),
+        find_folder(name_or_folder) or SHORT_NAMES.get(str(name_or_folder), str(name_or_folder)),
         _FORMS,
         allow_pickle=allow_pickle,
         revision=revision,
@@ -37,8 +35,8 @@ def load(
     )
     config = _config(found)
     tokenizer = found.tokenizer()
-    attention = NAME if supports(KNOWN[type(config)]) else "eager"
-    model = found.model(AutoModelForSeq2SeqLM, config, attention)
+    network = KNOWN[type(config)]
+    model = found.model(network, config, NAME if supports(network) else "eager")
     return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.notes)
 
 

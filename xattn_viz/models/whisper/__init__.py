@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.maps import MapKind
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ CARDS = (
 def recognises(folder: Path) -> bool:
     """Whether a folder holds a model of this family, judged by its config.json, or CTranslate2's files of one."""
     config = configuration(folder)
-    return config.get("model_type") in ARCHITECTURES or ("suppress_ids" in config and (folder / "model.bin").is_file())
+    return config.get("model_type") in ARCHITECTURES or ("suppress_ids" in config and Folder(folder).has("model.bin"))
 
 
 def downloads(name: str) -> bool:
@@ -89,7 +90,7 @@ def downloads(name: str) -> bool:
 
 
 def load(
-    name_or_folder: str, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
+    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
 ) -> WhisperAdapter:
     """Load a model by its card's name, its hub name, or from its folder.
 

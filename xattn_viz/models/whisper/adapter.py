@@ -13,6 +13,7 @@ from xattn_viz.inputs.text import check_text
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
 from xattn_viz.models.gate import turn
+from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.whisper.decoding import positions
 from xattn_viz.models.whisper.model import Model
@@ -28,7 +29,7 @@ class WhisperAdapter(Adapter):
 
     def __init__(self, card: ModelCard, model: Model, ears: Ears) -> None:
         self.card, self.model, self.ears = card, model, ears
-        self.memory = sum(p.numel() * p.element_size() for p in model.runner.model.parameters())
+        self.memory = held(model.runner.model)
 
     @property
     def alignment_heads(self) -> tuple[tuple[int, int], ...]:

@@ -11,11 +11,12 @@ import json
 from pathlib import Path
 
 from tokenizers import Tokenizer
-from transformers import AutoModelForSpeechSeq2Seq, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING as KNOWN
 
 from xattn_viz.capture import NAME
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint, device, line
+from xattn_viz.models.folder import MOST_BYTES, Folder
 from xattn_viz.models.formats import FormatError
 from xattn_viz.models.formats.ctranslate2 import read_model
 from xattn_viz.models.hub.files import Form
@@ -35,7 +36,7 @@ _FORMS: tuple[Form, ...] = ("safetensors", "ctranslate2", "pickle")
 
 
 def load(
-    name_or_folder: str,
+    name_or_folder: str | Folder,
     *,
     allow_pickle: bool = False,
     revision: str | None = None,
@@ -43,7 +44,7 @@ def load(
 ) -> WhisperAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
     if name_or_folder == PACKAGED:
-        return _load_ctranslate2(package_folder(), PACKAGED, _DIGESTS)
+        return _load_ctranslate2(Folder(package_folder(), links_anywhere=True), PACKAGED, _DIGESTS)
     found = Checkpoint.find(
         name_or_folder, _FORMS, allow_pickle=allow_pickle, revision=revision, on_progress=on_progress
     )
@@ -61,24 +62,24 @@ def package_folder() -> Path:
 
 
 def _load_ctranslate2(
-    folder: Path, name: str, digests: dict[str, str], commit: str | None = None, notes: tuple[str, ...] = ()
+    folder: Folder, name: str, digests: dict[str, str], commit: str | None = None, notes: tuple[str, ...] = ()
 ) -> WhisperAdapter:
-    path = folder / "config.json"
+    file = "config.json"
     try:
-        config = json.loads(_read(path, digests))
-        path = folder / "tokenizer.json"
-        tokenizer = Tokenizer.from_buffer(_read(path, digests))
-        path = folder / "model.bin"
-        data = _read(path, digests)
+        config = json.loads(_read(folder, file, digests))
+        file = "tokenizer.json"
+        tokenizer = Tokenizer.from_buffer(_read(folder, file, digests))
+        file = "model.bin"
+        data = _read(folder, file, digests)
         model = build(read_model(data), config, Text(tokenizer).special)
+    except ModelError:
+        raise
     except FormatError as error:
-        raise ModelError(f"{path.name} of {name} cannot be used: {error}") from error
+        raise ModelError(f"{file} of {name} cannot be used: {error}") from error
     except OSError as error:
-        raise ModelError(f"{path.name} of {name} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError) as error:
-        raise ModelError(f"{path.name} of {name} is damaged ({line(error)}).") from error
+        raise ModelError(f"{file} of {name} cannot be read: {error.strerror}.") from error
     except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise ModelError(f"{path.name} of {name} is damaged ({line(error)}).") from error
+        raise ModelError(f"{file} of {name} is damaged ({line(error)}).") from error
     return assemble(name, model.to(device()), tokenizer, hashlib.sha256(data).hexdigest(), commit, notes)
 
 
@@ -87,25 +88,26 @@ def _load_transformers(found: Checkpoint) -> WhisperAdapter:
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{found.name} is a {config.model_type} model, and neither Whisper nor Moonshine.")
     tokenizer = _tokenizer(found)
-    model = found.model(AutoModelForSpeechSeq2Seq, config, NAME)
+    model = found.model(KNOWN[type(config)], config, NAME)
     return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.notes)
 
 
 def _tokenizer(found: Checkpoint) -> Tokenizer:
-    path = found.folder / "tokenizer.json"
-    if not path.is_file() and not (found.folder / "vocab.json").is_file():  # else the library makes an empty one
-        raise ModelError(f"{found.name} has no tokenizer.json.")
+    if not found.folder.has("tokenizer.json"):
+        if not found.folder.has("vocab.json"):  # else the library makes an empty one
+            raise ModelError(f"{found.name} has no tokenizer.json.")
+        made: Tokenizer = found.tokenizer().backend_tokenizer
+        return made
     try:
-        if path.is_file():
-            return Tokenizer.from_file(str(path))
-        made: Tokenizer = AutoTokenizer.from_pretrained(found.folder, trust_remote_code=False).backend_tokenizer
+        return Tokenizer.from_buffer(found.folder.read("tokenizer.json"))
+    except ModelError:
+        raise
     except Exception as error:  # tokenizers raise bare Exceptions on damaged files
         raise found.no_tokenizer(error) from error
-    return made
 
 
-def _read(path: Path, digests: dict[str, str]) -> bytes:
-    data = path.read_bytes()
-    if digests and hashlib.sha256(data).hexdigest() != digests[path.name]:
+def _read(folder: Folder, name: str, digests: dict[str, str]) -> bytes:
+    data = folder.read(name, None if name == "model.bin" else MOST_BYTES)
+    if digests and hashlib.sha256(data).hexdigest() != digests[name]:
         raise FormatError(f"it is not the file that {PACKAGE} {PACKAGE_VERSION} ships (its sha256 differs).")
     return data

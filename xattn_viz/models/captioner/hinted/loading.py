@@ -6,8 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
-
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.captioner import card_of
 from xattn_viz.models.captioner.grid import picture_axis
@@ -20,6 +18,7 @@ from xattn_viz.models.captioner.runners import PictureRunner
 from xattn_viz.models.checkpoint import Checkpoint, line
 from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.encoder_decoder.probing import probe
+from xattn_viz.models.folder import Folder
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.sight import Eyes
 from xattn_viz.scenes.scene import PAPER
@@ -36,7 +35,8 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
 
     Raises ModelError where its files are damaged.
     """
-    found = Checkpoint.find(str(folder or Path(__file__).parents[1] / name), ("safetensors",))
+    place = Folder(folder or Path(__file__).parents[1] / name, links_anywhere=True)
+    found = Checkpoint.find(place, ("safetensors",))
     below, model, tokenizer, processor = packaged()
     eyes, hints = Eyes(processor), Hints(found.tokenizer())
     model = with_hint(model, found.config(), JOINS[name])
@@ -54,7 +54,9 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
 def _fill(model: Any, found: Checkpoint) -> None:
     """Read the trained parameters into a model. Raises ModelError where they do not fit."""
     try:
-        missing, unexpected = model.load_state_dict(load_file(found.files[0]), strict=False)
+        missing, unexpected = model.load_state_dict(found.state(), strict=False)
+    except ModelError:
+        raise
     except Exception as error:  # safetensors and torch each raise their own
         raise ModelError(f"{found.name} cannot be loaded: its weights are damaged ({line(error)}).") from error
     own = {name for name, _ in model.named_parameters()}
