@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from xattn_viz import doctor, examples
 from xattn_viz.__main__ import main
 from xattn_viz.doctor import Finding
-from xattn_viz.models import folder, registry
+from xattn_viz.models import checkpoint, folder, registry
 from xattn_viz.models.base import ModelError
 
 Patch = pytest.MonkeyPatch

@@ -45,7 +45,8 @@ ALLOWED = {
 }
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
-    *("base", "checkpoint", "encoder_decoder", "formats", "gate", "hub", "memory", "outside", "partial", "provenance"),
+    *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate", "hub", "memory", "outside", "partial"),
+    "provenance",
     *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
 }
 

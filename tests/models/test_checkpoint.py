@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -278,3 +280,25 @@ def test_a_firefox_folder_is_held_to_the_same(make_folder: Callable[..., Path], 
             xv.load(folder)
         (folder / file).unlink()
         shutil.move(tmp_path / file, folder / file)
+
+
+_BOTH = """
+import sys
+from xattn_viz.models import seq2seq
+safe, pickled = (seq2seq.load(folder, allow_pickle=True) for folder in sys.argv[1:])
+for adapter in (safe, pickled):
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in adapter.runner.model.state_dict().values() if tensor.numel())
+one, other = (adapter.trace("The cat sat on the mat.") for adapter in (safe, pickled))
+assert one.output == other.output
+assert one.maps == other.maps
+"""
+
+
+@pytest.mark.parametrize("kernels", ["SSE4_2", "AVX2"])
+def test_the_form_of_the_weights_changes_no_bit_of_a_map(good: Path, tmp_path: Path, kernels: str) -> None:
+    """On some processors products depend on where numbers lie: as they lie in safetensors the last bit was another."""
+    pickled = write(tmp_path / "bin", "bart", safe=False)
+    environment = {**os.environ, "MKL_ENABLE_INSTRUCTIONS": kernels, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", _BOTH, str(good), str(pickled)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -50,7 +50,7 @@ def test_stopped_and_asked_again_runs_again() -> None:
     app.text_input(key="text").set_value("A sentence that is stopped.")
     next(button for button in app.button if button.label == "Translate").click().run()
     # It is stopped before its first sentence is done, and nothing of it is remembered.
-    remembered().put(Asked(app.session_state["request"]), ())
+    remembered().put((Asked(app.session_state["request"]), ""), ())
     app.session_state["stopped"], app.session_state["made"] = Asked(app.session_state["request"]), []
     app.run()
     assert [info.value for info in app.info] == ["Stopped. Press Translate to start again."]

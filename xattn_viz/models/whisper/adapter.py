@@ -29,7 +29,7 @@ class WhisperAdapter(Adapter):
 
     def __init__(self, card: ModelCard, model: Model, ears: Ears) -> None:
         self.card, self.model, self.ears = card, model, ears
-        self.memory = held(model.runner.model)
+        self.memory = held(model.runner.model, ears.filters)
 
     @property
     def alignment_heads(self) -> tuple[tuple[int, int], ...]:

@@ -78,6 +78,11 @@ class Ears:
         self.mels = mels
         self._extract = None if mels is None else WhisperFeatureExtractor(feature_size=mels)
 
+    @property
+    def filters(self) -> NDArray[np.float64] | None:
+        """The bank of mel filters, `[frequency, mel]`; None for an encoder that reads samples."""
+        return None if self._extract is None else np.asarray(self._extract.mel_filters)
+
     def has_heard(self, array: NDArray[Any]) -> bool:
         """Whether an array is `[mel, frame]` rather than channels of a sound: none has so many."""
         return (
