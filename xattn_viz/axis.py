@@ -156,12 +156,24 @@ class Axis:
         first, last = [g[0] for g in groups], [g[-1] for g in groups]
         return Axis(
             self.kind,
-            labels=self.labels and tuple(_word_name([self.labels[i] for i in g]) for g in groups),
+            labels=self.labels and tuple(self._word_name(g) for g in groups),
             spans=self.spans and tuple((self.spans[a][0], self.spans[b][1]) for a, b in zip(first, last, strict=True)),
             words=tuple(range(len(groups))),
             special=self.special and tuple(all(self.special[i] for i in g) for g in groups),
             times=self.times and tuple((self.times[a][0], self.times[b][1]) for a, b in zip(first, last, strict=True)),
         )
+
+    def _word_name(self, positions: Sequence[int]) -> str:
+        """The labels of a word's pieces, each character once; the mark of a space is no part of its name."""
+        labels, end = self.labels or (), 0
+        name = ""
+        for i in positions:
+            start, stop = self.spans[i] if self.spans is not None else (0, 0)
+            if not labels[i].isspace():
+                # Pieces that make one character only together have it all for a label.
+                name += labels[i][max(end - start, 0) :] if stop > start else labels[i]
+            end = max(end, stop)
+        return name or "".join(labels[i] for i in positions)
 
     def word_groups(self) -> list[list[int]]:
         """The positions of each word, in order. Raises ValueError on an axis without words."""
@@ -171,11 +183,6 @@ class Axis:
         for position, word in enumerate(self.words):
             groups[word].append(position)
         return groups
-
-
-def _word_name(labels: Sequence[str]) -> str:
-    """A word takes the mark of the space before it along, but not into its name."""
-    return "".join(label for label in labels if not label.isspace()) or "".join(labels)
 
 
 _PER_POSITION = ("labels", "spans", "words", "special", "times")

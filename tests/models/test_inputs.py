@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,19 @@ def test_moonshine_runs_its_own_samples_again(tmp_path: Path) -> None:
     adapter = registry.load(whisper_folders.write(tmp_path, "moonshine"))
     trace = adapter.trace(whisper_folders.sound(1, 1.0), sampling_rate=RATE, max_new_tokens=3)
     assert rerun(trace) == trace
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        *((name, "input") for name in reading("text")),
+        *((name, given) for name in reading("text") if name != "diffusion" for given in ("target", "prefix")),
+    ],  # a drawing has no text for an output
+)
+def test_a_text_that_is_too_long_is_refused_before_anything_reads_it(name: str, given: str) -> None:
+    text = "🇦" * 100_001
+    typed: dict[str, Any] = {"input": "Hello."} | {given: text}
+    began = time.perf_counter()
+    with pytest.raises(InputError, match=r"has 100,001 characters"):
+        model(name).trace(typed.pop("input"), **typed)
+    assert time.perf_counter() - began < 1

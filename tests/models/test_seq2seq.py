@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import regex
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -225,6 +226,20 @@ def test_labels_say_what_each_token_covers(kind: str, adapter: Seq2SeqAdapter) -
     assert (queries.special or ())[-1]
     assert (read.special or ())[0]
     assert (read.labels or ())[1:] == (queries.labels or ())[:-1]
+
+
+@ALL
+@pytest.mark.parametrize("text", ["नमस्ते cafe\u0301!", "\u1112\u1161\u11ab글 e\u0301\u0301 👩\u200d👧 🇵🇹🇫🇷"])
+def test_no_token_begins_or_ends_inside_what_people_see_as_one_character(
+    kind: str, text: str, adapter: Seq2SeqAdapter
+) -> None:
+    trace = adapter.trace(text, target=text, kinds=("cross",))
+    for axis in (trace.cross.keys, trace.cross.queries):
+        assert axis.spans is not None
+        edges = {0, *(match.end() for match in regex.finditer(r"\X", text))}
+        assert {place for span in axis.spans for place in span} <= edges
+        covered = {i for start, end in axis.spans for i in range(start, end)}
+        assert {i for i, c in enumerate(text) if not c.isspace()} <= covered
 
 
 def test_languages_change_what_is_read_and_written(folders: Any) -> None:

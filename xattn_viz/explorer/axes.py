@@ -19,7 +19,7 @@ import sentencex  # type: ignore[import-untyped]
 
 from xattn_viz.axis import Axis
 from xattn_viz.explorer.hearing import own_frames
-from xattn_viz.tokens import Span, visible
+from xattn_viz.tokens import Span, visible, visible_text
 
 _HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates, halves of a character
 
@@ -120,11 +120,6 @@ def _between(spans: Sequence[Span], marks: Sequence[bool], text: str) -> dict[st
         if not inside and stop > max(start, end):
             inside = blanks[position] = text[max(start, end) : stop]
         start = text.find(inside, max(start, end) if position in blanks else start)
-        gaps.append(_gap(text[end : max(end, start)]))
+        gaps.append(visible_text(text[end : max(end, start)]))
         end = max(end, start + len(inside))
-    return {"gaps": gaps, "rest": _gap(text[end:])} | ({"blanks": blanks} if blanks else {})
-
-
-def _gap(text: str) -> str:
-    """The text between two tokens: blanks stay blanks, anything hidden shows."""
-    return "".join(c if c.isspace() else visible(c) for c in text)
+    return {"gaps": gaps, "rest": visible_text(text[end:])} | ({"blanks": blanks} if blanks else {})

@@ -6,11 +6,13 @@ from typing import Any
 
 from xattn_viz.inputs import InputError
 
+#: A longer text is refused before anything reads it.
+MAX_CHARACTERS = 100_000
 _CALL = 'model.trace("The cat sat on the mat.")'
 
 
 def check_text(text: object, name: str = "text") -> str:
-    """The text itself. Raises InputError when it is no text, is blank, or holds half a character.
+    """The text itself. Raises InputError when it is no text, is too long or blank, or holds half a character.
 
     >>> check_text("The cat.")
     'The cat.'
@@ -23,6 +25,10 @@ def check_text(text: object, name: str = "text") -> str:
         )
     if not isinstance(text, str):
         raise InputError(f"The {name} must be a string, not {type(text).__name__}, as in {_CALL}.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"The {name} has {len(text):,} characters: at most {MAX_CHARACTERS:,} are read at once. Give it in parts."
+        )
     if not text.strip():
         raise InputError(f"The {name} is empty: type at least one word.")
     if any("\ud800" <= character <= "\udfff" for character in text):

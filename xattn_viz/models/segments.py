@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import sentencex  # type: ignore[import-untyped]
 
-from xattn_viz.models.base import InputError
+from xattn_viz.inputs import InputError
+from xattn_viz.inputs.text import check_text
 from xattn_viz.trace import Trace
 
 MAX_SENTENCES = 100
@@ -32,7 +33,7 @@ def check_prefix(prefix: object, vocabulary: int) -> str | tuple[int, ...] | Non
     Raises InputError naming what is wrong.
     """
     if prefix is None or isinstance(prefix, str):
-        return prefix or None
+        return check_text(prefix, "prefix") if prefix else None
     if not isinstance(prefix, Sequence) or isinstance(prefix, bytes):
         raise InputError(f"A prefix must be text or a list of token ids, not {type(prefix).__name__}.")
     for place, token in enumerate(prefix):

@@ -8,8 +8,11 @@ from typing import Any
 
 from xattn_viz.inputs.source import quoted
 from xattn_viz.maps import MapKind
-from xattn_viz.models.base import Head, ModelCard, ModelError
+from xattn_viz.models.base import Head, InputError, ModelCard, ModelError
 from xattn_viz.models.segments import check_prefix
+
+#: The longest text that an option takes, in characters.
+MOST_OF_AN_OPTION = 1_000
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,19 @@ def check_options(
         if isinstance(option.default, bool):
             if not isinstance(value, bool):
                 raise ModelError(f"{option.name} is True or False: got {quoted(value)}.")
-        elif not option.choices:
-            if not isinstance(value, str):
-                raise ModelError(f"{option.name} is a text: got {quoted(value)}.")
-        elif not isinstance(value, str) or not (option.name in free or value in option.choices):
+        elif not option.choices or option.name in free:
+            _check_option_text(option.name, value)
+        elif not isinstance(value, str) or value not in option.choices:
             some = ", ".join(option.choices[:12]) + (", …" if len(option.choices) > 12 else "")
             raise ModelError(f"{card.title} has no {option.title.lower()} {quoted(value)}; there are {some}.")
     return chosen
+
+
+def _check_option_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ModelError(f"{name} is a text: got {quoted(value)}.")
+    if len(value) > MOST_OF_AN_OPTION:
+        raise InputError(f"{name} has {len(value):,} characters: at most {MOST_OF_AN_OPTION:,} are read.")
 
 
 def _whole(value: object, name: str, least: int, most: int) -> int:

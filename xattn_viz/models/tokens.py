@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from xattn_viz.axis import Axis
-from xattn_viz.tokens import Span, span_labels, word_indices
+from xattn_viz.tokens import Span, span_labels, whole_graphemes, word_indices
 
 # The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
 _MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
 #: Stands for bytes that make no whole character yet.
 BROKEN = "\ufffd"
+_DECODED_ANEW = 64  # tokens
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class Tokens:
 
     def axis(self) -> Axis:
         """The tokens as an axis, labelled with what they cover in the text."""
+        spans = whole_graphemes(self.text, self.spans)
         return Axis(
             "text",
-            labels=span_labels(self.text, self.spans, (bare(piece) or " " for piece in self.pieces)),
-            spans=self.spans,
-            words=word_indices(self.text, self.spans, self.special),
+            labels=span_labels(self.text, spans, (bare(piece) or " " for piece in self.pieces)),
+            spans=spans,
+            words=word_indices(self.text, spans, self.special),
             special=self.special,
         )
 
@@ -66,24 +68,34 @@ def bare(piece: str) -> str:
 def decoded_spans(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> tuple[str, list[Span]]:
     """The text of ids and what each covers, by decoding ever longer beginnings.
 
-    Tokens that make one character only together (bytes) each cover that character.
+    Tokens that make one character only together (bytes) each cover that character. Of a long output not all is decoded
+    anew for each token, but what stands behind a token whose place is known.
     """
-    beginnings = [decode(ids[: count + 1]) for count in range(len(ids))]
-    text = beginnings[-1] if beginnings else ""
+    text = decode(ids) if ids else ""
     spans: list[Span] = []
-    for beginning in beginnings:
+    broken: list[bool] = []
+    first, place = 0, 0  # the token that is decoded from, and where it stands in the text
+    for i in range(len(ids)):
+        beginning = decode(ids[first : i + 1])
         start = spans[-1][1] if spans else 0
-        spans.append((start, max(start, _common(beginning, text))))
+        spans.append((start, max(start, _common(beginning, text, place))))
+        broken.append(beginning.endswith(BROKEN))
+        if i - first >= _DECODED_ANEW:
+            later = i - _DECODED_ANEW // 2
+            part, begin = decode(ids[later : i + 1]), spans[later][0]
+            # A decoder may leave out the blank before the first token.
+            found = [at for at in (begin, begin + 1) if text.startswith(part, at) and at + len(part) == spans[i][1]]
+            first, place = (later, found[0]) if part and found else (first, place)
     for i in reversed(range(len(ids) - 1)):
-        if spans[i][0] == spans[i][1] < spans[i + 1][1] and beginnings[i].endswith(BROKEN):
+        if spans[i][0] == spans[i][1] < spans[i + 1][1] and broken[i]:
             spans[i] = spans[i + 1]
     return text, spans
 
 
-def _common(beginning: str, text: str) -> int:
-    """How many characters two texts begin with in common; a character that is not complete does not count."""
-    if text.startswith(beginning):
-        return len(beginning)
+def _common(beginning: str, text: str, place: int) -> int:
+    """Where a text stops to be the same as one that begins at a place of it; half a character does not count."""
+    if text.startswith(beginning, place):
+        return place + len(beginning)
     beginning = beginning.rstrip(BROKEN)
-    pairs = zip(beginning, text, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    pairs = zip(beginning, text[place : place + len(beginning)], strict=False)
+    return place + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -6,6 +6,7 @@ found by following the text along.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from xattn_viz.tokens import Span
 
 _MOST_HELD = 4  # tokens that are found together only; a character has at most four bytes in UTF-8
 _MOST_SKIPPED = 40
+_SOLID = re.compile(r"\S")
 
 
 def sentencepiece_spans(tokenizer: Any, processor: Any, text: str) -> list[tuple[str, Span]]:
@@ -50,12 +52,14 @@ def followed_spans(text: str, pieces: Sequence[str], as_text: Callable[[list[str
     neighbours.
     """
     spans: list[Span | None] = []
-    cursor, held = 0, list[str]()
+    cursor, solid, held = 0, 0, list[str]()
     for piece in pieces:
+        if solid <= cursor:
+            solid = _past_blanks(text, cursor)
         held.append(piece)
         words = bare(as_text(held))
         incomplete = not words and not bare(piece).isascii()
-        span = None if incomplete or BROKEN in words else _find(text, words, cursor)
+        span = None if incomplete or BROKEN in words else _find(text, words, cursor, solid)
         if span is None and len(held) < _MOST_HELD:
             continue  # bytes of one character, or pieces of a character that stands for several, such as ﬁ
         spans.extend([span] * len(held))
@@ -64,16 +68,20 @@ def followed_spans(text: str, pieces: Sequence[str], as_text: Callable[[list[str
     return _fill_gaps(text, spans)
 
 
-def _find(text: str, wanted: str, cursor: int) -> Span | None:
+def _past_blanks(text: str, cursor: int) -> int:
+    found = _SOLID.search(text, cursor)
+    return found.start() if found else len(text)
+
+
+def _find(text: str, wanted: str, cursor: int, solid: int) -> Span | None:
+    """Where a piece stands: behind the blanks at the cursor, which end at `solid`, or a little behind the unknown."""
     if not wanted:
         return (cursor, cursor)
-    place = text.find(wanted, cursor)
-    if place < 0 or text[cursor:place].strip():  # only white space may be skipped
-        place = len(text) - len(text[cursor:].lstrip())
-        found = _find_folded(text, _folded(wanted), place)
-        again = text.find(wanted, cursor, cursor + _MOST_SKIPPED)  # behind something unknown
-        return found or ((again, again + len(wanted)) if again >= 0 else None)
-    return (place, place + len(wanted))
+    if text.startswith(wanted, solid):
+        return (solid, solid + len(wanted))
+    found = _find_folded(text, _folded(wanted), solid)
+    again = text.find(wanted, cursor, cursor + _MOST_SKIPPED)
+    return found or ((again, again + len(wanted)) if again >= 0 else None)
 
 
 def _find_folded(text: str, wanted: str, start: int) -> Span | None:
@@ -90,11 +98,13 @@ def _folded(text: str) -> str:
 
 
 def _fill_gaps(text: str, spans: Sequence[Span | None]) -> list[Span]:
+    following = [len(text)]  # where the next span that was found begins, from the last one back
+    for span in reversed(spans[1:]):
+        following.append(span[0] if span else following[-1])
     filled: list[Span] = []
-    for i, span in enumerate(spans):
+    for span, after in zip(spans, reversed(following), strict=False):
         start = filled[-1][1] if filled else 0
-        following = next((s[0] for s in spans[i + 1 :] if s), len(text))
-        filled.append(span or (start, max(start, following)))
+        filled.append(span or (start, max(start, after)))
     return filled
 
 

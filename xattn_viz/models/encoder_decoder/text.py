@@ -101,7 +101,8 @@ class Text:
         tokenizer = self._tokenizer
         pieces: list[str] = tokenizer.tokenize(text)
         own = tokenizer.convert_tokens_to_ids(pieces)
-        before = next((i for i in range(len(ids)) if list(ids[i : i + len(own)]) == own), 0)
+        added_ids = range(max(len(ids) - len(own), 0) + 1)  # few: what the tokenizer puts around a text
+        before = next((i for i in added_ids if list(ids[i : i + len(own)]) == own), 0)
         after = len(ids) - before - len(own)
         names = [*tokenizer.convert_ids_to_tokens(list(ids[:before])), *pieces]
         names += tokenizer.convert_ids_to_tokens(list(ids[len(ids) - after :])) if after else []

@@ -13,7 +13,7 @@ import sentencepiece
 
 from xattn_viz.axis import Axis
 from xattn_viz.models.formats import FormatError
-from xattn_viz.tokens import Span, span_labels, word_indices
+from xattn_viz.tokens import Span, span_labels, whole_graphemes, word_indices
 
 END, UNKNOWN = 0, 1  # the ids of </s> and <unk> in every model of this family
 _SPACE = "▁"
@@ -35,12 +35,12 @@ class Tokens:
 
     def axis(self) -> Axis:
         """The tokens as an axis, labelled with what they cover in the text; `</s>` is special."""
-        special = tuple(token == END for token in self.ids)
+        special, spans = tuple(token == END for token in self.ids), whole_graphemes(self.text, self.spans)
         return Axis(
             "text",
-            labels=span_labels(self.text, self.spans, map(readable, self.pieces)),
-            spans=self.spans,
-            words=word_indices(self.text, self.spans, special),
+            labels=span_labels(self.text, spans, map(readable, self.pieces)),
+            spans=spans,
+            words=word_indices(self.text, spans, special),
             special=special,
         )
 
