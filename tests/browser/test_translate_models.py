@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -94,6 +95,24 @@ def test_an_address_loads_no_unlisted_model_by_itself(served: Server, page: Page
     expect(visitor.explorer(page)).to_have_count(0)
     button.click()
     visitor.expect_trace(page, xv.load(model).trace("Hello."))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://evil.example/x",
+        "./www.evil.example.png",
+        "me@evil.example/a",
+        "a/b -> c -- d >= e :smile: :material/home: :streamlit: :red[x] $x^2$ **b**",
+    ],
+)
+def test_a_name_in_the_address_is_shown_as_it_is(app_url: str, page: Page, name: str) -> None:
+    page.goto(f"{app_url}/?{urlencode({'model': name, 'text': 'Hello.'})}")
+    expect(page.get_by_role("status")).to_have_text(
+        f"This address asks for the model {name}, which is not on the list.", timeout=visitor.PATIENCE
+    )
+    expect(page.get_by_test_id("stButton").filter(has_text="Load")).to_have_text(f"Load {name}")
+    assert page.locator("[data-testid=stMarkdownContainer] :is(a, img, strong, .katex)").count() == 0
 
 
 def test_weights_in_a_bin_file_wait_for_consent(served: Server, page: Page, folders: Path) -> None:

@@ -229,3 +229,19 @@ def test_what_a_perceiver_cannot_do_is_said(folders: Callable[[str], Path], tmp_
         registry.load(other)
     assert perceiver.downloads("deepmind/vision-perceiver-learned")
     assert not perceiver.downloads("google/vit-base")
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [("\ud800x", "\\ud800x"), ({"a": 1}, "class {}"), (None, "class {}"), (" ", "class {}"), (7, "class {}")],
+)
+def test_a_class_whose_name_is_no_text_is_called_by_its_number(tmp_path: Path, label: object, shown: str) -> None:
+    folder = write(tmp_path, "Learned")
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = dict.fromkeys(config["id2label"], label)
+    config["label2id"] = {}
+    (folder / "config.json").write_text(json.dumps(config))
+    trace = registry.load(folder).trace(np.zeros((24, 24, 3), np.uint8))
+    names = {name for name, _ in trace.provenance["answers"]}
+    assert trace.output in names
+    assert names <= {shown.format(number) for number in range(len(CLASSES))}

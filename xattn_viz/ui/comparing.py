@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xattn_viz.analysis.localization import over_picture
 from xattn_viz.overlay import overlay
 from xattn_viz.scenes.wording import MOST_CHARACTERS
-from xattn_viz.tokens import visible
+from xattn_viz.tokens import visible, visible_text
 from xattn_viz.trace import Trace
 from xattn_viz.ui import choosing, views
 from xattn_viz.ui.address import Output
@@ -77,7 +77,7 @@ def _drawing(trace: Trace, named: _Words, largest: float) -> None:
         st.image(
             plain.repeat(max(1, _PICTURE // picture.shape[1]), 1),
             width=_PICTURE,
-            alt=f"What was drawn for: {trace.input}",
+            alt=visible_text(f"What was drawn for: {trace.input}"),
         )
         with st.container(horizontal=True, gap="small"):
             for label, grid in named:

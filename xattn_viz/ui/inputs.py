@@ -51,7 +51,7 @@ def _text_option(option: Option, current: Request) -> None:
     st.text_input(
         literal(option.title),
         key=key,
-        placeholder=f"{option.title}: {option.help[0].lower()}{option.help[1:]}",
+        placeholder=f"{option.title}: {option.help[:1].lower()}{option.help[1:]}",
         max_chars=_LONGEST_OPTION,
         on_change=asking.take_option,
         args=(option.name,),
@@ -71,7 +71,7 @@ def _seed(current: Request) -> None:
     st.session_state[key] = int(said) if said.isascii() and said.isdigit() and int(said[:12]) <= _LAST_SEED else 0
     st.markdown("Seed", width="content")
     st.number_input(
-        option.title,
+        literal(option.title),
         min_value=0,
         max_value=_LAST_SEED,
         step=1,

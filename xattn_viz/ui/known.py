@@ -20,6 +20,7 @@ from xattn_viz.scenes.naming import Coloured, named
 from xattn_viz.scenes.places import right
 from xattn_viz.scenes.prompts import with_articles
 from xattn_viz.scenes.script import snippet
+from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, models, pictures, views
 from xattn_viz.ui.address import Request
@@ -105,7 +106,7 @@ def panel(trace: Trace, shown: Sequence[Coloured], view: str) -> None:
     opened.dataframe(
         [
             {
-                "word": axis.name(row),
+                "word": visible(axis.name(row)),
                 "of its weight in the box": round(one.weight, 3),
                 "of the picture in the box": round(one.area, 3),
                 "times as much as by chance": round(one.gain, 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from xattn_viz.ui import explorer, failing, kind, session
+from xattn_viz.ui.page import literal
 from xattn_viz.ui.runs import Run, so_far
 
 _LOOK_SECONDS = 0.3
@@ -28,7 +29,7 @@ def show() -> None:
     segment = kind.current().segment.capitalize()
     with st.container(horizontal=True, vertical_alignment="center", key="writing"):
         st.markdown(
-            f"{segment} {len(run.made) + 1}: {so_far(run.model, *run.steps)}",
+            literal(f"{segment} {len(run.made) + 1}: {so_far(run.model, *run.steps)}"),
             width="content",
         )
         st.button("Stop", key="stop-writing", on_click=session.stop, args=(run.asked,))

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import clips
+from xattn_viz.tokens import visible_text
 from xattn_viz.trace import Trace
 from xattn_viz.ui import asking, choosing, comparing, kind, known, pictures, sounds, timing
 from xattn_viz.ui.address import Output, Request
@@ -40,7 +41,7 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
             first, last = state.segment <= 1, state.segment >= len(traces)
             st.button("◀ Previous", key="previous", disabled=first, on_click=choosing.page, args=(-1,))
             st.button("Next ▶", key="next", disabled=last, on_click=choosing.page, args=(1,))
-            st.markdown(_place(best, state.segment, len(traces)), width="content")
+            st.markdown(literal(_place(best, state.segment, len(traces))), width="content")
         if kind.current().own and best.steps:
             _choice(best)
         elif kind.current().own:  # nothing was written token by token: the answer is no row of a map
@@ -73,7 +74,7 @@ def _choice(best: Trace) -> None:
         st.selectbox(
             "Shown",
             list(listed),
-            format_func=lambda one: listed.get(one, ""),
+            format_func=lambda one: visible_text(listed.get(one, "")),
             key=shown,
             on_change=choosing.take_output,
             args=(shown,),
@@ -85,7 +86,7 @@ def _choice(best: Trace) -> None:
             help=_OWN_HELP,
             on_change=choosing.take_target,
             args=(target,),
-            placeholder=best.output,
+            placeholder=visible_text(best.output),
         )
     if not output.is_best:
         state.beside = output.beside

@@ -12,9 +12,18 @@ from streamlit.navigation.page import Page
 
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
+from xattn_viz.tokens import visible_text
 from xattn_viz.ui import kind
 
 PAGES = Path("pages")
+
+# Between these Streamlit finds links (`www.`, `https://`, `a@b.c`), icons and emoji (`:name:`), arrows and dashes
+# (`->`, `--`, `>=`) in text whose escapes are gone.
+_PARTED = re.compile(
+    r"(?<=:)(?=//|[\w+-]+:)|(?<=www)(?=\.)|(?<=[-.\w+])(?=@)|(?<=[-<>=~])(?=[-<>=])",
+    re.IGNORECASE,
+)
+_NOTHING = ":gray[]"
 
 # The frame is kept thin, so that sentence, translation, overview and map fit one screen of 1280 × 720; on a very wide
 # screen all grows. A primary button takes dark ink in the dark theme, where white on amber would be too faint. The
@@ -129,5 +138,15 @@ def _icon() -> Image.Image:
 
 
 def literal(text: str) -> str:
-    """Text as Markdown that shows it as it is: every character that Markdown, LaTeX or emoji codes read is escaped."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    """Text of others as Markdown that shows it as it is, what cannot be seen made visible.
+
+    Every character that Markdown, LaTeX or directives read is escaped, and white space that would begin a paragraph or
+    a block of code is written as a reference. Links, arrows, dashes and icons are found in text that was parsed
+    already, where no escape is left: an empty directive, which draws nothing, parts what they would be found by.
+    """
+    return _NOTHING.join(map(_escaped, _PARTED.split(visible_text(text))))
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    return re.sub(r"[^\S ]|^ | (?= )", lambda blank: f"&#{ord(blank[0])};", text)

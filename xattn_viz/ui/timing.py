@@ -16,6 +16,7 @@ from xattn_viz import subtitles
 from xattn_viz.analysis.timing import Head, Method, Path, TimedWord, align, timed_words
 from xattn_viz.explorer.hearing import Hearing
 from xattn_viz.inputs.audio import RATE, flac
+from xattn_viz.tokens import visible
 from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, sounds
 from xattn_viz.ui.page import literal
@@ -99,7 +100,7 @@ def panel(traces: Sequence[Trace], sound: str) -> None:
                 st.download_button(name, make, f"words.{name.lower()}", mime, on_click="ignore", key=f"words-{name}")
         rows = [
             {
-                "word": word.text,
+                "word": visible(word.text),
                 "start (s)": round(word.start, 2),
                 "end (s)": round(word.end, 2),
                 "probability": round(word.confidence, 3),

@@ -20,6 +20,7 @@ from xattn_viz.models.perceiver.network import PerceiverForPlaces
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Size
 from xattn_viz.models.sight import Eyes
+from xattn_viz.tokens import visible_text
 
 
 def assemble(
@@ -62,4 +63,9 @@ def _question(network: Any) -> Question:
     config = network.config
     if isinstance(network, PerceiverForPlaces):
         return WhatLiesWhere(config.places, tuple(config.colours), tuple(config.shapes))
-    return WhatItShows(tuple(config.id2label[number] for number in range(config.num_labels)))
+    return WhatItShows(tuple(_class_name(config.id2label.get(number), number) for number in range(config.num_labels)))
+
+
+def _class_name(said: object, number: int) -> str:
+    """What a checkpoint calls a class, as text that can be shown; its number where that is no text."""
+    return visible_text(said).strip() or f"class {number}" if isinstance(said, str) else f"class {number}"

@@ -7,6 +7,7 @@ import streamlit as st
 from xattn_viz import figures
 from xattn_viz.lessons import shapes
 from xattn_viz.ui.layer import parts
+from xattn_viz.ui.page import literal
 
 _LONGEST = 12
 _WIDTHS = [8, 16, 24, 32, 40, 48, 56, 64]
@@ -20,7 +21,7 @@ def show() -> None:
     try:
         done = shapes.forward(setting)
     except ValueError as error:
-        st.info(f"{error} It can be split into {_listed(shapes.heads_of(setting.d_model))}.")
+        st.info(literal(f"{error} It can be split into {_listed(shapes.heads_of(setting.d_model))}."))
         return
     parts.finding(_sentence(setting, done))
     parts.figure(figures.boxes(done.rows, dark=parts.is_dark()), "shapes")
