@@ -145,7 +145,7 @@ def write(request: Request, segment: int = 1, output: Output | None = None, *, s
         name: value for name, value in st.query_params.items() if name not in dropped and not name.startswith(_OPTION)
     }
     said = {"model": request.model}
-    said |= {_OPTION + name: value if isinstance(value, str) else str(value).lower() for name, value in request.options}
+    said |= {_OPTION + name: written(value) for name, value in request.options}
     if request.named:
         said |= request.named | _within("window", segment, output)
     elif len(request.text) < LONGEST_TEXT:
@@ -154,6 +154,11 @@ def write(request: Request, segment: int = 1, output: Output | None = None, *, s
     if not same_head:
         said |= request.select
     st.query_params.from_dict({**kept, **said})
+
+
+def written(value: str | bool) -> str:
+    """The value of an option as the address writes it."""
+    return value if isinstance(value, str) else str(value).lower()
 
 
 def follow(moved: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from xattn_viz.examples import SCENES, clips
 from xattn_viz.models.base import Option
 from xattn_viz.scenes import caption
+from xattn_viz.tokens import visible_text
 from xattn_viz.ui import address, asking, giving, inputs, kind, models, turning
 from xattn_viz.ui.address import Request
 from xattn_viz.ui.page import PAGES, literal
@@ -123,17 +124,20 @@ def _options(current: Request) -> None:
 
 def _option(option: Option, value: str | bool) -> None:
     key = asking.option_key(option.name)
-    st.session_state[key] = value  # the request is what counts; the widget only shows it
     title, help_text = literal(option.title), literal(option.help) or None
-    if isinstance(option.default, bool):
+    # The request is what counts, the widget only shows it: an address can say anything, also what no switch can show.
+    is_switch = isinstance(option.default, bool)
+    shown = address.written(value) if not is_switch else value if isinstance(value, bool) else option.default
+    st.session_state[key] = shown
+    if is_switch:
         st.checkbox(title, key=key, help=help_text, on_change=asking.take_option, args=(option.name,))
         return
     # A value that the address made up stays visible, beside the sentence that says what there is.
-    offered = option.choices if value in option.choices else (*option.choices, str(value))
+    offered = option.choices if shown in option.choices else (*option.choices, str(shown))
     st.selectbox(
         title,
         offered,
-        format_func=lambda choice: choice or "(none)",
+        format_func=lambda choice: visible_text(choice) or "(none)",
         key=key,
         help=help_text,
         on_change=asking.take_option,

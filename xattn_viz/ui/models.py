@@ -8,8 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from xattn_viz.inputs.source import quoted
 from xattn_viz.models import hub, registry
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
+from xattn_viz.tokens import visible_text
 from xattn_viz.ui import kind
 
 #: The choice that opens a field for a model of one's own.
@@ -49,7 +51,7 @@ def title(name: str) -> str:
         return "Another model …"
     card = next((card for card in registry.cards() if card.name == name), None)
     if card is None:
-        return name
+        return visible_text(name)
     if card.download_mb is None:
         return card.title
     size = f"{card.download_mb} MB" if card.download_mb < 1000 else f"{card.download_mb / 1000:.1f} GB"
@@ -80,14 +82,20 @@ def options_of(name: str) -> tuple[Option, ...]:
 
 
 def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict[str, Any]:
-    """The keywords of `Adapter.trace` for these options. An address can name any: only those that there are count."""
+    """The keywords of `Adapter.trace` for these options. An address can name any: only those that there are count.
+
+    Raises ModelError where an option of the page itself has a value that it cannot have.
+    """
     declared = {option.name for option in model.card.options}
     found: dict[str, Any] = {name: value for name, value in chosen if name in declared}
     said = dict(chosen)
-    beams = str(said.get(BEAMS, "1"))
-    if beams.isascii() and beams.isdigit() and len(beams) < 4:
-        found["num_beams"] = int(beams)
-    kinds = model.card.kinds if said.get(SELF_ATTENTION) is True else model.card.at_once
+    beams, with_self = str(said.get(BEAMS, "1")), said.get(SELF_ATTENTION, False)
+    if not (beams.isascii() and beams.isdigit() and len(beams) < 4):
+        raise ModelError(f"{BEAMS} is a whole number of at most three digits: got {quoted(beams)}.")
+    if not isinstance(with_self, bool):
+        raise ModelError(f"{SELF_ATTENTION} is true or false: got {quoted(with_self)}.")
+    found["num_beams"] = int(beams)
+    kinds = model.card.kinds if with_self else model.card.at_once
     if kinds != ("cross",):
         found["kinds"] = kinds
     if model.card.input_kind == "audio":
