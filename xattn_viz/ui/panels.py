@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from numpy.typing import NDArray
 
-from xattn_viz import export, store
+from xattn_viz import export
 from xattn_viz.analysis import heads
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
@@ -51,20 +51,24 @@ def _head(maps: AttentionMaps, layer: int, head: int, heard: NDArray[Any] | None
     numbers.metric(
         f"Mean entropy of a row, of at most {heads.max_entropy(maps):.2f} bits", f"{entropy.mean():.2f} bits"
     )
-    asks = {"latent": "latent", "image": "patch"}.get(maps.queries.kind, "predicting")
-    numbers.dataframe(
-        [
-            {
-                asks: visible(link.query_label),
-                "looked at": visible(link.key_label),
-                "weight": round(link.weight, 4),
-            }
-            for link in heads.strongest_links(maps, layer, head, n=8)
-        ],
-        hide_index=True,
-    )
+    numbers.dataframe(link_rows(maps, layer, head), hide_index=True)
     figure = figures.heatmap(maps, layer, head, dark=st.context.theme.type != "light", sound=heard)
     picture.plotly_chart(figure, key="heatmap")
+
+
+def link_rows(maps: AttentionMaps, layer: int, head: int) -> list[dict[str, Any]]:
+    """The strongest links of a head as rows of a table, their positions from 1: two tokens can say the same."""
+    asks = {"latent": "latent", "image": "patch"}.get(maps.queries.kind, "predicting")
+    return [
+        {
+            "row": link.query + 1,
+            asks: visible(link.query_label),
+            "column": link.key + 1,
+            "looked at": visible(link.key_label),
+            "weight": round(link.weight, 4),
+        }
+        for link in heads.strongest_links(maps, layer, head, n=8)
+    ]
 
 
 def below(trace: Trace, sound: str = "") -> None:
@@ -75,7 +79,7 @@ def below(trace: Trace, sound: str = "") -> None:
     hearing = timing.hearing(trace, sound) if sound else None
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
         "HTML": ("text/html", lambda: export.html(trace, hearing=hearing() if hearing else None)),
-        "NPZ": ("application/octet-stream", lambda: store.to_bytes(trace)),
+        "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
         "JSON": ("application/json", lambda: export.json(trace)),
         "CSV": ("text/csv", lambda: export.csv(trace)),
     }
