@@ -149,7 +149,7 @@ def test_axes_of_the_output() -> None:
     assert [trace.output[a:b].strip() for a, b in queries.spans] == [*queries.labels[:-1], ""]
     assert read is not None
     assert read.labels == ("<s>", *queries.labels[:-1])
-    assert trace.cross.to_words().queries.labels == ("O", "gato", "sentou", "-", "se", "no", "tapete", ".", "</s>")
+    assert trace.cross.to_words().queries.labels == ("O", "gato", "sentou-se", "no", "tapete", ".", "</s>")
     assert [step.token for step in trace.steps] == list(queries.labels)
 
 
