@@ -26,6 +26,7 @@ from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.inputs.text import check_text, check_texts
 from xattn_viz.maps import MapKind
+from xattn_viz.models.unread import notes_of_text
 from xattn_viz.trace import Trace
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Adapter(ABC):
             on_partial=on_partial and (lambda partial: on_partial(self._with_fault(partial))),
             **options,
         )
-        return self._with_fault(_with_notes(trace, read))
+        return self._with_fault(self._with_notes(trace, read))
 
     def traces(self, input: Any, *, sampling_rate: Any = None, **settings: Any) -> Iterator[Trace]:
         """Split a long input into segments and yield the trace of each, with its `offset` in the whole.
@@ -197,6 +198,12 @@ class Adapter(ABC):
         if isinstance(source, np.ndarray) and sampling_rate is None and (is_seen or self._is_heard(source)):
             return Sound(source) if source.ndim == 1 else source
         return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))
+
+    def _with_notes(self, trace: Trace, read: object) -> Trace:
+        """With what people should know of how an input was read; a sound keeps its notes itself, window by window."""
+        if isinstance(read, str) and trace.steps and any(maps.kind == "cross" for maps in trace.maps):
+            return trace.with_notes(*notes_of_text(trace, self.card.source_language or "en"))
+        return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 
     def _with_fault(self, trace: Trace) -> Trace:
         return trace if self.fault is None else trace.with_fault(self.fault)
@@ -243,11 +250,6 @@ class Family(Protocol):
 
     def example(self) -> Adapter:
         """A tiny model with random weights that runs anywhere."""
-
-
-def _with_notes(trace: Trace, read: object) -> Trace:
-    """With what people should know of how a picture came in; a sound keeps its notes itself, window by window."""
-    return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 
 
 def report(on_step: OnStep | None, done: int, total: int) -> None:
