@@ -10,9 +10,7 @@ from xattn_viz.inputs.source import quoted
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import Head, InputError, ModelCard, ModelError
 from xattn_viz.models.segments import check_prefix
-
-#: The longest text that an option takes, in characters.
-MOST_OF_AN_OPTION = 1_000
+from xattn_viz.scenes.wording import too_long
 
 
 @dataclass(frozen=True)
@@ -133,8 +131,8 @@ def check_options(
 def _check_option_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise ModelError(f"{name} is a text: got {quoted(value)}.")
-    if len(value) > MOST_OF_AN_OPTION:
-        raise InputError(f"{name} has {len(value):,} characters: at most {MOST_OF_AN_OPTION:,} are read.")
+    if said := too_long(value, name):
+        raise InputError(said)
 
 
 def _whole(value: object, name: str, least: int, most: int) -> int:
