@@ -48,6 +48,7 @@ SHARED_BY_MODELS = {
     *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate", "hub", "memory", "outside", "partial"),
     "provenance",
     *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
+    "unread",
 }
 
 

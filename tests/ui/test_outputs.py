@@ -9,6 +9,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 from tests.server import ROOT
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.models import registry
+from xattn_viz.tokens import visible_text
 from xattn_viz.trace import Trace
 from xattn_viz.ui.address import Output
 
@@ -79,10 +80,10 @@ def test_beams_are_listed_with_their_probabilities(monkeypatch: pytest.MonkeyPat
     app = opened(model="google-t5/t5-small", **{"option.num_beams": "4"})
     best = tiny.trace(TEXT, num_beams=4)
     wanted = [
-        f"Beam {number}, log-probability {other.log_prob:.2f}: {other.text}"
+        f"Beam {number}, log-probability {other.log_prob:.2f}: {visible_text(other.text)}"
         for number, other in enumerate(best.hypotheses, 2)
     ]
-    assert listed(app).options == [f"The model\u2019s best: {best.output}", *wanted]
+    assert listed(app).options == [f"The model\u2019s best: {visible_text(best.output)}", *wanted]
     assert len(wanted) == 3
     assert "the best of 4 beams" in captions(app)
     listed(app).select(Output(hypothesis=2)).run()
