@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from tests.server import ROOT
 from xattn_viz import doctor, examples
 from xattn_viz.__main__ import main
 from xattn_viz.doctor import Finding
@@ -35,6 +38,18 @@ def test_here_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
         assert card.name in printed
     for wanted in doctor.requirements():
         assert f"{wanted.name} {metadata.version(wanted.name)}" in printed
+
+
+@pytest.mark.parametrize("package", ["numpy", "PIL", "packaging", "psutil", "regex"])
+def test_a_missing_library_is_named_where_nothing_can_be_imported(package: str) -> None:
+    code = f"""import runpy, sys
+sys.modules[{package!r}] = None
+sys.argv = ["xattn-viz", "doctor"]
+runpy.run_module("xattn_viz", run_name="__main__")"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"xattn-viz: the package {package} is missing, and nothing runs without it: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_fault_is_a_line_with_what_to_do_and_exit_code_1(

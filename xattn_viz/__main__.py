@@ -13,14 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-import xattn_viz as xv
-from xattn_viz import files
-from xattn_viz.analysis.timing import Head, Method
-from xattn_viz.inputs import audio
-from xattn_viz.inputs.source import quoted
-from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelError, ModelWarning
-from xattn_viz.tokens import visible
+try:
+    import xattn_viz as xv
+    from xattn_viz import doctor, files
+    from xattn_viz.analysis.timing import Head, Method
+    from xattn_viz.inputs import audio
+    from xattn_viz.inputs.source import quoted
+    from xattn_viz.models import registry
+    from xattn_viz.models.base import Adapter, ModelError, ModelWarning
+    from xattn_viz.tokens import visible
+except ModuleNotFoundError as error:  # without its libraries nothing here runs, not even the doctor
+    if not error.name or error.name.startswith("xattn_viz"):
+        raise
+    raise SystemExit(
+        f"xattn-viz: the package {error.name.split('.')[0]} is missing, and nothing runs without it: "
+        "install xattn-viz again, in a clone with make run."
+    ) from None
 
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
 
@@ -90,9 +98,7 @@ def _models(_: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from xattn_viz.doctor import doctor
-
-    return doctor()
+    return doctor.doctor()
 
 
 def _trace(options: argparse.Namespace) -> int:
