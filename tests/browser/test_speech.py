@@ -73,6 +73,9 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(
     assert places[-1] == pytest.approx(words[4].end, abs=BUSY)
     visitor.expect_rest(page)
     page.get_by_text("Words in time", exact=True).click()
+    page.get_by_test_id("stDataFrame").hover()
+    expect(page.get_by_role("button", name="Search")).to_be_visible()
+    expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)  # a spreadsheet would compute in it
 
     def written(name: str) -> Path:
         return visitor.download(page, page.locator(f".st-key-{name} button"), tmp_path)

@@ -38,6 +38,8 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
+/* Its CSV would let a spreadsheet compute a label; ours does not. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 :is(button[kind="primaryFormSubmit"], button[kind="primary"]) p { color: light-dark(#fff, #0e0f13); }
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
