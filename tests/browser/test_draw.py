@@ -91,6 +91,8 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
 
     other = page.get_by_label("Another prompt, same seed", exact=True)
     other.fill(OTHER)
+    counted = page.locator('[class*="st-key-count-target"] output')
+    expect(counted).to_have_text(re.compile(rf"\b{len(OTHER.split())} of \d+ tokens"))
     other.press("Enter")
     expect(page.get_by_text("the lightest is")).to_be_visible(timeout=visitor.PATIENCE)
     visitor.expect_said(page, text=PROMPT, target=OTHER)

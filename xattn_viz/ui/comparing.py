@@ -11,7 +11,7 @@ from xattn_viz.overlay import overlay
 from xattn_viz.scenes.wording import MOST_CHARACTERS
 from xattn_viz.tokens import visible, visible_text
 from xattn_viz.trace import Trace
-from xattn_viz.ui import choosing, views
+from xattn_viz.ui import choosing, counting, views
 from xattn_viz.ui.address import Output
 from xattn_viz.ui.page import literal
 
@@ -34,6 +34,7 @@ def control(output: Output) -> None:
         label_visibility="collapsed",
         width=320,
     )
+    counting.of_prompt(key, st.session_state.request.model, output.target or "")
 
 
 def show(first: Trace, other: Trace, view: str) -> None:

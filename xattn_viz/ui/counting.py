@@ -69,12 +69,12 @@ def _component() -> ComponentRenderer:
     )
 
 
-def of_prompt(model: str, text: str) -> None:
-    """The count of the prompt in the field; of a model that cuts words into pieces, the least that there can be."""
+def of_prompt(key: str, model: str, text: str) -> None:
+    """The count of the prompt in the field of this key; of a model that cuts words into pieces, the least it can be."""
     if model == diffusion.OWN:
-        _show("text", text, LONGEST, _PROMPT)
+        _show(key, text, LONGEST, _PROMPT)
     else:
-        _show("text", text, MOST_OF_CLIP, None)
+        _show(key, text, MOST_OF_CLIP, None)
 
 
 def of_hint(key: str, text: str) -> None:

@@ -36,7 +36,7 @@ def show(current: Request) -> None:
     else:
         _text()
         if kind.current() == kind.PROMPT:
-            counting.of_prompt(current.model, current.text)
+            counting.of_prompt("text", current.model, current.text)
         _seed(current)
 
 
