@@ -79,6 +79,12 @@ EAGER_CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
         vocab_size=n, **_BART, **_FAIRSEQ, num_experts=2, encoder_sparse_step=2, decoder_sparse_step=2
     ),
     "mvp": lambda n: transformers.MvpConfig(vocab_size=n, **_BART, **_FAIRSEQ),
+    "fsmt": lambda n: transformers.FSMTConfig(
+        langs=["en", "pt"], src_vocab_size=n, tgt_vocab_size=n, **_BART, **_FAIRSEQ
+    ),
+    "bigbird_pegasus": lambda n: transformers.BigBirdPegasusConfig(
+        vocab_size=n, **_BART, **_FAIRSEQ, block_size=4, num_random_blocks=1
+    ),
     "led": lambda n: transformers.LEDConfig(vocab_size=n, **_LED, **_FAIRSEQ, attention_window=4),
 }
 

@@ -97,6 +97,24 @@ def _bert(folder: Path) -> None:
     _json(folder / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
 
 
+def _fsmt(folder: Path) -> None:
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<unk>"))  # noqa: S106
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer.train_from_iterator(
+        SENTENCES, trainers.BpeTrainer(vocab_size=260, special_tokens=special, end_of_word_suffix="</w>")
+    )
+    tokenizer.model.save(str(folder))
+    merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    (folder / "merges.txt").write_text("\n".join(merges[1:]) + "\n", encoding="utf-8")  # without the version
+    (folder / "vocab.json").unlink()
+    vocabulary = tokenizer.get_vocab()
+    own = [piece for piece in sorted(vocabulary, key=vocabulary.__getitem__) if piece not in special]
+    for side, pieces in (("src", own), ("tgt", own[::-1])):  # each has its own ids
+        _json(folder / f"vocab-{side}.json", {piece: i for i, piece in enumerate([*special, *pieces])})
+    _json(folder / "tokenizer_config.json", {"tokenizer_class": "FSMTTokenizer", "langs": ["en", "pt"]})
+
+
 #: The kinds of checkpoint: the architecture, what writes its tokenizer, and what its configuration says besides.
 KINDS: dict[str, tuple[str, Callable[[Path], Any], dict[str, Any]]] = {
     "marian": ("marian", _marian, {"forced_eos_token_id": None}),  # an end by force has no probability
@@ -111,6 +129,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any], dict[str, Any]]] = {
     "byt5": ("t5", lambda folder: _json(folder / "tokenizer_config.json", {"tokenizer_class": "ByT5Tokenizer"}), {}),
     "bert2bert": ("bert2bert", _bert, {}),
     "led": ("led", _bart, {}),
+    "fsmt": ("fsmt", _fsmt, {}),
     "switch": (
         "switch_transformers",
         _unigram("T5Tokenizer", "spiece.model", pad_id=0, eos_id=1, bos_id=-1, unk_id=2),

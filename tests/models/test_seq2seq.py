@@ -28,7 +28,7 @@ TEXT = "The ﬁne cat — don't sleep, 你好 …"
 TARGET = "O gato dormiu."
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 LANGUAGES = {"mbart": "fr_XX", "mbart50": "fr_XX", "m2m100": "fr", "nllb": "fra_Latn"}
-NATIVE = {"led", "switch"}
+NATIVE = {"led", "switch", "fsmt"}
 BEAMS = pytest.mark.parametrize("beams", [1, 3])
 ALL = pytest.mark.parametrize("kind", KINDS)
 
@@ -113,6 +113,7 @@ def test_maps_equal_eager_attention(kind: str, beams: int, adapter: Seq2SeqAdapt
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             decoder_input_ids=read,
+            use_cache=False,  # with a cache FSMT's decoder sees what comes behind
             output_attentions=True,
         )
     for maps in trace.maps:
@@ -127,7 +128,8 @@ def test_maps_equal_eager_attention(kind: str, beams: int, adapter: Seq2SeqAdapt
         assert [other.id for other in step.alternatives] == best.indices.tolist()
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bert2bert"}))  # its labels hold what it reads first
+# BERT's labels hold what it reads first; to FSMT's labels the library gives the source's ids, and reads the source.
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bert2bert", "fsmt"}))
 def test_a_target_costs_what_the_librarys_loss_says(kind: str, adapter: Seq2SeqAdapter, peer: Peer) -> None:
     inputs = peer.inputs(TEXT)
     labels = peer.tokenizer(text_target=TARGET, return_tensors="pt")["input_ids"]
@@ -226,6 +228,34 @@ def test_labels_say_what_each_token_covers(kind: str, adapter: Seq2SeqAdapter) -
     assert (queries.special or ())[-1]
     assert (read.special or ())[0]
     assert (read.labels or ())[1:] == (queries.labels or ())[:-1]
+
+
+def test_what_moses_writes_for_a_character_is_that_character(folders: Any) -> None:
+    text = "He said “yes, don't” & well-known <no> — 50%."
+    trace = registry.load(folders("fsmt")).trace(text, target=text)
+    for axis in (trace.cross.keys, trace.cross.queries):
+        words = [text[start:end] for start, end in axis.to_words().spans or () if end > start]
+        assert words == [
+            "He",
+            "said",
+            "“",
+            "yes",
+            ",",
+            "don't",
+            "”",
+            "&",
+            "well-known",
+            "<",
+            "no",
+            ">",
+            "—",
+            "50%",
+            ".",
+        ]
+    # What is written has ids of its own.
+    target = registry.load(folders("fsmt")).trace("cat", target="cat")
+    assert target.output == "cat"
+    assert [step.token for step in target.steps[:-1]] == list((target.cross.keys.labels or ())[:-1])
 
 
 @ALL

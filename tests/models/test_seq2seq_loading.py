@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_what_has_no_cross_attention_is_refused_with_a_reason(tmp_path: Path) ->
     transformers.WhisperForConditionalGeneration(whisper).save_pretrained(tmp_path / "whisper")
     with pytest.raises(ModelError, match="whisper model, which does not turn text into text"):
         registry.families()["seq2seq"].load(str(tmp_path / "whisper"))  # the family that hears takes it otherwise
+
+
+def test_a_package_that_a_tokenizer_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "fsmt", "fsmt")
+    assert registry.load(folder).trace("The cat.").output
+    shutil.copytree(folder, tmp_path / "other")
+    monkeypatch.setitem(sys.modules, "sacremoses", None)
+    with pytest.raises(ModelError, match=r"needs the package sacremoses: pip install sacremoses\."):
+        registry.load(tmp_path / "other")
 
 
 def test_damaged_folders_are_named(good: Path, tmp_path: Path) -> None:

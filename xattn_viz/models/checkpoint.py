@@ -168,6 +168,10 @@ class Checkpoint:
 
     def no_tokenizer(self, error: Exception) -> ModelError:
         """The error to raise where its tokenizer could not be made."""
+        if package := _package(error):
+            return ModelError(
+                f"{self.name} cannot be loaded: its tokenizer needs the package {package}: pip install {package}."
+            )
         return ModelError(f"{self.name} cannot be loaded: its tokenizer is missing or damaged ({line(error)}).")
 
     def digest(self) -> str:
@@ -210,6 +214,14 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _package(error: Exception) -> str | None:
+    """The package that a library asks for in an error, if it does."""
+    if not isinstance(error, ImportError):
+        return None
+    asked = re.search(r"pip install ([\w-]+)|install (\w+) to use|requires the (\w+) library", str(error))
+    return next(filter(None, asked.groups()), None) if asked else error.name
 
 
 def line(error: Exception) -> str:

@@ -6,9 +6,10 @@ found by following the text along.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from xattn_viz.models.tokens import BROKEN, bare
@@ -17,31 +18,72 @@ from xattn_viz.tokens import Span
 _MOST_HELD = 4  # tokens that are found together only; a character has at most four bytes in UTF-8
 _MOST_SKIPPED = 40
 _SOLID = re.compile(r"\S")
+# A character as Moses writes it.
+_ESCAPES = re.compile(r"@-@|&(?:amp|apos|quot|lt|gt|#\d+);|.", re.DOTALL)
+# What tokenizers write for the punctuation of print.
+_TYPED = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’‚", "'"), **dict.fromkeys("–—", "-")})
 
 
 def sentencepiece_spans(tokenizer: Any, processor: Any, text: str) -> list[tuple[str, Span]]:
-    """The pieces of a text and what each covers, for a slow tokenizer around one SentencePiece model.
+    """The pieces of a text and what each covers, for a slow tokenizer around one SentencePiece model."""
+    found: list[tuple[str, Span]] = []
+    for start, part, special in _parts(tokenizer, text):
+        if special:
+            found.append((part, (start, start + len(part))))
+            continue
+        if hasattr(tokenizer, "remove_language_code"):  # Marian's >>fra<<
+            codes, part = tokenizer.remove_language_code(part)
+            for code in codes:
+                found.append((code, (start, start + len(code))))
+                start += len(code)
+        result = processor.encode(part, return_type="offset_mapping")
+        spans = [(start + a, start + b) for a, b in result["offsets"]]
+        found.extend(zip(result["pieces"], spans, strict=True))
+    return found
 
-    As the tokenizer does it: special tokens that were typed are cut out first.
+
+def moses_spans(tokenizer: Any, text: str) -> list[tuple[str, Span]]:
+    """The pieces of a text and what each covers, for a tokenizer that lets Moses cut the words (FSMT).
+
+    Moses writes some characters as several, such as `&apos;` for an apostrophe: each piece of these covers it.
     """
     found: list[tuple[str, Span]] = []
+    language = tokenizer.src_lang
+    for start, part, special in _parts(tokenizer, text):
+        if special:
+            found.append((part, (start, start + len(part))))
+            continue
+        cut = tokenizer.moses_tokenize(tokenizer.moses_pipeline(part, lang=language), lang=language)
+        words = [word for word in cut if word]
+        bounds = followed_spans(part, words, lambda held: "".join(_plain(word) for word in held))
+        for word, (first, end) in zip(words, bounds, strict=True):
+            pieces = tokenizer.bpe(word).split(" ")
+            units = [len(unit) for unit in _ESCAPES.findall(word)]  # how many characters stand for each one
+            places = [i for i, count in enumerate(units) for _ in range(count)]
+            at = 0
+            for piece in pieces:
+                length = len(piece.removesuffix("</w>"))
+                inside = places[at : at + length]
+                exact = inside and len(units) == end - first
+                span = (first + inside[0], first + inside[-1] + 1) if exact else (first, end)
+                found.append((piece, (start + span[0], start + span[1])))
+                at += length
+    return found
+
+
+def _plain(word: str) -> str:
+    """A word of Moses as it stood in the text."""
+    return "-" if word == "@-@" else html.unescape(word)
+
+
+def _parts(tokenizer: Any, text: str) -> Iterator[tuple[int, str, bool]]:
+    """Where each part of a text begins, the part, and whether it is a special token, as slow tokenizers cut it."""
     special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder}
     start = 0
     for part in tokenizer.tokens_trie.split(text):
         start = text.index(part, start)
-        if part in special:
-            found.append((part, (start, start + len(part))))
-        else:
-            if hasattr(tokenizer, "remove_language_code"):  # Marian's >>fra<<
-                codes, part = tokenizer.remove_language_code(part)
-                for code in codes:
-                    found.append((code, (start, start + len(code))))
-                    start += len(code)
-            result = processor.encode(part, return_type="offset_mapping")
-            spans = [(start + a, start + b) for a, b in result["offsets"]]
-            found.extend(zip(result["pieces"], spans, strict=True))
+        yield start, part, part in special
         start += len(part)
-    return found
 
 
 def followed_spans(text: str, pieces: Sequence[str], as_text: Callable[[list[str]], str]) -> list[Span]:
@@ -93,7 +135,7 @@ def _find_folded(text: str, wanted: str, start: int) -> Span | None:
 
 
 def _folded(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", text).translate(_TYPED).casefold()
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 

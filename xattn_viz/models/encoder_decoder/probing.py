@@ -12,6 +12,7 @@ from torch import Tensor
 from xattn_viz.capture import find_sites
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError
+from xattn_viz.models.encoder_decoder.block_sparse import BlockSparse
 from xattn_viz.models.encoder_decoder.limits import decoder_positions, encoder_positions
 from xattn_viz.models.encoder_decoder.replay import Runner, own_attentions
 from xattn_viz.models.encoder_decoder.settings import Size
@@ -54,9 +55,11 @@ def _native(runner: Runner, read: Mapping[str, Tensor], ids: Tensor, source: int
     encoded = runner.encoder(**read, output_attentions=True, return_dict=True)
     out = runner.writer(**runner.decoding(encoded, ids), use_cache=False, output_attentions=True, return_dict=True)
     target = ids.shape[1]
+    # Of block-sparse attention the library reports a block that is attended to in two ways only once.
+    read_in_blocks = isinstance(runner.encoder, BlockSparse)
     shapes: dict[MapKind, tuple[Any, tuple[int, int]]] = {
         "cross": (out.get("cross_attentions"), (target, source)),
-        "encoder": (encoded.get("attentions"), (source, source)),
+        "encoder": (None if read_in_blocks else encoded.get("attentions"), (source, source)),
         "decoder": (own_attentions(out), (target, target)),
     }
     found = {kind: [w for w in reported or () if w is not None] for kind, (reported, _) in shapes.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from xattn_viz.capture import Site, recording
 from xattn_viz.maps import MapKind
+from xattn_viz.models.encoder_decoder.block_sparse import BlockSparse
 from xattn_viz.models.encoder_decoder.decoding import fresh
 from xattn_viz.models.encoder_decoder.frame import Frame
 from xattn_viz.models.encoder_decoder.limits import HALF_ABOVE
@@ -33,10 +35,11 @@ class Runner:
             layer.register_forward_pre_hook(_only_the_first)
         return self
 
-    @property
+    @cached_property
     def encoder(self) -> Any:
         """The part that reads."""
-        return self.model.get_encoder()
+        encoder = self.model.get_encoder()
+        return BlockSparse(encoder) if BlockSparse.is_one(encoder) else encoder
 
     @property
     def writer(self) -> Any:
@@ -120,7 +123,10 @@ def _scoring(count: int) -> Iterator[None]:
 
 def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
     count = _SCORED.get()
-    return None if count is None else (inputs[0][:, :count], *inputs[1:])
+    # FSMT's is the embedding of what its decoder reads as well, which is called with ids: of these all are needed.
+    if count is None or not inputs[0].is_floating_point():
+        return None
+    return (inputs[0][:, :count], *inputs[1:])
 
 
 def _seen(layers: Sequence[Tensor]) -> list[Seen]:

@@ -6,12 +6,15 @@ guards each.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from xattn_viz.models.encoder_decoder.offsets import followed_spans, in_order, sentencepiece_spans
+from transformers import FSMTTokenizer
+
+from xattn_viz.models.encoder_decoder.offsets import followed_spans, in_order, moses_spans, sentencepiece_spans
 from xattn_viz.models.tokens import BROKEN, Tokens, bare, decoded_spans
 from xattn_viz.tokens import Span
 
@@ -21,10 +24,11 @@ class Text:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer, self._lock = tokenizer, threading.Lock()
+        self._of_target = _of_target(tokenizer)
         # M2M100 does not always count its languages as special.
         self._languages = frozenset(getattr(tokenizer, "id_to_lang_token", ()))
         # A model often has more outputs than its tokenizer has tokens, to round their number up.
-        self._known = 1 + max(*tokenizer.get_vocab().values(), *self._languages)
+        self._known = 1 + max(*self._of_target.get_vocab().values(), *self._languages)
         self.readable = lru_cache(maxsize=20_000)(self._readable)
 
     def source(self, text: str, *, prompt: str = "", language: str | None = None) -> Tokens:
@@ -75,44 +79,59 @@ class Text:
         return tuple(i in special for i in ids)
 
     def _encode(self, text: str, *, target: bool = False) -> Tokens:
+        tokenizer = self._of_target if target else self._tokenizer
         side: dict[str, Any] = {"text_target" if target else "text": text, "truncation": False, "verbose": False}
-        if self._tokenizer.is_fast:
-            found = self._tokenizer(**side, return_offsets_mapping=True, return_special_tokens_mask=True)
+        if tokenizer.is_fast:
+            found = tokenizer(**side, return_offsets_mapping=True, return_special_tokens_mask=True)
             ids, added = found["input_ids"], [bool(mark) for mark in found["special_tokens_mask"]]
-            pieces = self._tokenizer.convert_ids_to_tokens(ids)
+            pieces = tokenizer.convert_ids_to_tokens(ids)
             # A lone mark of a space is reported to cover the character behind it as well.
             pairs = zip(found["offset_mapping"], pieces, strict=True)
             spans = [(start, end if bare(piece) else start) for (start, end), piece in pairs]
         else:
-            ids = self._tokenizer(**side)["input_ids"]
-            target = target and hasattr(self._tokenizer, "_switch_to_target_mode")
+            ids = tokenizer(**side)["input_ids"]
+            target = target and hasattr(tokenizer, "_switch_to_target_mode")
             if target:
-                self._tokenizer._switch_to_target_mode()
+                tokenizer._switch_to_target_mode()
             try:
-                pieces, spans, added = self._follow(text, ids)
+                pieces, spans, added = _follow(tokenizer, text, ids)
             finally:
                 if target:
-                    self._tokenizer._switch_to_input_mode()
+                    tokenizer._switch_to_input_mode()
         special = tuple(a or b for a, b in zip(added, self._special(ids), strict=True))
         return Tokens(text, tuple(ids), tuple(in_order(spans, added, len(text))), tuple(map(str, pieces)), special)
 
-    def _follow(self, text: str, ids: Sequence[int]) -> tuple[list[str], list[Span], list[bool]]:
-        """Pieces, spans and which tokens the tokenizer added by itself, where it does not say."""
-        tokenizer = self._tokenizer
-        pieces: list[str] = tokenizer.tokenize(text)
-        own = tokenizer.convert_tokens_to_ids(pieces)
-        added_ids = range(max(len(ids) - len(own), 0) + 1)  # few: what the tokenizer puts around a text
-        before = next((i for i in added_ids if list(ids[i : i + len(own)]) == own), 0)
-        after = len(ids) - before - len(own)
-        names = [*tokenizer.convert_ids_to_tokens(list(ids[:before])), *pieces]
-        names += tokenizer.convert_ids_to_tokens(list(ids[len(ids) - after :])) if after else []
-        added = [*[True] * before, *[False] * len(own), *[True] * after]
-        return names, [*[(0, 0)] * before, *self._own_spans(text, pieces), *[(0, 0)] * after], added
 
-    def _own_spans(self, text: str, pieces: Sequence[str]) -> list[Span]:
-        processor = getattr(self._tokenizer, "current_spm", None) or getattr(self._tokenizer, "sp_model", None)
-        if processor is not None:
-            found = sentencepiece_spans(self._tokenizer, processor, text)
-            if [piece for piece, _ in found] == list(pieces):
-                return [span for _, span in found]
-        return followed_spans(text, pieces, self._tokenizer.convert_tokens_to_string)
+def _follow(tokenizer: Any, text: str, ids: Sequence[int]) -> tuple[list[str], list[Span], list[bool]]:
+    """Pieces, spans and which tokens the tokenizer added by itself, where it does not say."""
+    pieces: list[str] = tokenizer.tokenize(text)
+    own = tokenizer.convert_tokens_to_ids(pieces)
+    added_ids = range(max(len(ids) - len(own), 0) + 1)  # few: what the tokenizer puts around a text
+    before = next((i for i in added_ids if list(ids[i : i + len(own)]) == own), 0)
+    after = len(ids) - before - len(own)
+    names = [*tokenizer.convert_ids_to_tokens(list(ids[:before])), *pieces]
+    names += tokenizer.convert_ids_to_tokens(list(ids[len(ids) - after :])) if after else []
+    added = [*[True] * before, *[False] * len(own), *[True] * after]
+    return names, [*[(0, 0)] * before, *_own_spans(tokenizer, text, pieces), *[(0, 0)] * after], added
+
+
+def _own_spans(tokenizer: Any, text: str, pieces: Sequence[str]) -> list[Span]:
+    processor = getattr(tokenizer, "current_spm", None) or getattr(tokenizer, "sp_model", None)
+    found: list[tuple[str, Span]] = []
+    if processor is not None:
+        found = sentencepiece_spans(tokenizer, processor, text)
+    elif isinstance(tokenizer, FSMTTokenizer):
+        found = moses_spans(tokenizer, text)
+    if found and [piece for piece, _ in found] == list(pieces):
+        return [span for _, span in found]
+    return followed_spans(text, pieces, tokenizer.convert_tokens_to_string)
+
+
+def _of_target(tokenizer: Any) -> Any:
+    """The tokenizer of the text that is written: FSMT's reads with the source's vocabulary and writes with another."""
+    if not isinstance(tokenizer, FSMTTokenizer):
+        return tokenizer
+    target = copy.copy(tokenizer)
+    target.encoder = {piece: i for i, piece in tokenizer.decoder.items()}
+    target.src_lang = tokenizer.tgt_lang
+    return target

@@ -14,6 +14,7 @@ from xattn_viz.models.encoder_decoder.replay import Runner
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.seq2seq import CARDS, card
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.seq2seq.fsmt import mask_the_future
 from xattn_viz.models.seq2seq.languages import options_of
 
 _SOURCE = 7  # tokens of the run that finds the attention modules
@@ -24,6 +25,8 @@ def assemble(
 ) -> Seq2SeqAdapter:
     """The adapter of a loaded model. Raises ModelError where it has no cross-attention to show."""
     set_limits(model.generation_config)
+    if model.config.model_type == "fsmt":
+        mask_the_future(model)
     source = torch.full((1, _SOURCE), 5, device=model.device)
     read = {"input_ids": source, "attention_mask": torch.ones_like(source)}
     runner, size = probe(name, Runner(model, {}), read, _SOURCE)

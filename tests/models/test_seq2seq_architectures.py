@@ -1,0 +1,128 @@
+"""Architectures with small random weights against transformers' own eager attention, each time in a fresh model."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests import checkpoints
+from xattn_viz.capture import NAME, supports
+from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.seq2seq.assembly import assemble
+from xattn_viz.models.seq2seq.tiny import tiny
+from xattn_viz.trace import Trace
+
+SIZE = 320  # of the vocabulary
+WORDS = "The cat sat on the mat and looked at the rain. It slept until the sun came up, and then for another day."
+TOLERANCE = 1e-5  # float32, the same softmax summed in another order
+
+
+@cache
+def tokenizer() -> Any:
+    return tiny()._tokenizer
+
+
+def model(architecture: str, *, eager: bool = False) -> Any:
+    network = type(checkpoints.model(architecture, "eager", SIZE))
+    made = checkpoints.model(architecture, NAME if supports(network) and not eager else "eager", SIZE)
+    made.generation_config.update(
+        decoder_start_token_id=made.config.decoder_start_token_id,
+        eos_token_id=made.config.eos_token_id,
+        pad_token_id=made.config.pad_token_id,
+        max_length=12,
+    )
+    return made
+
+
+@cache
+def adapter(architecture: str) -> Seq2SeqAdapter:
+    return assemble(architecture, model(architecture), tokenizer(), "random")
+
+
+def source_ids(architecture: str, text: str) -> torch.Tensor:
+    return torch.tensor([adapter(architecture).text.source(text).ids])
+
+
+def of_length(architecture: str, count: int) -> str:
+    """A text of so many tokens."""
+    return next(WORDS[:end] for end in range(len(WORDS)) if source_ids(architecture, WORDS[:end]).shape[1] == count)
+
+
+def check_against_the_library(architecture: str, trace: Trace) -> None:
+    """Hold a trace against an eager pass of a fresh model over its source and its output."""
+    peer, ids = model(architecture, eager=True), source_ids(architecture, str(trace.input))
+    start = peer.generation_config.decoder_start_token_id
+    with torch.no_grad():
+        out = peer(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            decoder_input_ids=torch.tensor([[start, *(step.id for step in trace.steps[:-1])]]),
+            use_cache=False,
+            output_attentions=True,
+        )
+    for maps in trace.maps:
+        expected = out["cross_attentions" if maps.kind == "cross" else f"{maps.kind}_attentions"]
+        assert len(maps.layers) == len(expected)
+        for layer, weights in enumerate(expected):
+            np.testing.assert_allclose(maps.weights[layer], weights[0].numpy(), atol=TOLERANCE, rtol=0)
+    log_probs = out.logits[0].log_softmax(-1)
+    for row, step in enumerate(trace.steps):
+        assert step.log_prob == pytest.approx(float(log_probs[row, step.id]), abs=1e-4)
+
+
+def check_output(architecture: str, trace: Trace, beams: int) -> None:
+    """Hold an output against what a fresh model's own search writes."""
+    ids = source_ids(architecture, str(trace.input))
+    with torch.no_grad():
+        found = model(architecture, eager=True).generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), num_beams=beams, do_sample=False
+        )
+    written = [step.id for step in trace.steps]
+    assert found[0].tolist()[1 : len(written) + 1] == written
+
+
+def test_a_short_text_leaves_block_sparse_attention_as_it_was() -> None:
+    # Up to 28 tokens are read with full attention: 7 blocks of 4.
+    for count in (8, 60, 28, 29, 7, 57, 29):
+        for beams in (1, 2):
+            trace = adapter("bigbird_pegasus").trace(
+                of_length("bigbird_pegasus", count), kinds=("cross", "decoder"), num_beams=beams
+            )
+            check_against_the_library("bigbird_pegasus", trace)
+            check_output("bigbird_pegasus", trace, beams)
+    # What the library reports of it counts a block that is attended to in two ways once: its rows do not sum to 1.
+    assert adapter("bigbird_pegasus").card.kinds == ("cross", "decoder")
+
+
+def test_fsmt_reads_what_is_given_as_step_by_step() -> None:
+    adapted, text = adapter("fsmt"), WORDS[:40]
+    ids, prefix = source_ids("fsmt", text), [17, 30, 5, 44, 9]
+    for trace in (
+        adapted.trace(text, prefix=prefix, kinds=adapted.card.kinds),
+        adapted.trace(text, prefix=prefix, kinds=adapted.card.kinds, num_beams=3),
+        adapted.trace(text, target="cat sat", kinds=adapted.card.kinds),
+    ):
+        check_against_the_library("fsmt", trace)
+        peer, cached = model("fsmt", eager=True), dict[str, Any]()
+        read = [peer.generation_config.decoder_start_token_id, *(step.id for step in trace.steps[:-1])]
+        for row, (token, step) in enumerate(zip(read, trace.steps, strict=True)):
+            with torch.no_grad():
+                out = peer(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    decoder_input_ids=torch.tensor([[token]]),
+                    **cached,
+                    use_cache=True,
+                    output_attentions=True,
+                )
+            name = "cache" if "cache" in out else "past_key_values"  # as before transformers 5.24
+            cached = {name: out[name]}
+            assert step.log_prob == pytest.approx(float(out.logits[0, -1].log_softmax(-1)[step.id]), abs=1e-4)
+            for layer, weights in enumerate(out.cross_attentions):
+                np.testing.assert_allclose(
+                    trace.cross.weights[layer, :, row], weights[0, :, 0].numpy(), atol=TOLERANCE, rtol=0
+                )
