@@ -45,10 +45,9 @@ ALLOWED = {
 }
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
-    *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate", "hub", "memory", "outside", "partial"),
-    "provenance",
+    *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate"),
+    *("generation", "hub", "memory", "outside", "partial", "provenance", "unread"),
     *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
-    "unread",
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pickle
 import re
 import tempfile
@@ -30,10 +31,13 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from xattn_viz.inputs.source import quoted
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.folder import Folder, find_folder
+from xattn_viz.models.generation import sift
 from xattn_viz.models.hub.fetching import fetch
 from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, expected, weights
 from xattn_viz.models.memory import check_free
 
+# The names that a configuration gives to the part that writes.
+_WRITERS = ("decoder", "generator", "text_config")
 # What settings may name to be opened or called. transformers finds the files that it needs by its own names for them.
 # In the map of special tokens only tokens have a place; transformers takes all of it for settings of a tokenizer.
 _LEFT_OUT = {
@@ -127,7 +131,7 @@ class Checkpoint:
                 state_dict=self.state(),
                 dtype=dtype,
                 attn_implementation=attention,
-                generation_config=self._generation(),
+                generation_config=self._generation(config)[0],
                 trust_remote_code=False,
                 output_loading_info=True,
             )
@@ -178,15 +182,27 @@ class Checkpoint:
         """The sha256 over those of the files of the weights."""
         return hashlib.sha256(b"".join(self.folder.sha256(name) for name in self.files)).hexdigest()
 
-    def _generation(self) -> GenerationConfig | None:
-        """How it wants to be decoded, as its own file says, or its configuration where there is none."""
-        own = "generation_config.json"
-        with self.copied() as folder:
-            if (folder / own).exists():
-                return GenerationConfig.from_pretrained(folder)
-            if (folder / "config.json").exists():
-                return GenerationConfig.from_pretrained(folder, "config.json", _from_model_config=True)
-        return None
+    def told(self, config: Any) -> tuple[str, ...]:
+        """Its notes for people, and which of its own generation settings a model of this configuration sets aside."""
+        return (*self.notes, *self._generation(config)[1])
+
+    def _generation(self, config: Any) -> tuple[GenerationConfig, tuple[str, ...]]:
+        """How it wants to be decoded, as far as that is followed, and a note of what is not.
+
+        As its own file says, or its configuration where there is none.
+        """
+        text = config.get_text_config(decoder=True)
+        vocabulary = max(getattr(text, "vocab_size", 0) or math.inf, getattr(text, "decoder_vocab_size", 0) or 0)
+        file = "generation_config.json" if self.folder.has("generation_config.json") else "config.json"
+        try:
+            said = {name: value for name, value in self.folder.json(file).items() if value is not None}
+        except (OSError, ValueError, AttributeError) as error:
+            raise ModelError(f"{self.name} cannot be loaded: its {file} is damaged.") from error
+        if is_config := file == "config.json":  # some say it of the part that writes
+            inner = [said[name] for name in _WRITERS if isinstance(said.get(name), dict)]
+            said = {**(inner[0] if inner else {}), **said}
+        kept, notes = sift(said, vocabulary)
+        return GenerationConfig(_from_model_config=is_config, **kept), notes
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         path = self.folder.file(name)

@@ -53,7 +53,7 @@ def load(
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{found.name} is a {config.model_type} model, which does not turn pictures into text.")
     name = PACKAGED if is_ours else found.name
-    return assemble(name, *_parts(found, config, is_ours), found.digest(), found.commit, found.notes)
+    return assemble(name, *_parts(found, config, is_ours), found.digest(), found.commit, found.told(config))
 
 
 def packaged() -> tuple[Checkpoint, Any, Any, Any]:

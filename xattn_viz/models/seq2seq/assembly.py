@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.encoder_decoder.probing import probe
 from xattn_viz.models.encoder_decoder.replay import Runner
@@ -24,6 +25,7 @@ def assemble(
     name: str, model: Any, tokenizer: Any, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
 ) -> Seq2SeqAdapter:
     """The adapter of a loaded model. Raises ModelError where it has no cross-attention to show."""
+    _set_ends(name, model, tokenizer)
     set_limits(model.generation_config)
     if model.config.model_type == "fsmt":
         mask_the_future(model)
@@ -34,3 +36,19 @@ def assemble(
     kinds = tuple(kind for kind in known.kinds if kind in size.layers)
     known = replace(known, kinds=kinds, options=options_of(tokenizer, model.config))
     return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), runner, tokenizer, size)
+
+
+def _set_ends(name: str, model: Any, tokenizer: Any) -> None:
+    """Say where outputs start and end in one place. Raises ModelError for a checkpoint that nowhere says it."""
+    own, config = model.generation_config, model.config
+    text = config.get_text_config(decoder=True)
+    starts = (own.decoder_start_token_id, getattr(config, "decoder_start_token_id", None), own.bos_token_id)
+    ends = (own.eos_token_id, getattr(text, "eos_token_id", None), tokenizer.eos_token_id, tokenizer.sep_token_id)
+    for setting, values, what in (
+        ("decoder_start_token_id", starts, "from which token an output starts"),
+        ("eos_token_id", ends, "which token ends an output"),
+    ):
+        value = next((value for value in values if value is not None), None)
+        if value is None:
+            raise ModelError(f"{name} cannot be shown: it does not say {what}. Add {setting} to its config.json.")
+        setattr(own, setting, value)

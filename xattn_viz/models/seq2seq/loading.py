@@ -37,7 +37,7 @@ def load(
     tokenizer = found.tokenizer()
     network = KNOWN[type(config)]
     model = found.model(network, config, NAME if supports(network) else "eager")
-    return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.notes)
+    return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.told(config))
 
 
 def _config(found: Checkpoint) -> Any:

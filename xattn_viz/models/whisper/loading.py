@@ -89,7 +89,7 @@ def _load_transformers(found: Checkpoint) -> WhisperAdapter:
         raise ModelError(f"{found.name} is a {config.model_type} model, and neither Whisper nor Moonshine.")
     tokenizer = _tokenizer(found)
     model = found.model(KNOWN[type(config)], config, NAME)
-    return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.notes)
+    return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.told(config))
 
 
 def _tokenizer(found: Checkpoint) -> Tokenizer:
