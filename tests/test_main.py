@@ -67,6 +67,13 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_a_text_in_another_language_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "firefox-en-pt", "O meu avô vendeu o barco vermelho antes do inverno."]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == "xattn-viz: This text looks like Portuguese, and English → Portuguese reads English.\n"
+    assert "looks like" not in printed.out
+
+
 def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pixels = draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17),)), 150)
     Image.fromarray(pixels).save(tmp_path / "scene.png")
@@ -94,7 +101,8 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
     monkeypatch.setattr("xattn_viz.models.registry.load", load)
     assert main(["trace", "tiny", TEXT, "-o", str(tmp_path / "t.npz")]) == 0
     printed = capsys.readouterr()
-    assert printed.err == "xattn-viz: tiny does not do what it should.\n"
+    assert printed.err.splitlines()[0] == "xattn-viz: tiny does not do what it should."
+    assert printed.err.count("does not do what it should") == 1
     assert printed.out.splitlines()[-1].startswith("Wrote ")
     assert xv.load_trace(tmp_path / "t.npz").fault == tiny.fault  # whoever gets the file is told too
 

@@ -117,8 +117,7 @@ def _trace(options: argparse.Namespace) -> int:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
             xv.export.write(trace, path, layer=layer, head=head)
             lines = [f"Wrote {visible(str(path))}"]
-        if model.card.input_kind != "text":
-            _tell_notes(trace)
+        _tell_notes(trace)
         print(visible(trace.output), *lines, sep="\n")
     return 0
 

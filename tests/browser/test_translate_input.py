@@ -51,6 +51,21 @@ def test_strange_text_is_shown_literally_and_answered(app_url: str, page: Page, 
     assert dialogs == []
 
 
+def test_a_text_in_another_language_is_told_and_one_button_turns_the_model(app_url: str, page: Page) -> None:
+    text = "O meu avô vendeu o barco vermelho antes do inverno."
+    visitor.open_app(page, app_url)
+    visitor.translate(page, text)
+    visitor.expect_source(page, text)
+    expect(page.get_by_test_id("stAlert")).to_have_text(
+        "This text looks like Portuguese, and English → Portuguese reads English."
+    )
+    page.get_by_role("button", name="Use Portuguese → English").click()
+    expect(visitor.output(page)).to_contain_text("winter")
+    expect(visitor.field(page)).to_have_value(text)
+    visitor.expect_said(page, model="firefox-pt-en", text=text)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+
+
 def test_control_and_bidi_characters_are_shown_as_escapes(app_url: str, page: Page) -> None:
     visitor.open_app(page, app_url, text="abc \u202eevil\u202c \x07bell.")
     shown = visitor.source(page).text_content() or ""

@@ -11,8 +11,9 @@ A family is one module or package in this folder, named for it. It imports nothi
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -24,6 +25,7 @@ from xattn_viz.inputs import InputError as InputError
 from xattn_viz.inputs import audio, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
+from xattn_viz.inputs.language import language_note
 from xattn_viz.inputs.text import check_text, check_texts
 from xattn_viz.maps import MapKind
 from xattn_viz.models.unread import notes_of_text
@@ -32,6 +34,8 @@ from xattn_viz.trace import Trace
 if TYPE_CHECKING:
     from xattn_viz.models.folder import Folder
 
+# "pt" and the "pt" of "pt_XX", but nothing of "por_Latn".
+_ISO_639_1 = re.compile(r"[a-z]{2}(?![A-Za-z])")
 #: What a model reads, in words, by the `input_kind` of its card.
 _READS = {"text": "text", "audio": "sounds", "image": "pictures"}
 
@@ -100,6 +104,17 @@ class ModelCard:
     output_kind: Literal["text", "image"] = "text"
     at_once: tuple[MapKind, ...] = ("cross",)
 
+    def language(self, side: Literal["source", "target"], options: Mapping[str, object]) -> str | None:
+        """What it reads or writes with these options, as an ISO 639-1 code; None where that is not known.
+
+        An option of that name counts before what is fixed; of its codes those are known that begin with two letters.
+        """
+        default = next((option.default for option in self.options if option.name == f"{side}_language"), None)
+        if default is None:
+            return self.source_language if side == "source" else self.target_language
+        said = _ISO_639_1.match(str(options.get(f"{side}_language", default)))
+        return said and said[0]
+
 
 class Adapter(ABC):
     """A loaded model that makes traces. One instance serves all threads: a run keeps its state to itself."""
@@ -163,7 +178,7 @@ class Adapter(ABC):
             on_partial=on_partial and (lambda partial: on_partial(self._with_fault(partial))),
             **options,
         )
-        return self._with_fault(self._with_notes(trace, read))
+        return self._with_fault(self._with_notes(trace, read, options))
 
     def traces(self, input: Any, *, sampling_rate: Any = None, **settings: Any) -> Iterator[Trace]:
         """Split a long input into segments and yield the trace of each, with its `offset` in the whole.
@@ -199,10 +214,15 @@ class Adapter(ABC):
             return Sound(source) if source.ndim == 1 else source
         return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))
 
-    def _with_notes(self, trace: Trace, read: object) -> Trace:
+    def _with_notes(self, trace: Trace, read: object, options: Mapping[str, object]) -> Trace:
         """With what people should know of how an input was read; a sound keeps its notes itself, window by window."""
-        if isinstance(read, str) and trace.steps and any(maps.kind == "cross" for maps in trace.maps):
-            return trace.with_notes(*notes_of_text(trace, self.card.source_language or "en"))
+        if isinstance(read, str) and trace.steps:
+            language = self.card.language("source", options)
+            other = language and language_note(read, language, self.card.title)
+            trace = trace.with_notes(*([other] if other else []))
+            if any(maps.kind == "cross" for maps in trace.maps):
+                trace = trace.with_notes(*notes_of_text(trace, language or "en"))
+            return trace
         return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 
     def _with_fault(self, trace: Trace) -> Trace:

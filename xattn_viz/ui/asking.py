@@ -125,6 +125,13 @@ def take_option(name: str) -> None:
     ask(replace(request, options=others), output=state.output if kind.current() == kind.PROMPT else _BEST)
 
 
+@kind.while_here
+def choose_option(name: str, value: str) -> None:
+    """An option of the model was chosen elsewhere than in the list of options."""
+    st.session_state[option_key(name)] = value
+    take_option(name)
+
+
 def option_key(name: str) -> str:
     """Under which key the control of an option lives."""
     return f"option_{name}"

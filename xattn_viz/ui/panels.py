@@ -71,10 +71,13 @@ def link_rows(maps: AttentionMaps, layer: int, head: int) -> list[dict[str, Any]
     ]
 
 
-def below(trace: Trace, sound: str = "") -> None:
-    """Downloads, notes about this run, the caveat, and whose model this is. `sound` is the name of what was heard."""
+def below(trace: Trace, sound: str = "", *, told: str | None = None) -> None:
+    """Downloads, notes about this run, the caveat, and whose model this is.
+
+    `sound` is the name of what was heard, `told` a note that is said above the map already, as a fault is.
+    """
     for note in trace.provenance.get("notes", ()):
-        if note != trace.fault:  # said above the map
+        if note not in (trace.fault, told):
             st.caption(literal(note))
     hearing = timing.hearing(trace, sound) if sound else None
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {

@@ -12,6 +12,7 @@ from xattn_viz.ui import (
     failing,
     garbage,
     known,
+    language,
     live,
     outputs,
     panels,
@@ -49,6 +50,7 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
         beside = best if trace is not best and st.session_state.output.beside else None
         outputs.show(traces, best, trace, line)
         failing.doubt(trace.fault or best.fault)
+        told = language.notice(request)
         other = None
         if trace is not best and trace.pictures:
             trace, beside, other = best, None, trace
@@ -65,4 +67,4 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             timing.panel(traces, request.sound)
         sources.panel(trace)
         known.in_a_notebook(request)
-        panels.below(trace, request.sound)
+        panels.below(trace, request.sound, told=told)

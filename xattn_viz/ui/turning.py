@@ -18,6 +18,18 @@ def turn() -> None:
 
 
 @kind.while_here
+def turn_with_text(name: str) -> None:
+    """Another model is to read the text that is there."""
+    state = st.session_state
+    last: Request = state.request
+    state.typed[last.model] = last
+    usual = asking.defaults().get(name)
+    wanted = Request(name, last.text, last.whole, select=usual.select if usual else {})
+    asking.fill_in(wanted)
+    asking.ask(wanted, same_head=False)
+
+
+@kind.while_here
 def take_other() -> None:
     """The name of a model, or its folder, was typed."""
     if name := models.cleaned(st.session_state.other):

@@ -37,7 +37,7 @@ class Seq2SeqAdapter(EncoderDecoderAdapter):
         `trace`.
         """
         text = check_text(input)
-        language = str(settings.get("source_language") or self.card.source_language or "en")[:2]
+        language = self.card.language("source", settings) or "en"
         for segment in sentences(text, language, whole_text):
             yield segment.place(self.trace(text[segment.start : segment.end], **settings))
 
