@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.server import ROOT
+from xattn_viz.models import registry
 
 _OF_A_MODEL = ("model", "hypothesis", "target", "prefix", "beside", "head", "row", "column", "map", "pinned", "units")
 _OPTIONS = ("option.self_attention", "option.num_beams", "option.keep_projections", "option.")
@@ -29,7 +30,14 @@ NAMES = {
         *("sources_by", "limit", "limit-0", "learning-task", "learning-seed", "changed-token", "causal-head"),
     ),
 }
-VALUES = ("", "x", "99999999999999999999", "a\u202eb\x00\u00b2", "9999.9999")
+VALUES = ("x", "99999999999999999999", "a\u202eb\x00\u00b2", "", "9999.9999")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny model hears: the one that comes with the package needs seconds for each of these sounds."""
+    load, hearing = registry.load, registry.families()["whisper"].example()
+    monkeypatch.setattr(registry, "load", lambda name, **said: hearing if "whisper" in name else load(name, **said))
 
 
 def opened(page: str, **said: str) -> AppTest:
@@ -42,7 +50,7 @@ def opened(page: str, **said: str) -> AppTest:
 @pytest.mark.parametrize(("page", "name"), [(page, name) for page, names in NAMES.items() for name in names])
 def test_no_value_of_a_parameter_breaks_a_page(page: str, name: str) -> None:
     beside = {"text": "Hello"} if page == "translate" and name.startswith("option.") else {}
-    for value in VALUES:
+    for value in VALUES[:3]:  # the others stand in all parameters at once below
         app = opened(page, **{**beside, name: value})
         assert not app.exception, (value, app.exception)
 
