@@ -43,6 +43,18 @@ _BERT: dict[str, Any] = {
     "intermediate_size": 48,
     "max_position_embeddings": 128,
 }
+_PROPHETNET: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_encoder_layers": 3,
+    "num_decoder_layers": 2,
+    "num_encoder_attention_heads": 4,
+    "num_decoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 40,
+    "max_position_embeddings": 128,
+    "num_buckets": 8,
+    "relative_max_distance": 16,
+}
 _MARIAN = {"pad_token_id": 1, "eos_token_id": 0, "decoder_start_token_id": 1, "bos_token_id": None}
 _FAIRSEQ = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
 
@@ -84,6 +96,9 @@ EAGER_CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
     ),
     "bigbird_pegasus": lambda n: transformers.BigBirdPegasusConfig(
         vocab_size=n, **_BART, **_FAIRSEQ, block_size=4, num_random_blocks=1
+    ),
+    "prophetnet": lambda n: transformers.ProphetNetConfig(
+        vocab_size=n, **_PROPHETNET, **{**_FAIRSEQ, "pad_token_id": 0, "bos_token_id": 1}
     ),
     "led": lambda n: transformers.LEDConfig(vocab_size=n, **_LED, **_FAIRSEQ, attention_window=4),
 }

@@ -46,7 +46,7 @@ ALLOWED = {
 # Modules of xattn_viz.models that are no model family.
 SHARED_BY_MODELS = {
     *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate"),
-    *("generation", "hub", "memory", "outside", "partial", "provenance", "unread"),
+    *("generation", "hub", "memory", "outside", "partial", "provenance", "tokenizer_files", "unread"),
     *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
 }
 

@@ -312,6 +312,22 @@ def test_a_long_source_stays_whole_up_to_the_models_positions(folders: Any) -> N
     np.testing.assert_array_equal(again.cross.weights, bart.cross.weights)
 
 
+def test_what_has_no_positions_reads_as_much_as_memory_holds(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, text = registry.load(folders("byt5")), "The cat sat on the mat. " * 100
+    trace = adapter.trace(text, max_new_tokens=3)
+    assert len(trace.cross.keys) == len(text) + 1  # a byte each, and an end
+    assert not any("Only the first" in note for note in trace.provenance["notes"])
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1e8))
+    with pytest.raises(InputError, match=r"Reading 2,401 source positions needs about 0\.3 GB .* shorten the text"):
+        adapter.trace(text, max_new_tokens=3)
+
+
+def test_two_models_put_together_read_what_their_encoder_can(folders: Any) -> None:
+    trace = registry.load(folders("bert2bert")).trace("The cat sat on the mat. " * 60, max_new_tokens=5)
+    assert 100 < len(trace.cross.keys) <= 128
+    assert any("Only the first" in note for note in trace.provenance["notes"])
+
+
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xattn_viz.models.encoder_decoder.limits.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 import torch
 import transformers
 
+from tests import checkpoints
 from tests.models.seq2seq_folders import write
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.models.folder import ROOT_VARIABLE
+from xattn_viz.models.hub.files import choose
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
@@ -77,6 +80,35 @@ def test_a_package_that_a_tokenizer_needs_is_named(tmp_path: Path, monkeypatch: 
         registry.load(tmp_path / "other")
 
 
+@pytest.mark.parametrize("kind", ["marian", "bart", "mbart", "m2m100", "nllb", "t5", "bert2bert", "fsmt"])
+def test_a_vocabulary_that_is_missing_is_named(kind: str, tmp_path: Path) -> None:
+    """To a tokenizer that the library makes of nothing, a text would be a row of unknown tokens."""
+    folder = write(tmp_path / "whole", kind)
+    shared = ("config.json", "generation_config.json", "tokenizer_config.json", "model.safetensors")
+    for name in {path.name for path in folder.iterdir()} - {*shared}:
+        lacking = Path(shutil.copytree(folder, tmp_path / f"without-{name}"))
+        (lacking / name).unlink()
+        with pytest.raises(ModelError, match=rf"is read from .*{re.escape(name)}.* not? .*there|neither is there"):
+            registry.load(lacking)
+
+
+def test_what_kind_of_vocabulary_lies_there_has_to_be_said(tmp_path: Path) -> None:
+    folder = write(tmp_path / "t5", "t5")
+    (folder / "tokenizer_config.json").unlink()
+    assert registry.load(folder).trace("The cat.").output is not None  # the library knows which T5 has
+    for kind, words in {
+        "umt5": r"read from tokenizer\.json or from tokenizer\.model, and neither is there "
+        r"\(spiece\.model would be read where tokenizer_config\.json says the tokenizer_class",
+        "prophetnet": r"\(ProphetNetTokenizer\) is read from prophetnet\.tokenizer, and prophetnet\.tokenizer is not",
+    }.items():
+        other = Path(shutil.copytree(folder, tmp_path / kind))
+        checkpoints.model(kind, "eager").save_pretrained(other)
+        with pytest.raises(ModelError, match=words):
+            registry.load(other)
+    sizes = {"model.safetensors": 9, "prophetnet.tokenizer": 5, "README.md": 3}
+    assert "prophetnet.tokenizer" in choose(sizes, ("safetensors",))[1]
+
+
 def test_damaged_folders_are_named(good: Path, tmp_path: Path) -> None:
     def copy(name: str) -> Path:
         return Path(shutil.copytree(good, tmp_path / name))
@@ -93,7 +125,7 @@ def test_damaged_folders_are_named(good: Path, tmp_path: Path) -> None:
     tokenizer = copy("tokenizer")
     for path in tokenizer.glob("[tvm]*.[jt][sx][ot]*"):
         path.write_bytes(b"\xff nothing")
-    with pytest.raises(ModelError, match="tokenizer is missing or damaged"):
+    with pytest.raises(ModelError, match="tokenizer is damaged"):
         registry.load(tokenizer)
     lacking = copy("lacking")
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(good)

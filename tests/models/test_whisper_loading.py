@@ -135,7 +135,7 @@ def test_a_missing_or_foreign_package_is_named(monkeypatch: pytest.MonkeyPatch, 
         ("model.safetensors", b"", "weights are damaged"),
         ("model.safetensors", None, "no weights that can be read"),
         ("config.json", b'{"model_type": "whisper", "d_model": "wide"}', "cannot be loaded"),
-        ("tokenizer.json", b"{}", "tokenizer is missing or damaged"),
+        ("tokenizer.json", b"{}", "tokenizer is damaged"),
         ("tokenizer.json", None, "has no tokenizer.json"),
     ],
 )

@@ -26,15 +26,16 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
 
 from xattn_viz.inputs.source import quoted
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.generation import sift
 from xattn_viz.models.hub.fetching import fetch
-from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, expected, weights
+from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, configuration, expected, weights
 from xattn_viz.models.memory import check_free
+from xattn_viz.models.tokenizer_files import class_of, lacking, package
 
 # The names that a configuration gives to the part that writes.
 _WRITERS = ("decoder", "generator", "text_config")
@@ -159,24 +160,56 @@ class Checkpoint:
         return state
 
     def tokenizer(self, part: str = "") -> Any:
-        """Its tokenizer, as transformers reads it; of a pipeline the one in the folder `part`."""
+        """Its tokenizer, as transformers reads it; of a pipeline the one in the folder `part`.
+
+        Raises ModelError where it cannot be read, and where the library would make one without a vocabulary.
+        """
         try:
             with self.copied() as folder, warnings.catch_warnings():
                 # Marian's tokenizer recommends a package whose result it never uses.
                 warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-                return AutoTokenizer.from_pretrained(folder / part, trust_remote_code=False)
+                made = AutoTokenizer.from_pretrained(folder / part, trust_remote_code=False)
         except ModelError:
             raise
         except Exception as error:  # tokenizers raise bare Exceptions on damaged files
-            raise self.no_tokenizer(error) from error
+            raise self.no_tokenizer(error, part) from error
+        # The general class is made of one file or not at all.
+        if type(made) is not TokenizersBackend and (what := lacking(type(made), self._beside(part))):
+            raise self._without_files(what)
+        return made
 
-    def no_tokenizer(self, error: Exception) -> ModelError:
+    def no_tokenizer(self, error: Exception, part: str = "") -> ModelError:
         """The error to raise where its tokenizer could not be made."""
-        if package := _package(error):
+        if wanted := package(error):
             return ModelError(
-                f"{self.name} cannot be loaded: its tokenizer needs the package {package}: pip install {package}."
+                f"{self.name} cannot be loaded: its tokenizer needs the package {wanted}: pip install {wanted}."
             )
-        return ModelError(f"{self.name} cannot be loaded: its tokenizer is missing or damaged ({line(error)}).")
+        names = self._beside(part)
+        before = f"{part}/" if part else ""
+        settings, config = (
+            configuration(self.folder, f"{before}{file}") for file in ("tokenizer_config.json", "config.json")
+        )
+        if (made_by := class_of(settings, config)) is None and "tokenizer.json" not in names:
+            return self._without_files(
+                "its tokenizer is read from tokenizer.json, which is not there, and no tokenizer_config.json says the "
+                "tokenizer_class of another kind"
+            )
+        if made_by is not None and (what := lacking(made_by, names)):
+            return self._without_files(what)
+        return ModelError(
+            f"{self.name} cannot be loaded: its tokenizer is damaged ({line(error)}). Fetch its files anew from where "
+            "the model comes from."
+        )
+
+    def _beside(self, part: str) -> list[str]:
+        """The names of the files in its folder, or in the folder `part` of a pipeline."""
+        found = (name.rpartition("/") for name in self.folder.names())
+        return [name for folder, _, name in found if folder == part]
+
+    def _without_files(self, what: str) -> ModelError:
+        return ModelError(
+            f"{self.name} cannot be loaded: {what}. Copy the tokenizer's files there from where the model comes from."
+        )
 
     def digest(self) -> str:
         """The sha256 over those of the files of the weights."""
@@ -230,14 +263,6 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _package(error: Exception) -> str | None:
-    """The package that a library asks for in an error, if it does."""
-    if not isinstance(error, ImportError):
-        return None
-    asked = re.search(r"pip install ([\w-]+)|install (\w+) to use|requires the (\w+) library", str(error))
-    return next(filter(None, asked.groups()), None) if asked else error.name
 
 
 def line(error: Exception) -> str:

@@ -31,7 +31,7 @@ _LAST = "seq2seq"
 _NOT_FAMILIES = {
     *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate", "hub", "memory", "outside", "partial"),
     *("provenance", "recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny"),
-    *("generation", "tokens", "unread"),
+    *("generation", "tokenizer_files", "tokens", "unread"),
 }
 
 #: The most that loaded models may take together, in GB; half of the machine's memory unless set.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import InputError
 from xattn_viz.models.encoder_decoder.settings import Settings, Size
@@ -12,7 +14,7 @@ from xattn_viz.models.memory import check_free
 
 #: Maps of one kind with more weights than this are kept in float16.
 HALF_ABOVE = 16_000_000
-MAX_TOKENS = 2048  # where a model has no positions of its own to run out of
+NO_LIMIT = 1 << 30  # where a model has no positions of its own to run out of; memory ends first
 MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
 LARGE = 1 << 26  # only before maps of more bytes is the free memory looked at
 DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own
@@ -20,12 +22,27 @@ MOST_TOKENS = 4096
 _LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too short for a sentence
 
 
-def encoder_positions(config: Any) -> int:
-    """How many tokens the encoder can read."""
-    own = getattr(config.get_text_config(encoder=True), "max_position_embeddings", None)
-    # LED keeps the two apart; RoBERTa-like encoders lose two positions to padding.
-    own = getattr(config, "max_encoder_position_embeddings", own)
-    return min(int(own), MAX_TOKENS) if isinstance(own, int) and own > 0 else MAX_TOKENS
+def encoder_positions(config: Any, encoder: Any) -> int:
+    """How many tokens an encoder can read. `config` is that of the whole model."""
+    own = getattr(config, "encoder", config).get_text_config(encoder=True)
+    # LED keeps the two apart.
+    declared = getattr(config, "max_encoder_position_embeddings", getattr(own, "max_position_embeddings", None))
+    return min(_declared(declared), _learned(encoder))
+
+
+def _declared(positions: Any) -> int:
+    return positions if isinstance(positions, int) and positions > 0 else NO_LIMIT
+
+
+def _learned(part: Any) -> int:
+    """How many tokens learned positions are enough for: RoBERTa's and its kin's begin behind that of padding."""
+    counts = [NO_LIMIT]
+    for module in part.modules() if isinstance(part, nn.Module) else ():
+        positions = getattr(module, "position_embeddings", None)
+        if isinstance(positions, nn.Embedding):
+            first = 0 if positions.padding_idx is None else positions.padding_idx + 1
+            counts.append(positions.num_embeddings - first)
+    return min(counts)
 
 
 def length_limit(model: Any, size: Size, settings: Settings, given: int) -> int:
@@ -53,10 +70,18 @@ def set_limits(generation_config: Any) -> None:
     own.max_new_tokens = own.min_new_tokens = None
 
 
-def decoder_positions(config: Any) -> int:
-    """How many tokens the decoder can read; a bound of our own where it has no positions to run out of."""
-    positions = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return min(positions or MOST_TOKENS, MOST_TOKENS)
+def decoder_positions(config: Any, decoder: Any) -> int:
+    """How many tokens a decoder can read; a bound of our own where it has no positions to run out of."""
+    declared = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return min(_declared(declared), _learned(decoder), MOST_TOKENS)
+
+
+def check_reading(size: Size, source: int) -> None:
+    """Raise InputError where an encoder that attends from every token to all others needs more memory than is free."""
+    # A bias or the weights of a layer, in float32, and what comes of them on the way.
+    needed = 3 * 4 * size.heads.get("encoder", 0) * source * source
+    if needed > LARGE:
+        check_free(needed, f"Reading {source:,} source positions", "shorten the text", InputError)
 
 
 def check_maps(kinds: Sequence[MapKind], size: Size, source: int, output: int) -> None:

@@ -46,7 +46,13 @@ def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) ->
         raise ModelError(f"{name} has no cross-attention that can be shown: its decoder merges it or hides it.")
     config = runner.model.config
     vocabulary = int(config.get_text_config(decoder=True).vocab_size)
-    size = Size(layers, heads, vocabulary, encoder_positions(config), decoder_positions(config))
+    size = Size(
+        layers,
+        heads,
+        vocabulary,
+        encoder_positions(config, runner.encoder),
+        decoder_positions(config, runner.writer.get_decoder()),
+    )
     return replace(runner, sites=sites).prepared(), size
 
 

@@ -19,7 +19,7 @@ from xattn_viz.maps import AttentionMaps, MapKind
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.encoder_decoder.decoding import Written, generate
 from xattn_viz.models.encoder_decoder.frame import Frame
-from xattn_viz.models.encoder_decoder.limits import check_maps, length_limit
+from xattn_viz.models.encoder_decoder.limits import check_maps, check_reading, length_limit
 from xattn_viz.models.encoder_decoder.recorded import attention_maps
 from xattn_viz.models.encoder_decoder.replay import Runner
 from xattn_viz.models.encoder_decoder.settings import Settings, Size
@@ -66,6 +66,7 @@ class Run:
     def start(cls, model: Model, settings: Settings, frame: Frame, source: Source, notes: Sequence[str] = ()) -> Run:
         """Encode a source."""
         check_maps(settings.kinds, model.size, len(source.axis), 1)
+        check_reading(model.size, len(source.axis))
         encoded, layers = model.runner.encode(source.read, settings)
         encoder = attention_maps("encoder", layers, source.axis, source.axis, None, settings) if layers else None
         return cls(model, settings, frame, source, encoded, encoder, tuple(notes))

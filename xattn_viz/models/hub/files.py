@@ -30,17 +30,17 @@ _PIPELINE = (
     "vae/diffusion_pytorch_model.safetensors",
 )
 # What a checkpoint's tokenizer may consist of, besides its .json files.
-_TOKENIZER_ENDINGS = (".json", ".model", ".spm", "merges.txt", "vocab.txt")
+_TOKENIZER_ENDINGS = (".json", ".model", ".spm", ".tokenizer", ".codes", "merges.txt", "vocab.txt", "dict.txt")
 #: How the names of a checkpoint's files end that are not its weights; some tokenizers have endings of their own.
-SMALL_ENDINGS = (*_TOKENIZER_ENDINGS, ".txt", ".tokenizer", ".codes", ".tiktoken", ".bpe")
+SMALL_ENDINGS = (*_TOKENIZER_ENDINGS, ".txt", ".tiktoken", ".bpe")
 #: How the name of a list ends that says which part holds which weights.
 INDEX_ENDING = ".index.json"
 
 
-def configuration(folder: Folder | Path) -> dict[str, Any]:
-    """What the config.json in a folder says; nothing where there is none, or it is damaged. Raises as `Folder.file`."""
+def configuration(folder: Folder | Path, name: str = "config.json") -> dict[str, Any]:
+    """What the settings in a folder say; nothing where there are none, or they are damaged. Raises as `Folder.file`."""
     try:
-        said = (folder if isinstance(folder, Folder) else Folder(folder)).json("config.json")
+        said = (folder if isinstance(folder, Folder) else Folder(folder)).json(name)
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
