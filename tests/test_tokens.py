@@ -3,12 +3,14 @@ from __future__ import annotations
 import html
 import time
 import unicodedata
+from importlib import metadata
 from itertools import pairwise
 
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from xattn_viz.tokens import (
     UNICODE_WORDS,
@@ -65,6 +67,10 @@ def test_numbers_addresses_and_joined_words_stay_whole(text: str, wanted: list[s
     assert words(text) == wanted
 
 
+@pytest.mark.skipif(
+    Version(metadata.version("regex")) < Version("2026.11.18"),
+    reason="before it the library cut otherwise than UAX 29 says, so that there is nothing to hold ours against",
+)
 @given(st.text(alphabet=st.sampled_from("ab1א_.,'\":\u0301\u200dカ🇦👩 \r\n")))
 def test_the_pattern_of_unicode_words_is_the_library_s(text: str) -> None:
     text = regex.sub("  +", " ", text)  # a run of blanks is one there, and blanks are no words here

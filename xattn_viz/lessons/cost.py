@@ -83,7 +83,9 @@ def peak_bytes(run: Callable[..., object], *args: object) -> int:
     """
     with _PROFILING, tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "trace.json")
-        with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        # One cycle: without `acc_events` torch 2.10 warns that it would forget those before.
+        watched = profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True)
+        with torch.inference_mode(), watched as profiler:
             run(*args)
         profiler.export_chrome_trace(str(path))
         events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
