@@ -66,6 +66,13 @@ def _bert2bert(vocab_size: int) -> Any:
     return config
 
 
+def _seamless(made: Any, vocab_size: int) -> Any:
+    layers = {f"{part}_layers": 1 for part in ("speech_encoder", "t2u_encoder", "t2u_decoder")}  # not of its text
+    own = {name: value for name, value in _BART.items() if name != "d_model"}
+    ids = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "decoder_start_token_id": 3}
+    return made(vocab_size=vocab_size, hidden_size=32, **own, **layers, **ids)
+
+
 CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
     "marian": lambda n: transformers.MarianConfig(vocab_size=n, **_BART, **_MARIAN),
     "bart": lambda n: transformers.BartConfig(vocab_size=n, **_BART, **_FAIRSEQ, forced_eos_token_id=2),
@@ -80,6 +87,8 @@ CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
     "mt5": lambda n: transformers.MT5Config(vocab_size=n, **_T5),
     "umt5": lambda n: transformers.UMT5Config(vocab_size=n, **_T5),
     "bert2bert": _bert2bert,
+    "seamless_m4t": lambda n: _seamless(transformers.SeamlessM4TConfig, n),
+    "seamless_m4t_v2": lambda n: _seamless(transformers.SeamlessM4Tv2Config, n),
 }
 #: Those that transformers runs with its own eager attention only.
 EAGER_CONFIGURATIONS: dict[str, Callable[[int], Any]] = {

@@ -85,6 +85,16 @@ def _nllb(folder: Path) -> None:
     )
 
 
+def _seamless(folder: Path) -> None:
+    ids = {"pad_id": -1, "unk_id": 0, "bos_id": 1, "eos_id": 2}
+    sentencepiece_model(folder, "sentencepiece.bpe.model", model_type="bpe", **ids)
+    languages = ["__eng__", "__fra__", "__por__", "__cmn_Hant__"]
+    _json(
+        folder / "tokenizer_config.json",
+        {"tokenizer_class": "SeamlessM4TTokenizer", "additional_special_tokens": languages},
+    )
+
+
 def _bert(folder: Path) -> None:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -115,6 +125,7 @@ def _fsmt(folder: Path) -> None:
     _json(folder / "tokenizer_config.json", {"tokenizer_class": "FSMTTokenizer", "langs": ["en", "pt"]})
 
 
+_PLBART_IDS = {"pad_id": -1, "unk_id": 0, "bos_id": 1, "eos_id": 2}
 #: The kinds of checkpoint: the architecture, what writes its tokenizer, and what its configuration says besides.
 KINDS: dict[str, tuple[str, Callable[[Path], Any], dict[str, Any]]] = {
     "marian": ("marian", _marian, {"forced_eos_token_id": None}),  # an end by force has no probability
@@ -127,6 +138,8 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any], dict[str, Any]]] = {
     "pegasus": ("pegasus", _unigram("PegasusTokenizer", "spiece.model", pad_id=0, eos_id=1, bos_id=-1, unk_id=2), {}),
     "t5": ("t5", _unigram("T5Tokenizer", "spiece.model", pad_id=0, eos_id=1, bos_id=-1, unk_id=2), {}),
     "byt5": ("t5", lambda folder: _json(folder / "tokenizer_config.json", {"tokenizer_class": "ByT5Tokenizer"}), {}),
+    "plbart": ("plbart", _unigram("PLBartTokenizer", "sentencepiece.bpe.model", **_PLBART_IDS), {}),
+    "seamless": ("seamless_m4t", _seamless, {"text_decoder_lang_to_code_id": {"eng": 0, "fra": 0, "por": 0}}),
     "bert2bert": ("bert2bert", _bert, {}),
     "led": ("led", _bart, {}),
     "fsmt": ("fsmt", _fsmt, {}),
@@ -156,7 +169,7 @@ def write(folder: Path, kind: str, *, max_length: int = 24, safe: bool = True) -
         setattr(made.generation_config, name, value)
     for name in ("decoder_start_token_id", "eos_token_id", "pad_token_id"):
         setattr(made.generation_config, name, getattr(made.config, name))
-    made.generation_config.max_length = max_length
+    made.generation_config.max_length, made.generation_config.max_new_tokens = max_length, None
     if kind == "t5":
         made.config.task_specific_params = T5_TASKS
     made.save_pretrained(folder)

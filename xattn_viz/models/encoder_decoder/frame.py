@@ -19,7 +19,7 @@ class Frame:
 
     @classmethod
     def of(cls, model: Any, language_id: int | None, labels: Sequence[int]) -> Frame:
-        """The frame of a model. `labels` are those of some text: mBART's first models put the language last there."""
+        """The frame of a model. `labels` are those of a text: mBART's first models and PLBart put the language last."""
         settings, config = model.generation_config, model.config
         start = next(
             value
@@ -32,7 +32,7 @@ class Frame:
         )
         first = settings.forced_bos_token_id
         if language_id is not None:
-            last = config.model_type == "mbart" and labels[-1] == language_id
+            last = config.model_type in ("mbart", "plbart") and labels[-1] == language_id
             start, first = (language_id, None) if last else (start, language_id)
         ends = settings.eos_token_id
         return cls(int(start), first, tuple(ends) if isinstance(ends, list) else (int(ends),))
@@ -49,8 +49,9 @@ class Frame:
         columns = list(zip(labels.ids, labels.spans, labels.pieces, labels.special, strict=True))
         while columns and columns[-1][3] and columns[-1][0] not in self.ends:
             columns.pop()  # a language code behind the end
-        if columns and columns[0][0] == self.start and columns[0][0] not in self.ends:
-            columns.pop(0)  # BERT's [CLS], which is read first
+        read_first = len(columns) > 1 and columns[0][0] == self.start
+        if read_first and (self.start not in self.ends or columns[1][0] == self.first):
+            columns.pop(0)  # BERT's [CLS], SeamlessM4T's </s>
         if self.first is not None and (not columns or columns[0][0] != self.first):
             columns.insert(0, (self.first, (0, 0), piece(self.first), True))
         if not columns or columns[-1][0] not in self.ends:

@@ -25,8 +25,10 @@ class Text:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer, self._lock = tokenizer, threading.Lock()
         self._of_target = _of_target(tokenizer)
-        # M2M100 does not always count its languages as special.
-        self._languages = frozenset(getattr(tokenizer, "id_to_lang_token", ()))
+        # M2M100 and PLBart do not always count their languages as special.
+        self._languages = frozenset(
+            (*getattr(tokenizer, "id_to_lang_token", ()), *getattr(tokenizer, "id_to_lang_code", ()))
+        )
         # A model often has more outputs than its tokenizer has tokens, to round their number up.
         self._known = 1 + max(*self._of_target.get_vocab().values(), *self._languages)
         self.readable = lru_cache(maxsize=20_000)(self._readable)

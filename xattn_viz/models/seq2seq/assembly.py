@@ -34,7 +34,7 @@ def assemble(
     runner, size = probe(name, Runner(model, {}), read, _SOURCE)
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
     kinds = tuple(kind for kind in known.kinds if kind in size.layers)
-    known = replace(known, kinds=kinds, options=options_of(tokenizer, model.config))
+    known = replace(known, kinds=kinds, options=options_of(tokenizer, model))
     return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), runner, tokenizer, size)
 
 
