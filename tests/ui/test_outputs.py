@@ -119,3 +119,13 @@ def test_a_huge_output_in_the_address_is_cut() -> None:
     app = opened(target="palavra " * 5000)
     assert not app.exception
     assert len(app.session_state["output"].target) <= 1000
+
+
+def test_a_whole_text_that_came_out_short_is_told_once_and_above_the_map() -> None:
+    lines = (ROOT / "tests" / "models" / "sentences.en.txt").read_text(encoding="utf-8").splitlines()
+    text = " ".join([line for line in lines if 15 < len(line) < 120 and line.endswith(".")][:24])
+    app = opened(text=text, whole="true")
+    assert not app.exception
+    (said,) = (caption.value for caption in app.caption if "probably left out" in caption.value)
+    assert said.startswith("The output came out short: ")
+    assert app.caption[0].value == said

@@ -221,7 +221,7 @@ class Adapter(ABC):
             other = language and language_note(read, language, self.card.title)
             trace = trace.with_notes(*([other] if other else []))
             if any(maps.kind == "cross" for maps in trace.maps):
-                trace = trace.with_notes(*notes_of_text(trace, language or "en"))
+                trace = trace.with_notes(*notes_of_text(trace, language, self.card.language("target", options)))
             return trace
         return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.examples import clips
+from xattn_viz.models import unread
 from xattn_viz.tokens import visible_text
 from xattn_viz.trace import Trace
 from xattn_viz.ui import asking, choosing, comparing, kind, known, pictures, sounds, timing
@@ -33,8 +34,8 @@ def segment_of(traces: Sequence[Trace]) -> Trace:
     return traces[chosen]
 
 
-def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerator) -> None:
-    """Fill the line. `best` is what the model wrote by itself, `shown` the output in view."""
+def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerator) -> str:
+    """Fill the line. `best` is what the model wrote by itself, `shown` the output in view. Returns what it remarks."""
     state = st.session_state
     with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
         if len(traces) > 1:
@@ -54,6 +55,7 @@ def show(traces: Sequence[Trace], best: Trace, shown: Trace, line: DeltaGenerato
         is_said = marked and kind.current().own and not best.steps  # an answer beside it leaves little room
         remark = "" if is_said else _remark(state.shown_for, best, shown)
         st.caption(literal(" ".join(filter(None, [marked, remark]))))
+    return remark
 
 
 def _place(best: Trace, number: int, count: int) -> str:
@@ -118,14 +120,16 @@ def _remark(request: Request, best: Trace, shown: Trace) -> str:
     if example is not None and (request.named or request == asking.example_request(example)):
         return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
     if not request.sound:
-        return f"{name}. {_CAVEAT}" if (name := pictures.title(request.picture)) else _caveat(request)
+        return f"{name}. {_CAVEAT}" if (name := pictures.title(request.picture)) else _caveat(request, best)
     if sounds.is_clip(request.sound):
         return clips.find(request.sound).notice
     return f"{sounds.title(request.sound)}. {_CAVEAT}"
 
 
-def _caveat(request: Request) -> str:
-    return _WHOLE_RISK if request.whole else _CAVEAT
+def _caveat(request: Request, best: Trace) -> str:
+    """What most needs to be said: that this text came out short or in part, that any whole text may, or the caveat."""
+    left_out = unread.told(best.provenance.get("notes", ()))
+    return left_out or (_WHOLE_RISK if request.whole else _CAVEAT)
 
 
 def _log_prob(trace: Trace) -> str:

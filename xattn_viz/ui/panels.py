@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import streamlit as st
@@ -71,13 +71,13 @@ def link_rows(maps: AttentionMaps, layer: int, head: int) -> list[dict[str, Any]
     ]
 
 
-def below(trace: Trace, sound: str = "", *, told: str | None = None) -> None:
+def below(trace: Trace, sound: str = "", *, told: Container[str | None] = ()) -> None:
     """Downloads, notes about this run, the caveat, and whose model this is.
 
-    `sound` is the name of what was heard, `told` a note that is said above the map already, as a fault is.
+    `sound` is the name of what was heard, `told` holds notes that are said above the map already.
     """
     for note in trace.provenance.get("notes", ()):
-        if note not in (trace.fault, told):
+        if note not in told:
             st.caption(literal(note))
     hearing = timing.hearing(trace, sound) if sound else None
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {

@@ -48,9 +48,9 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             live.show()
             return
         beside = best if trace is not best and st.session_state.output.beside else None
-        outputs.show(traces, best, trace, line)
+        remark = outputs.show(traces, best, trace, line)
         failing.doubt(trace.fault or best.fault)
-        told = language.notice(request)
+        told = {remark, language.notice(request), trace.fault}
         other = None
         if trace is not best and trace.pictures:
             trace, beside, other = best, None, trace
