@@ -12,6 +12,7 @@ from xattn_viz.models import registry
 from xattn_viz.tokens import visible_text
 from xattn_viz.trace import Trace
 from xattn_viz.ui.address import Output
+from xattn_viz.ui.page import literal
 
 TEXT = "The old bridge creaks."
 
@@ -127,5 +128,5 @@ def test_a_whole_text_that_came_out_short_is_told_once_and_above_the_map() -> No
     app = opened(text=text, whole="true")
     assert not app.exception
     (said,) = (caption.value for caption in app.caption if "probably left out" in caption.value)
-    assert said.startswith("The output came out short: ")
+    assert said.startswith(literal("The output came out short: "))
     assert app.caption[0].value == said
