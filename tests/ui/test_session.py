@@ -10,6 +10,7 @@ from xattn_viz import examples
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.trace import Trace
+from xattn_viz.ui.page import literal
 
 APP = ROOT / "app.py"
 
@@ -40,6 +41,22 @@ def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
     assert app.session_state["shown"] is None
     assert not app.expander  # the panels below a map
     assert app.text_input(key="text").value == "A text for which nothing is remembered."
+
+
+@pytest.mark.parametrize(("page", "action"), [("translate", "Translate"), ("draw", "Draw")])
+def test_an_emptied_field_is_told_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, page: str, action: str
+) -> None:
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.switch_page(f"pages/{page}.py").run()
+    assert app.session_state["shown"]
+    monkeypatch.setattr(registry, "load", None)
+    app.text_input(key="text").set_value("")
+    app.button[[button.label for button in app.button].index(action)].click().run()
+    assert [error.value for error in app.error] == [literal("The text is empty: type at least one word.")]
+    assert not app.exception
+    assert app.session_state["shown"] is None
+    assert not app.expander
 
 
 def test_a_damaged_example_is_traced_anew(monkeypatch: pytest.MonkeyPatch) -> None:

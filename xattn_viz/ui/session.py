@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from xattn_viz import examples
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
+from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled
 from xattn_viz.models.gate import share_cores
@@ -116,6 +117,8 @@ def _run(asked: Asked, line: DeltaGenerator) -> Traces | failing.Failure | None:
         st.button("Stop", key=f"stop-{place}", on_click=stop, args=(asked,))
     has_news = False
     try:
+        if not asked.request.named:
+            check_text(asked.request.text)  # no model is loaded, under the old map, to be told that there is nothing
         share_cores()
         if asked.request.named and asked.given is None:
             asked = replace(asked, named=_named(asked.request))
