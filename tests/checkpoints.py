@@ -55,6 +55,19 @@ _PROPHETNET: dict[str, Any] = {
     "num_buckets": 8,
     "relative_max_distance": 16,
 }
+_GEMMA: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "intermediate_size": 48,
+    "max_position_embeddings": 128,
+    "sliding_window": 8,
+    "pad_token_id": 0,
+    "eos_token_id": 2,
+    "bos_token_id": 1,
+}
 _MARIAN = {"pad_token_id": 1, "eos_token_id": 0, "decoder_start_token_id": 1, "bos_token_id": None}
 _FAIRSEQ = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
 
@@ -64,6 +77,34 @@ def _bert2bert(vocab_size: int) -> Any:
     config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
     config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 2, 0, 3
     return config
+
+
+def _joined(encoder: Any, decoder: Any) -> Any:
+    config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 2, 1, 3
+    return config
+
+
+def _bigbird2bert(n: int) -> Any:
+    sparse = transformers.BigBirdConfig(vocab_size=n, **_BERT, block_size=4, num_random_blocks=1)
+    return _joined(sparse, transformers.BertConfig(vocab_size=n, **_BERT))
+
+
+def _roberta2gpt2(n: int) -> Any:
+    encoder = transformers.RobertaConfig(vocab_size=n, **{**_BERT, "max_position_embeddings": 66}, pad_token_id=1)
+    return _joined(encoder, transformers.GPT2Config(vocab_size=n, n_embd=32, n_layer=2, n_head=4, n_positions=64))
+
+
+def _t5gemma2(n: int) -> Any:
+    seen = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    encoder = {
+        "text_config": {**_GEMMA, "vocab_size": n},
+        "vision_config": {**seen, "image_size": 28, "patch_size": 14},
+        "vocab_size": n,
+        "mm_tokens_per_image": 4,
+        "image_token_index": n - 1,
+    }
+    return transformers.T5Gemma2Config(encoder=encoder, decoder={**_GEMMA, "vocab_size": n}, image_token_index=n - 1)
 
 
 def _seamless(made: Any, vocab_size: int) -> Any:
@@ -87,6 +128,8 @@ CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
     "mt5": lambda n: transformers.MT5Config(vocab_size=n, **_T5),
     "umt5": lambda n: transformers.UMT5Config(vocab_size=n, **_T5),
     "bert2bert": _bert2bert,
+    "roberta2gpt2": _roberta2gpt2,
+    "blenderbot-small": lambda n: transformers.BlenderbotSmallConfig(vocab_size=n, **_BART, **_FAIRSEQ),
     "seamless_m4t": lambda n: _seamless(transformers.SeamlessM4TConfig, n),
     "seamless_m4t_v2": lambda n: _seamless(transformers.SeamlessM4Tv2Config, n),
 }
@@ -95,6 +138,17 @@ EAGER_CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
     "switch_transformers": lambda n: transformers.SwitchTransformersConfig(
         vocab_size=n, **_T5, num_experts=2, num_sparse_encoder_layers=1, num_sparse_decoder_layers=1
     ),
+    "bigbird2bert": _bigbird2bert,
+    "longt5-global": lambda n: transformers.LongT5Config(
+        vocab_size=n, **_T5, local_radius=4, encoder_attention_type="transient-global", global_block_size=4
+    ),
+    "pegasus_x": lambda n: transformers.PegasusXConfig(
+        vocab_size=n, **_BART, **_FAIRSEQ, block_size=8, num_global_tokens=4
+    ),
+    "t5gemma": lambda n: transformers.T5GemmaConfig(
+        encoder=_GEMMA, decoder={**_GEMMA, "cross_attention_hidden_size": 32}, vocab_size=n
+    ),
+    "t5gemma2": _t5gemma2,
     "longt5": lambda n: transformers.LongT5Config(vocab_size=n, **_T5, local_radius=4),
     "nllb_moe": lambda n: transformers.NllbMoeConfig(
         vocab_size=n, **_BART, **_FAIRSEQ, num_experts=2, encoder_sparse_step=2, decoder_sparse_step=2

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from tests.checkpoints import CONFIGURATIONS, VOCABULARY, model
 from xattn_viz.capture import NAME, Recording, find_sites, recording, supports
@@ -103,11 +104,12 @@ def test_an_ablated_head_adds_nothing(architecture: str) -> None:
 
 def _zero_columns(of: PreTrainedModel, module: torch.nn.Module, head: int) -> None:
     names = {m: name for name, m in of.named_modules()}
-    output = next((getattr(module, name) for name in ("out_proj", "o") if hasattr(module, name)), None)
+    output = next((getattr(module, name) for name in ("out_proj", "o", "c_proj") if hasattr(module, name)), None)
     if output is None:  # BERT keeps it beside the attention module
         output = of.get_submodule(names[module].rpartition(".")[0] + ".output.dense")
-    width = output.weight.shape[1] // _heads(module)
-    output.weight[:, head * width : (head + 1) * width] = 0
+    weight = output.weight.T if isinstance(output, Conv1D) else output.weight  # GPT-2's lies the other way
+    width = weight.shape[1] // _heads(module)
+    weight[:, head * width : (head + 1) * width] = 0
 
 
 def _heads(module: Any) -> int:

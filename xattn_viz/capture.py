@@ -107,11 +107,15 @@ def recording(
         _RECORDING.reset(token)
 
 
-def find_sites(run: Callable[[], object], target_length: int) -> dict[nn.Module, Site]:
+def find_sites(
+    run: Callable[[], object], target_length: int, source_length: int | None = None
+) -> dict[nn.Module, Site]:
     """The attention modules of an encoder-decoder, found by running it once on a batch.
 
     `run` calls the model with `target_length` decoder tokens and any other number of encoder positions: lengths tell
-    cross-attention from the decoder's own and the encoder's, whatever the modules are called.
+    cross-attention from the decoder's own and the encoder's, whatever the modules are called. A decoder that attends to
+    both at once, in one softmax, has no module of the one or the other: where `source_length` says how many encoder
+    positions there are, nothing is found then.
 
     Raises ValueError where layers share one module, so that a call would not say which layer it belongs to.
     """
@@ -124,6 +128,8 @@ def find_sites(run: Callable[[], object], target_length: int) -> dict[nn.Module,
     sites: dict[nn.Module, Site] = {}
     counts: dict[MapKind, int] = {"cross": 0, "encoder": 0, "decoder": 0}
     for module, queries, keys in calls:
+        if source_length is not None and queries == target_length and keys == target_length + source_length:
+            return {}
         if module in sites:
             raise ValueError("Layers of this model share an attention module: their maps cannot be told apart.")
         kind: MapKind = "encoder" if queries != target_length else "decoder" if keys == target_length else "cross"

@@ -24,7 +24,8 @@ _LIBRARY_DEFAULT = 20  # transformers' max_length where nobody chose one: too sh
 
 def encoder_positions(config: Any, encoder: Any) -> int:
     """How many tokens an encoder can read. `config` is that of the whole model."""
-    own = getattr(config, "encoder", config).get_text_config(encoder=True)
+    is_apart = hasattr(config, "encoder")  # with a configuration of its own
+    own = config.encoder.get_text_config() if is_apart else config.get_text_config(encoder=True)
     # LED keeps the two apart.
     declared = getattr(config, "max_encoder_position_embeddings", getattr(own, "max_position_embeddings", None))
     return min(_declared(declared), _learned(encoder))

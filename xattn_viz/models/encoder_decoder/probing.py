@@ -18,6 +18,11 @@ from xattn_viz.models.encoder_decoder.replay import Runner, own_attentions
 from xattn_viz.models.encoder_decoder.settings import Size
 
 _TARGET = 5  # tokens; what the encoder reads must be longer or shorter
+_NONE = "the library reports no cross-attention with a row for each token written and a column for each position read"
+_WHY_NOT = {
+    "prophetnet": "its decoder runs several streams at once, to predict several tokens ahead, and the library reports "
+    "the scores of all of them together, before the softmax",
+}
 
 
 def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) -> tuple[Runner, Size]:
@@ -30,9 +35,10 @@ def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) ->
     ids = torch.full((1, target), 5, device=runner.model.device)
     layers: dict[MapKind, int] = {}
     heads: dict[MapKind, int] = {}
+    native: Mapping[MapKind, Sequence[Tensor]] = {}
     with torch.inference_mode():
         try:
-            sites = find_sites(lambda: runner.writer(**runner.decoding(runner.encoder(**read), ids)), target)
+            sites = find_sites(lambda: runner.writer(**runner.decoding(runner.encoder(**read), ids)), target, source)
         except ValueError as error:
             raise ModelError(f"{name} cannot be shown: {error}") from error
         for kind in ("cross", "encoder", "decoder"):
@@ -40,11 +46,15 @@ def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) ->
             if modules:
                 layers[kind], heads[kind] = len(modules), _heads(modules[0])
         if not sites:
-            for kind, weights in _native(runner, read, ids, source).items():
+            native = _native(runner, read, ids, source)
+            if "cross" not in native:  # ours was there, and hands out nothing itself
+                runner.model.set_attn_implementation("eager")
+                native = _native(runner, read, ids, source)
+            for kind, weights in native.items():
                 layers[kind], heads[kind] = len(weights), weights[0].shape[1]
-    if "cross" not in layers:
-        raise ModelError(f"{name} has no cross-attention that can be shown: its decoder merges it or hides it.")
     config = runner.model.config
+    if "cross" not in layers:
+        raise ModelError(f"{name} cannot be shown: {_WHY_NOT.get(config.model_type, _NONE)}.")
     vocabulary = int(config.get_text_config(decoder=True).vocab_size)
     size = Size(
         layers,
@@ -53,7 +63,7 @@ def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) ->
         encoder_positions(config, runner.encoder),
         decoder_positions(config, runner.writer.get_decoder()),
     )
-    return replace(runner, sites=sites).prepared(), size
+    return replace(runner, sites=sites, is_merged=not sites and _is_merged(native)).prepared(), size
 
 
 def _native(runner: Runner, read: Mapping[str, Tensor], ids: Tensor, source: int) -> dict[MapKind, list[Tensor]]:
@@ -69,10 +79,20 @@ def _native(runner: Runner, read: Mapping[str, Tensor], ids: Tensor, source: int
         "decoder": (own_attentions(out), (target, target)),
     }
     found = {kind: [w for w in reported or () if w is not None] for kind, (reported, _) in shapes.items()}
-    # Local or sparse attention reports blocks, which are no map of all positions.
-    return {kind: some for kind, some in found.items() if some and all(w.shape[2:] == shapes[kind][1] for w in some)}
+    # Local or sparse attention reports blocks, and Pegasus-X's two kinds of it, which are no map of all positions.
+    return {kind: some for kind, some in found.items() if some and all(_is_map(w, *shapes[kind][1]) for w in some)}
+
+
+def _is_map(weights: Any, queries: int, keys: int) -> bool:
+    return isinstance(weights, Tensor) and weights.shape[2:] == (queries, keys)
+
+
+def _is_merged(weights: Mapping[MapKind, Sequence[Tensor]]) -> bool:
+    """Whether a decoder attends to the source and to what it has written in one softmax, of which two maps are made."""
+    return bool((weights["cross"][0].float().sum(-1) < 0.99).any())
 
 
 def _heads(module: Any) -> int:
     names: Sequence[str] = ("num_heads", "n_heads", "num_attention_heads")
-    return int(next(getattr(module, name) for name in names if hasattr(module, name)))
+    holders = (module, getattr(module, "config", None))
+    return int(next(getattr(holder, name) for holder in holders for name in names if hasattr(holder, name)))

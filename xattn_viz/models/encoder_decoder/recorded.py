@@ -5,16 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps, MapKind
+from xattn_viz.maps import Alteration, AttentionMaps, MapKind
 from xattn_viz.models.encoder_decoder.settings import Settings
 from xattn_viz.models.recorded import projections
 from xattn_viz.weights import Seen
 
 
 def attention_maps(
-    kind: MapKind, layers: list[Seen], queries: Axis, keys: Axis, read: Axis | None, settings: Settings
+    kind: MapKind,
+    layers: list[Seen],
+    queries: Axis,
+    keys: Axis,
+    read: Axis | None,
+    settings: Settings,
+    *,
+    is_part: bool = False,
 ) -> AttentionMaps:
-    """What the layers did with the one item of the batch, as maps. Empties `layers`: none is ever held twice."""
+    """What the layers did with the one item of the batch, as maps. Empties `layers`: none is ever held twice.
+
+    `is_part` says that the keys are only some of those that a softmax went over.
+    """
     kept = projections(layers) if settings.keep_projections else None
     numbers = tuple(range(len(layers)))
     first = layers[0].weights[0].numpy()
@@ -22,7 +32,9 @@ def attention_maps(
     for number in numbers:
         weights[number] = layers.pop(0).weights[0].numpy()
     weights.flags.writeable = False  # else the maps would copy it
-    altered = any(head[0] == kind for head in settings.ablate)
+    altered: list[Alteration] = ["cropped"] if is_part else []
+    if any(head[0] == kind for head in settings.ablate):
+        altered.append("ablated")
     return AttentionMaps(
         weights,
         queries,
@@ -31,5 +43,5 @@ def attention_maps(
         numbers,
         read=read,
         projections=kept,
-        altered=("ablated",) if altered else (),
+        altered=tuple(altered),
     )

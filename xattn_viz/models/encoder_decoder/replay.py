@@ -24,10 +24,14 @@ from xattn_viz.weights import Seen, compact
 
 @dataclass(frozen=True)
 class Runner:
-    """A loaded model and where its attention modules are; no sites for a model that runs with its own attention."""
+    """A loaded model and where its attention modules are; no sites for a model that runs with its own attention.
+
+    `is_merged` says that its decoder attends to the source and to what it has written in one softmax.
+    """
 
     model: Any
     sites: Mapping[nn.Module, Site]
+    is_merged: bool = False
 
     def prepared(self) -> Runner:
         """The same, its output layer ready to compute fewer logits than tokens are read. To be called once a model."""
@@ -100,7 +104,8 @@ class Runner:
         if not self.native:
             return {kind: seen.layers(kind) for kind in kinds}, out.logits[0, :scored]
         native = {"cross": out.cross_attentions, "decoder": own_attentions(out)}
-        return {kind: _seen(native[kind]) for kind in kinds}, out.logits[0, :scored]
+        rest = {"cross": native["decoder"], "decoder": native["cross"]} if self.is_merged else {}
+        return {kind: _seen(native[kind], rest.get(kind)) for kind in kinds}, out.logits[0, :scored]
 
 
 def own_attentions(out: Any) -> Any:
@@ -129,11 +134,13 @@ def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
     return (inputs[0][:, :count], *inputs[1:])
 
 
-def _seen(layers: Sequence[Tensor]) -> list[Seen]:
-    """What the library reports of each layer, `[batch, head, query, key]`."""
+def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> list[Seen]:
+    """What the library reports of each layer, `[batch, head, query, key]`; `rest` is of the same softmaxes."""
     found = []
-    for weights in layers:  # those of half precision do not quite sum to 1
+    for number, weights in enumerate(layers):  # those of half precision do not quite sum to 1
         exact = weights[:1].float().cpu()
-        exact = exact if weights.dtype == torch.float32 else exact / exact.sum(-1, keepdim=True)
+        if weights.dtype != torch.float32:
+            parts = (exact, *([rest[number][:1].float().cpu()] if rest else []))
+            exact = exact / sum(part.sum(-1, keepdim=True) for part in parts)
         found.append(Seen(compact(exact, len(layers), HALF_ABOVE)))
     return found

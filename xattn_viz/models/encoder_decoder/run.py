@@ -30,6 +30,11 @@ from xattn_viz.models.tokens import Tokens
 from xattn_viz.trace import Hypothesis, Trace
 from xattn_viz.weights import Seen
 
+_MERGED = (
+    "This model's decoder attends to the source and to what it has written in one softmax: a row of a cross-attention "
+    "map sums to what goes to the source, and the rest of it is in the decoder's map."
+)
+
 
 @dataclass(frozen=True)
 class Model:
@@ -69,7 +74,8 @@ class Run:
         check_reading(model.size, len(source.axis))
         encoded, layers = model.runner.encode(source.read, settings)
         encoder = attention_maps("encoder", layers, source.axis, source.axis, None, settings) if layers else None
-        return cls(model, settings, frame, source, encoded, encoder, tuple(notes))
+        merged = (_MERGED,) if model.runner.is_merged else ()
+        return cls(model, settings, frame, source, encoded, encoder, (*notes, *merged))
 
     def generate(
         self,
@@ -132,7 +138,8 @@ class Run:
                 maps.append(self.encoder)
             else:
                 keys = read if kind == "decoder" else self.source.axis
-                maps.append(attention_maps(kind, seen[kind], written, keys, read, self.settings))
+                is_part = self.model.runner.is_merged
+                maps.append(attention_maps(kind, seen[kind], written, keys, read, self.settings, is_part=is_part))
         return Trace(
             tuple(maps),
             self.source.shown,

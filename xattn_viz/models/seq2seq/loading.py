@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
 
 from xattn_viz.capture import NAME, supports
@@ -36,7 +37,7 @@ def load(
     config = _config(found)
     tokenizer = found.tokenizer()
     network = KNOWN[type(config)]
-    model = found.model(network, config, NAME if supports(network) else "eager")
+    model = found.model(network, config, attention(found.name, network, config))
     return assemble(found.name, model, tokenizer, found.digest(), found.commit, found.told(config))
 
 
@@ -51,3 +52,17 @@ def _config(found: Checkpoint) -> Any:
     if type(config) not in KNOWN:
         raise ModelError(f"{found.name} is a {kind} model, which does not turn text into text.")
     return config
+
+
+def attention(name: str, network: Any, config: Any) -> str:
+    """The attention to load a model with: ours where all of it runs with that, else the library's own.
+
+    Raises ModelError for two models that cannot be put together.
+    """
+    parts = [network]
+    if config.model_type == "encoder-decoder":
+        try:
+            parts = [MODEL_MAPPING[type(config.encoder)], MODEL_FOR_CAUSAL_LM_MAPPING[type(config.decoder)]]
+        except KeyError as error:
+            raise ModelError(f"{name} is put together from parts that transformers cannot join.") from error
+    return NAME if all(map(supports, parts)) else "eager"
