@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from xattn_viz.inputs.language import LEAST_BYTES, NAMES, language_note, other_language
+from xattn_viz.inputs import language
+from xattn_viz.inputs.language import LEAST_BYTES, NAMES, iso_639_1, language_note, other_language, prepare
 
 SENTENCES = Path(__file__).parents[1] / "models"
 OTHERS = {
@@ -53,25 +54,25 @@ def lines(language: str) -> list[str]:
     return (SENTENCES / f"sentences.{language}.txt").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize(("language", "more"), [("en", ENGLISH), ("pt", PORTUGUESE)])
-def test_nothing_is_said_of_the_right_language(language: str, more: list[str]) -> None:
-    assert [text for text in (*lines(language), *more) if other_language(text, language)] == []
+@pytest.mark.parametrize(("right", "more"), [("en", ENGLISH), ("pt", PORTUGUESE)])
+def test_nothing_is_said_of_the_right_language(right: str, more: list[str]) -> None:
+    assert [text for text in (*lines(right), *more) if other_language(text, right)] == []
 
 
-@pytest.mark.parametrize(("language", "wanted"), [("pt", "en"), ("en", "pt")])
-def test_most_sentences_in_the_other_language_are_found(language: str, wanted: str) -> None:
-    texts = [text for text in lines(language) if len(text) >= 40]
+@pytest.mark.parametrize(("other", "wanted"), [("pt", "en"), ("en", "pt")])
+def test_most_sentences_in_the_other_language_are_found(other: str, wanted: str) -> None:
+    texts = [text for text in lines(other) if len(text) >= 40]
     found = [other_language(text, wanted) for text in texts]
-    assert found.count(language) >= 0.85 * len(texts)
-    assert sum(one not in (language, None) for one in found) <= 1
+    assert found.count(other) >= 0.85 * len(texts)
+    assert sum(one not in (other, None) for one in found) <= 1
 
 
-@pytest.mark.parametrize("language", OTHERS)
-def test_sentences_of_other_languages_are_named(language: str) -> None:
-    assert other_language(OTHERS[language], "en") == language
-    assert other_language(OTHERS[language], language) is None
-    assert language_note(OTHERS[language], "en", "English → Portuguese") == (
-        f"This text looks like {NAMES[language]}, and English → Portuguese reads English."
+@pytest.mark.parametrize("other", OTHERS)
+def test_sentences_of_other_languages_are_named(other: str) -> None:
+    assert other_language(OTHERS[other], "en") == other
+    assert other_language(OTHERS[other], other) is None
+    assert language_note(OTHERS[other], "en", "English → Portuguese") == (
+        f"This text looks like {NAMES[other]}, and English → Portuguese reads English."
     )
 
 
@@ -93,3 +94,29 @@ def test_a_very_long_text_is_looked_at_in_no_time(text: str) -> None:
     start = time.perf_counter()
     other_language(text, "en")
     assert time.perf_counter() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        *(("pt", "pt"), ("pt_XX", "pt"), ("por", "pt"), ("por_Latn", "pt"), ("cmn_Hant", "zh"), ("zho_Hans", "zh")),
+        *(
+            ("arb", "ar"),
+            ("nb", "no"),
+            ("nob_Latn", "no"),
+            ("gl", "gl"),
+            ("glg_Latn", None),
+            ("java", None),
+            ("", None),
+        ),
+    ],
+)
+def test_languages_have_the_code_of_two_letters_however_they_are_named(code: str, wanted: str | None) -> None:
+    assert iso_639_1(code) == wanted
+
+
+def test_the_model_is_read_once_whoever_asks_first() -> None:
+    for _ in range(3):
+        prepare()
+    assert other_language(OTHERS["de"], "pt") == "de"
+    assert language._identifier() is language._identifier()

@@ -22,8 +22,9 @@ CODES = ("en", "en_XX", "pt_XX", "eng_Latn", "por_Latn", "fra")
         ("en", {}, "en"),
         ("en_XX", {}, "en"),
         ("en_XX", {"source_language": "pt_XX"}, "pt"),
-        ("eng_Latn", {}, None),
-        ("en", {"source_language": "por_Latn"}, None),
+        ("eng_Latn", {}, "en"),
+        ("en", {"source_language": "por_Latn"}, "pt"),
+        ("en", {"source_language": "python"}, None),
         ("en", {"source_language": 3}, None),
     ],
 )

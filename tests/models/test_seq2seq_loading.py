@@ -80,6 +80,23 @@ def test_a_package_that_a_tokenizer_needs_is_named(tmp_path: Path, monkeypatch: 
         registry.load(tmp_path / "other")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "wanted"),
+    [
+        ("marian", "opus-mt-de-fr", ("de", "fr")),
+        ("marian", "opus-mt-mul-en", (None, None)),
+        ("marian", "mine", (None, None)),
+        ("fsmt", "mine", ("en", "pt")),
+        ("nllb", "mine", ("en", "fr")),
+    ],
+)
+def test_the_languages_of_a_checkpoint_are_known_where_it_or_its_name_says_them(
+    kind: str, name: str, wanted: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    card = registry.load(write(tmp_path / name, kind)).card
+    assert (card.language("source", {}), card.language("target", {})) == wanted
+
+
 @pytest.mark.parametrize("kind", ["marian", "bart", "mbart", "m2m100", "nllb", "t5", "bert2bert", "fsmt"])
 def test_a_vocabulary_that_is_missing_is_named(kind: str, tmp_path: Path) -> None:
     """To a tokenizer that the library makes of nothing, a text would be a row of unknown tokens."""

@@ -6,32 +6,57 @@ no evidence is left out before it looks: names, figures, addresses.
 
 from __future__ import annotations
 
+import re
+import threading
 from functools import cache, lru_cache
 from typing import Any
 
-# Those that hardly anybody types here (Latin, Esperanto, the smaller neighbours of larger languages) are left out: they
-# would only draw sentences full of names to themselves.
+# ISO 639-1 codes, other codes that checkpoints use, names. Languages that hardly anybody types here (Latin, Esperanto,
+# the smaller neighbours of larger ones) are left out: they would only draw sentences full of names to themselves.
 _LANGUAGES = (
-    "af:Afrikaans am:Amharic ar:Arabic as:Assamese az:Azerbaijani be:Belarusian bg:Bulgarian bn:Bengali "
-    "ca:Catalan cs:Czech cy:Welsh da:Danish de:German el:Greek en:English es:Spanish et:Estonian eu:Basque "
-    "fa:Persian fi:Finnish fr:French ga:Irish gu:Gujarati ha:Hausa he:Hebrew hi:Hindi hr:Croatian "
-    "hu:Hungarian hy:Armenian id:Indonesian ig:Igbo is:Icelandic it:Italian ja:Japanese ka:Georgian kk:Kazakh "
-    "km:Khmer kn:Kannada ko:Korean ky:Kyrgyz lo:Lao lt:Lithuanian lv:Latvian mg:Malagasy mk:Macedonian "
-    "ml:Malayalam mn:Mongolian mr:Marathi ms:Malay my:Burmese ne:Nepali nl:Dutch no:Norwegian or:Odia pa:Punjabi "
-    "pl:Polish ps:Pashto pt:Portuguese ro:Romanian ru:Russian si:Sinhala sk:Slovak sl:Slovene so:Somali "
-    "sq:Albanian sr:Serbian sv:Swedish sw:Swahili ta:Tamil te:Telugu th:Thai tl:Tagalog tr:Turkish uk:Ukrainian "
-    "ur:Urdu uz:Uzbek vi:Vietnamese xh:Xhosa yo:Yoruba zh:Chinese zu:Zulu"
+    "af/afr:Afrikaans am/amh:Amharic ar/arb/ara:Arabic as/asm:Assamese az/azj/aze:Azerbaijani be/bel:Belarusian "
+    "bg/bul:Bulgarian bn/ben:Bengali ca/cat:Catalan cs/ces:Czech cy/cym:Welsh da/dan:Danish de/deu:German "
+    "el/ell:Greek en/eng:English es/spa:Spanish et/est:Estonian eu/eus:Basque fa/pes/fas:Persian fi/fin:Finnish "
+    "fr/fra:French ga/gle:Irish gu/guj:Gujarati ha/hau:Hausa he/heb:Hebrew hi/hin:Hindi hr/hrv:Croatian "
+    "hu/hun:Hungarian hy/hye:Armenian id/ind:Indonesian ig/ibo:Igbo is/isl:Icelandic it/ita:Italian ja/jpn:Japanese "
+    "ka/kat:Georgian kk/kaz:Kazakh km/khm:Khmer kn/kan:Kannada ko/kor:Korean ky/kir:Kyrgyz lo/lao:Lao "
+    "lt/lit:Lithuanian lv/lvs/lav:Latvian mg/plt:Malagasy mk/mkd:Macedonian ml/mal:Malayalam mn/khk:Mongolian "
+    "mr/mar:Marathi ms/zsm/msa:Malay my/mya:Burmese ne/npi:Nepali nl/nld:Dutch no/nob/nor/nb:Norwegian or/ory:Odia "
+    "pa/pan:Punjabi pl/pol:Polish ps/pbt:Pashto pt/por:Portuguese ro/ron:Romanian ru/rus:Russian si/sin:Sinhala "
+    "sk/slk:Slovak sl/slv:Slovene so/som:Somali sq/als/sqi:Albanian sr/srp:Serbian sv/swe:Swedish "
+    "sw/swh/swa:Swahili ta/tam:Tamil te/tel:Telugu th/tha:Thai tl/tgl:Tagalog tr/tur:Turkish uk/ukr:Ukrainian "
+    "ur/urd:Urdu uz/uzn:Uzbek vi/vie:Vietnamese xh/xho:Xhosa yo/yor:Yoruba zh/zho/cmn:Chinese zu/zul:Zulu"
 )
+_ENTRIES = [(codes.split("/"), name) for codes, name in (entry.split(":") for entry in _LANGUAGES.split())]
 #: The languages that are told apart: ISO 639-1 codes and names.
-NAMES = dict(pair.split(":") for pair in _LANGUAGES.split())
+NAMES = {codes[0]: name for codes, name in _ENTRIES}
+_ISO_639_1 = {code: codes[0] for codes, _ in _ENTRIES for code in codes}
 #: Nothing is said of a text with fewer letters, in bytes of UTF-8: of 20 Latin ones, 7 Chinese ones.
 LEAST_BYTES = 20
 # The other language has to be the likeliest and at least so likely, and the one wanted at most so likely. Chosen, and
 # their errors on both sides measured, in docs/languages.md.
 _LIKELY, _UNLIKELY = 0.3, 0.01
 _MOST_CHARACTERS = 10_000
+_CODE = re.compile(r"[a-z]{2,3}(?![A-Za-z])")
 _NO_WORD = frozenset("@/\\_<>{}=")
 _ENDS = frozenset(".!?…。！？:")
+_reading = threading.Lock()
+
+
+def iso_639_1(code: str) -> str | None:
+    """The two-letter code of a language, however a checkpoint names it; None where that is not known.
+
+    >>> [iso_639_1(code) for code in ("pt", "pt_XX", "por", "por_Latn", "java")]
+    ['pt', 'pt', 'pt', 'pt', None]
+    """
+    found = _CODE.match(code)
+    short = found[0] if found else ""
+    return _ISO_639_1.get(short, short if len(short) == 2 else None)
+
+
+def prepare() -> None:
+    """Begin to read the model in a thread of its own, for who will soon ask."""
+    threading.Thread(target=_identifier, daemon=True).start()
 
 
 def language_note(text: str, wanted: str, reader: str) -> str | None:
@@ -73,9 +98,14 @@ def _evidence(text: str) -> str:
     return " ".join(kept)
 
 
-@cache
 def _identifier() -> Any:
-    """The model: read in about a second, 75 MB in memory."""
+    """The model: read in about a second, once; 75 MB in memory."""
+    with _reading:
+        return _read()
+
+
+@cache
+def _read() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
     found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

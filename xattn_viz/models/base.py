@@ -11,7 +11,6 @@ A family is one module or package in this folder, named for it. It imports nothi
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from xattn_viz.inputs import InputError as InputError
 from xattn_viz.inputs import audio, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
-from xattn_viz.inputs.language import language_note
+from xattn_viz.inputs.language import iso_639_1, language_note
 from xattn_viz.inputs.text import check_text, check_texts
 from xattn_viz.maps import MapKind
 from xattn_viz.models.unread import notes_of_text
@@ -34,8 +33,6 @@ from xattn_viz.trace import Trace
 if TYPE_CHECKING:
     from xattn_viz.models.folder import Folder
 
-# "pt" and the "pt" of "pt_XX", but nothing of "por_Latn".
-_ISO_639_1 = re.compile(r"[a-z]{2}(?![A-Za-z])")
 #: What a model reads, in words, by the `input_kind` of its card.
 _READS = {"text": "text", "audio": "sounds", "image": "pictures"}
 
@@ -107,13 +104,12 @@ class ModelCard:
     def language(self, side: Literal["source", "target"], options: Mapping[str, object]) -> str | None:
         """What it reads or writes with these options, as an ISO 639-1 code; None where that is not known.
 
-        An option of that name counts before what is fixed; of its codes those are known that begin with two letters.
+        An option of that name counts before what is fixed.
         """
         default = next((option.default for option in self.options if option.name == f"{side}_language"), None)
         if default is None:
             return self.source_language if side == "source" else self.target_language
-        said = _ISO_639_1.match(str(options.get(f"{side}_language", default)))
-        return said and said[0]
+        return iso_639_1(str(options.get(f"{side}_language", default)))
 
 
 class Adapter(ABC):

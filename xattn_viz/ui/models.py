@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from xattn_viz.inputs import language
 from xattn_viz.inputs.source import quoted
 from xattn_viz.models import hub, registry
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
@@ -141,6 +142,8 @@ def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
 
     Raises ModelError in one sentence.
     """
+    if kind.current() == kind.TEXT:
+        language.prepare()  # beside the model, so that nobody waits for it
     allowed = name in st.session_state.get("weights_allowed", ())
     before = options_of(name)
     model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))

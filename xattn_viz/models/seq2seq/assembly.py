@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from xattn_viz.inputs.language import iso_639_1
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.encoder_decoder.probing import probe
@@ -18,6 +20,7 @@ from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.seq2seq.fsmt import mask_the_future
 from xattn_viz.models.seq2seq.languages import options_of
 
+_OPUS_MT = re.compile(r"^opus-mt-([a-z]{2})-([a-z]{2})$")
 _SOURCE = 7  # tokens of the run that finds the attention modules
 
 
@@ -32,10 +35,21 @@ def assemble(
     source = torch.full((1, _SOURCE), 5, device=model.device)
     read = {"input_ids": source, "attention_mask": torch.ones_like(source)}
     runner, size = probe(name, Runner(model, {}), read, _SOURCE)
-    known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
+    source_language, target_language = _pair(name, model.config)
+    own = card(name, Path(name).name, source=source_language, target=target_language)
+    known = next((c for c in CARDS if c.name == name), own)
     kinds = tuple(kind for kind in known.kinds if kind in size.layers)
     known = replace(known, kinds=kinds, options=options_of(tokenizer, model))
     return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), runner, tokenizer, size)
+
+
+def _pair(name: str, config: Any) -> tuple[str | None, str | None]:
+    """The ISO 639-1 codes of a model that goes from one language into one other: FSMT says it, OPUS-MT's names do."""
+    said = getattr(config, "langs", None)
+    if isinstance(said, list | tuple) and len(said) == 2 and config.model_type == "fsmt":
+        return iso_639_1(str(said[0])), iso_639_1(str(said[1]))
+    named = _OPUS_MT.search(Path(name).name)
+    return (named[1], named[2]) if named else (None, None)
 
 
 def _set_ends(name: str, model: Any, tokenizer: Any) -> None:
