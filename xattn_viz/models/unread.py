@@ -29,7 +29,7 @@ def notes_of_text(trace: Trace, source: str | None, target: str | None) -> list[
     """Sentences for people: that the output came out short, what it barely attends to, which words stand as one.
 
     `source` and `target` are the ISO 639-1 codes of the languages, None where they are not known. Only an output that
-    the model ended itself can leave something out. Empty where there is nothing to say.
+    the model wrote itself can leave something out. Empty where there is nothing to say.
     """
     notes = []
     if not trace.steps[-1].forced and (missing := _missing(trace, source, target)):
