@@ -240,8 +240,8 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
     ask = ["words", "whisper-tiny-en", str(FORWARD), "--format", "json"]
     assert main([*ask, "--heads", "2.4,1.5"]) == 0
     assert capsys.readouterr().out.strip() == xv.subtitles.to_json(xv.timed_words(trace, [(2, 4), (1, 5)]), seconds)
-    assert main([*ask, "--method", "openai"]) == 0
-    named = xv.timed_words(trace, adapter.alignment_heads, method="openai")  # type: ignore[attr-defined]
+    assert main([*ask, "--method", "zscores"]) == 0
+    named = xv.timed_words(trace, adapter.alignment_heads, method="zscores")  # type: ignore[attr-defined]
     assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named, seconds)
 
 

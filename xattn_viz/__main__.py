@@ -136,7 +136,7 @@ def _words(options: argparse.Namespace) -> int:
             f"{options.model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en."
         )
     heads: Sequence[Head] | None = options.heads
-    if heads is None and options.method == "openai":  # the heads that the checkpoint names are a part of that method
+    if heads is None and options.method == "zscores":  # the heads that the checkpoint names are a part of that method
         heads = getattr(model, "alignment_heads", ()) or None
     sound = audio.read(options.recording)
     words: list[xv.TimedWord] = []

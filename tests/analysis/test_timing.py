@@ -1,4 +1,4 @@
-"""Words in time: planted words are found where they are; OpenAI's method agrees with transformers on real speech."""
+"""Words in time: planted words are found where they are; z-scores agree with transformers on real speech."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def planted(*, padding: int = 10, offset: float = 0.0, sound: NDArray[np.float32
     return Trace((AttentionMaps(weights, queries, keys, "cross", (0, 1)),), shown, TEXT, steps, offset=offset)
 
 
-@pytest.mark.parametrize("method", ["openai", "shares"])
+@pytest.mark.parametrize("method", ["zscores", "shares"])
 def test_planted_words_are_found(method: Any) -> None:
     words = timed_words(planted(offset=30.0), [(1, 0), (1, 1)], method=method)
     assert [word.text for word in words] == ["One", "two-three,", "four."]
@@ -63,8 +63,8 @@ def test_planted_words_are_found(method: Any) -> None:
 
 def test_heads_are_chosen_by_hand_or_by_the_method() -> None:
     trace = planted()
-    early = timed_words(trace, [(1, 0)], method="openai")
-    late = timed_words(trace, [(0, 0), (0, 1)], method="openai")
+    early = timed_words(trace, [(1, 0)], method="zscores")
+    late = timed_words(trace, [(0, 0), (0, 1)], method="zscores")
     assert [word.start for word in late] != [word.start for word in early]
     with pytest.raises(ValueError, match="no layer 2"):
         timed_words(trace, [(2, 0)])
@@ -93,7 +93,7 @@ def test_no_word_is_shorter_than_a_frame_and_all_lie_in_the_sound() -> None:
     weights = np.zeros_like(trace.cross.weights)
     weights[..., 0] = 1  # all rows point at the first frame: the way goes down through it
     trace = replace(trace, maps=(replace(trace.cross, weights=weights),))
-    for method in ("shares", "openai"):
+    for method in ("shares", "zscores"):
         words = timed_words(trace, method=method)
         assert len(words) == 3
         assert all(word.end - word.start > 0.02 - 1e-6 for word in words)
@@ -173,7 +173,7 @@ def test_a_map_without_sound_or_text_is_refused() -> None:
 
 
 @pytest.mark.parametrize("clip", ["amiable", "muted", "forward", "dashwood"])
-def test_openais_method_agrees_with_transformers_to_a_frame(clip: str) -> None:
+def test_zscores_agree_with_transformers_to_a_frame(clip: str) -> None:
     adapter = registry.load("whisper-tiny-en")
     assert isinstance(adapter, WhisperAdapter)
     maps = adapter.trace(CLIPS / f"{clip}.ogg", crop=True).cross
@@ -181,7 +181,7 @@ def test_openais_method_agrees_with_transformers_to_a_frame(clip: str) -> None:
     weights = maps.weights[:, :, 1:] / maps.weights[:, :, 1:].sum(-1, keepdims=True)
     rows = AttentionMaps(weights, maps.queries.take(range(1, len(maps.queries))), maps.keys, "cross", maps.layers)
     count = weights.shape[2]
-    ours = align(rows, adapter.alignment_heads, method="openai").starts(count)[:-1] * 0.02
+    ours = align(rows, adapter.alignment_heads, method="zscores").starts(count)[:-1] * 0.02
     generated = GenerateEncoderDecoderOutput(
         sequences=torch.zeros(1, count),
         cross_attentions=[[torch.tensor(layer[None, :, row : row + 1]) for layer in weights] for row in range(count)],

@@ -92,11 +92,11 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(
     # By the heads that the checkpoint names the same words have other times, here and where they are played.
     visitor.expect_rest(page)
     page.get_by_role("button", name="Word times").click()
-    page.get_by_text("OpenAI\u2019s method, the heads that the checkpoint names").click()
+    page.get_by_text("Z-scores, the heads that the checkpoint names").click()
     page.keyboard.press("Escape")
     visitor.expect_rest(page)
     heads = [(layer, head) for layer, head in trace.provenance["alignment_heads"]]
-    other = timed_words(trace, heads, method="openai")[4]
+    other = timed_words(trace, heads, method="zscores")[4]
     assert abs(other.start - words[4].start) > 2 * EXACT
     expect(page.locator('[aria-label="Chosen map"] .xv-said').nth(4)).to_have_attribute(
         "title", f"{other.text}: {other.start:.2f}–{other.end:.2f} s"

@@ -2,8 +2,8 @@
 
 Two methods, both by dynamic time warping through how much the heads point at a frame in each row:
 
-- "openai" (`openai/whisper`, `timing.py`): z-scores over the rows, of the heads that the checkpoint names; a word lasts
-  until the next one begins.
+- "zscores": z-scores over the rows, of the heads that the checkpoint names; a word lasts until the next one begins. So
+  does `openai/whisper` (`timing.py`), which has two rules besides that are left out here (docs/speech.md).
 - "shares": each frame's weights as shares of the rows, of all heads but those of the lowest quarter of layers; pauses
   in and around a word do not belong to it. Chosen on one set of sentences with known times and better on another
   (docs/speech.md).
@@ -31,7 +31,7 @@ from xattn_viz.trace import Trace
 
 #: A (layer, head), both from 0.
 Head = tuple[int, int]
-Method = Literal["shares", "openai"]
+Method = Literal["shares", "zscores"]
 #: The shortest that a word is, in seconds: a frame of Whisper's.
 SHORTEST = 0.02
 #: Frames that the median is taken over: 0.14 s of Whisper's 0.02 s.
@@ -175,7 +175,7 @@ def saliency(weights: NDArray[np.float32], method: Method) -> NDArray[np.float32
     Rows are brought to a sum of 1, compared over the rows, smoothed by a median over the frames, averaged over heads.
     """
     weights = _divided(weights, weights.sum(axis=-1, keepdims=True))
-    if method == "openai":
+    if method == "zscores":
         compared = _divided(weights - weights.mean(axis=1, keepdims=True), weights.std(axis=1, keepdims=True))
     else:
         compared = _divided(weights, weights.sum(axis=1, keepdims=True))

@@ -24,8 +24,8 @@ from xattn_viz.ui.page import literal
 _UPPER, _PUBLISHED, _ALL, _OWN = "upper", "published", "all", "own"
 _TITLES = {
     _UPPER: "All heads but those of the lowest quarter of layers",
-    _PUBLISHED: "OpenAI\u2019s method, the heads that the checkpoint names",
-    _ALL: "OpenAI\u2019s method, all heads",
+    _PUBLISHED: "Z-scores, the heads that the checkpoint names",
+    _ALL: "Z-scores, all heads",
     _OWN: "Heads of your own",
 }
 _HELP = (
@@ -127,10 +127,10 @@ def _read(trace: Trace) -> tuple[tuple[tuple[Head, ...] | None, Method], str]:
     default: tuple[None, Method] = (None, "shares")
     choice, heads = _said()["timing"], _said()["timing_heads"]
     if choice == _ALL:
-        return (None, "openai"), ""
+        return (None, "zscores"), ""
     if choice == _PUBLISHED:
         named = tuple((int(layer), int(head)) for layer, head in trace.provenance.get("alignment_heads") or ())
-        return ((named, "openai"), "") if named else (default, "This checkpoint names no heads.")
+        return ((named, "zscores"), "") if named else (default, "This checkpoint names no heads.")
     if choice == _UPPER:
         return default, ""
     maps = trace.cross
