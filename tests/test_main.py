@@ -245,6 +245,37 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named, seconds)
 
 
+def test_silence_gives_no_words_and_settings_say_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "silence.wav"
+    file.write_bytes(audio.wav(np.zeros(31 * 16_000, np.float32)))
+    assert main(["trace", "whisper-tiny-en", str(file)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.split() == ["∅", "∅"]
+    assert printed.err.count("so no words were written") == 2  # windows
+    assert main(["words", "whisper-tiny-en", str(file), "--format", "vtt"]) == 0
+    assert capsys.readouterr().out.strip() == "WEBVTT"
+    assert main(["words", "whisper-tiny-en", str(file), "--format", "json", "--set", "write_anyway=true"]) == 0
+    assert [word["text"] for word in json.loads(capsys.readouterr().out)] == ["you", "you"]
+
+
+def test_set_gives_a_model_its_options(tiny: Adapter, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "t.npz"
+    asked = ["--set", "target=o gato = 4", "--set", "shortlist=False"]
+    assert main(["trace", "tiny", TEXT, "-o", str(out), *asked]) == 0
+    settings = xv.load_trace(out).provenance["settings"]
+    assert (settings["target"], settings["shortlist"]) == ("o gato = 4", False)
+    for said, words in (
+        ("num_beams=4", "4 beams are not to be had"),
+        ("on_step=x", "no option 'on_step'; its options: target"),
+        ("shortlist=perhaps", "shortlist is True or False"),
+    ):
+        assert main(["trace", "tiny", TEXT, "--set", said]) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["trace", "tiny", TEXT, "--set", "target"])
+    assert "give NAME=VALUE" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("heads", ["", "2", "2.4;1.5", "2.4,", "-1.0", "٢.٤"])
 def test_heads_that_are_none_are_refused(heads: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 try:
     import xattn_viz as xv
@@ -30,6 +30,8 @@ except ModuleNotFoundError as error:  # without its libraries nothing here runs,
         "install xattn-viz again, in a clone with make run."
     ) from None
 
+#: The keywords of every model's `trace` that `--set` takes, with a value of the kind that each has.
+_SETTINGS: dict[str, str | bool | int] = {"target": "", "num_beams": 1, "hypothesis": 0, "max_new_tokens": 1}
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
 
 
@@ -109,10 +111,12 @@ def _trace(options: argparse.Namespace) -> int:
     if out is None or (layer, head) != (None, None):
         layer, head = -1 if layer is None else layer, head or 0
     model = _load(options.model)
-    hears = _hears(model)
-    for window, trace in enumerate(model.traces(options.input) if hears else [model.trace(options.input)]):
+    hears, settings = _hears(model), _settings(model, options.set)
+    traces = model.traces(options.input, **settings) if hears else [model.trace(options.input, **settings)]
+    for window, trace in enumerate(traces):
         if out is None:
-            lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)]
+            written = not trace.cross.queries.is_special.all()  # not where nobody speaks
+            lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)] if written else []
         else:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
             xv.export.write(trace, path, layer=layer, head=head)
@@ -140,7 +144,7 @@ def _words(options: argparse.Namespace) -> int:
         heads = getattr(model, "alignment_heads", ()) or None
     sound = audio.read(options.recording)
     words: list[xv.TimedWord] = []
-    for trace in model.traces(sound):
+    for trace in model.traces(sound, **_settings(model, options.set)):
         words += xv.timed_words(trace, heads, method=options.method)
         _tell_notes(trace)
     if options.out is None and sys.stdout.isatty():
@@ -162,6 +166,21 @@ def _load(name: str) -> Adapter:
     if model.fault is not None:
         print(f"xattn-viz: {visible(model.fault)}", file=sys.stderr)
     return model
+
+
+def _settings(model: Adapter, said: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The keywords of `trace` for what `--set` says. Raises ModelError for a name that the model does not have."""
+    defaults = {**_SETTINGS, **{option.name: option.default for option in model.card.options}}
+    settings: dict[str, Any] = {}
+    for name, value in said:
+        if name not in defaults:
+            raise ModelError(f"{model.card.title} has no option {quoted(name)}; its options: {', '.join(defaults)}.")
+        settings[name] = value  # what is no number or no switch `trace` refuses, with the name
+        if isinstance(defaults[name], bool) and value.lower() in ("true", "false"):
+            settings[name] = value.lower() == "true"
+        elif type(defaults[name]) is int and re.fullmatch(r"\d{1,9}", value, re.ASCII):
+            settings[name] = int(value)
+    return settings
 
 
 def _hears(model: Adapter) -> bool:
@@ -210,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("--layer", type=int, help="from 0, or from the end when negative (default -1)")
     trace.add_argument("--head", type=int, help="from 0 (default 0)")
+    _take_settings(trace)
     trace.set_defaults(command=_trace)
 
     words = commands.add_parser(
@@ -226,8 +246,28 @@ def _parser() -> argparse.ArgumentParser:
         help="the heads to listen to, both numbers from 0, such as 2.4,1.5 (default: those of the method)",
     )
     words.add_argument("--method", choices=get_args(Method), default="shares", help="(default shares)")
+    _take_settings(words)
     words.set_defaults(command=_words)
     return parser
+
+
+def _take_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the model, as `trace` takes it in Python, such as write_anyway=true or num_beams=4",
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """The name and the value in "num_beams=4"."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} sets nothing: give NAME=VALUE, such as num_beams=4")
+    return name, value
 
 
 def _heads(text: str) -> list[tuple[int, int]]:

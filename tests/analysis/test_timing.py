@@ -78,13 +78,14 @@ def test_pauses_belong_to_no_word() -> None:
     mel = np.full((80, 200), -1.0, np.float32)
     for start, end in ((5, 15), (25, 50), (56, 80)):
         mel[:, 2 * start : 2 * end] = 1.0
+    mel[:, -1] = -1.5  # padding, at the floor: the pauses are above it
     trace = planted(sound=mel)
     assert np.flatnonzero(np.diff(loud_frames(trace).astype(int))).tolist() == [4, 14, 24, 49, 55, 79]
     words = timed_words(trace, [(1, 0), (1, 1)])
     np.testing.assert_allclose(
         [(word.start, word.end) for word in words], [(0.1, 0.3), (0.5, 1.0), (1.12, 1.6)], atol=1e-9
     )
-    samples = np.repeat(mel[0] + 1, 160)  # the same pauses in samples
+    samples = np.repeat(np.maximum(mel[0], -1) + 1, 160)  # the same pauses in samples
     np.testing.assert_array_equal(loud_frames(planted(sound=samples)), loud_frames(trace))
 
 

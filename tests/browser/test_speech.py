@@ -123,6 +123,25 @@ def test_what_is_no_sound_is_answered_in_a_sentence_and_the_old_map_goes(
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_in_silence_no_words_are_invented_unless_asked_for(app_url: str, page: Page, tmp_path: Path) -> None:
+    speech.open_speech(page, app_url, sound="forward")
+    speech.give(page, "silence.wav", audio.wav(np.zeros(32_000, np.float32)))
+    expect(page.get_by_role("alert")).to_contain_text("Nobody seems to speak here", timeout=visitor.PATIENCE)
+    speech.expect_transcript(page, "<|nocaptions|>°<|endoftext|>°")
+    expect(page.get_by_text(re.compile("gives a probability of 0.9. that nobody speaks"))).to_be_visible()
+    visitor.expect_rest(page)
+    page.get_by_text("Words in time", exact=True).click()
+    written = visitor.download(page, page.locator(".st-key-words-VTT button"), tmp_path)
+    assert written.read_text(encoding="utf-8") == xv.subtitles.vtt((), 2.0)
+    visitor.expect_rest(page)
+    page.get_by_role("button", name="Options").click()
+    page.get_by_text("Write even where nothing is said", exact=True).click()
+    page.keyboard.press("Escape")
+    speech.expect_transcript(page, "you")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    visitor.expect_said(page, **{"option.write_anyway": "true"})
+
+
 def test_a_longer_sound_is_cut_into_windows_on_one_clock(app_url: str, page: Page, tmp_path: Path) -> None:
     speech.open_speech(page, app_url, sound="congratulations")
     first, second = traced("congratulations")

@@ -87,7 +87,7 @@ def test_the_card_and_the_heads_are_the_checkpoints_own(adapter: WhisperAdapter)
     said = adapter.trace(Sound(np.zeros(RATE, np.float32)), target="a").provenance["alignment_heads"]
     assert tuple(map(tuple, said)) == adapter.alignment_heads
     assert adapter.card.source_language == "en"
-    assert [option.name for option in adapter.card.options] == ["crop"]
+    assert [option.name for option in adapter.card.options] == ["crop", "write_anyway"]
 
 
 def test_silence_and_loops_are_said(adapter: WhisperAdapter) -> None:

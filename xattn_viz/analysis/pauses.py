@@ -15,8 +15,10 @@ THRESHOLD = 0.2
 #: A word goes on over less quiet than this, in seconds: the closure of a "t" is quiet too.
 PAUSE = 0.3
 #: What sound that no word lies in counts against a way to place the words, a frame; a word's own frames count its share
-#: of the heads' weight for it, 1 at most. Chosen with `PAUSE` on other clips than docs/speech.md measures.
+#: of the heads' weight for it, 1 at most. On the clips with pauses that `benchmarks.words --chosen-on` prints, none of
+#: which docs/speech.md measures, all from 0.1 to 0.5 do the same, and a `PAUSE` of 0.2 to 0.4 the same to 10 ms.
 _UNHEARD = 0.2
+_REACH = 0.0125  # seconds that a frame of a log-mel hears before and behind its middle (25 ms in all)
 
 
 def loud_frames(trace: Trace) -> NDArray[np.bool_]:
@@ -42,6 +44,25 @@ def loud_frames(trace: Trace) -> NDArray[np.bool_]:
     quiet, loud = np.percentile(levels[own], (2, 95))
     above: NDArray[np.bool_] = (levels > quiet + THRESHOLD * (loud - quiet)) & own
     return above
+
+
+def sound_end(trace: Trace) -> float:
+    """When the sound of a trace ends, in seconds of the whole: at most a frame early, and never late.
+
+    The last frame that hears any of it reaches beyond it. Raises ValueError where the trace is of no sound.
+    """
+    keys, sound = trace.cross.keys, trace.input
+    if keys.times is None or isinstance(sound, str) or sound.ndim not in (1, 2):
+        raise ValueError("Only a sound has an end in seconds: this trace's input is none.")
+    own = np.flatnonzero(~keys.is_padding)
+    begin, end = keys.times[0][0], float(keys.times[own[-1]][1])
+    if sound.ndim == 1:
+        return min(end, begin + len(sound) / RATE)
+    heard = np.flatnonzero((sound > sound.min(initial=np.inf)).any(axis=0))
+    if not len(heard):  # all is silent, and the frames alone say how long
+        return end
+    last = float(begin + heard[-1] / MEL_RATE - _REACH)
+    return max(min(end, last), keys.times[0][1])
 
 
 def between_pauses(

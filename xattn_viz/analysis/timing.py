@@ -24,7 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.dtw import dtw
-from xattn_viz.analysis.pauses import PAUSE, between_pauses, loud_frames
+from xattn_viz.analysis.pauses import PAUSE, between_pauses, loud_frames, sound_end
 from xattn_viz.maps import AttentionMaps
 from xattn_viz.tokens import Span, word_spans
 from xattn_viz.trace import Trace
@@ -113,7 +113,7 @@ def timed_words(
         for row, (_, rows) in zip(scores, found, strict=True):
             row[own] = path.scores[np.array(rows) - path.first_row].sum(axis=0)
         stretches = between_pauses(stretches, scores, loud_frames(trace), round(PAUSE / frame))
-    begin, end = times[own[0]][0], times[own[-1]][1]
+    begin, end = times[own[0]][0], sound_end(trace)
     edges = [start for start, _ in times] + [times[-1][1]]
     placed = in_order([(edges[a], edges[b]) for a, b in stretches], begin=begin, end=end, shortest=frame)
     return tuple(

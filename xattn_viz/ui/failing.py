@@ -12,6 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.whisper import ANYWAY
+from xattn_viz.trace import Trace
 from xattn_viz.ui import kind, models, turning
 from xattn_viz.ui.page import literal
 from xattn_viz.ui.runs import Asked
@@ -19,6 +21,11 @@ from xattn_viz.ui.runs import Asked
 _LOG = logging.getLogger(__name__)
 
 _FAULT = "This could not be traced: the program has a fault. The server\u2019s log says more."
+_WORDLESS = "The model wrote no words here."
+_NOBODY = (
+    "Nobody seems to speak here, so no words were written. *Write even where nothing is said*, among the options, "
+    "shows what the model would write."
+)
 _BIN = (
     "has its weights only in PyTorch\u2019s older format (.bin). They are read as data, and no code in them is run. "
     "Load them only if you trust their authors."
@@ -49,11 +56,21 @@ def explain(failure: Failure, problem: DeltaGenerator) -> None:
             st.button("Load it anyway (weights only)", on_click=turning.allow_weights)
 
 
-def doubt(fault: str | None) -> None:
-    """Say above a map what is wrong with the model that it is of, if anything is."""
+def doubt(fault: str | None, told: str = "") -> None:
+    """Say above a map what is wrong with the model that it is of, if anything is; else what is told of it, if it is."""
     place = st.empty()  # there or not, what follows stays where it is
     if fault is not None:
         place.error(literal(fault))
+    elif told:
+        place.info(told)
+
+
+def wordless(trace: Trace) -> str:
+    """That there are no words in a trace of sound, and what to do about it; empty where there are."""
+    if trace.cross.keys.kind != "audio" or trace.output:
+        return ""
+    given = trace.provenance.get("settings", {})
+    return _WORDLESS if given.get(ANYWAY) or given.get("prefix") else _NOBODY
 
 
 def ask_first(model: str, problem: DeltaGenerator) -> None:

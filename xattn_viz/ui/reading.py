@@ -49,7 +49,7 @@ def _explored(asked: Request, line: DeltaGenerator) -> None:
             return
         beside = best if trace is not best and st.session_state.output.beside else None
         remark = outputs.show(traces, best, trace, line)
-        failing.doubt(trace.fault or best.fault)
+        failing.doubt(trace.fault or best.fault, failing.wordless(trace))
         told = {remark, language.notice(request), trace.fault}
         other = None
         if trace is not best and trace.pictures:

@@ -31,6 +31,14 @@ CROP = Option(
     False,
     "Whisper always hears 30 seconds: a shorter sound is filled with silence. Leave those frames out of the maps.",
 )
+ANYWAY = "write_anyway"
+#: Off, a window in which nobody speaks gives no words; see `silence`.
+WRITE_ANYWAY = Option(
+    ANYWAY,
+    "Write even where nothing is said",
+    False,
+    "In silence and noise these models invent words. Show them, instead of the sentence that nobody speaks.",
+)
 # A name on the hub says somewhere which architecture it is: openai/whisper-tiny, distil-whisper/distil-small.en.
 _SAYS_SO = re.compile("|".join(ARCHITECTURES), re.IGNORECASE)
 
@@ -58,7 +66,7 @@ CARDS = (
         "MIT",
         "OpenAI: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision",
         "en",
-        options=(CROP,),
+        options=(CROP, WRITE_ANYWAY),
     ),
     card(
         "openai/whisper-tiny",

@@ -55,13 +55,18 @@ class WhisperAdapter(Adapter):
         `input` may also be a log-mel, `[mel, frame]`, as a trace of this model shows it. Of a sound longer than 30 s
         the beginning is heard, and a note says so.
 
-        Besides the card's options: `offset` says where the window begins, in seconds of the whole; `max_new_tokens`
-        and `hypothesis` as for text. Keys are the encoder's frames with their times, and those of padding are special.
-        Encoder maps are pooled in steps of 5 frames. Probabilities are over the whole vocabulary, before any of the
-        checkpoint's own rules of generation.
+        Where nobody speaks nothing is written (`silence`): the output is empty, the map holds special tokens only, and
+        a note says why. A `target` or a `prefix` is taken all the same, and so is all with `write_anyway`.
 
-        `provenance["notes"]` says what people should know: that the output repeats itself, was stopped, or that the
-        model thinks nobody speaks.
+        Besides the card's options: `offset` says where the window begins, in seconds of the whole; `max_new_tokens`
+        and `hypothesis` as for text; `seconds` how long a log-mel lasts that is silent throughout.
+
+        Keys are the encoder's frames with their times, and those of padding are special. Encoder maps are pooled in
+        steps of 5 frames. Probabilities are over the whole vocabulary, before any of the checkpoint's own rules of
+        generation.
+
+        `provenance["notes"]` says what people should know: that the output repeats itself, was stopped, or that nobody
+        speaks.
         """
         settings = check(
             self.card,
@@ -74,7 +79,7 @@ class WhisperAdapter(Adapter):
             ablate=ablate,
             keep_projections=keep_projections,
         )
-        heard = self._hear(input)
+        heard = self._hear(input, settings.seconds)
         with turn(on_step), listening(on_step), torch.inference_mode():
             return self._run(heard, settings, on_step, on_partial)
 
@@ -97,13 +102,17 @@ class WhisperAdapter(Adapter):
         heard = self._hear(self.read_input(input))
         with turn(), torch.inference_mode():
             run = Run.start(self.model, settings, heard)
+            if run.of_nothing() is not None:
+                return ""
             return self.model.text.plain(run.generate(run.frame.prompt)[0].ids)
 
     def _is_heard(self, array: NDArray[Any]) -> bool:
         return self.ears.has_heard(array)
 
-    def _hear(self, input: Sound | NDArray[Any]) -> Heard:
-        return self.ears.hear(first(check_length(input))) if isinstance(input, Sound) else self.ears.again(input)
+    def _hear(self, input: Sound | NDArray[Any], seconds: float | None = None) -> Heard:
+        if isinstance(input, Sound):
+            return self.ears.hear(first(check_length(input)))
+        return self.ears.again(input, seconds)
 
     def _run(
         self,
@@ -113,6 +122,8 @@ class WhisperAdapter(Adapter):
         on_partial: OnPartial | None,
     ) -> Trace:
         run = Run.start(self.model, settings, heard)
+        if (nothing := run.of_nothing()) is not None:
+            return nothing
         begin, is_whole = self._begin(run)
         if is_whole:
             return run.trace(self.model.text.output(begin), len(begin))

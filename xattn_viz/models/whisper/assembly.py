@@ -17,7 +17,7 @@ from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError, Option
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Size
-from xattn_viz.models.whisper import CARDS, CROP, card
+from xattn_viz.models.whisper import CARDS, CROP, WRITE_ANYWAY, card
 from xattn_viz.models.whisper.adapter import WhisperAdapter
 from xattn_viz.models.whisper.decoding import DETECT
 from xattn_viz.models.whisper.model import Model
@@ -36,7 +36,7 @@ def assemble(
     ears = Ears(getattr(model.config, "num_mel_bins", None))
     text, own = Text(tokenizer), model.generation_config
     multilingual = bool(getattr(own, "is_multilingual", False)) and bool(text.languages())
-    options = (CROP,) if ears.mels is not None else ()
+    options = (CROP, WRITE_ANYWAY) if ears.mels is not None else (WRITE_ANYWAY,)
     if multilingual:
         options = (*_languages(text), *options)
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))

@@ -30,7 +30,12 @@ class Model:
     never_first: tuple[int, ...]
     alignment_heads: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def no_speech_token(self) -> int | None:
+        """The id that the decoder writes first where nobody speaks; None for a model that has no word for it."""
+        return next((i for name in _NO_SPEECH_TOKENS if (i := self.text.special.get(name)) is not None), None)
+
     def no_speech(self, logits: Tensor) -> float | None:
         """The probability, in the decoder's own words, that nobody speaks; None for a model that has no word for it."""
-        token = next((i for name in _NO_SPEECH_TOKENS if (i := self.text.special.get(name)) is not None), None)
+        token = self.no_speech_token
         return None if token is None else float(logits[0].float().softmax(-1)[token])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xattn_viz.maps import AttentionMaps
+from xattn_viz.models.whisper import ANYWAY, WRITE_ANYWAY
 from xattn_viz.models.whisper.text import Text
 from xattn_viz.tokens import visible
 
@@ -53,6 +54,16 @@ def of_silence(probability: float | None) -> list[str]:
     if probability is None or probability <= NO_SPEECH:
         return []
     return [f"The model itself gives a probability of {probability:.2f} that nobody speaks here."]
+
+
+def of_nothing(probability: float | None) -> list[str]:
+    """A note why nothing was written."""
+    why = "The sound is silent"
+    if probability is not None:
+        why = f"The sound is steady, and the model gives a probability of {probability:.2f} that nobody speaks"
+    return [
+        f"{why}: so no words were written. The option “{WRITE_ANYWAY.title}” ({ANYWAY}) shows those it would write."
+    ]
 
 
 def of_end(output: Sequence[int], end: int) -> list[str]:

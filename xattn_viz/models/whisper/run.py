@@ -23,10 +23,11 @@ from xattn_viz.models.scores import steps
 from xattn_viz.models.tokens import Tokens
 from xattn_viz.models.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit
 from xattn_viz.models.whisper.model import Model
-from xattn_viz.models.whisper.notes import of_end, of_loop, of_silence
+from xattn_viz.models.whisper.notes import NO_SPEECH, of_end, of_loop, of_nothing, of_silence
 from xattn_viz.models.whisper.processors import Steps, Suppress
 from xattn_viz.models.whisper.recorded import attention_maps, pooled_axis, stacked
 from xattn_viz.models.whisper.settings import Settings
+from xattn_viz.models.whisper.silence import may_be_silent
 from xattn_viz.models.whisper.sound import Heard, cropped
 from xattn_viz.trace import Hypothesis, Trace
 
@@ -96,10 +97,31 @@ class Run:
         cross = trace.cross if "cross" in self.settings.kinds else None
         return trace.with_notes(*of_loop(best.ids, begin, self.model.text, cross, self.model.alignment_heads))
 
+    def of_nothing(self) -> Trace | None:
+        """The trace of the output that nobody speaks; None where somebody may, or the model is to write anyway.
+
+        Whisper learned to write its token for this first, and then to end; a model without one only ends.
+        """
+        settings, token = self.settings, self.model.no_speech_token
+        if settings.writes_anyway or settings.target is not None or settings.prefix is not None:
+            return None
+        if not may_be_silent(self.heard, has_word=token is not None):
+            return None
+        ids = [*self.frame.prompt, self.frame.end] if token is None else [token, self.frame.end]
+        trace = self.trace(self.model.text.output(ids), len(ids), is_nothing=True)
+        said = trace.provenance["decoding"]["no_speech_probability"]
+        return trace if said is None or said > NO_SPEECH else None
+
     def trace(
-        self, output: Tokens, forced: int, hypotheses: tuple[Hypothesis, ...] = (), notes: Sequence[str] = ()
+        self,
+        output: Tokens,
+        forced: int,
+        hypotheses: tuple[Hypothesis, ...] = (),
+        notes: Sequence[str] = (),
+        *,
+        is_nothing: bool = False,
     ) -> Trace:
-        """The trace of an output, of which the first `forced` tokens were given."""
+        """The trace of an output, of which the first `forced` tokens were given; `is_nothing` where nobody speaks."""
         seen, logits = self.model.runner.replay(self.encoded, self.frame.start, output.ids, self.settings)
         written, read = output.axis(), output.read(self.frame.start, self.model.text.piece(self.frame.start)).axis()
         maps: list[AttentionMaps] = []
@@ -113,7 +135,7 @@ class Run:
                 made = replace(made, projections=projections(seen[kind]))
             maps.append(made)
         silence = self.model.no_speech(logits)
-        more = [*self._notes, *notes, *of_silence(silence)]
+        more = [*self._notes, *notes, *(of_nothing(silence) if is_nothing else of_silence(silence))]
         return Trace(
             tuple(maps),
             self._shown,
@@ -123,7 +145,11 @@ class Run:
             self.settings.offset,
             {
                 **provenance(
-                    self.model.identity, self.settings.as_keywords(), self._decoding(silence), self._shown, more
+                    self.model.identity,
+                    self._asked,
+                    self._decoding(silence, is_nothing),
+                    self._shown,
+                    more,
                 ),
                 "alignment_heads": [list(head) for head in self.model.alignment_heads],
             },
@@ -150,10 +176,18 @@ class Run:
         axis = pooled_axis(self._frames)
         return attention_maps("encoder", weights, axis, axis, None, self.settings)
 
-    def _decoding(self, silence: float | None) -> dict[str, Any]:
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """The keywords of `trace`, and how long the sound is where what is shown of it does not tell."""
+        seconds = {} if self.heard.seconds is None else {"seconds": self.heard.seconds}
+        return {**self.settings.as_keywords(), **seconds}
+
+    def _decoding(self, silence: float | None, is_nothing: bool) -> dict[str, Any]:
         said: dict[str, Any] = {"no_speech_probability": silence, "language": self.frame.language}
         if self.detected is not None:
             said["language_probability"] = self.detected
+        if is_nothing:
+            return {"method": "none: nobody speaks", **said}
         if self.settings.target is not None:
             return {"method": "none: the target was given", **said}
         model = self.model.runner.model

@@ -36,12 +36,14 @@ class Heard:
 
     `shown` is for people and enough to hear it again: a log-mel spectrogram `[mel, frame]`, or samples `[sample]`;
     `values` go into the encoder; `frames` of the log-mel hold sound, those behind are padding (None: no padding).
+    `seconds` is how long the sound is where the log-mel does not tell, because none of it lies above the floor.
     """
 
     shown: NDArray[np.float32]
     values: NDArray[np.float32]
     frames: int | None = None
     notes: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 def check_length(sound: Sound) -> Sound:
@@ -94,10 +96,14 @@ class Ears:
         if self._extract is None:
             return Heard(window.samples, window.samples, None, window.notes)
         made = self._extract(window.samples, sampling_rate=RATE, return_tensors="np")
-        return self._heard(made["input_features"][0].astype(np.float32), window.notes)
+        frames = 2 * (len(window.samples) * MEL_RATE // (2 * RATE))  # whole frames of the encoder, which are two each
+        return self._heard(made["input_features"][0].astype(np.float32), frames, window.notes)
 
-    def again(self, shown: NDArray[Any]) -> Heard:
-        """What was heard of a `Heard.shown` that is a log-mel. Raises InputError for an array that is none."""
+    def again(self, shown: NDArray[Any], seconds: float | None = None) -> Heard:
+        """What was heard of a `Heard.shown` that is a log-mel, and of its `Heard.seconds`.
+
+        Raises InputError for an array that is none.
+        """
         if self.mels is None:
             raise InputError("This model hears samples, and a log-mel holds none: give it the sound itself.")
         most = WINDOW * MEL_RATE
@@ -110,12 +116,18 @@ class Ears:
             raise InputError("A log-mel spectrogram holds finite floats.")
         values = np.full((self.mels, most), shown.min(), np.float32)
         values[:, : shown.shape[1]] = shown
-        return self._heard(values, ())
+        frames = shown.shape[1] if seconds is None else round(seconds * MEL_RATE)
+        return self._heard(values, min(max(frames, 1), most))
 
-    def _heard(self, values: NDArray[np.float32], notes: tuple[str, ...]) -> Heard:
-        """Frames at the end that lie at the floor in every band are padding or digital silence."""
+    def _heard(self, values: NDArray[np.float32], frames: int, notes: tuple[str, ...] = ()) -> Heard:
+        """Frames at the end that lie at the floor in every band are padding or digital silence.
+
+        Where all of them do, `frames` says how many there are.
+        """
         loud = np.flatnonzero((values > values.min()).any(axis=0))
-        return Heard(values, values, int(loud[-1]) + 1 if len(loud) else values.shape[1], notes)
+        if len(loud):
+            return Heard(values, values, int(loud[-1]) + 1, notes)
+        return Heard(values, values, frames, notes, frames / MEL_RATE)
 
 
 def cropped(heard: Heard) -> NDArray[np.float32]:
