@@ -58,12 +58,11 @@ def of_silence(probability: float | None) -> list[str]:
 
 def of_nothing(probability: float | None) -> list[str]:
     """A note why nothing was written."""
-    why = "The sound is silent"
+    why = "The sound is silent here"
     if probability is not None:
-        why = f"The sound is steady, and the model gives a probability of {probability:.2f} that nobody speaks"
-    return [
-        f"{why}: so no words were written. The option “{WRITE_ANYWAY.title}” ({ANYWAY}) shows those it would write."
-    ]
+        said = f"a probability of {probability:.2f} that nobody speaks here"
+        why = f"The sound is steady, and the model itself gives {said}"
+    return [f"{why}: no words were written. The option “{WRITE_ANYWAY.title}” ({ANYWAY}) shows those it would write."]
 
 
 def of_end(output: Sequence[int], end: int) -> list[str]:
