@@ -95,6 +95,38 @@ def test_no_setting_of_the_library_is_left_to_chance() -> None:
     assert "it is not known here" not in note
 
 
+def test_what_is_followed_is_never_refused_by_the_library() -> None:
+    values: tuple[Any, ...] = (
+        None,
+        True,
+        0,
+        1,
+        -1,
+        7,
+        10**12,
+        0.5,
+        -0.0,
+        "x",
+        "never",
+        [],
+        [7],
+        [[7]],
+        [[]],
+        [[7], 1.0],
+        [3, 1.1],
+        {},
+        {"a": 1},
+    )
+    names = [name for name in vars(GenerationConfig()) if name != "_from_model_config"]
+    for value in values:
+        for name in names:
+            GenerationConfig(**sift({"suppress_tokens": [7], name: value}, 100)[0])
+        GenerationConfig(**sift(dict.fromkeys(names, value), 100)[0])
+    kept, (note,) = sift({"suppress_tokens": [7, 8], "forced_bos_token_id": 7, "forced_eos_token_id": [7, 9]}, 100)
+    assert "forced_bos_token_id = 7 (it is suppressed as well)" in note
+    assert kept == {"suppress_tokens": [7, 8], "forced_eos_token_id": [7, 9]}
+
+
 @pytest.mark.parametrize(
     ("write", "kind", "made"),
     [

@@ -72,6 +72,11 @@ def sift(said: Mapping[str, Any], vocabulary: float) -> tuple[dict[str, Any], tu
         elif value == neutral:
             continue
         aside.append(f"{name} = {quoted(value)} ({why})")
+    for name in ("forced_bos_token_id", "forced_eos_token_id"):
+        forced = kept.get(name)
+        wanted = forced if isinstance(forced, list) else [forced]
+        if forced is not None and {*wanted} <= {*kept.get("suppress_tokens", ())}:
+            aside.append(f"{name} = {quoted(kept.pop(name))} (it is suppressed as well)")
     return kept, (f"Set aside of the model's own generation settings: {', '.join(aside)}.",) if aside else ()
 
 

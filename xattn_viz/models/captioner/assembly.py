@@ -15,6 +15,7 @@ from xattn_viz.models.captioner import CARDS, card
 from xattn_viz.models.captioner.adapter import TASK, CaptionerAdapter
 from xattn_viz.models.captioner.grid import picture_axis
 from xattn_viz.models.captioner.runners import BlipRunner, PictureRunner
+from xattn_viz.models.encoder_decoder.frame import check_frame
 from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.encoder_decoder.probing import probe
 from xattn_viz.models.provenance import Identity
@@ -36,6 +37,7 @@ def assemble(
     is_blip = model.config.model_type == "blip"
     bare = BlipRunner(model, {}) if is_blip else PictureRunner(model, {})
     _set_ends(bare.writer, is_blip)
+    check_frame(name, bare.writer.generation_config)
     set_limits(bare.writer.generation_config)
     try:
         eyes = Eyes(processor)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.tokens import Tokens
 
 
@@ -59,3 +60,13 @@ class Frame:
             columns.append((self.ends[0], (end, end), piece(self.ends[0]), True))
         ids, spans, pieces, special = zip(*columns, strict=True)
         return Tokens(labels.text, ids, spans, pieces, special)
+
+
+def check_frame(name: str, generation_config: Any) -> None:
+    """Raise ModelError for a checkpoint that nowhere says from which token an output starts, or which one ends it."""
+    for setting, what in (
+        ("decoder_start_token_id", "from which token an output starts"),
+        ("eos_token_id", "which token ends an output"),
+    ):
+        if getattr(generation_config, setting) is None:
+            raise ModelError(f"{name} cannot be shown: it does not say {what}. Add {setting} to its config.json.")

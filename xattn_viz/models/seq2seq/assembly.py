@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from xattn_viz.inputs.language import iso_639_1
-from xattn_viz.models.base import ModelError
+from xattn_viz.models.encoder_decoder.frame import check_frame
 from xattn_viz.models.encoder_decoder.limits import set_limits
 from xattn_viz.models.encoder_decoder.probing import probe
 from xattn_viz.models.encoder_decoder.replay import Runner
@@ -28,7 +28,8 @@ def assemble(
     name: str, model: Any, tokenizer: Any, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
 ) -> Seq2SeqAdapter:
     """The adapter of a loaded model. Raises ModelError where it has no cross-attention to show."""
-    _set_ends(name, model, tokenizer)
+    _set_ends(model, tokenizer)
+    check_frame(name, model.generation_config)
     set_limits(model.generation_config)
     if model.config.model_type == "fsmt":
         mask_the_future(model)
@@ -52,17 +53,11 @@ def _pair(name: str, config: Any) -> tuple[str | None, str | None]:
     return (named[1], named[2]) if named else (None, None)
 
 
-def _set_ends(name: str, model: Any, tokenizer: Any) -> None:
-    """Say where outputs start and end in one place. Raises ModelError for a checkpoint that nowhere says it."""
+def _set_ends(model: Any, tokenizer: Any) -> None:
+    """Say where outputs start and end in one place, which some leave to their configuration or tokenizer."""
     own, config = model.generation_config, model.config
     text = config.get_text_config(decoder=True)
     starts = (own.decoder_start_token_id, getattr(config, "decoder_start_token_id", None), own.bos_token_id)
     ends = (own.eos_token_id, getattr(text, "eos_token_id", None), tokenizer.eos_token_id, tokenizer.sep_token_id)
-    for setting, values, what in (
-        ("decoder_start_token_id", starts, "from which token an output starts"),
-        ("eos_token_id", ends, "which token ends an output"),
-    ):
-        value = next((value for value in values if value is not None), None)
-        if value is None:
-            raise ModelError(f"{name} cannot be shown: it does not say {what}. Add {setting} to its config.json.")
-        setattr(own, setting, value)
+    own.decoder_start_token_id = next((start for start in starts if start is not None), None)
+    own.eos_token_id = next((end for end in ends if end is not None), None)

@@ -48,7 +48,8 @@ def frame(model: Any, text: Text, settings: Settings, language: str | None) -> F
     own = model.generation_config
     start = own.decoder_start_token_id
     start = model.config.decoder_start_token_id if start is None else start
-    end = own.eos_token_id[0] if isinstance(own.eos_token_id, list) else own.eos_token_id
+    ends = model.config.eos_token_id if own.eos_token_id is None else own.eos_token_id
+    end = ends[0] if isinstance(ends, list) else ends
     prompt: list[int] = []
     if language is not None:
         prompt += [text.languages()[language], text.special[f"<|{settings.options['task']}|>"]]
