@@ -366,6 +366,7 @@ def test_what_is_no_picture_or_could_be_two_is_refused_in_a_sentence(given: Any,
         (None, "NoneType"),
         (" \n", "is empty"),
         ("half \ud83d", "half of a character"),
+        ("a" + " \n\u3000" * 400 + "b", r"holds 1,200 blanks in a row: at most 1,000 are read\. Take them out\."),
     ],
 )
 def test_what_is_no_text_is_refused_in_a_sentence(given: Any, words: str) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from xattn_viz.inputs import InputError
 
 #: A longer text is refused before anything reads it.
 MAX_CHARACTERS = 100_000
+#: More white space without a break is no text, and some tokenizers of others take time with its square.
+MAX_BLANKS = 1_000
 _CALL = 'model.trace("The cat sat on the mat.")'
 
 
 def check_text(text: object, name: str = "text") -> str:
-    """The text itself. Raises InputError when it is no text, is too long or blank, or holds half a character.
+    """The text itself. Raises InputError when it is no text, is too long or blank, or holds what no model can read.
+
+    That is half a character, and a long run of blanks.
 
     >>> check_text("The cat.")
     'The cat.'
@@ -31,6 +36,10 @@ def check_text(text: object, name: str = "text") -> str:
         )
     if not text.strip():
         raise InputError(f"The {name} is empty: type at least one word.")
+    if (blanks := max(map(len, re.findall(r"\s+", text)), default=0)) > MAX_BLANKS:
+        raise InputError(
+            f"The {name} holds {blanks:,} blanks in a row: at most {MAX_BLANKS:,} are read. Take them out."
+        )
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InputError(f"The {name} holds half of a character (a lone surrogate), which no model can read.")
     return text
