@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 _FAULT = "This could not be traced: the program has a fault. The server\u2019s log says more."
 _WORDLESS = "The model wrote no words here."
 _NOBODY = (
-    "Nobody seems to speak here, so no words were written. *Write even where nothing is said*, among the options, "
+    "Nobody seems to speak here, so no words were written. “Write even where nothing is said”, among the options, "
     "shows what the model would write."
 )
 _BIN = (
@@ -62,7 +62,7 @@ def doubt(fault: str | None, told: str = "") -> None:
     if fault is not None:
         place.error(literal(fault))
     elif told:
-        place.info(told)
+        place.info(literal(told))
 
 
 def wordless(trace: Trace) -> str:
