@@ -8,6 +8,7 @@ that text is painted. 9 pairs in turn, after one of each that does not count. To
 
 from __future__ import annotations
 
+import ast
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -18,15 +19,6 @@ from benchmarks._browser import EXPLORER, app, browser, cold_page, copy_of_the_a
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 
 PAIRS = 9
-SHOWN = """        explorer.show(
-            trace,
-            request.select,
-            beside=beside,
-            names=outputs.NAMES,
-            sound=request.sound,
-            scene=known.scene_of(request),
-        )
-"""
 INSTEAD = '        st.text(trace.output)\n        panels.chosen_head(trace.cross, "2.1")\n'
 WITH = f"{EXPLORER}?.dataset.painted"
 WITHOUT = "document.querySelector('[data-testid=stText]')?.textContent.trim()"
@@ -42,9 +34,13 @@ def without_explorer(folder: Path) -> Path:
     """The copy of the app that shows the translation as text."""
     page = copy_of_the_app(folder) / "xattn_viz" / "ui" / "reading.py"
     source = page.read_text(encoding="utf-8")
-    if source.count(SHOWN) != 1:
-        raise SystemExit(f"xattn_viz/ui/reading.py has no line {SHOWN.strip()!r}: bring this benchmark up to date.")
-    page.write_text(source.replace(SHOWN, INSTEAD), encoding="utf-8")
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
+    shows = [node for node in calls if ast.unparse(node).startswith("explorer.show(")]
+    if len(shows) != 1 or shows[0].end_lineno is None:
+        raise SystemExit("xattn_viz/ui/reading.py does not call explorer.show once: bring this benchmark up to date.")
+    lines = source.splitlines(keepends=True)
+    lines[shows[0].lineno - 1 : shows[0].end_lineno] = [INSTEAD]
+    page.write_text("".join(lines), encoding="utf-8")
     return folder
 
 
