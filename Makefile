@@ -21,12 +21,12 @@ COUNTED := dd44702
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
 
-# The models of the tests are small: more threads a process would only wait for each other. Three processes share
-# the files of tests on two cores, because those of the browser mostly wait.
+# The models of the tests are small: more threads a process would only wait for each other. Two processes share the
+# files of tests: on two cores a third gains nothing.
 test: export OMP_NUM_THREADS = 1
 test: $(DEV)
 	@$(PY) scripts/browser.py
-	@exec $(PY) -m pytest -n 3 --dist loadfile
+	@exec $(PY) -m pytest -n 2 --dist loadfile
 
 check: $(DEV) $(JS)
 	@$(PY) -m ruff format --check
