@@ -13,6 +13,7 @@ import regex
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from tests.models.eager import TOLERANCE, expect_equal
 from tests.models.seq2seq_folders import KINDS, write
 from xattn_viz.maps import MapKind
 from xattn_viz.models import registry, seq2seq
@@ -26,7 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremo
 
 TEXT = "The ﬁne cat — don't sleep, 你好 …"
 TARGET = "O gato dormiu."
-TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 LANGUAGES = {
     **{"mbart": "fr_XX", "mbart50": "fr_XX", "m2m100": "fr", "nllb": "fra_Latn"},
     **{"plbart": "java", "seamless": "fra"},
@@ -122,14 +122,8 @@ def test_maps_equal_eager_attention(kind: str, beams: int, adapter: Seq2SeqAdapt
             use_cache=False,  # with a cache FSMT's decoder sees what comes behind
             output_attentions=True,
         )
-    for maps in trace.maps:
-        expected = out["cross_attentions" if maps.kind == "cross" else f"{maps.kind}_attentions"]
-        assert len(maps.layers) == len(expected)
-        for layer, weights in enumerate(expected):
-            np.testing.assert_allclose(maps.weights[layer], weights[0].numpy(), atol=TOLERANCE, rtol=0)
-    log_probs = out.logits[0].log_softmax(-1)
+    log_probs = expect_equal(trace, out)
     for row, step in enumerate(trace.steps):
-        assert step.log_prob == pytest.approx(float(log_probs[row, step.id]), abs=1e-3)
         best = log_probs[row].topk(5)
         assert [other.id for other in step.alternatives] == best.indices.tolist()
 

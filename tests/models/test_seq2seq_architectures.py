@@ -11,6 +11,7 @@ import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
 
 from tests import checkpoints
+from tests.models.eager import TOLERANCE, expect_equal
 from xattn_viz.maps import MapKind
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
@@ -21,7 +22,6 @@ from xattn_viz.trace import Trace
 
 SIZE = 320  # of the vocabulary
 WORDS = "The cat sat on the mat and looked at the rain. It slept until the sun came up, and then for another day."
-TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 
 
 @cache
@@ -68,14 +68,7 @@ def check_against_the_library(architecture: str, trace: Trace) -> None:
             use_cache=False,
             output_attentions=True,
         )
-    for maps in trace.maps:
-        expected = out["cross_attentions" if maps.kind == "cross" else f"{maps.kind}_attentions"]
-        assert len(maps.layers) == len(expected)
-        for layer, weights in enumerate(expected):
-            np.testing.assert_allclose(maps.weights[layer], weights[0].numpy(), atol=TOLERANCE, rtol=0)
-    log_probs = out.logits[0].log_softmax(-1)
-    for row, step in enumerate(trace.steps):
-        assert step.log_prob == pytest.approx(float(log_probs[row, step.id]), abs=1e-4)
+    expect_equal(trace, out)
 
 
 def check_output(architecture: str, trace: Trace, beams: int) -> None:
