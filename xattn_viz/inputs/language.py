@@ -65,7 +65,7 @@ def language_note(text: str, wanted: str, reader: str) -> str | None:
     return found and f"This text looks like {NAMES[found]}, and {reader} reads {NAMES[wanted]}."
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)  # texts are as long as visitors make them
 def other_language(text: str, wanted: str) -> str | None:
     """The language of a text as a code of `NAMES`, where it is plainly another than `wanted`; else None.
 
