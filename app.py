@@ -1,5 +1,5 @@
 """The router: which pages there are, and which one is shown."""
 
-from xattn_viz.ui import page
+from xattn_viz.app import page
 
 page.navigation().run()

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tests.server import ROOT
-from xattn_viz.trace import Trace
+from xattn_viz.core.trace import Trace
 
 PEERS = Path(__file__).parent / "node_modules"
 # What the page asks a foreign server for, and the npm copy that stands in for it.

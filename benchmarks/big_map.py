@@ -20,16 +20,16 @@ from benchmarks._browser import RESTING, app, browser, cold_page
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 from benchmarks.interaction import NOTES, RERUN, TRACE, click_to_paint
 from tests.server import ROOT
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.store import save
-from xattn_viz.trace import Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.store import save
+from xattn_viz.core.trace import Trace
 
 LAYERS, HEADS, TOKENS, PAIRS = 16, 16, 512, 10
 PAGE = """
 import streamlit as st
-from xattn_viz.store import load_trace
-from xattn_viz.ui import explorer, page
+from xattn_viz.core.store import load_trace
+from xattn_viz.app import explorer, page
 
 @st.cache_resource
 def traces():

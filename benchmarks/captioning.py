@@ -34,10 +34,11 @@ from transformers import (
 )
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
-from xattn_viz.models import captioner, registry
-from xattn_viz.models.captioner.adapter import CaptionerAdapter
+from xattn_viz.models import registry
+from xattn_viz.models.families import captioner
+from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.tiny import SENTENCES, byte_level
-from xattn_viz.scenes import Scene, Thing, draw
+from xattn_viz.shapes import Scene, Thing, draw
 
 VOCABULARY, TOKENS, ROUNDS = 50_257, 30, 15
 OURS = Path(captioner.__file__).with_name(captioner.PACKAGED)

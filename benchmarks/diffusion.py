@@ -26,11 +26,11 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from benchmarks._memory import peak_megabytes
-from xattn_viz.models import diffusion
-from xattn_viz.models.diffusion.adapter import DiffusionAdapter
-from xattn_viz.models.diffusion.capture import install
-from xattn_viz.models.diffusion.decoders import Learnt, Picture
-from xattn_viz.models.diffusion.sites import find_sites
+from xattn_viz.models.families import diffusion
+from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
+from xattn_viz.models.families.diffusion.capture import install
+from xattn_viz.models.families.diffusion.decoders import Learnt, Picture
+from xattn_viz.models.families.diffusion.sites import find_sites
 
 MEGABYTES = 60
 

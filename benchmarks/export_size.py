@@ -28,10 +28,10 @@ from benchmarks import _bertviz
 from benchmarks._browser import EXPLORER, browser, cold_page, seconds_to
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 from xattn_viz import export
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
-from xattn_viz.trace import Trace
 
 SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "sentences.en.txt"
 LAYERS, HEADS = 6, 8

@@ -32,12 +32,12 @@ def first_paint(launched: Browser, folder: Path, ready: str) -> float:
 
 def without_explorer(folder: Path) -> Path:
     """The copy of the app that shows the translation as text."""
-    page = copy_of_the_app(folder) / "xattn_viz" / "ui" / "reading.py"
+    page = copy_of_the_app(folder) / "xattn_viz" / "app" / "reading.py"
     source = page.read_text(encoding="utf-8")
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
     shows = [node for node in calls if ast.unparse(node).startswith("explorer.show(")]
     if len(shows) != 1 or shows[0].end_lineno is None:
-        raise SystemExit("xattn_viz/ui/reading.py does not call explorer.show once: bring this benchmark up to date.")
+        raise SystemExit("xattn_viz/app/reading.py does not call explorer.show once: bring this benchmark up to date.")
     lines = source.splitlines(keepends=True)
     lines[shows[0].lineno - 1 : shows[0].end_lineno] = [INSTEAD]
     page.write_text("".join(lines), encoding="utf-8")

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from xattn_viz.models import registry
-from xattn_viz.scenes import chance, draw
-from xattn_viz.scenes.places import at_places
+from xattn_viz.shapes import chance, draw
+from xattn_viz.shapes.places import at_places
 
 SEED, SCENES = 90_003, 500
 

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
-from xattn_viz.layer import Attention, CrossAttention
-from xattn_viz.learning.tasks import TASKS
-from xattn_viz.learning.training import MOST_STEPS, Record, Setting, Training
+from xattn_viz.attention.layer import Attention, CrossAttention
+from xattn_viz.lessons.learning.tasks import TASKS
+from xattn_viz.lessons.learning.training import MOST_STEPS, Record, Setting, Training
 
 ROUNDS = 300
 _WITH_A_PATH = ("copy", "reverse")

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 from xattn_viz.analysis.localization import Box, Share, share
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
-from xattn_viz.scenes import COLOURS, SHAPES, Scene, Thing, caption, chance, draw, judge, prompts
-from xattn_viz.scenes.checking import marks
-from xattn_viz.scenes.naming import named
-from xattn_viz.trace import Trace
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, caption, chance, draw, judge, prompts
+from xattn_viz.shapes.checking import marks
+from xattn_viz.shapes.naming import named
 
 SEED, COUNT = 90_002, 500
 #: The maps of one right caption or picture, and its words of things: kind, position, box of the thing.

@@ -20,7 +20,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, T5Config, T5ForCo
 from benchmarks._measure import figure
 from benchmarks._memory import peak_megabytes
 from xattn_viz.models import registry
-from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
 
 LAYERS, HEADS, TOKENS = 16, 16, 512
 TEXT = ("The quick brown fox jumps over the lazy dog. " * 12)[: TOKENS - 1]  # the end is a token too

@@ -24,8 +24,8 @@ from scripts.train.outside import OWN, Picture, Random, by_hand, jpeg, seen
 from xattn_viz.inputs import images
 from xattn_viz.models import outside
 from xattn_viz.models.base import InputError
-from xattn_viz.scenes import Scene, draw
-from xattn_viz.scenes.scene import PAPER
+from xattn_viz.shapes import Scene, draw
+from xattn_viz.shapes.scene import PAPER
 
 SEED, COUNT, CROPS = 90_021, 500, 4
 #: Where packages have pictures.

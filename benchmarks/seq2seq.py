@@ -27,7 +27,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, Mar
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from benchmarks._memory import peak_megabytes
 from xattn_viz.models import registry
-from xattn_viz.models.seq2seq.adapter import Seq2SeqAdapter
+from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
 
 SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "sentences.en.txt"
 VOCABULARY, TOKENS, ROUNDS = 58_101, 30, 9

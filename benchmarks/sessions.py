@@ -23,9 +23,9 @@ import torch
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from benchmarks.seq2seq import NO_SACREMOSES, SENTENCES, write
+from xattn_viz.core.trace import Trace
 from xattn_viz.models import gate, registry
 from xattn_viz.models.base import Adapter
-from xattn_viz.trace import Trace
 
 COUNTS, TEXTS, ROUNDS = (1, 2, 4, 8, 16), 16, 3
 TOLERANCE = 1e-6

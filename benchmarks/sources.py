@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from xattn_viz.analysis.sources import are_apart, by_part, part_names
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter
-from xattn_viz.models.captioner.hinted import HINT_PART, JOINS, PICTURE_PART
-from xattn_viz.models.captioner.hinted.adapter import HintedAdapter
-from xattn_viz.scenes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.scenes.hints import hint, hinted_caption, plain
+from xattn_viz.models.families.captioner.hinted import HINT_PART, JOINS, PICTURE_PART
+from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, chance, draw
+from xattn_viz.shapes.hints import hint, hinted_caption, plain
 
 SEED, SCENES = 90_004, 200
 KINDS = {"colour": tuple(COLOURS), "shape": SHAPES, "size": ("small", "large"), "relation": ("above", "left")}

@@ -25,7 +25,7 @@ from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio,
 from benchmarks._memory import peak_megabytes
 from xattn_viz.inputs.audio import RATE, read
 from xattn_viz.models import registry
-from xattn_viz.models.whisper.adapter import WhisperAdapter
+from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 
 CLIP = Path(__file__).parents[1] / "xattn_viz" / "examples" / "clips" / "muted.ogg"
 ROUNDS = 9

@@ -35,10 +35,10 @@ from numpy.typing import NDArray
 from benchmarks._espeak import Speaker, SpokenWord
 from benchmarks._measure import figure
 from xattn_viz.analysis.timing import Head, Method, timed_words
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import RATE, Sound, read
 from xattn_viz.models import registry
-from xattn_viz.models.whisper.adapter import WhisperAdapter
-from xattn_viz.trace import Trace
+from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 
 SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "sentences.en.txt"
 PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison/digits")

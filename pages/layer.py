@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xattn_viz.ui import page
-from xattn_viz.ui.layer import sections
+from xattn_viz.app import page
+from xattn_viz.app.layer import sections
 
 page.begin(None)
 sections.show()

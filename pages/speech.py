@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xattn_viz.ui import kind, page, reading
+from xattn_viz.app import kind, page, reading
 
 page.begin(kind.AUDIO)
 reading.show()

@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from xattn_viz.axis import Axis
-from xattn_viz.maps import Alteration, AttentionMaps, MapKind
-from xattn_viz.projections import Projections
-from xattn_viz.trace import Alternative, Hypothesis, Step, Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
+from xattn_viz.core.projections import Projections
+from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
 
 NASTY = [
     *(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xattn_viz.axis import Axis
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.inputs.audio import frame_times
-from xattn_viz.maps import AttentionMaps
 
 START, FRAME = 5.0, 0.02  # seconds
 SOUNDING = 8  # frames; those behind are padding

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from tests.server import ROOT
 from xattn_viz import doctor, examples
-from xattn_viz.__main__ import main
+from xattn_viz.cli import main
 from xattn_viz.doctor import Finding
 from xattn_viz.models import checkpoint, folder, registry
 from xattn_viz.models.base import ModelError
@@ -149,7 +149,7 @@ def test_a_root_that_is_no_folder(monkeypatch: Patch, tmp_path: Path) -> None:
 
 def test_an_app_without_its_files(monkeypatch: Patch, tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
-    monkeypatch.setattr("xattn_viz.__main__.app_script", lambda: tmp_path / "app.py")
+    monkeypatch.setattr("xattn_viz.doctor.app_script", lambda: tmp_path / "app.py")
     found = fault(doctor.files())
     assert found.said == "the app lacks .streamlit/config.toml"
     assert found.remedy.startswith("make clean, then make run; and git status")
@@ -159,7 +159,7 @@ def test_an_app_without_its_files(monkeypatch: Patch, tmp_path: Path) -> None:
     def gone() -> Path:
         raise FileNotFoundError("This installation has no app.py.")
 
-    monkeypatch.setattr("xattn_viz.__main__.app_script", gone)
+    monkeypatch.setattr("xattn_viz.doctor.app_script", gone)
     assert fault(doctor.files()).said == "This installation has no app.py"
 
 

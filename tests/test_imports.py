@@ -1,8 +1,7 @@
-"""Who may import whom: the rules that keep models, maps and pages apart, held over every import in the source.
+"""Who may import whom: the floors that keep models, maps and pages apart, held over every import in the source.
 
-    axis, maps, trace, tokens, layer, …  <-  models, analysis, figures, explorer, …  <-  export  <-  ui  <-  pages, app
-
-A module imports from its own level or from those to its left. Imports inside functions count too.
+A room, a folder of the package, imports only from its own floor and from those below it. Imports inside functions count
+too.
 """
 
 from __future__ import annotations
@@ -17,74 +16,72 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-VALUES = {
-    *("additive", "axis", "capture", "colours", "files", "frozen", "layer", "masks", "steps"),
-    *("map_checks", "maps", "projections", "records", "scenes", "selection", "tokens", "trace"),
-    *("inputs", "weights"),
-}
-# A module named nowhere here makes or reads maps: level 1, as models, analysis, figures and explorer are.
-# Lessons stand above: some take a layer out of a model.
-LEVELS = dict.fromkeys(VALUES, 0) | {
-    **{"export": 2, "lessons": 2, "many": 2, "webpage": 2},
-    **{"": 3, "ui": 4, "__main__": 4, "doctor": 4, "examples": 4},
-}
-PAGES_LEVEL = 5
+# The floors from the ground up: a room imports from those below it, and from its own floor where no circle arises.
+FLOORS = (
+    ("core", "shapes"),
+    ("attention", "inputs"),
+    ("models", "analysis"),
+    ("examples", "lessons", "corpus"),
+    ("plots", "web"),
+    ("export", ""),
+    ("app",),
+    ("__main__", "cli", "doctor"),
+    ("pages",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
 
 # Who may import what is heavy. Everything else reads maps, and must do without.
 ALLOWED = {
-    "streamlit": ("xattn_viz.ui", "pages", "app"),
-    "torch": tuple(
-        f"xattn_viz.{name}"
-        for name in (
-            *("additive", "capture", "inputs", "layer", "masks", "steps", "weights"),
-            *("doctor", "learning", "lessons", "models"),
-        )
-    ),
-    "transformers": ("xattn_viz.models", "xattn_viz.capture"),
-    "plotly": ("xattn_viz.figures", "xattn_viz.ui", "pages"),
-}
-# Modules of xattn_viz.models that are no model family.
-SHARED_BY_MODELS = {
-    *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate"),
-    *("generation", "hub", "memory", "outside", "partial", "provenance", "tokenizer_files", "unread"),
-    *("recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny", "tokens"),
+    "streamlit": ("xattn_viz.app", "pages", "app"),
+    "torch": tuple(f"xattn_viz.{name}" for name in ("attention", "inputs", "lessons", "models", "doctor")),
+    "transformers": ("xattn_viz.models", "xattn_viz.attention.capture"),
+    "plotly": ("xattn_viz.plots", "xattn_viz.app", "pages"),
 }
 
 
 def test_the_source_holds_the_rules() -> None:
     sources = {name: path.read_text(encoding="utf-8") for name, path in source_files(ROOT)}
-    assert "xattn_viz.maps" in sources
+    assert "xattn_viz.core.maps" in sources
     assert violations(sources) == []
+    assert circles(sources) == []
 
 
 @pytest.mark.parametrize(
     ("module", "statement", "words"),
     [
-        ("xattn_viz.figures", "import streamlit as st", "streamlit"),
-        ("xattn_viz.__main__", "from streamlit.web import cli", "streamlit"),
+        ("xattn_viz.plots", "import streamlit as st", "streamlit"),
+        ("xattn_viz.cli", "from streamlit.web import cli", "streamlit"),
         ("xattn_viz.analysis.heads", "def f():\n    import torch", "torch"),
-        ("xattn_viz.maps", "from torch import nn", "torch"),
-        ("xattn_viz.ui.page", "import torch.nn", "torch"),
+        ("xattn_viz.core.maps", "from torch import nn", "torch"),
+        ("xattn_viz.app.page", "import torch.nn", "torch"),
         ("xattn_viz.export", "from transformers import AutoModel", "transformers"),
         ("xattn_viz.export", "import plotly.graph_objects as go", "plotly"),
-        ("xattn_viz.maps", "from xattn_viz.models import base", "level"),
-        ("xattn_viz.maps", "from . import figures", "level"),
-        ("xattn_viz.figures", "from xattn_viz import export", "level"),
-        ("xattn_viz.figures", "import xattn_viz as xv", "level"),
-        ("xattn_viz.export", "from xattn_viz.ui.page import begin", "level"),
-        ("xattn_viz.models.firefox", "from xattn_viz.models.whisper import load", "family"),
-        ("xattn_viz.models.firefox.decoder", "from ..whisper import load", "family"),
-        ("xattn_viz.models.base", "def f():\n    from xattn_viz.models import firefox", "family"),
+        ("xattn_viz.core.maps", "from xattn_viz.models import base", "floor"),
+        ("xattn_viz.core.maps", "from .. import plots", "floor"),
+        ("xattn_viz.plots", "from xattn_viz import export", "floor"),
+        ("xattn_viz.plots", "import xattn_viz as xv", "floor"),
+        ("xattn_viz.export", "from xattn_viz.app.page import begin", "floor"),
+        ("xattn_viz.models.families.firefox", "from xattn_viz.models.families.whisper import load", "family"),
+        ("xattn_viz.models.families.firefox.decoder", "from ...families.whisper import load", "family"),
+        ("xattn_viz.models.base", "def f():\n    from xattn_viz.models.families import firefox", "family"),
         ("xattn_viz.analysis.heads", "from xattn_viz.models.base import Adapter", "model"),
-        ("xattn_viz.models.firefox", "from xattn_viz.figures import heatmap", "model"),
-        ("xattn_viz.ui.page", "import pages.translate", "page"),
+        ("xattn_viz.models.families.firefox", "from xattn_viz.plots import heatmap", "model"),
+        ("xattn_viz.app.page", "import pages.translate", "page"),
         ("pages.speech", "from pages import translate", "page"),
         ("app", "import pages.translate", "page"),
         ("pages.speech", "import app", "page"),
     ],
 )
 def test_a_planted_import_is_found(module: str, statement: str, words: str) -> None:
-    others = ["figures", "export", "models", "models.base", "models.firefox", "models.whisper", "ui.page"]
+    others = [
+        "plots",
+        "export",
+        "models",
+        "models.base",
+        "models.families.firefox",
+        "models.families.whisper",
+        "app.page",
+    ]
     sources = {f"xattn_viz.{name}": "" for name in others} | {"xattn_viz": "", "app": "", "pages.translate": ""}
     found = violations({**sources, module: statement})
     assert len(found) == 1
@@ -96,26 +93,27 @@ def test_a_planted_import_is_found(module: str, statement: str, words: str) -> N
     ("module", "statement"),
     [
         (
-            "xattn_viz.models.firefox.model",
-            "import torch\nfrom xattn_viz.layer import CrossAttention\nfrom . import words",
+            "xattn_viz.models.families.firefox.model",
+            "import torch\nfrom xattn_viz.attention.layer import CrossAttention\nfrom . import words",
         ),
         (
-            "xattn_viz.models.firefox.model",
+            "xattn_viz.models.families.firefox.model",
             "from xattn_viz.models.base import Adapter\nfrom xattn_viz.models.formats import marian",
         ),
         (
-            "xattn_viz.ui.page",
-            "import streamlit\nfrom xattn_viz import export, figures\nfrom xattn_viz.maps import AttentionMaps",
+            "xattn_viz.app.page",
+            "import streamlit\nfrom xattn_viz import export, plots\nfrom xattn_viz.core.maps import AttentionMaps",
         ),
-        ("pages.speech", "import streamlit\nfrom xattn_viz.ui import page"),
+        ("pages.speech", "import streamlit\nfrom xattn_viz.app import page"),
         ("app", "import streamlit"),
-        ("xattn_viz.export", "from xattn_viz.explorer import bundle"),
+        ("xattn_viz.export", "from xattn_viz.web.explorer import bundle"),
     ],
 )
 def test_what_the_rules_allow_is_allowed(module: str, statement: str) -> None:
     assert (
         violations(
-            {module: statement, "xattn_viz.models.firefox.words": "", "xattn_viz.export": ""} | {module: statement}
+            {module: statement, "xattn_viz.models.families.firefox.words": "", "xattn_viz.export": ""}
+            | {module: statement}
         )
         == []
     )
@@ -146,6 +144,31 @@ def violations(sources: dict[str, str]) -> list[str]:
     return found
 
 
+def circles(sources: dict[str, str]) -> list[set[str]]:
+    """Rooms that import each other, directly or by way of others."""
+    packages = {name.rpartition(".")[0] for name in sources} | {"xattn_viz"}
+    arrows: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        package = module if module in packages else module.rpartition(".")[0]
+        targets = imports(ast.parse(source), package, set(sources))
+        arrows.setdefault(room(module), set()).update(
+            room(target) for target in targets if target.partition(".")[0] == "xattn_viz"
+        )
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        left = [start]
+        while left:
+            new = arrows.get(left.pop(), set()) - found - {start}
+            found |= new
+            left += new
+        return found
+
+    within_reach = {one: reached(one) for one in arrows}
+    found = [{one, *(other for other in within_reach[one] if one in within_reach.get(other, ()))} for one in arrows]
+    return [group for n, group in enumerate(found) if len(group) > 1 and group not in found[:n]]
+
+
 def imports(tree: ast.AST, package: str, modules: set[str]) -> Iterator[str]:
     """The full name of every module imported anywhere in a tree. `from a import b` means a.b where that is a module."""
     for node in ast.walk(tree):
@@ -174,30 +197,30 @@ def broken_rules(module: str, target: str) -> Iterator[str]:
 
 
 def _inside(module: str, target: str) -> Iterator[str]:
-    if level(target) > level(module):
-        yield f"level {level(target)} stands above level {level(module)}."
+    if floor(target) > floor(module):
+        yield f"floor {floor(target)} stands above floor {floor(module)}."
         return
     mine, other = family(module), family(target)
     if other and other != mine and within(module, "xattn_viz.models"):
-        yield f"the model family {other} belongs to itself and to the registry, which finds it by its file."
-    elif level(module) == level(target) == 1 and within(module, "xattn_viz.models") != within(
-        target, "xattn_viz.models"
-    ):
-        yield "a model makes maps and everything else at this level reads them: neither knows the other."
+        yield f"the model family {other} belongs to itself and to the registry, which finds it by its folder."
+    elif {room(module), room(target)} == {"models", "analysis"}:
+        yield "a model makes maps and analysis reads them: neither knows the other."
 
 
-def level(module: str) -> int:
-    """Where a module stands: 0 for the values that everything speaks, up to the pages."""
-    if module.partition(".")[0] != "xattn_viz":
-        return PAGES_LEVEL
-    return LEVELS.get([*module.split("."), ""][1], 1)
+def room(module: str) -> str:
+    """The folder of the package that a module stands in, "pages" for the scripts of the app."""
+    return [*module.split("."), ""][1] if module.partition(".")[0] == "xattn_viz" else "pages"
+
+
+def floor(module: str) -> int:
+    """Where a module stands: 1 for the values that everything speaks, up to the pages. KeyError for an unknown room."""
+    return FLOOR[room(module)]
 
 
 def family(module: str) -> str | None:
     """The model family that a module belongs to, if any."""
     parts = module.split(".")
-    is_family = parts[:2] == ["xattn_viz", "models"] and len(parts) > 2 and parts[2] not in SHARED_BY_MODELS
-    return parts[2] if is_family else None
+    return parts[3] if parts[:3] == ["xattn_viz", "models", "families"] and len(parts) > 3 else None
 
 
 def within(module: str, place: str) -> bool:

@@ -36,7 +36,7 @@ def test_a_trace_is_reproduced_from_its_provenance() -> None:
 
 
 @pytest.mark.parametrize(
-    "modules", ["xattn_viz", "xattn_viz.store, xattn_viz.examples; xattn_viz.examples.load('cat')"]
+    "modules", ["xattn_viz", "xattn_viz.core.store, xattn_viz.examples; xattn_viz.examples.load('cat')"]
 )
 def test_importing_brings_in_nothing_heavy(modules: str) -> None:
     code = f"import {modules}\nimport sys\nprint([m for m in {HEAVY} if m in sys.modules])"

@@ -22,7 +22,7 @@ from tests.server import ROOT, free_port, start
 
 # Run by the installed package's Python: the page's script, as the app would run it.
 RUN_PAGE = """
-import sys, xattn_viz.__main__ as m
+import sys, xattn_viz.doctor as m
 from streamlit.testing.v1 import AppTest
 test = AppTest.from_file(str(m.app_script()), default_timeout=120).run()
 assert not test.exception, test.exception

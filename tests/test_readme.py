@@ -10,7 +10,7 @@ import pytest
 
 from tests.sounds import chirp
 from xattn_viz.inputs.audio import RATE, wav
-from xattn_viz.scenes import Scene, Thing, draw
+from xattn_viz.shapes import Scene, Thing, draw
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

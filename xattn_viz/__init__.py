@@ -58,20 +58,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xattn_viz import export, figures, steps, subtitles
+    from xattn_viz import export
+    from xattn_viz import plots as figures
     from xattn_viz.analysis.alignment import WordLink, align
     from xattn_viz.analysis.timing import TimedWord, timed_words
-    from xattn_viz.axis import Axis
+    from xattn_viz.attention.layer import CrossAttention
+    from xattn_viz.core.axis import Axis
+    from xattn_viz.core.maps import AttentionMaps
+    from xattn_viz.core.projections import Projections
+    from xattn_viz.core.store import load_trace, save
+    from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
+    from xattn_viz.corpus import trace_many
+    from xattn_viz.export import subtitles
     from xattn_viz.inputs import InputError
-    from xattn_viz.layer import CrossAttention
-    from xattn_viz.many import trace_many
-    from xattn_viz.maps import AttentionMaps
+    from xattn_viz.lessons import steps
     from xattn_viz.models.base import ModelError
     from xattn_viz.models.registry import cards, load
     from xattn_viz.models.rerun import rerun
-    from xattn_viz.projections import Projections
-    from xattn_viz.store import load_trace, save
-    from xattn_viz.trace import Alternative, Hypothesis, Step, Trace
 
 __version__ = "0.1.0"
 
@@ -102,40 +105,41 @@ __all__ = [
     "trace_many",
 ]
 
-# Where each name lives; a module itself is listed under its own name.
+# Where each name lives; those in `_MODULES` are modules themselves.
 _HOMES = {
     "align": "analysis.alignment",
-    "Alternative": "trace",
-    "AttentionMaps": "maps",
-    "Axis": "axis",
+    "Alternative": "core.trace",
+    "AttentionMaps": "core.maps",
+    "Axis": "core.axis",
     "cards": "models.registry",
-    "CrossAttention": "layer",
+    "CrossAttention": "attention.layer",
     "export": "export",
-    "figures": "figures",
-    "Hypothesis": "trace",
+    "figures": "plots",
+    "Hypothesis": "core.trace",
     "InputError": "inputs",
     "load": "models.registry",
-    "load_trace": "store",
+    "load_trace": "core.store",
     "ModelError": "models.base",
-    "Projections": "projections",
+    "Projections": "core.projections",
     "rerun": "models.rerun",
-    "save": "store",
-    "Step": "trace",
-    "steps": "steps",
-    "subtitles": "subtitles",
+    "save": "core.store",
+    "Step": "core.trace",
+    "steps": "lessons.steps",
+    "subtitles": "export.subtitles",
     "timed_words": "analysis.timing",
     "TimedWord": "analysis.timing",
-    "Trace": "trace",
-    "trace_many": "many",
+    "Trace": "core.trace",
+    "trace_many": "corpus",
     "WordLink": "analysis.alignment",
 }
+_MODULES = {"export", "figures", "steps", "subtitles"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return module if _HOMES[name] == name else getattr(module, name)
+    return module if name in _MODULES else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -18,10 +18,10 @@ from types import ModuleType
 from packaging.requirements import Requirement
 
 from xattn_viz import examples
+from xattn_viz.core.tokens import visible
 from xattn_viz.models import folder, registry
 from xattn_viz.models.base import ModelCard, ModelError, ModelWarning
 from xattn_viz.models.self_check import versions
-from xattn_viz.tokens import visible
 
 _PACKAGE = Path(__file__).parent
 _CLONE, _SITE = _PACKAGE.parent, _PACKAGE / "site"
@@ -129,10 +129,20 @@ def root() -> Iterator[Finding]:
         yield Finding(f"{name} is {given!r:.200}, which is no folder", "make that folder, name another, or unset it")
 
 
+def app_script() -> Path:
+    """Where app.py is: in the package of an installed wheel, beside the package in a clone.
+
+    Raises FileNotFoundError where it is in neither.
+    """
+    package = Path(__file__).parent
+    for place in (package / "site", package.parent):
+        if (place / "app.py").is_file() and (place / ".streamlit").is_dir():
+            return place / "app.py"
+    raise FileNotFoundError("This installation has no app.py: install xattn-viz again, or start it from a clone.")
+
+
 def files() -> Iterator[Finding]:
     """The app's own files."""
-    from xattn_viz.__main__ import app_script
-
     try:
         script = app_script()
     except FileNotFoundError as error:

@@ -28,8 +28,8 @@ from transformers import (
 
 from scripts.train import evaluation
 from scripts.train.shared import asked_for, rate, waves, word_tokenizer, write_down
-from xattn_viz.scenes import COLOURS, SHAPES, caption, chance, draw
-from xattn_viz.scenes.scene import PAPER
+from xattn_viz.shapes import COLOURS, SHAPES, caption, chance, draw
+from xattn_viz.shapes.scene import PAPER
 
 SEED = 7
 PIXELS, PATCH = 96, 12
@@ -42,7 +42,7 @@ HELD_OUT = (("red", "ring"), ("yellow", "star"), ("green", "triangle"), ("blue",
 HIDDEN = 0.2  # of the words that the decoder reads
 NAMELESS = 0.25  # of the scenes have colours without a name
 FAR = 60  # how far these are from every named colour and from the paper, in levels of red, green and blue
-FOLDER = Path(__file__).parents[2] / "xattn_viz/models/captioner/caption-shapes"
+FOLDER = Path(__file__).parents[2] / "xattn_viz/models/families/captioner/caption-shapes"
 
 
 def main() -> None:

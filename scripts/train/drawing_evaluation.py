@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.models import diffusion
-from xattn_viz.scenes import prompts
-from xattn_viz.scenes.checking import marks
-from xattn_viz.scenes.draw import draw
+from xattn_viz.models.families import diffusion
+from xattn_viz.shapes import prompts
+from xattn_viz.shapes.checking import marks
+from xattn_viz.shapes.draw import draw
 
 UNSEEN = 90_002  # the seed of the prompts; the noise of each has its number for a seed
 #: The least that the judge must score on true drawings for its word on the model's to count.

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
-from xattn_viz.models.captioner.hinted.adapter import HintedAdapter
-from xattn_viz.scenes import COLOURS, Scene, caption, chance, draw, hints
+from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
+from xattn_viz.shapes import COLOURS, Scene, caption, chance, draw, hints
 
 UNSEEN = 90_001  # the seed of the scenes that judge
 COUNT = 1_000

@@ -6,7 +6,7 @@ Both begin as `caption-shapes`. Its ViT stays as it is, and so do its decoder's 
 what is trained is the hint's encoder, the cross-attention, the embeddings and the norms. Half of the scenes are in
 shades of grey, where only a hint can know a colour. Hints are made anew in each step: none, of some things or all,
 often with a shape that is not there, and of colours by chance, so that no colour follows from what is seen. What a hint
-says wins over what can be seen (`xattn_viz.scenes.hints`).
+says wins over what can be seen (`xattn_viz.shapes.hints`).
 
 To find a colour in a hint, a word must know which shape comes next, and the hint's colour which shape it is of: each is
 of no use without the other, and in trials of up to 2,500 updates captions alone taught neither. So two layers that are
@@ -34,11 +34,11 @@ from transformers import BertConfig, PreTrainedTokenizerFast
 from scripts.train import evaluation
 from scripts.train.hinting import colours_said
 from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
-from xattn_viz.models.captioner.hinted import JOINS, Join
-from xattn_viz.models.captioner.hinted.loading import base, load
-from xattn_viz.models.captioner.hinted.network import is_learned, with_hint
-from xattn_viz.scenes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.scenes.hints import WORDS, hint, hinted_caption, in_grey
+from xattn_viz.models.families.captioner.hinted import JOINS, Join
+from xattn_viz.models.families.captioner.hinted.loading import base, load
+from xattn_viz.models.families.captioner.hinted.network import is_learned, with_hint
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, chance, draw
+from xattn_viz.shapes.hints import WORDS, hint, hinted_caption, in_grey
 
 SEED = 11
 SCENES, STEPS, BATCH = 16_000, 3_000, 48

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from xattn_viz.scenes import COLOURS, SHAPES, Scene
-from xattn_viz.scenes.hints import plain
+from xattn_viz.shapes import COLOURS, SHAPES, Scene
+from xattn_viz.shapes.hints import plain
 
 #: The shares of hints that say nothing, that name every thing they can, and that name a shape which is not there; of
 #: colours that are not those to be seen.

@@ -19,9 +19,9 @@ from PIL import Image
 
 from scripts.train.captioner import PIXELS
 from xattn_viz.models.outside import FILE, FOLDER, WITHIN, Known, encoder, summary
-from xattn_viz.scenes import COLOURS, SHAPES, Scene, Thing, chance, draw
-from xattn_viz.scenes.hints import in_grey
-from xattn_viz.scenes.reading import RADII
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, chance, draw
+from xattn_viz.shapes.hints import in_grey
+from xattn_viz.shapes.reading import RADII
 
 SEED, FITTED, SET = 21, 300, 300
 DIRECTIONS = 48

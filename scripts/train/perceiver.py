@@ -19,9 +19,9 @@ from transformers import PerceiverConfig, ViTImageProcessor
 
 from scripts.train import perceiver_evaluation
 from scripts.train.shared import asked_for, rate, waves, write_down
-from xattn_viz.models.perceiver.network import PerceiverForPlaces
-from xattn_viz.scenes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.scenes.places import at_places
+from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, chance, draw
+from xattn_viz.shapes.places import at_places
 
 SEED = 13
 PIXELS, PATCH, PLACES = 96, 8, 12
@@ -29,7 +29,7 @@ SCENES, STEPS, BATCH = 30_000, 7_000, 32
 RATE, WARM_UP = 2e-3, 300
 LATENTS, WIDTH, READERS, HEADS, LAYERS = 32, 96, 8, 4, 3
 NOWHERE = -100  # where there is no shape to learn: cross_entropy leaves it out
-FOLDER = Path(__file__).parents[2] / "xattn_viz/models/perceiver/perceive-shapes"
+FOLDER = Path(__file__).parents[2] / "xattn_viz/models/families/perceiver/perceive-shapes"
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.train.evaluation import UNSEEN
-from xattn_viz.models import perceiver
 from xattn_viz.models.base import Adapter
-from xattn_viz.models.perceiver.answers import things
-from xattn_viz.scenes import Scene, chance, draw
-from xattn_viz.scenes.places import at_places, name, right
+from xattn_viz.models.families import perceiver
+from xattn_viz.models.families.perceiver.answers import things
+from xattn_viz.shapes import Scene, chance, draw
+from xattn_viz.shapes.places import at_places, name, right
 
 COUNT = 500
 

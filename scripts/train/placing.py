@@ -17,9 +17,9 @@ from torch.nn import functional
 from transformers import CLIPTextModel
 
 from scripts.train.shared import rate
-from xattn_viz.scenes.prompts import DRAWN_COLOURS, DRAWN_SHAPES
-from xattn_viz.scenes.relation import FAR, MIDDLE, NEAR
-from xattn_viz.scenes.scene import Scene
+from xattn_viz.shapes.prompts import DRAWN_COLOURS, DRAWN_SHAPES
+from xattn_viz.shapes.relation import FAR, MIDDLE, NEAR
+from xattn_viz.shapes.scene import Scene
 
 STEPS, BATCH, RATE, WARM_UP = 750, 128, 1e-3, 100
 PLACES = ((MIDDLE, MIDDLE), (MIDDLE, NEAR), (MIDDLE, FAR), (NEAR, MIDDLE), (FAR, MIDDLE))

@@ -5,8 +5,8 @@ import pytest
 
 from tests.speech import SOUNDING, speech_maps
 from xattn_viz.analysis.alignment import WordLink, align
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 
 
 def black_cat() -> AttentionMaps:

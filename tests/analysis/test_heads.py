@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.speech import speech_maps
 from xattn_viz.analysis.heads import entropy, max_entropy, strongest_links, weight_on_special
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 
 
 def maps_of(weights: np.ndarray, **fields: object) -> AttentionMaps:

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.localization import Box, coverage, over_picture, share
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 
 PICTURE = Axis.picture(2, 4, special=("[CLS]",))
 _HALF: Box = (0.0, 0.0, 1.0, 0.5)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from xattn_viz.analysis.sources import are_apart, by_part, part_names
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 
 KEYS = Axis(
     "image",

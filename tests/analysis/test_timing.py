@@ -15,12 +15,12 @@ from transformers.generation import GenerateEncoderDecoderOutput
 
 from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.analysis.timing import align, spoken_spans, timed_words
-from xattn_viz.axis import Axis
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Step, Trace
 from xattn_viz.inputs.audio import RATE, Sound, frame_times, read
-from xattn_viz.maps import AttentionMaps
 from xattn_viz.models import registry
-from xattn_viz.models.whisper.adapter import WhisperAdapter
-from xattn_viz.trace import Step, Trace
+from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 
 CLIPS = Path(__file__).parents[2] / "xattn_viz" / "examples" / "clips"
 TEXT = "One two-three, four."

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from scripts import browser as chromium
-from tests.models import diffusion_folders, seq2seq_folders, whisper_folders
+from tests.models.families import diffusion_folders, seq2seq_folders, whisper_folders
 from tests.server import Server, free_port, start, streamlit_command
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
-from xattn_viz.steps import Setting, Steps, steps
+from xattn_viz.lessons.steps import Setting, Steps, steps
 
 INPUTS = ("x", "context", "w_q", "w_k", "w_v", "w_o")
 PATIENCE = 60_000

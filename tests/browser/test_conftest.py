@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page
 
-from .conftest import Watch
+from tests.browser.conftest import Watch
 
 
 def test_a_foreign_request_is_seen(page: Page, watch: Watch) -> None:

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 import xattn_viz as xv
 from tests.browser import images
 from tests.browser import translate as visitor
-from xattn_viz.models.diffusion.adapter import DiffusionAdapter
-from xattn_viz.ui.counting import MOST_OF_A_HINT
+from xattn_viz.app.counting import MOST_OF_A_HINT
+from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 
 TYPED = [
     "a red circle",

@@ -17,8 +17,8 @@ from tests.browser import translate as visitor
 from tests.server import Server
 from xattn_viz.analysis.localization import share
 from xattn_viz.examples import PROMPTS, SCENES
-from xattn_viz.scenes import judge
-from xattn_viz.scenes.naming import named
+from xattn_viz.shapes import judge
+from xattn_viz.shapes.naming import named
 
 PROMPT, OTHER = "the cat sat on the mat", "the rain sat on the boat"
 

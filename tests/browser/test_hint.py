@@ -10,7 +10,7 @@ import xattn_viz as xv
 from tests.browser import images
 from tests.browser import translate as visitor
 from xattn_viz.examples import HINTS
-from xattn_viz.scenes import draw
+from xattn_viz.shapes import draw
 
 
 def test_the_words_of_the_hint_stand_beside_the_picture_with_their_weights(app_url: str, page: Page) -> None:

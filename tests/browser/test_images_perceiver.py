@@ -9,9 +9,9 @@ import xattn_viz as xv
 from tests.browser import images
 from tests.browser import translate as visitor
 from xattn_viz.examples import SCENES
-from xattn_viz.models import perceiver
-from xattn_viz.scenes import draw
-from xattn_viz.scenes.places import right
+from xattn_viz.models.families import perceiver
+from xattn_viz.shapes import draw
+from xattn_viz.shapes.places import right
 
 FIRST = SCENES[0]
 

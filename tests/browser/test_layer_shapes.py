@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page, expect
 
 from tests.browser.translate import PATIENCE, expect_rest, said, serious
-from xattn_viz.layer import CrossAttention
+from xattn_viz.attention.layer import CrossAttention
 from xattn_viz.lessons import dot_or_additive, sources
 from xattn_viz.models import registry
 

@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.steps.drawn import draw
-from tests.steps.test_compute import expected
-from tests.steps.test_real import planted
-from xattn_viz.explorer import bundle
-from xattn_viz.stepper import payload
-from xattn_viz.steps import Given, Setting, from_words, given, steps
-
-from . import stepper as seen
-from . import translate as visitor
+from tests.browser import stepper as seen
+from tests.browser import translate as visitor
+from tests.lessons.steps.drawn import draw
+from tests.lessons.steps.test_compute import expected
+from tests.lessons.steps.test_real import planted
+from xattn_viz.lessons.steps import Given, Setting, from_words, given, steps
+from xattn_viz.web.explorer import bundle
+from xattn_viz.web.stepper import payload
 
 DEFAULT = ("gato preto", "the black cat")
 RUN_MIRROR = """([script, settings]) => {

@@ -22,9 +22,9 @@ from tests.server import Server
 from tests.sounds import wave_file
 from xattn_viz import examples
 from xattn_viz.analysis.timing import timed_words
+from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
-from xattn_viz.trace import Trace
 
 #: How far a word may begin or stop from where it does, in seconds, and how far it may stop on a busy machine.
 EXACT, BUSY = 0.05, 0.4

@@ -11,11 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
+from tests.browser import translate as visitor
+from tests.browser.conftest import Watch
 from tests.server import Server
 from xattn_viz.examples import EXAMPLES
-
-from . import translate as visitor
-from .conftest import Watch
 
 TWENTY_WORDS = "The old fisherman who lived near the harbour told the children a long story about a whale and a storm."
 THREE = ("My sister bought three red apples.", "We will leave tomorrow.", "Nobody knows where the keys are.")

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from xattn_viz.explorer import bundle
-
-from . import translate as visitor
+from tests.browser import translate as visitor
+from xattn_viz.web.explorer import bundle
 
 
 def hover(page: Page) -> None:

@@ -13,8 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
-
-from . import translate as visitor
+from tests.browser import translate as visitor
 
 TEXT = "The blue kite flew over our garden."
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import translate as visitor
 from tests.server import ROOT, Server, free_port, start
 from xattn_viz.examples import EXAMPLES
-
-from . import translate as visitor
 
 # Python runs a module of this name at its start. It hides the package that holds the models, as if it were not there.
 HIDE = """

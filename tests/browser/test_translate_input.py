@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from . import translate as visitor
+from tests.browser import translate as visitor
 
 # Typed text, and how the page shows it where that differs: characters that cannot be seen are shown as escapes.
 STRANGE = {

@@ -10,12 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
-from tests.models import seq2seq_folders
+from tests.browser import translate as visitor
+from tests.models.families import seq2seq_folders
 from tests.server import Server
 from xattn_viz.examples import EXAMPLES
-from xattn_viz.explorer.payload import identity
-
-from . import translate as visitor
+from xattn_viz.web.explorer.payload import identity
 
 TEXT = "The cat sat on the mat and looked at the rain."
 LONG = " ".join(seq2seq_folders.SENTENCES[:24])

@@ -11,14 +11,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
+from tests.browser import translate as visitor
 from tests.server import Server
 from xattn_viz import examples
+from xattn_viz.core.maps import MapKind
+from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
-from xattn_viz.explorer.payload import identity
-from xattn_viz.maps import MapKind
-from xattn_viz.trace import Trace
-
-from . import translate as visitor
+from xattn_viz.web.explorer.payload import identity
 
 TEXT = EXAMPLES[0].text
 MINE = "O cão dormiu no tapete."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from . import translate as visitor
+from tests.browser import translate as visitor
 
 
 def sentence_of(animal: str, number: int) -> str:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Dialog, Page
 
-from xattn_viz import export, figures
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.trace import Trace
+from xattn_viz import export, plots
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
 
 # Nothing of this may act: not as markup, not as a formula, not as a change of direction.
 WORDS = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "$x^2$", "\u202egato", "**fat**", "</s>")
@@ -80,7 +80,7 @@ def test_the_theme_follows_the_reader_while_the_page_is_open(page: Page, tmp_pat
 
 def test_a_plotly_figure_draws_its_labels_literally(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "figure.html"
-    figures.heatmap(made().cross).write_html(file, include_plotlyjs=True)
+    plots.heatmap(made().cross).write_html(file, include_plotlyjs=True)
     page.goto(file.as_uri())
     page.locator(".xtick text").first.wait_for()
     for axis in (".xtick", ".ytick"):

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, expect
 
-from xattn_viz.tokens import visible
-from xattn_viz.trace import Trace
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
 
 #: A run may wait for torch, the model and other tests on a slow machine.
 PATIENCE = 60_000

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from xattn_viz.core.store import load_trace, to_bytes
 from xattn_viz.examples import clips
 from xattn_viz.examples.clips import CLIPS
 from xattn_viz.models import registry
-from xattn_viz.store import load_trace, to_bytes
 
 FOLDER = Path(clips.__file__).parent
 

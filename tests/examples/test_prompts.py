@@ -7,9 +7,9 @@ import pytest
 from xattn_viz.analysis.localization import Share, share
 from xattn_viz.examples import PROMPTS
 from xattn_viz.models import registry
-from xattn_viz.scenes import COLOURS, judge
-from xattn_viz.scenes.checking import marks
-from xattn_viz.scenes.naming import named
+from xattn_viz.shapes import COLOURS, judge
+from xattn_viz.shapes.checking import marks
+from xattn_viz.shapes.naming import named
 
 BY_SLUG = {example.slug: example for example in PROMPTS}
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 from tests.sounds import chirp, wave_file
 from xattn_viz.inputs import InputError, audio, images, language, source, text
 from xattn_viz.inputs.audio import RATE, Sound
-from xattn_viz.scenes import Scene, Thing, draw
+from xattn_viz.shapes import Scene, Thing, draw
 
 TONE = chirp(RATE)
 WHOLE = (TONE * 32767).astype(np.int16)

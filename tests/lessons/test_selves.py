@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xattn_viz.core.trace import Trace
 from xattn_viz.lessons import selves
 from xattn_viz.models import registry
-from xattn_viz.trace import Trace
 
 RIVER, MONEY = list(selves.EXAMPLES)[:2]
 # The maps are float32.

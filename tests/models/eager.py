@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from xattn_viz.trace import Trace
+from xattn_viz.core.trace import Trace
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import xattn_viz as xv
-from tests.models import diffusion_folders
-from tests.models.seq2seq_folders import write
+from tests.models.families import diffusion_folders
+from tests.models.families.seq2seq_folders import write
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 

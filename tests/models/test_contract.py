@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.models import captioner_folders, whisper_folders
-from tests.models.seq2seq_folders import write
+from tests.models.families import captioner_folders, whisper_folders
+from tests.models.families.seq2seq_folders import write
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
 from xattn_viz.models.gate import RUNS_AT_ONCE
 from xattn_viz.models.rerun import rerun
-from xattn_viz.scenes import prompts
-from xattn_viz.trace import Trace
+from xattn_viz.shapes import prompts
 
 CHECKPOINTS = ["marian", "bart", "mbart", "m2m100", "nllb", "pegasus", "t5"]
 MODELS = [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from transformers import GenerationConfig
 
-from tests.models import captioner_folders, seq2seq_folders, whisper_folders
+from tests.models.families import captioner_folders, seq2seq_folders, whisper_folders
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.generation import sift

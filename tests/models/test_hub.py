@@ -14,11 +14,12 @@ import pytest
 import transformers
 from huggingface_hub import constants
 
-from tests.models import seq2seq_folders, whisper_folders
+from tests.models.families import seq2seq_folders, whisper_folders
 from tests.models.hub_server import COMMIT, CONVERTED, Hub, serve
 from xattn_viz.inputs.audio import Sound
-from xattn_viz.models import registry, seq2seq, whisper
+from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.models.families import seq2seq, whisper
 from xattn_viz.models.hub import fetching, files, name_in
 
 

@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.models import captioner_folders, whisper_folders
+from tests.models.families import captioner_folders, whisper_folders
 from xattn_viz.inputs.audio import RATE, wav
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, InputError
 from xattn_viz.models.rerun import rerun
-from xattn_viz.scenes import Scene, Thing, draw
+from xattn_viz.shapes import Scene, Thing, draw
 
 FAMILIES = tuple(registry.families())
 SCENE = Scene((Thing("red", "circle", 0.3, 0.5, 0.2),))

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import xattn_viz as xv
-from xattn_viz.__main__ import main
+from xattn_viz.cli import main
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.models.memory import held
@@ -71,7 +71,7 @@ _EIGHT = """
 import os, sys, shutil, pathlib, psutil
 import xattn_viz as xv
 from xattn_viz.models import registry
-from xattn_viz.models.firefox.files import package_folder
+from xattn_viz.models.families.firefox.files import package_folder
 source = next(package_folder("x").glob("enpt*"))
 own = psutil.Process()
 used = []

@@ -10,10 +10,10 @@ from PIL import Image
 
 from benchmarks import outside as foreign
 from scripts.train.outside import OWN, seen
-from xattn_viz.__main__ import main
+from xattn_viz.cli import main
 from xattn_viz.models import outside, registry
 from xattn_viz.models.outside import Known, summary
-from xattn_viz.scenes import Scene, Thing, draw
+from xattn_viz.shapes import Scene, Thing, draw
 
 SCENE = draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17), Thing("blue", "star", 0.7, 0.7, 0.09))))
 FOREIGN = [name for name in foreign.OTHER if name != "four to six shapes"]

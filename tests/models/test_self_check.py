@@ -15,18 +15,18 @@ from torch import Tensor
 
 from scripts.self_check import written
 from xattn_viz import examples
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry, self_check
 from xattn_viz.models.base import Adapter, ModelWarning
-from xattn_viz.models.captioner.hinted import JOINS
-from xattn_viz.models.captioner.hinted.network import TwoCrossAttentions
+from xattn_viz.models.families.captioner.hinted import JOINS
+from xattn_viz.models.families.captioner.hinted.network import TwoCrossAttentions
 from xattn_viz.models.self_check import FILE, difference, find_fault, fingerprint, probes
-from xattn_viz.scenes.caption import caption
-from xattn_viz.scenes.checking import verdict
-from xattn_viz.scenes.hints import hinted_caption, said
-from xattn_viz.scenes.link import from_link
-from xattn_viz.scenes.places import right
-from xattn_viz.trace import Trace
+from xattn_viz.shapes.caption import caption
+from xattn_viz.shapes.checking import verdict
+from xattn_viz.shapes.hints import hinted_caption, said
+from xattn_viz.shapes.link import from_link
+from xattn_viz.shapes.places import right
 
 OURS = [card.name for card in registry.cards() if card.download_mb is None]
 #: What people would write.

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xattn_viz.models import firefox, registry, seq2seq, unread
+from xattn_viz.core.trace import Trace
+from xattn_viz.models import registry, unread
+from xattn_viz.models.families import firefox, seq2seq
 from xattn_viz.models.unread import notes_of_text, short, told, unread_sentences
-from xattn_viz.trace import Trace
 
 NAMES = ["firefox-en-pt", "firefox-pt-en"]
 _traces: dict[str, Trace] = {}

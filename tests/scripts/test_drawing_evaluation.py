@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from scripts.train.drawing_evaluation import JUDGE, prompts_right, shares
-from xattn_viz.models import diffusion
-from xattn_viz.scenes import draw, prompts
+from xattn_viz.models.families import diffusion
+from xattn_viz.shapes import draw, prompts
 
 
 def test_the_judge_passes_true_drawings() -> None:

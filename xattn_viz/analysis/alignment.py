@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.maps import AttentionMaps
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 
 #: Left, top, right and bottom, as shares of the picture's width and height from its upper left corner.
 Box = tuple[float, float, float, float]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import MEL_RATE, RATE
-from xattn_viz.trace import Trace
 
 #: Louder than this share of the way from the quietest to the loudest (2nd and 95th percentile) is no pause.
 THRESHOLD = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.core.maps import AttentionMaps
 
 
 def part_names(maps: AttentionMaps) -> tuple[str, ...]:

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.dtw import dtw
 from xattn_viz.analysis.pauses import PAUSE, between_pauses, loud_frames, sound_end
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.tokens import Span, word_spans
-from xattn_viz.trace import Trace
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.tokens import Span, word_spans
+from xattn_viz.core.trace import Trace
 
 #: A (layer, head), both from 0.
 Head = tuple[int, int]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from xattn_viz.inputs.source import quoted
-from xattn_viz.scenes import Scene, Thing
-from xattn_viz.store import load_trace
-from xattn_viz.trace import Trace
+from xattn_viz.core.messages import quoted
+from xattn_viz.core.store import load_trace
+from xattn_viz.core.trace import Trace
+from xattn_viz.shapes import Scene, Thing
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from xattn_viz.core.store import save
+from xattn_viz.core.trace import Trace
 from xattn_viz.examples import ALL, Example, SpeechExample, clips
 from xattn_viz.models import registry
-from xattn_viz.store import save
-from xattn_viz.trace import Trace
 
 
 def make(example: Example | SpeechExample) -> Trace:

@@ -19,10 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.frozen import read_only
+from xattn_viz.core.frozen import read_only
+from xattn_viz.core.messages import quoted
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.chunks import Stated, stated
-from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened, quoted
+from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened
 
 #: Samples a second, of every model that we know.
 RATE = 16_000

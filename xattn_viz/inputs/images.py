@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from xattn_viz.frozen import read_only
+from xattn_viz.core.frozen import read_only
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened
-from xattn_viz.scenes import Scene, draw
+from xattn_viz.shapes import Scene, draw
 
 #: The most pixels that a picture may have, those of a large camera, and that are decoded at the same time, whoever
 #: asks: further pictures wait. Decoding takes up to 6 bytes for each.
@@ -84,7 +84,7 @@ def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     True
     >>> read(np.zeros((20, 30, 4))).notes  # red, green, blue and how opaque it is
     ('What is transparent in the picture is shown on white.',)
-    >>> from xattn_viz.scenes import Scene, Thing
+    >>> from xattn_viz.shapes import Scene, Thing
     >>> read(Scene((Thing("red", "circle", 0.3, 0.5, 0.2),))).pixels.shape
     (96, 96, 3)
 

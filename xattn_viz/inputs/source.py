@@ -14,21 +14,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.messages import quoted
 from xattn_viz.inputs import InputError
 
 #: The most bytes that are taken of a file without a place to go back to, such as a pipe.
 MAX_STREAM_BYTES = 1 << 30
-_SHOWN = 80  # characters of what was given that a message repeats
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
-
-
-def quoted(value: object) -> str:
-    """A value as a message shows it: without control characters, and a long one without its middle."""
-    try:
-        text = " ".join(repr(os.fspath(value) if isinstance(value, os.PathLike) else value).split())
-    except Exception:  # a number of too many digits, or an object that cannot say what it is
-        text = f"what is of type {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 30]}…{text[-29:]}"
 
 
 def is_file(source: object) -> bool:

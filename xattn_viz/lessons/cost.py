@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from xattn_viz.layer import scaled_dot_product_attention
+from xattn_viz.attention.layer import scaled_dot_product_attention
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048)
 HEADS, D_K, SEED = 4, 64, 0

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xattn_viz.additive import AdditiveAttention
-from xattn_viz.layer import Attention, scaled_dot_product_attention
+from xattn_viz.attention.additive import AdditiveAttention
+from xattn_viz.attention.layer import Attention, scaled_dot_product_attention
 from xattn_viz.lessons.counting import Count, count
 from xattn_viz.lessons.drawing import drawn
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xattn_viz import masks
-from xattn_viz.layer import scaled_dot_product_attention
+from xattn_viz.attention import masks
+from xattn_viz.attention.layer import scaled_dot_product_attention
 from xattn_viz.lessons.translation import crossing
 
 Kind = Literal["window", "top k"]
@@ -79,8 +79,8 @@ def snippet(text: str, kind: Kind, amount: int, layer: int, head: int) -> str:
     mask = f"masks.window(len(q), len(k), {amount})" if kind == "window" else f"masks.top_k(full.weights, {amount})"
     return f"""\
 import torch
-from xattn_viz import masks
-from xattn_viz.layer import scaled_dot_product_attention
+from xattn_viz.attention import masks
+from xattn_viz.attention.layer import scaled_dot_product_attention
 from xattn_viz.lessons.translation import crossing
 
 given, head = crossing({text!r}, {layer}), {head}

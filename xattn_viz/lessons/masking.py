@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xattn_viz import masks
-from xattn_viz.layer import Attention
+from xattn_viz.attention import masks
+from xattn_viz.attention.layer import Attention
 from xattn_viz.lessons.translation import Crossing, crossing, reading
 
 REPLACEMENT = "boat"
@@ -105,7 +105,7 @@ def causal_snippet(text: str, position: int, causal: bool) -> str:
     mask = "masks.causal(len(before.tokens))" if causal else "None"
     return f"""\
 import torch
-from xattn_viz import masks
+from xattn_viz.attention import masks
 from xattn_viz.lessons.translation import reading
 
 before, after = reading({text!r}), reading({text!r}, {position}, {REPLACEMENT!r})

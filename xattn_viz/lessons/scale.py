@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from xattn_viz.layer import scaled_dot_product_attention
+from xattn_viz.attention.layer import scaled_dot_product_attention
 
 #: The widths of a head that are tried.
 WIDTHS = tuple(2**i for i in range(1, 10))
@@ -67,7 +67,7 @@ def snippet(d_k: int, temperature: float = 1.0) -> str:
     """A script that prints the mean largest weight without and with 1/√d_k, and with it at a temperature."""
     return f"""\
 import torch
-from xattn_viz.layer import scaled_dot_product_attention
+from xattn_viz.attention.layer import scaled_dot_product_attention
 
 d_k, temperature = {d_k}, {temperature}
 generator = torch.Generator().manual_seed({SEED})

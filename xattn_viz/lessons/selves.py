@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.axis import Axis
-from xattn_viz.inputs.source import quoted
-from xattn_viz.tokens import visible
-from xattn_viz.trace import Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.messages import quoted
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
 
 #: Each has a word of several meanings, which is looked at first.
 EXAMPLES = {

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from xattn_viz.layer import CrossAttention, scaled_dot_product_attention
+from xattn_viz.attention.layer import CrossAttention, scaled_dot_product_attention
 
 #: The shape of a tensor as {axis: size}, its axes in order.
 Shape = dict[str, int]

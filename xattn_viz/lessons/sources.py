@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xattn_viz.layer import CrossAttention
+from xattn_viz.attention.layer import CrossAttention
 from xattn_viz.lessons.drawing import drawn
 
 #: The width of every vector here, and of the one head.

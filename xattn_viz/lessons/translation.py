@@ -10,15 +10,15 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from xattn_viz.layer import CrossAttention
-from xattn_viz.maps import AttentionMaps
+from xattn_viz.attention.layer import CrossAttention
+from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError
-from xattn_viz.models.firefox.adapter import FirefoxAdapter
-from xattn_viz.models.firefox.layers import DecoderLayer, EncoderLayer
-from xattn_viz.models.firefox.network import positions
-from xattn_viz.models.firefox.text import read_source
-from xattn_viz.models.firefox.vocabulary import END
+from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
+from xattn_viz.models.families.firefox.layers import DecoderLayer, EncoderLayer
+from xattn_viz.models.families.firefox.network import positions
+from xattn_viz.models.families.firefox.text import read_source
+from xattn_viz.models.families.firefox.vocabulary import END
 
 MODEL = "firefox-en-pt"
 #: A longer sentence would not fit one figure that a room can read.

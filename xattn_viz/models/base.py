@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.maps import MapKind
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError as InputError
 from xattn_viz.inputs import audio, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.inputs.language import iso_639_1, language_note
 from xattn_viz.inputs.text import check_text, check_texts
-from xattn_viz.maps import MapKind
 from xattn_viz.models.unread import notes_of_text
-from xattn_viz.trace import Trace
 
 if TYPE_CHECKING:
     from xattn_viz.models.folder import Folder

@@ -28,7 +28,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
 
-from xattn_viz.inputs.source import quoted
+from xattn_viz.core.messages import quoted
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.generation import sift

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Where the model lies whose encoder looks, and beside its weights what it knows.
-FOLDER = Path(__file__).parent / "captioner" / "caption-shapes"
+FOLDER = Path(__file__).parent / "families" / "captioner" / "caption-shapes"
 FILE = "known.npz"
 #: Of so many scenes in a thousand the distance is at most the limit.
 WITHIN = 998

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from xattn_viz.core.trace import Trace
 from xattn_viz.models import base
-from xattn_viz.trace import Trace
 
 NOTE = "The model had not finished writing."
 

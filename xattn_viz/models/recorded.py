@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xattn_viz.projections import Projections
-from xattn_viz.weights import Seen
+from xattn_viz.attention.weights import Seen
+from xattn_viz.core.projections import Projections
 
 
 def projections(layers: Sequence[Seen]) -> Projections:

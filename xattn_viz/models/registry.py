@@ -1,6 +1,6 @@
 """From a model's name or folder to its loaded adapter, one shared instance a process.
 
-Every module or package beside this one is a model family (see `base`), except those in `_NOT_FAMILIES`. Families
+Every package of `models.families` is a model family (see `base`). Families
 import torch only when they load a model, so asking for the cards is cheap.
 """
 
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
-from xattn_viz import models
-from xattn_viz.inputs.source import quoted
+from xattn_viz.core.messages import quoted
+from xattn_viz.models import families as _families
 from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, ModelWarning, OnProgress
 from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder
 from xattn_viz.models.memory import release
@@ -28,11 +28,6 @@ from xattn_viz.models.self_check import find_fault
 
 # Text encoder-decoders are recognised by less than the others, so they are asked last.
 _LAST = "seq2seq"
-_NOT_FAMILIES = {
-    *("base", "checkpoint", "encoder_decoder", "folder", "formats", "gate", "hub", "memory", "outside", "partial"),
-    *("provenance", "recorded", "registry", "rerun", "scores", "segments", "self_check", "settings", "sight", "tiny"),
-    *("generation", "tokenizer_files", "tokens", "unread"),
-}
 
 #: The most that loaded models may take together, in GB; half of the machine's memory unless set.
 MEMORY_VARIABLE = "XATTN_VIZ_MODEL_GB"
@@ -46,12 +41,11 @@ _guard = threading.Lock()
 
 @cache
 def families() -> dict[str, Family]:
-    """The model families by name, found by the files of this folder."""
-    names = (module.name for module in pkgutil.iter_modules(models.__path__))
+    """The model families by name, found by the packages of `models.families`."""
+    names = (module.name for module in pkgutil.iter_modules(_families.__path__) if module.ispkg)
     return {
-        name: cast(Family, importlib.import_module(f"{models.__name__}.{name}"))
+        name: cast(Family, importlib.import_module(f"{_families.__name__}.{name}"))
         for name in sorted(names, key=lambda name: (name == _LAST, name))
-        if name not in _NOT_FAMILIES
     }
 
 

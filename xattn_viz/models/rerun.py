@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
-from xattn_viz.trace import Trace
 
 
 def rerun(trace: Trace) -> Trace:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor
 
-from xattn_viz.trace import Alternative, Step
+from xattn_viz.core.trace import Alternative, Step
 
 ALTERNATIVES = 5
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import sentencex  # type: ignore[import-untyped]
 
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
-from xattn_viz.trace import Trace
 
 MAX_SENTENCES = 100
 

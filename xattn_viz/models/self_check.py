@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import Adapter
-from xattn_viz.trace import Trace
 
 _LOG = logging.getLogger(__name__)
 
@@ -129,8 +129,8 @@ def _input(probe: Mapping[str, Any]) -> str | bytes | NDArray[np.uint8]:
     if kind == "clip":
         return (_CLIPS / str(value)).read_bytes()
     if kind == "scene":
-        from xattn_viz.scenes.draw import draw
-        from xattn_viz.scenes.link import from_link
+        from xattn_viz.shapes.draw import draw
+        from xattn_viz.shapes.link import from_link
 
         return draw(from_link(value))
     return str(value)

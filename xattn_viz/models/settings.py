@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from xattn_viz.inputs.source import quoted
-from xattn_viz.maps import MapKind
+from xattn_viz.core.maps import MapKind
+from xattn_viz.core.messages import quoted
 from xattn_viz.models.base import Head, InputError, ModelCard, ModelError
 from xattn_viz.models.segments import check_prefix
-from xattn_viz.scenes.wording import too_long
+from xattn_viz.shapes.wording import too_long
 
 
 @dataclass(frozen=True)

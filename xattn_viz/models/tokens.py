@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from xattn_viz.axis import Axis
-from xattn_viz.tokens import Span, span_labels, whole_graphemes, word_indices
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.tokens import Span, span_labels, whole_graphemes, word_indices
 
 # The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
 _MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")

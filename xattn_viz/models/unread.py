@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import sentencex  # type: ignore[import-untyped]
 
-from xattn_viz.tokens import joined_words
-from xattn_viz.trace import Trace
+from xattn_viz.core.tokens import joined_words
+from xattn_viz.core.trace import Trace
 
 # How far a token of the output is turned to a sentence is counted from 0, where its attention is spread evenly over the
 # source, to 1, where all of it lies there. A sentence is barely attended to where no token is turned to it half as far

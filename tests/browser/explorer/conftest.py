@@ -19,11 +19,12 @@ from playwright.sync_api import Locator, Page, expect
 import xattn_viz as xv
 from tests.browser.explorer.harness import open_harness
 from tests.browser.explorer.planted import planted
-from xattn_viz import colours, export
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.tokens import visible
-from xattn_viz.trace import Trace
+from xattn_viz import export
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
+from xattn_viz.plots import colours
 
 #: uint8 of a map's maximum: at most 0.5/255 of 1, and the float's own rounding.
 PACKED = 0.002

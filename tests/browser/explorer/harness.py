@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from xattn_viz.explorer import bundle
+from xattn_viz.web.explorer import bundle
 
 # Counts what is listened to and observed, so that nothing piles up and nothing stays.
 COUNT = """

@@ -17,11 +17,11 @@ from tests.browser.conftest import VIEWPORT, Watch
 from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import open_harness, show
 from xattn_viz.analysis import timing
+from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
-from xattn_viz.explorer.hearing import Hearing
-from xattn_viz.explorer.payload import pack
 from xattn_viz.inputs import audio
-from xattn_viz.trace import Trace
+from xattn_viz.web.explorer.hearing import Hearing
+from xattn_viz.web.explorer.payload import pack
 
 CLIP = "amiable"
 #: The head that is shown first, which follows the speech.

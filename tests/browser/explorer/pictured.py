@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.scenes import Scene, Thing, draw
-from xattn_viz.trace import Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
+from xattn_viz.shapes import Scene, Thing, draw
 
 CAPTION = ("a", "red", "circle", "above", "a", "blue", "square")
 #: Row and column of the patch that holds most of each word's weight inside the picture, in the head shown first.

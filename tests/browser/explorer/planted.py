@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from xattn_viz.axis import Axis
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.projections import Projections
-from xattn_viz.trace import Alternative, Step, Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.projections import Projections
+from xattn_viz.core.trace import Alternative, Step, Trace
 
 #: Labels that must be shown as they are: tags, the end of a script, a formula, right-to-left letters, an emoji.
 SOURCE = ("<b>", "ca", "ts", "$x$", "שלום", "🐈", "</script>")

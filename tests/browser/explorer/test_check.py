@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import Explorer
-from xattn_viz.tokens import visible
+from xattn_viz.core.tokens import visible
 
 
 def shown(explorer: Explorer) -> dict[str, float]:

@@ -16,11 +16,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.explorer.conftest import PRINTED, Explorer, assert_painted, views, weights_of, written
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.planted import planted
-from tests.explorer.packed import texts
+from tests.web.explorer.packed import texts
 from xattn_viz import export
-from xattn_viz.explorer.payload import pack
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.tokens import visible
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.tokens import visible
+from xattn_viz.web.explorer.payload import pack
 
 KINDS = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
 

@@ -8,10 +8,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import show
-from xattn_viz.axis import Axis
-from xattn_viz.explorer.payload import pack
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.trace import Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
+from xattn_viz.web.explorer.payload import pack
 
 LAYERS, HEADS, ROWS, COLUMNS = 8, 12, 150, 700
 

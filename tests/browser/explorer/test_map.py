@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import PRINTED, Explorer, assert_painted, views, weights_of
-from xattn_viz.tokens import visible
+from xattn_viz.core.tokens import visible
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

@@ -11,10 +11,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.planted import planted
-from xattn_viz.axis import Axis
-from xattn_viz.explorer import payload
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.trace import Trace
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
+from xattn_viz.web.explorer import payload
 
 
 def text_axis(name: str, length: int) -> Axis:

@@ -21,10 +21,11 @@ from tests.browser.explorer.conftest import PRINTED, Explorer
 from tests.browser.explorer.harness import open_harness, show
 from tests.browser.explorer.pictured import CAPTION, GRID, ON_CLS, PEAKS, STEPS, captioned, drawn
 from tests.browser.translate import serious
-from xattn_viz import colours, export
-from xattn_viz.explorer.payload import pack
-from xattn_viz.maps import AttentionMaps
-from xattn_viz.trace import Trace
+from xattn_viz import export
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
+from xattn_viz.plots import colours
+from xattn_viz.web.explorer.payload import pack
 
 ROWS, COLUMNS = GRID
 #: The planted head, as the page names it.

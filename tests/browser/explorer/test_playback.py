@@ -15,7 +15,7 @@ from tests.browser.explorer.heard import near, open_heard, reset, rest, spoken
 from tests.browser.explorer.planted import planted
 from tests.browser.speech import listen
 from xattn_viz import export
-from xattn_viz.explorer.payload import pack
+from xattn_viz.web.explorer.payload import pack
 
 EXACT = 0.05  # seconds
 BUSY = 0.4

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
-from xattn_viz import colours
-from xattn_viz.tokens import visible
+from xattn_viz.core.tokens import visible
+from xattn_viz.plots import colours
 
 SVG = "{http://www.w3.org/2000/svg}"
 

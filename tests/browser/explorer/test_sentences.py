@@ -8,7 +8,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, weights_of, written
-from xattn_viz.tokens import visible
+from xattn_viz.core.tokens import visible
 
 FAINTEST = 0.03  # of the lines of the token in focus
 

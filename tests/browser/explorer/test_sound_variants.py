@@ -14,7 +14,7 @@ from tests.browser.explorer.conftest import PACKED, Explorer, assert_painted
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.heard import CLIP, frames, lines, per_pixel, shown, spoken, view_of
 from xattn_viz.examples import clips
-from xattn_viz.explorer.payload import pack
+from xattn_viz.web.explorer.payload import pack
 
 
 def test_layers_come_on_demand_and_the_sound_plays_on(harness: Page) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import Explorer
-from xattn_viz.tokens import visible
+from xattn_viz.core.tokens import visible
 
 #: The decoder's p goes to the page unrounded and is printed with two decimals.
 TWO_DECIMALS = 0.005 + 1e-9

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
+from xattn_viz.core.messages import quoted
 from xattn_viz.inputs.audio import Sound, read
-from xattn_viz.inputs.source import quoted
 
 
 @dataclass(frozen=True)

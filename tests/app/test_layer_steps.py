@@ -1,0 +1,80 @@
+"""The section without a browser: the head of a real model, and the way back from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.lessons.steps.test_real import planted
+from xattn_viz.app.layer.steps import power
+from xattn_viz.lessons.steps import given
+
+SECTION = "from xattn_viz.app.layer import steps\nsteps.show()"
+
+
+def said(app: AppTest) -> str:
+    return " ".join(markdown.value.replace("\\", "") for markdown in app.markdown)
+
+
+def test_a_head_that_another_page_left_is_shown_until_it_is_put_away() -> None:
+    kept = given(planted(6, 60, bias=True), 5, 2, 3, 11)
+    app = AppTest.from_string(SECTION)
+    app.session_state["given_head"] = kept
+    app.run()
+    assert not app.exception
+    assert "q3 → k11: head 3 of layer 6, cross-attention" in said(app)
+    assert f"the weight is {kept.weight():.4f}; captured while the model ran, it was {kept.weight():.4f}" in said(app)
+    assert not app.error
+    app.session_state["given_head_fault"] = "Its model writes nonsense."
+    app.run()
+    assert [error.value for error in app.error] == ["Its model writes nonsense\\."]
+    assert not app.text_input
+    (back,) = app.button
+    back.click().run()
+    assert not app.exception
+    assert [field.value for field in app.text_input] == ["gato preto", "the black cat"]
+    assert "given_head" not in app.session_state
+
+
+def test_words_that_are_too_many_are_refused_in_a_sentence() -> None:
+    app = AppTest.from_string(SECTION).run()
+    app.text_input[0].set_value("a b c d e f g h i").run()
+    assert [error.value.replace("\\", "") for error in app.error] == ["There is room for 8 queries at most: got 9."]
+
+
+def test_heads_that_the_width_does_not_allow_are_not_offered() -> None:
+    app = AppTest.from_string(SECTION).run()
+    app.segmented_control[0].set_value(4).run()
+    app.text_input[0].set_value("1 2; 3 4").run()
+    assert not app.exception
+    assert (app.segmented_control[0].options, app.segmented_control[0].value) == (["1", "2"], 1)
+
+
+def test_changed_vectors_stay_with_their_words_and_typed_numbers_are_as_typed() -> None:
+    app = AppTest.from_string(SECTION).run()
+
+    def typed(text: str) -> list[list[float]]:
+        app.text_input[0].set_value(text).run()
+        rows: list[list[float]] = app.session_state["steps-kept"].setting.x.tolist()
+        return rows
+
+    def change(row: int) -> None:
+        kept = app.session_state["steps-kept"]
+        x = kept.setting.x.copy()
+        x[row, 0] = 9.0
+        kept.setting = replace(kept.setting, x=x)
+
+    typed("gato e gato")
+    change(2)
+    assert [row[0] == 9.0 for row in typed("o gato e outro gato")] == [False, False, False, False, True]
+    typed("1 2 3 4; 5 6 7 8")
+    change(0)
+    assert typed("1 2 3 4; 5 6 7 7") == [[9, 2, 3, 4], [5, 6, 7, 7]]
+    assert typed("1 2 3 5; 5 6 7 7") == [[1, 2, 3, 5], [5, 6, 7, 7]]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (2.2e-16, "2·10⁻¹⁶"), (1.0, "1·10⁰"), (float("inf"), "∞·10⁰")])
+def test_small_numbers_are_written_as_powers(value: float, text: str) -> None:
+    assert power(value) == text

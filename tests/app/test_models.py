@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.server import ROOT
+from xattn_viz.app import models
+from xattn_viz.models import registry
+from xattn_viz.models.base import Adapter, InputError, ModelError, Option
+
+
+@pytest.fixture(scope="module")
+def model() -> Adapter:
+    """A tiny model of transformers, with an option of its own."""
+    made = registry.families()["seq2seq"].example()
+    made.card = replace(made.card, options=(Option("language", "Language", "en", choices=("en", "pt")),))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("chosen", "settings"),
+    [
+        ((), {}),
+        ((("language", "pt"),), {"language": "pt"}),
+        ((("allow_pickle", True), ("max_new_tokens", "9"), ("on_step", "x"), ("ablate", "y")), {}),
+        ((("num_beams", "4"),), {"num_beams": 4}),
+        ((("self_attention", True),), {"kinds": ("cross", "encoder", "decoder")}),
+        ((("self_attention", False),), {}),
+    ],
+)
+def test_only_options_that_there_are_reach_the_model(
+    model: Adapter, chosen: tuple[tuple[str, str | bool], ...], settings: dict[str, Any]
+) -> None:
+    found = models.settings(model, chosen)
+    wanted = {"num_beams": 1, "keep_projections": model.can_keep_projections, **settings}
+    if "num_beams" not in settings:
+        found.setdefault("num_beams", 1)
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("num_beams", "-4", "num_beams is a whole number of at most three digits: got '-4'."),
+        ("num_beams", "\u00b2", "got '\u00b2'."),
+        ("num_beams", "9" * 4400, "got '99999"),
+        ("num_beams", True, "got 'True'."),
+        ("self_attention", "true", "self_attention is true or false: got 'true'."),
+    ],
+)
+def test_options_that_cannot_be_are_named(model: Adapter, option: str, value: str | bool, words: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(words)):
+        models.settings(model, ((option, value),))
+
+
+def test_a_model_that_cannot_keep_projections_is_not_asked_to(model: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "can_keep_projections", False)
+    assert models.settings(model, ())["keep_projections"] is False
+
+
+def test_the_options_are_those_of_the_card_and_what_its_search_and_kinds_allow(
+    model: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offered(**changes: Any) -> dict[str, tuple[str, ...]]:
+        card = replace(model.card, **changes)
+        monkeypatch.setattr(models, "card_of", lambda name: card)
+        return {option.name: option.choices for option in models.options_of("any")}
+
+    assert offered(most_beams=1, kinds=("cross",)) == {"language": ("en", "pt")}
+    everything = offered(most_beams=4)
+    assert list(everything) == ["language", "num_beams", "self_attention"]
+    assert everything["num_beams"] == ("1", "2", "3", "4")
+    assert offered(most_beams=16)["num_beams"][-1] == "16"
+
+
+def test_a_model_of_which_nothing_is_known_has_no_options() -> None:
+    assert models.options_of("./nowhere") == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("  facebook/m2m100_418M ", "facebook/m2m100_418M"),
+        ('"/home/me/my model"', "/home/me/my model"),
+        ("'C:\\models\\mine'", "C:\\models\\mine"),
+        ("https://example.org/google-t5/t5-small/", "google-t5/t5-small"),
+        ("https://example.org/google-t5/t5-small?library=transformers#files", "google-t5/t5-small"),
+        ("t5-small", "t5-small"),
+        ("firefox-pt-en", "firefox-pt-en"),
+        ("checkpoint", "./checkpoint"),
+        ("   ", ""),
+    ],
+)
+def test_a_name_is_taken_as_it_is_typed_or_pasted(typed: str, name: str) -> None:
+    assert models.cleaned(typed) == name
+
+
+def test_consent_helps_only_where_the_model_asks_for_it() -> None:
+    assert models.wants_consent(ModelError("Load it with allow_pickle=True."))
+    assert not models.wants_consent(InputError("allow_pickle=True"))
+    assert not models.wants_consent(ModelError("There is no such model."))
+
+
+def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that Python sets replaces what is typed in the browser, so it is set only where it changes."""
+    tiny = registry.families()["seq2seq"].example()
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    monkeypatch.setattr(registry, "load", lambda name, **_: tiny)
+    app.selectbox(key="direction").select(models.OTHER).run()
+    app.text_input(key="other").set_value("my/model").run()
+    assert app.session_state["request"].model == "my/model"
+    assert app.session_state["shown"][0].provenance["model"] == tiny.card.name
+    field = app.text_input(key="text")
+    assert field.value == app.session_state["shown"][0].input
+    assert not field.proto.set_value
+    app.selectbox(key="direction").select("firefox-pt-en").run()
+    assert app.text_input(key="text").proto.set_value  # it brings a text of its own
+
+
+def test_a_model_that_hears_gets_no_text_to_open_as_a_file() -> None:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    app.text_input(key="text").set_value("/etc/hostname")
+    app.selectbox(key="direction").select(models.OTHER).run()
+    app.text_input(key="other").set_value("./whisper-tiny-en").run()
+    assert not app.exception
+    assert len(app.error) == 1
+    with pytest.raises(ModelError, match="does not read text"):
+        models.load("whisper-tiny-en", lambda *_, **__: None)

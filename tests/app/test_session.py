@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.server import ROOT
+from xattn_viz import examples
+from xattn_viz.app.page import literal
+from xattn_viz.core.trace import Trace
+from xattn_viz.models import registry
+from xattn_viz.models.base import InputError, ModelError
+
+APP = ROOT / "app.py"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModelError("The file model.bin is damaged: *install* it again."), r"The file model\.bin is damaged"),
+        (InputError("The text is empty."), r"The text is empty\."),
+        (RuntimeError("secret detail"), "The server’s log says more"),
+    ],
+)
+def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(name: str, **_: Any) -> Any:
+        raise error
+
+    app = AppTest.from_file(APP, default_timeout=30).run()
+    assert app.session_state["shown"]
+    monkeypatch.setattr(registry, "load", fail)
+    app.text_input(key="text").set_value("A text for which nothing is remembered.")
+    app.button[[button.label for button in app.button].index("Translate")].click().run()
+    assert len(app.error) == 1
+    assert said in app.error[0].value
+    assert "secret detail" not in app.error[0].value
+    assert not app.exception
+    assert app.session_state["shown"] is None
+    assert not app.expander  # the panels below a map
+    assert app.text_input(key="text").value == "A text for which nothing is remembered."
+
+
+@pytest.mark.parametrize(("page", "action"), [("translate", "Translate"), ("draw", "Draw")])
+def test_an_emptied_field_is_told_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, page: str, action: str
+) -> None:
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.switch_page(f"pages/{page}.py").run()
+    assert app.session_state["shown"]
+    monkeypatch.setattr(registry, "load", None)
+    app.text_input(key="text").set_value("")
+    app.button[[button.label for button in app.button].index(action)].click().run()
+    assert [error.value for error in app.error] == [literal("The text is empty: type at least one word.")]
+    assert not app.exception
+    assert app.session_state["shown"] is None
+    assert not app.expander
+
+
+def test_a_damaged_example_is_traced_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(slug: str) -> Trace:
+        raise ValueError("not a trace")
+
+    first = examples.EXAMPLES[0]
+    wanted = examples.load(first.slug)
+    assert wanted is not None
+    monkeypatch.setattr(examples, "load", damaged)
+    app = AppTest.from_file(APP, default_timeout=60).run()
+    assert not app.error
+    assert app.session_state["shown"][0].output == wanted.output
+
+
+def test_what_is_wrong_with_a_model_stands_above_its_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = AppTest.from_file(APP, default_timeout=60).run()
+    assert not app.error
+    monkeypatch.setattr(registry.load("firefox-en-pt"), "fault", "It writes *nonsense*.")
+    app.text_input(key="text").set_value("A text of a model with a fault.")
+    app.button[[button.label for button in app.button].index("Translate")].click().run()
+    for _ in range(100):
+        if "run" not in app.session_state or app.session_state["run"] is None:
+            break
+        app.run()
+    assert [error.value for error in app.error] == [r"It writes \*nonsense\*\."]
+    assert app.session_state["shown"][0].input == "A text of a model with a fault."
+    assert not [caption for caption in app.caption if "nonsense" in caption.value]  # not a second time among notes
+
+
+def test_the_page_about_the_layer_says_what_is_wrong_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.load("firefox-en-pt"), "fault", "It writes nonsense.")
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["section"] = "selves"
+    app.switch_page("pages/layer.py").run()
+    assert "It writes nonsense\\." in [error.value for error in app.error]

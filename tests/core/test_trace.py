@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.trace import Step, Trace
+
+
+def maps(kind: MapKind = "cross") -> AttentionMaps:
+    axis = Axis("text", labels=("a", "b"))
+    return AttentionMaps(np.full((1, 1, 2, 2), 0.5, np.float32), axis, axis, kind, (0,))
+
+
+def test_the_only_map_of_a_kind_is_found() -> None:
+    trace = Trace((maps("cross"), maps("encoder")), "a b", "a b")
+    assert trace.cross.kind == "cross"
+    assert trace.encoder.kind == "encoder"
+    with pytest.raises(ValueError, match="holds 0 decoder maps; the kinds it holds: cross, encoder"):
+        _ = trace.decoder
+
+
+def test_several_maps_of_a_kind_are_not_guessed_among() -> None:
+    with pytest.raises(ValueError, match="holds 2 cross maps"):
+        _ = Trace((maps(), maps()), "a b", "a b").cross
+    with pytest.raises(ValueError, match="the kinds it holds: none"):
+        _ = Trace((), "", "").cross
+
+
+def test_of_denoising_steps_the_map_is_that_of_all_together() -> None:
+    together, first = maps(), replace(maps(), step=0)
+    assert Trace((together, first), "a", "").cross is together
+    assert Trace((first,), "a", "").cross is first
+
+
+def test_the_picture_is_the_one_drawn_else_the_one_read() -> None:
+    black, white = np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8)
+    read = Trace((), black, "a").picture
+    assert read is not None
+    assert read.max() == 0
+    drawn = Trace((), "a", "", pictures=(black, white))
+    assert drawn.picture is drawn.pictures[1]
+    assert not drawn.pictures[0].flags.writeable
+    assert Trace((), "a", "").picture is None
+    assert Trace((), np.zeros((80, 100), np.float32), "a").picture is None  # log-mel
+    with pytest.raises(ValueError, match=r"got float64 of \(2, 3, 3\)"):
+        Trace((), "a", "", pictures=(np.zeros((2, 3, 3)),))  # type: ignore[arg-type]
+
+
+def test_steps_must_fit_the_rows() -> None:
+    with pytest.raises(ValueError, match="1 steps do not fit a cross map of 2 rows"):
+        Trace((maps(),), "a b", "a b", steps=(Step("a", 0, -1.0),))
+    assert len(Trace((maps("encoder"),), "a b", "a", steps=(Step("a", 0, -1.0),)).steps) == 1
+
+
+def test_a_trace_is_frozen_down_to_its_input() -> None:
+    samples = np.zeros(4)
+    trace = Trace((maps(),), samples, "a b")
+    samples[0] = 1
+    assert isinstance(trace.input, np.ndarray)
+    assert trace.input.tolist() == [0, 0, 0, 0]
+    with pytest.raises(FrozenInstanceError):
+        trace.output = "b"  # type: ignore[misc]
+
+
+def test_equality_is_by_content() -> None:
+    assert Trace((maps(),), np.zeros(4), "a") == Trace((maps(),), np.zeros(4), "a")
+    assert Trace((maps(),), np.zeros(4), "a") != Trace((maps(),), np.ones(4), "a")
+    assert Trace((maps(),), "a", "a") != "a"
+
+
+def test_equal_traces_share_a_hash_and_stand_for_each_other_in_a_dictionary() -> None:
+    first, second = (Trace((), "in", "out") for _ in range(2))
+    assert first == second
+    assert {first: "kept"}[second] == "kept"

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
+from xattn_viz.export import webpage
+from xattn_viz.export.webpage import html
+from xattn_viz.web.explorer import bundle
+from xattn_viz.web.explorer.payload import pack
+
+EVIL = "</script><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>\u202e"
+
+
+def made() -> Trace:
+    weights = np.random.default_rng(3).dirichlet(np.ones(3), (2, 4, 2)).astype(np.float32)
+    maps = AttentionMaps(
+        weights, Axis("text", labels=("a", EVIL)), Axis("text", labels=(EVIL, "b", "</s>")), "cross", (0, 1)
+    )
+    return Trace((maps,), EVIL, EVIL, provenance={"model": EVIL})
+
+
+class Page(HTMLParser):
+    """What a browser finds in the page: its elements with their attributes, and the text in each."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs), []))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append(("after " + tag, {}, []))
+
+    def handle_data(self, data: str) -> None:
+        if self.found:
+            self.found[-1][2].append(data)
+
+    def texts(self, tag: str) -> list[str]:
+        return ["".join(text) for name, _, text in self.found if name == tag]
+
+
+def unpacked(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))
+
+
+def digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_text_cannot_become_markup() -> None:
+    page = Page(html(made()))
+    tags = [tag for tag, _, _ in page.found]
+    assert tags.count("script") == 3
+    assert "img" not in tags
+    assert "\u202e" not in html(made())
+    assert page.texts("title")[0].startswith("Cross-attention: </script><script>")
+
+
+def test_the_policy_allows_only_this_script_and_this_style() -> None:
+    page = Page(html(made()))
+    (policy,) = (attributes["content"] for tag, attributes, _ in page.found if "http-equiv" in attributes)
+    rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
+    assert rules["default-src"] == "'none'"
+    _, code, start = page.texts("script")
+    scripts = (start, unpacked(code).decode())
+    assert rules["script-src"] == " ".join(map(digest, scripts))
+    assert rules["style-src"] == digest(page.texts("style")[0])
+    assert rules["img-src"] == "data: blob:"
+    assert not re.search(r"unsafe|https?:|\*", policy or "")
+
+
+def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
+    page = Page(html(made(), layer=1, head=-1))
+    packed = unpacked(page.texts("script")[0])
+    assert packed == pack(made(), select={"head": "2.4"}, full_limit=None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "head", "view"),
+    [(0, 2, "1.3"), (-1, 0, "2.1"), (None, 1, "2.2"), (1, None, "2.mean")],
+)
+def test_the_first_map_is_named_from_1(layer: int | None, head: int | None, view: str) -> None:
+    packed = unpacked(Page(html(made(), layer=layer, head=head)).texts("script")[0])
+    assert packed == pack(made(), select={"head": view}, full_limit=None)
+
+
+def test_two_outputs_go_into_one_page() -> None:
+    other = made()
+    page = html(made(), layer=0, beside=other, name="A", beside_name=EVIL)
+    packed = unpacked(Page(page).texts("script")[0])
+    assert packed == pack(made(), select={"head": "1.mean"}, beside=other, beside_name=EVIL, full_limit=None)
+    assert EVIL not in page
+
+
+def test_a_head_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="no head 4"):
+        html(made(), layer=0, head=4)
+    with pytest.raises(ValueError, match="no layer 9"):
+        html(made(), layer=9)
+
+
+@pytest.mark.parametrize(
+    ("script", "css", "sentence"),
+    [
+        ("export default function f() {}", "</style>", "style holds '</style'"),
+        ("const f = 1", "", "no line 'export default function NAME'"),
+    ],
+)
+def test_what_would_break_the_page_is_refused(
+    monkeypatch: pytest.MonkeyPatch, script: str, css: str, sentence: str
+) -> None:
+    monkeypatch.setattr(bundle, "script", lambda: script)
+    monkeypatch.setattr(bundle, "css", lambda: css)
+    with pytest.raises(ValueError, match=sentence):
+        webpage.html(made())
+
+
+def test_an_answer_that_stands_in_no_row_is_said_below() -> None:
+    latents, patches = Axis("latent", labels=("latent 1", "latent 2")), Axis.picture(2, 2)
+    maps = AttentionMaps(np.full((1, 1, 2, 4), 0.25, np.float32), latents, patches, "cross", (0,))
+    page = html(Trace((maps,), np.zeros((4, 4, 3), np.uint8), "a cat & <b>two</b> dogs"))
+    assert "<footer>Answer: a cat &amp; &lt;b&gt;two&lt;/b&gt; dogs. Attention" in page
+
+
+def test_a_fault_of_the_model_is_said_above_the_map() -> None:
+    trace = made()
+    assert not [one for one in Page(html(trace)).found if one[1].get("role") == "alert"]
+    page = Page(html(trace.with_fault(f"broken {EVIL}")))
+    names = [(name, attributes.get("role")) for name, attributes, _ in page.found]
+    assert names.index(("p", "alert")) < names.index(("main", None))
+    assert page.texts("p")[0].startswith("broken </script>")
+    assert "img" not in [name for name, _, _ in page.found]

@@ -1,0 +1,300 @@
+"""The command line: what it prints and writes, and one sentence for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import xattn_viz as xv
+from xattn_viz.cli import main
+from xattn_viz.core.tokens import visible
+from xattn_viz.doctor import app_script
+from xattn_viz.examples import clips
+from xattn_viz.inputs import audio
+from xattn_viz.models.base import Adapter, ModelWarning
+from xattn_viz.models.families.firefox import example
+from xattn_viz.models.families.whisper import example as hearing_example
+from xattn_viz.shapes import Scene, Thing, draw
+
+ROOT = Path(__file__).parents[1]
+TEXT = "a small sentence"
+FORWARD = Path(clips.__file__).with_name("forward.ogg")
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Adapter:
+    """A model with random weights, under the name `tiny`."""
+    adapter = example()
+    monkeypatch.setattr("xattn_viz.models.registry.load", lambda name: adapter)
+    return adapter
+
+
+def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [card.name for card in xv.cards()]
+
+
+def test_trace_prints_the_output_and_the_alignment(tiny: Adapter, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "tiny", TEXT, "--layer", "0", "--head", "1"]) == 0
+    trace = tiny.trace(TEXT)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split("\t") for line in printed[1:]] == [
+        [str(link.target_index + 1), visible(link.target), str(link.source_index + 1), visible(link.source)]
+        for link in xv.align(trace.cross, layer=0, head=1)
+    ]
+
+
+def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
+    trace = tiny.trace(TEXT)
+    for name in ("t.npz", "t.json", "t.csv", "t.svg", "t.html"):
+        assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / name), "--layer", "0", "--head", "1"]) == 0
+    assert xv.load_trace(tmp_path / "t.npz").cross == trace.cross
+    assert json.loads((tmp_path / "t.json").read_text())["output"] == trace.output
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == xv.export.csv(trace)
+    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace, layer=0, head=1)
+    assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace, layer=0, head=1)
+    assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.html")]) == 0
+    assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace)
+    assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.svg")]) == 0
+    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_text_in_another_language_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "firefox-en-pt", "O meu avô vendeu o barco vermelho antes do inverno."]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == "xattn-viz: This text looks like Portuguese, and English → Portuguese reads English.\n"
+    assert "looks like" not in printed.out
+
+
+def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17),)), 150)
+    Image.fromarray(pixels).save(tmp_path / "scene.png")
+    assert main(["trace", "caption-shapes", str(tmp_path / "scene.png")]) == 0
+    trace = xv.load("caption-shapes").trace(pixels)
+    output, *pairs = capsys.readouterr().out.splitlines()
+    assert output == trace.output == "a large red circle"
+    fields = [pair.split("\t") for pair in pairs]
+    assert [(target, source) for _, target, _, source in fields] == [
+        (link.target, link.source) for link in xv.align(trace.cross)
+    ]
+    assert fields[0][3].startswith("row ")
+    assert main(["trace", "caption-shapes", str(tmp_path / "scene.png"), "-o", str(tmp_path / "t.npz")]) == 0
+    assert xv.load_trace(tmp_path / "t.npz") == trace
+
+
+def test_a_fault_of_the_model_is_said_once_on_stderr(
+    tiny: Adapter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str) -> Adapter:
+        warnings.warn("tiny does not do what it should.", ModelWarning, stacklevel=2)
+        tiny.fault = "tiny does not do what it should."
+        return tiny
+
+    monkeypatch.setattr("xattn_viz.models.registry.load", load)
+    assert main(["trace", "tiny", TEXT, "-o", str(tmp_path / "t.npz")]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[0] == "xattn-viz: tiny does not do what it should."
+    assert printed.err.count("does not do what it should") == 1
+    assert printed.out.splitlines()[-1].startswith("Wrote ")
+    assert xv.load_trace(tmp_path / "t.npz").fault == tiny.fault  # whoever gets the file is told too
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trace", "no-such-model", TEXT], "no-such-model"),
+        (["trace", "firefox-en-pt", "  "], ""),
+        (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "map.png ends in none of .html"),
+        (["trace", "firefox-en-pt", TEXT, "--layer", "9"], "no layer 9"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv: No such file"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "a\0b.npz"], r"'a\x00b.npz' is no name of a file"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "n" * 5000 + ".npz"], "nnn.npz: File name too long"),
+        (["trace", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
+        (["trace", "whisper-tiny-en", __file__], "no sound file"),
+        (["words", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
+        (["words", "whisper-tiny-en", __file__], "no sound file"),
+        (["words", "whisper-tiny-en", str(Path(__file__).parent)], "Is a directory"),
+        (["words", "whisper-tiny-en", str(FORWARD), "--heads", "2.4,9.1"], "no layer 9"),
+        (["words", "firefox-en-pt", str(FORWARD)], "firefox-en-pt reads text"),
+        (["words", "caption-shapes", str(FORWARD)], "caption-shapes reads pictures"),
+        (["trace", "caption-shapes", str(FORWARD)], "This is no picture"),
+        (["trace", "caption-shapes", "no.png"], "no.png cannot be read: No such file"),
+        (["words", "no-such-model", str(FORWARD)], "no-such-model"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("xattn-viz: ")
+    assert words in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert len(printed.err) < 800  # a list of all models among it
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_full_disk_is_said_with_the_file_that_stays_as_it_was(tmp_path: Path, size: int) -> None:
+    paths = [tmp_path / f"t.{ending}" for ending in ("npz", "json", "csv", "svg", "html")]
+    for path in paths:
+        path.write_bytes(b"good")
+    done = limited([["trace", "tiny", TEXT, "--out", str(path)] for path in paths], size)
+    assert done == [(2, f"xattn-viz: {path}: File too large.\n") for path in paths]
+    assert all(path.read_bytes() == b"good" for path in paths)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_words_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "t.srt"
+    done = limited([["words", "whisper-tiny-en", str(FORWARD), "-o", str(path)]], 10)
+    assert done == [(2, f"xattn-viz: {path}: File too large.\n")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def limited(commands: list[list[str]], size: int) -> list[tuple[int, str]]:
+    """The exit code and stderr of each, with a tiny model under the name `tiny`, where no file can grow larger."""
+    code = f"""
+import contextlib, io, json, resource, sys
+from xattn_viz.cli import main
+from xattn_viz.models import registry\nfrom xattn_viz.models.families import firefox
+load, tiny = registry.load, firefox.example()
+registry.load = lambda name: tiny if name == "tiny" else load(name)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+done = []
+for command in {commands!r}:
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+        done.append((main(command), said.getvalue()))
+print(json.dumps(done))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [(code, said) for code, said in json.loads(ran.stdout)]
+
+
+def test_an_output_that_takes_nothing_is_said_in_a_sentence() -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "xattn_viz", "models"]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "xattn-viz: The output: No space left on device.\n")
+
+
+def test_a_wrong_option_is_refused_without_a_traceback() -> None:
+    command = [sys.executable, "-m", "xattn_viz", "trace"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_the_clone_starts_its_own_app() -> None:
+    assert app_script() == ROOT / "app.py"
+
+
+def test_control_characters_do_not_reach_the_terminal(tiny: Adapter, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "tiny", "a \x1b[31m small\u202e sentence"]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "\u202e" not in printed
+
+
+def test_a_recording_of_several_windows_has_a_file_a_window(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = hearing_example()
+    monkeypatch.setattr("xattn_viz.models.registry.load", lambda name: adapter)
+    long = tmp_path / "long.wav"
+    long.write_bytes(audio.wav(np.tile(clips.sound("forward").samples, 13)))  # 36 s
+    assert main(["trace", "tiny", str(long), "-o", str(tmp_path / "t.npz")]) == 0
+    windows = list(adapter.traces(long))
+    assert [xv.load_trace(tmp_path / name) for name in ("t.npz", "t-1.npz")] == windows
+    printed = capsys.readouterr()
+    assert printed.out.count("Wrote ") == 2
+    for trace in windows:
+        for note in trace.provenance["notes"]:
+            assert note in printed.err
+
+
+def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    adapter = xv.load("whisper-tiny-en")
+    trace = adapter.trace(FORWARD)
+    words = xv.timed_words(trace)
+    seconds = clips.sound("forward").seconds
+    wanted = {
+        "srt": xv.subtitles.srt(words, seconds),
+        "vtt": xv.subtitles.vtt(words, seconds),
+        "json": xv.subtitles.to_json(words, seconds),
+        "textgrid": xv.subtitles.textgrid(words, seconds),
+    }
+    for name, text in wanted.items():
+        out = tmp_path / f"forward.{name}"
+        assert main(["words", "whisper-tiny-en", str(FORWARD), "--format", name, "-o", str(out)]) == 0
+        assert out.read_text(encoding="utf-8") == text
+    capsys.readouterr()
+    ask = ["words", "whisper-tiny-en", str(FORWARD), "--format", "json"]
+    assert main([*ask, "--heads", "2.4,1.5"]) == 0
+    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(xv.timed_words(trace, [(2, 4), (1, 5)]), seconds)
+    assert main([*ask, "--method", "zscores"]) == 0
+    named = xv.timed_words(trace, adapter.alignment_heads, method="zscores")  # type: ignore[attr-defined]
+    assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named, seconds)
+
+
+def test_silence_gives_no_words_and_settings_say_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "silence.wav"
+    file.write_bytes(audio.wav(np.zeros(31 * 16_000, np.float32)))
+    assert main(["trace", "whisper-tiny-en", str(file)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.split() == ["∅", "∅"]
+    assert printed.err.count("no words were written") == 2  # windows
+    assert main(["words", "whisper-tiny-en", str(file), "--format", "vtt"]) == 0
+    assert capsys.readouterr().out.strip() == "WEBVTT"
+    assert main(["words", "whisper-tiny-en", str(file), "--format", "json", "--set", "write_anyway=true"]) == 0
+    assert [word["text"] for word in json.loads(capsys.readouterr().out)] == ["you", "you"]
+
+
+def test_set_gives_a_model_its_options(tiny: Adapter, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "t.npz"
+    asked = ["--set", "target=o gato = 4", "--set", "shortlist=False"]
+    assert main(["trace", "tiny", TEXT, "-o", str(out), *asked]) == 0
+    settings = xv.load_trace(out).provenance["settings"]
+    assert (settings["target"], settings["shortlist"]) == ("o gato = 4", False)
+    for said, words in (
+        ("num_beams=4", "4 beams are not to be had"),
+        ("on_step=x", "no option 'on_step'; its options: target"),
+        ("shortlist=perhaps", "shortlist is True or False"),
+    ):
+        assert main(["trace", "tiny", TEXT, "--set", said]) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["trace", "tiny", TEXT, "--set", "target"])
+    assert "give NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("heads", ["", "2", "2.4;1.5", "2.4,", "-1.0", "٢.٤"])
+def test_heads_that_are_none_are_refused(heads: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["words", "whisper-tiny-en", str(FORWARD), f"--heads={heads}"])
+    assert stopped.value.code == 2
+    assert "no list of heads such as 2.4,1.5" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+    code = "import sys; from xattn_viz.cli import main; sys.stdin.read(); sys.exit(main(['models']))"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdin
+    assert running.stdout
+    running.stdout.close()
+    running.stdin.close()  # only now does it write
+    assert running.wait() == 1
+    assert running.stderr
+    assert running.stderr.read() == b""
+    running.stderr.close()

@@ -1,0 +1,166 @@
+"""What the explorer's script reads is what the trace holds, within the rounding to uint8."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.web.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Trace
+from xattn_viz.web.explorer.payload import identity, pack
+from xattn_viz.web.explorer.pooling import TILE_SIDE, max_pool
+
+
+def test_every_head_is_there_within_the_rounding() -> None:
+    trace = planted()
+    header, data = unpacked(pack(trace))
+    maps = trace.cross
+    heads = [view for view in header["views"] if view["head"] is not None]
+    assert [(view["layer"], view["head"]) for view in heads] == [(i, j) for i in range(2) for j in range(3)]
+    for view in heads:
+        exact = maps.weights[view["layer"], view["head"]]
+        assert np.abs(weights_of(view, data, (4, 5)) - exact).max() <= ROUNDING * view["scale"] + 1e-7
+
+
+def test_means_and_the_maximum_are_those_of_the_maps() -> None:
+    trace = planted()
+    header, data = unpacked(pack(trace))
+    weights = trace.cross.weights
+    named = {(view["layer"], view["reduce"]): view for view in header["views"] if view["reduce"]}
+    wanted = {
+        (0, "mean"): weights[0].mean(0),
+        (1, "mean"): weights[1].mean(0),
+        (None, "mean"): weights.mean((0, 1)),
+        (None, "max"): weights.max((0, 1)),
+    }
+    assert named.keys() == wanted.keys()
+    for name, exact in wanted.items():
+        assert np.abs(weights_of(named[name], data, (4, 5)) - exact).max() <= ROUNDING + 1e-7
+
+
+def test_exact_arrays_come_back_bit_for_bit() -> None:
+    trace = planted()
+    header, data = unpacked(pack(trace))
+    exact, projections = header["exact"], trace.cross.projections
+    assert projections is not None
+    for name, array in {
+        "weights": trace.cross.weights,
+        "queries": projections.queries,
+        "keys": projections.keys,
+    }.items():
+        assert np.array_equal(np.frombuffer(data, "<f4", array.size, exact[name]).reshape(array.shape), array)
+    assert exact["d_k"] == 8
+    assert exact["scale"] == pytest.approx(8**-0.5)
+
+
+def test_exact_arrays_stay_behind_where_they_would_be_large() -> None:
+    header, _ = unpacked(pack(planted(), exact_limit=100))
+    assert header["exact"] is None
+
+
+def test_a_large_trace_sends_pooled_tiles_and_one_layer() -> None:
+    trace = planted(layers=3, heads=2, queries=100, keys=70)
+    header, data = unpacked(pack(trace, layer=1, full_limit=10_000))
+    assert header["tiles"] == [TILE_SIDE, TILE_SIDE]
+    assert {view["layer"] for view in header["views"] if "at" in view} == {1, None}
+    view = header["views"][0]
+    tile = np.frombuffer(data, np.uint8, TILE_SIDE**2, view["tile"]).reshape(TILE_SIDE, TILE_SIDE)
+    pooled = max_pool(trace.cross.weights[0, 0], TILE_SIDE)
+    assert np.abs(tile * (view["scale"] / 255) - pooled).max() <= ROUNDING
+    with pytest.raises(ValueError, match="no layer 7"):
+        pack(trace, layer=7)
+
+
+def test_pooling_keeps_every_peak() -> None:
+    weights = np.random.default_rng(1).random((130, 65)).astype(np.float32)
+    pooled = max_pool(weights, 64)
+    assert pooled.shape == (64, 64)
+    for row in range(64):
+        block = weights[row * 130 // 64 : (row + 1) * 130 // 64]
+        assert pooled[row].max() == block.max()
+    small = weights[:5, :7]
+    assert np.array_equal(max_pool(small, 64), small)
+
+
+def test_labels_are_visible_and_text_between_tokens_is_kept() -> None:
+    axis = Axis("text", labels=("a", "\u202eb", "</s>"), spans=((1, 2), (2, 5), (5, 5)), special=(False, False, True))
+    maps = AttentionMaps(np.full((1, 1, 1, 3), 1 / 3, np.float32), Axis("text", labels=("x",)), axis, "cross", (0,))
+    header, _ = unpacked(pack(Trace((maps,), "  a \u202eb\u200b"[1:], "x")))
+    keys = header["keys"]
+    assert keys["labels"] == ["a", "\\u202eb", "</s>"]
+    assert keys["gaps"] == [" ", " ", ""]
+    assert keys["rest"] == "\\u200b"
+    assert keys["special"] == [False, False, True]
+
+
+def test_steps_carry_probabilities_not_logarithms() -> None:
+    header, _ = unpacked(pack(planted()))
+    assert header["steps"][2]["p"] == pytest.approx(np.exp(-0.2))
+    assert header["steps"][0]["alternatives"] == [["<b>", pytest.approx(np.exp(-2.0)), 9]]
+
+
+def test_identity_tells_traces_apart() -> None:
+    assert identity(planted()) == identity(planted())
+    assert identity(planted()) != identity(planted(seed=1))
+
+
+def test_every_kind_of_attention_is_a_sheet_with_its_own_axes() -> None:
+    trace = texts()
+    header, data = unpacked(pack(trace))
+    assert [sheet["kind"] for sheet in header["sheets"]] == ["cross", "encoder", "decoder"]
+    for maps in trace.maps:
+        sheet = sheet_of(header, maps.kind)
+        shape = (len(maps.queries), len(maps.keys))
+        for view in (view for view in sheet["views"] if view["head"] is not None):
+            exact = maps.weights[view["layer"], view["head"]]
+            assert np.abs(weights_of(view, data, shape) - exact).max() <= ROUNDING * view["scale"] + 1e-7
+        assert sheet["keys"]["labels"] == ["␣" if label == " " else label for label in maps.keys.labels or ()]
+    assert header["axes"] == [sheet_of(header, "cross")[field] for field in ("queries", "keys", "read")]
+
+
+def test_a_layer_is_sent_of_the_kind_that_was_asked_for() -> None:
+    trace = texts()
+    header, _ = unpacked(pack(trace, layer=1, kind="encoder", full_limit=10))
+    sent = {sheet["kind"]: {view["layer"] for view in sheet["views"] if "at" in view} for sheet in header["sheets"]}
+    assert sent == {"cross": set(), "encoder": {1, None}, "decoder": set()}
+    assert all("tile" in view for sheet in header["sheets"] for view in sheet["views"])
+    with pytest.raises(ValueError, match="no layer 2"):
+        pack(trace, layer=2)
+    pack(trace, layer=2, kind="encoder")
+
+
+def test_one_sentence_and_one_kind_cost_nothing_more() -> None:
+    header, _ = unpacked(pack(planted()))
+    assert not {"growing", "beside"} & set(header)
+    assert not any("sentences" in each for each in (*header["axes"], *header["views"]))
+    assert unpacked(pack(planted(), growing=True))[0]["growing"] is True
+
+
+def test_two_outputs_stand_beside_each_other() -> None:
+    trace, other = texts(), texts(output="Um gato velho sentou.", seed=1)
+    header, data = unpacked(pack(trace, beside=other, name="Model", beside_name="<b>Mine\n"))
+    beside = header["beside"]
+    assert beside["names"] == ["Model", "<b>Mine⏎"]
+    assert beside["id"] == identity(other) != header["id"]
+    maps = other.cross
+    view = beside["sheet"]["views"][0]
+    exact = weights_of(view, data, (len(maps.queries), len(maps.keys)))
+    assert np.abs(exact - maps.weights[0, 0]).max() <= ROUNDING * view["scale"] + 1e-7
+    # O gato sentou. Era velho. </s>  |  Um gato velho sentou. </s>
+    assert beside["pairs"]["predicted"]["words"] == [[0, 0], [1, 1], [None, 2], [2, 3], [3, None], [4, None], [5, 4]]
+    assert beside["pairs"]["predicted"]["sentences"] == [[0, 0], [1, None], [2, 1]]
+    assert beside["pairs"]["input"]["pieces"][0] == [0, 0]
+    assert beside["sheet"]["keys"] == header["keys"]
+
+
+def test_outputs_of_two_sources_or_models_are_refused() -> None:
+    trace = texts()
+    other = replace(trace.cross, keys=replace(trace.cross.keys, labels=tuple("abcdefghijkl")))
+    with pytest.raises(ValueError, match="the same source: here are 12 tokens and 12 others"):
+        pack(trace, beside=Trace((other,), "abcdefghijkl", OUTPUT))
+    with pytest.raises(ValueError, match="2 layers of 2 heads and 2 layers of 3 heads"):
+        pack(trace, beside=planted())

@@ -1,0 +1,132 @@
+"""Where the scene in a picture is known: is the answer right, do its words find their things, and a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from xattn_viz.analysis.localization import share
+from xattn_viz.app import kind, models, pictures, views
+from xattn_viz.app.address import Request
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
+from xattn_viz.examples import SCENES
+from xattn_viz.models import outside
+from xattn_viz.models.families import diffusion, perceiver
+from xattn_viz.models.families.captioner.hinted import GREY, HINT
+from xattn_viz.shapes import Scene, hints, wording
+from xattn_viz.shapes.caption import ordered
+from xattn_viz.shapes.checking import verdict
+from xattn_viz.shapes.judge import judge
+from xattn_viz.shapes.marking import mark
+from xattn_viz.shapes.naming import Coloured, named
+from xattn_viz.shapes.places import right
+from xattn_viz.shapes.prompts import with_articles
+from xattn_viz.shapes.script import snippet
+
+#: Without a hint only this model writes the captions that scenes have.
+_MODEL = SCENES[0].model
+
+
+def scene_of(request: Request) -> Scene | None:
+    """The scene that the page shows, where it is known."""
+    return pictures.scene_of(request) if kind.current() == kind.IMAGE else None
+
+
+def remark(request: Request, best: Trace) -> str:
+    """Whether the model wrote the scene's own caption or drew what was asked for, or how many places are right.
+
+    Of a picture of another kind than the model knows, only that it is one.
+
+    Empty where nobody can know.
+    """
+    said = best.provenance
+    if note := outside.told(said.get("notes", ())):
+        return note
+    if best.picture is not None and said.get("model") == diffusion.OWN:
+        return verdict(_prompt(best), best.picture)
+    scene, settings = scene_of(request), said.get("settings", {})
+    if scene is None:
+        return ""
+    if HINT in settings:
+        told = hints.said(settings[HINT])
+        return mark(best.output, scene, hints.hinted_caption(scene, told, grey=settings[GREY]))
+    if said.get("model") == _MODEL:
+        return mark(best.output, scene)
+    return _answered(best, scene) if said.get("model") == perceiver.PACKAGED else ""
+
+
+def _answered(best: Trace, scene: Scene) -> str:
+    found = right([label for label, _ in best.provenance["answers"]], scene)
+    inside = f"{found.inside} of the {found.of_inside} where something lies"
+    return f"{found.places} of {found.of_places} places are right, {inside}."
+
+
+def things(request: Request, trace: Trace) -> tuple[Coloured, ...]:
+    """The things that a picture is known to show: those of its scene, or those that code finds in a drawing."""
+    if trace.picture is not None and trace.provenance.get("model") == diffusion.OWN:
+        return judge(trace.picture)
+    scene = scene_of(request)
+    return tuple(ordered(scene)) if scene and trace.steps else ()  # a Perceiver writes no words
+
+
+def _words(trace: Trace) -> Axis:
+    return trace.cross.keys if trace.cross.queries.kind == "image" else trace.cross.queries
+
+
+def _prompt(trace: Trace) -> str:
+    """The prompt as the model learned to read it, without signs that weigh its words."""
+    keys = trace.cross.keys
+    typed = " ".join(keys.name(i) for i in range(len(keys)) if not keys.is_special[i])
+    return " ".join(word.text for word in with_articles(wording.words(typed)))
+
+
+def panel(trace: Trace, shown: Sequence[Coloured], view: str) -> None:
+    """How much of their weight the words put into the things that they name, by the chosen map.
+
+    `view` names it as `views.layer_and_head` says.
+    """
+    axis = _words(trace)
+    words = named([axis.name(i) for i in range(len(axis))], shown)
+    chosen = views.layer_and_head(view)
+    opened = st.expander("Do words find their things?", key="finding", on_change="rerun")
+    if not opened.open:
+        return
+    if not words or not chosen:
+        opened.write("No word names a thing here." if chosen else "Choose a head or a mean: a maximum has no shares.")
+        return
+    layer, head = chosen
+    found = [(row, share(trace.cross, layer, head, row, thing.box)) for row, thing in words]
+    weight, area = (sum(getattr(one, name) for _, one in found) / len(found) for name in ("weight", "area"))
+    opened.markdown(
+        f"Words for colours and shapes put **{weight:.2f}** of their weight on the box of their own thing, which holds "
+        f"{area:.2f} of the picture."
+    )
+    opened.dataframe(
+        [
+            {
+                "word": visible(axis.name(row)),
+                "of its weight in the box": round(one.weight, 3),
+                "of the picture in the box": round(one.area, 3),
+                "times as much as by chance": round(one.gain, 1),
+                "brightest patch in the box": one.hit,
+            }
+            for row, one in found
+        ],
+        hide_index=True,
+    )
+
+
+def in_a_notebook(request: Request) -> None:
+    """The scene and its caption as a script, to be copied."""
+    scene = scene_of(request)
+    if scene is None:
+        return
+    shown = st.expander("In a notebook", key="notebook-scene", on_change="rerun")
+    if shown.open:
+        card = models.card_of(request.model)
+        declared = {option.name for option in card.options} if card else set[str]()
+        options = {name: value for name, value in request.options if name in declared}
+        shown.code(snippet(scene, request.model, options), language="python")

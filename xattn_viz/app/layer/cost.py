@@ -1,0 +1,129 @@
+"""Time and memory against length, measured on this machine when the visitor asks for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from xattn_viz import plots
+from xattn_viz.app.layer import parts
+from xattn_viz.lessons import cost
+from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
+from xattn_viz.models.gate import share_cores, turn
+
+HEIGHT = 400
+#: The slope is read off the longest lengths: at short ones the time goes into what does not grow.
+FITTED = 3
+_MEASURED = "cost-measured"
+
+
+@st.fragment
+def show() -> None:
+    """A button, and what was measured in this visit on log axes beside the slope that theory gives."""
+    parts.claim("Twice the length is four times the work, but only the explicit softmax needs four times the memory.")
+    share_cores()
+    row = st.container(horizontal=True, vertical_alignment="center", key="cost-row")
+    asked = row.button("Measure on this machine", type="primary", key="measure")
+    line, place = row.empty(), st.empty()
+    if asked:
+        _measure(line, place)
+    measured: Sequence[Measured] = st.session_state.get(_MEASURED, ())
+    if not asked:
+        _draw(measured, place)
+    parts.finding(_said(measured))
+    parts.in_a_notebook(cost.snippet(LENGTHS[-1]), "cost")
+
+
+def _measure(line: DeltaGenerator, place: DeltaGenerator) -> None:
+    """Measure, one at a time with all other runs. Drawing is where Streamlit ends it when the visitor leaves."""
+    total, done = len(LENGTHS) * len(WAYS), list[Measured]()
+
+    def on_step(*_: int) -> bool:
+        line.progress(len(done) / total, text="Waiting for other runs …" if not done else _next(len(done)))
+        return True
+
+    st.session_state[_MEASURED] = done
+    with turn(on_step), closing(cost.measure()) as measuring:
+        line.progress(0.0, text=_next(0))
+        for one in measuring:
+            done.append(one)
+            on_step()
+            if len(done) % len(WAYS) == 0:
+                _draw(done, place)
+    line.empty()
+
+
+def _next(done: int) -> str:
+    return f"Length {LENGTHS[min(done // len(WAYS), len(LENGTHS) - 1)]} …"
+
+
+def _draw(measured: Sequence[Measured], place: DeltaGenerator) -> None:
+    time, memory = (
+        _figure(measured, "milliseconds", lambda one: one.seconds * 1e3, {EXPLICIT: 2, FUSED: 2}),
+        _figure(measured, "megabytes at the peak", lambda one: one.bytes / 1e6, {EXPLICIT: 2, FUSED: 1}),
+    )
+    left, right = place.container().columns(2)
+    with left:  # a place that is drawn anew needs a new key
+        parts.figure(time, f"cost-time-{len(measured)}")
+    with right:
+        parts.figure(memory, f"cost-memory-{len(measured)}")
+
+
+def _figure(measured: Sequence[Measured], y: str, of: Callable[[Measured], float], powers: dict[str, int]) -> go.Figure:
+    curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
+    theory = {f"{'n²' if power == 2 else 'n'}, through {way}": way for way, power in powers.items()}
+    for way in WAYS:
+        seen = [one for one in measured if one.way == way]
+        curves[way] = ([one.length for one in seen], [of(one) for one in seen])
+    for name, way in theory.items():
+        known = list(zip(*curves[way], strict=True))[len(LENGTHS) - FITTED :]
+        curves[name] = (LENGTHS, cost.theory(LENGTHS, known[0], powers[way])) if known else ((), ())
+    figure = plots.lines(
+        curves,
+        x="length n of queries and keys",
+        y=y,
+        log_x=True,
+        log_y=True,
+        dashed=list(theory),
+        dark=parts.is_dark(),
+        height=HEIGHT,
+    )
+    for way, expected in zip(figure.data, figure.data[len(WAYS) :], strict=False):
+        expected.update(mode="lines", line={"color": way.line.color, "width": 2})
+    ends = [math.log10(0.85 * LENGTHS[0]), math.log10(LENGTHS[-1] / 0.85)]
+    figure.update_xaxes(range=ends, tickvals=LENGTHS, ticktext=[str(length) for length in LENGTHS])
+    return figure.update_yaxes(dtick=1, **({} if measured else {"range": [-2, 2]}))
+
+
+def _said(measured: Sequence[Measured]) -> str:
+    how = (
+        f"Queries, keys and values [1, {HEADS}, n, {D_K}] in float32 on {_threads()}. Time is the fastest of 3 to 15 "
+        "calls; memory the most that PyTorch’s allocator held beside q, k and v, read off its profiler."
+    )
+    if len(measured) < len(LENGTHS) * len(WAYS):
+        return f"Measuring takes about five seconds. {how}"
+    said = [_fitted(way, [one for one in measured if one.way == way][-FITTED:]) for way in WAYS]
+    return (
+        f"From {LENGTHS[-FITTED]} to {LENGTHS[-1]}, {'; '.join(said)}. Theory (dashed) counts multiplications and "
+        f"values held, not what it takes to move them. {how}"
+    )
+
+
+def _fitted(way: str, longest: Sequence[Measured]) -> str:
+    lengths = [one.length for one in longest]
+    times = cost.slope(lengths, [one.seconds for one in longest])
+    memory = cost.slope(lengths, [one.bytes for one in longest])
+    return (
+        f"{way}: time grows as n^{times:.2f} and memory as n^{memory:.2f}, to {longest[-1].seconds * 1e3:.3g} ms and "
+        f"{longest[-1].bytes / 1e6:.3g} MB"
+    )
+
+
+def _threads() -> str:
+    threads = cost.threads()
+    return f"{threads} thread{'' if threads == 1 else 's'}"

@@ -1,0 +1,41 @@
+"""The head of a real model that was chosen on another page, step by step."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from xattn_viz.app import failing, stepper
+from xattn_viz.app.layer import parts
+from xattn_viz.lessons.steps import Given
+from xattn_viz.web.stepper import payload
+
+#: Where the other pages leave what they want to be shown: a `steps.Given`.
+KEY = "given_head"
+#: What is wrong with the model that the head is of, where something is.
+FAULT = "given_head_fault"
+_KINDS = {"cross": "cross-attention", "encoder": "encoder self-attention", "decoder": "decoder self-attention"}
+
+
+def is_there() -> bool:
+    """Whether another page asked for a head."""
+    return isinstance(st.session_state.get(KEY), Given)
+
+
+def show() -> None:
+    """The head, how far the weight computed here is from the captured one, and the way back."""
+    given: Given = st.session_state[KEY]
+    where = f"head {given.head + 1} of layer {given.layer + 1}, {_KINDS[given.kind]}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        parts.claim(f"{given.queries[given.row]} → {given.keys[given.column]}: {where}")
+        st.button("Back to a layer of your own", on_click=_leave)
+    failing.doubt(st.session_state.get(FAULT))
+    stepper.show(payload.real(given))
+    ours, recorded = given.weight(), float(given.captured[given.row, given.column])
+    parts.finding(
+        f"Recomputed from q and k, the weight is {ours:.4f}; captured while the model ran, it was {recorded:.4f}: "
+        f"{abs(ours - recorded):.1e} apart."
+    )
+
+
+def _leave() -> None:
+    st.session_state.pop(KEY, None)

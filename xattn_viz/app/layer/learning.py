@@ -1,0 +1,144 @@
+"""Watch it learn: a small encoder-decoder is trained in the page, and its cross-attention map forms in view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from xattn_viz import plots
+from xattn_viz.app.layer import parts
+from xattn_viz.app.layer.learning_settings import CROSS, LENGTHS, controls
+from xattn_viz.app.layer.trainings import Trainings
+from xattn_viz.lessons.learning import words
+from xattn_viz.lessons.learning.notebook import snippet
+from xattn_viz.lessons.learning.training import Setting
+
+# Between two looks at one training; two of them draw twice as much.
+_LOOK_SECONDS = 0.5
+_HEIGHT, _LOWER = 400, 340
+_CLAIMS = {
+    "one": "Nobody tells it where to look: the map comes with the task.",
+    "context": "One fixed vector has room for short sources. Cross-attention reads each symbol where it is.",
+    "orders": "The swapped order learns too: cross-attention first, then self-attention.",
+}
+
+
+def show() -> None:
+    """The section."""
+    view, settings = controls()
+    trainings = _current(settings)
+    parts.claim(_CLAIMS[view])
+    goes_on = trainings.goes_on
+    st.fragment(_watch, run_every=_LOOK_SECONDS * len(settings) if goes_on else None)(view, trainings, goes_on)
+    parts.in_a_notebook(snippet(settings.values()), "learning")
+
+
+def _current(settings: dict[str, Setting]) -> Trainings:
+    """The visitor's trainings; those of other settings end."""
+    kept: Trainings | None = st.session_state.get("trainings")
+    if kept is not None and kept.settings == settings:
+        return kept
+    if kept is not None:
+        kept.stop()
+    st.session_state.trainings = Trainings(settings)
+    return _current(settings)
+
+
+def _control(trainings: Trainings, last: int) -> int:
+    """The buttons; while nothing trains, beside them the choice of a record, the last at first."""
+    with st.container(horizontal=True, vertical_alignment="center", key="learning-line"):
+        if trainings.goes_on:
+            if st.button("Stop", key="learning-stop", type="primary"):
+                trainings.stop()
+                st.rerun()  # the whole page decides whether this part repaints by itself
+        elif trainings.is_done:
+            st.button("Trained", key="learning-done", disabled=True)
+        elif st.button("Resume" if trainings.step else "Start", key="learning-start", type="primary"):
+            trainings.start()
+            st.rerun()
+        if st.button("Reset", key="learning-reset", disabled=not trainings.step):
+            trainings.stop()
+            del st.session_state.trainings
+            st.rerun()
+        if trainings.failed:
+            st.error("The training ended with a fault of the program. The server\u2019s log says more.")
+        return last if trainings.goes_on or not last else _replay(trainings, last)
+
+
+def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
+    """How the trainings stand, or stood at the step that is chosen after them."""
+    trainings.look()
+    if went_on and not trainings.goes_on:
+        st.rerun()
+    last = min(len(made) for made in trainings.records.values()) - 1
+    number = _control(trainings, last)
+    parts.finding(f"Update {trainings.at(number)} of {trainings.steps}. {_finding(view, trainings, number)}")
+    loss = plots.lines(
+        {name: ([r.step for r in made], [r.loss for r in made]) for name, made in trainings.so_far(last).items()},
+        x="updates",
+        y="loss, nats a symbol",
+        mark=trainings.at(number),
+        dark=parts.is_dark(),
+        height=_HEIGHT,
+    )
+    loss.update_xaxes(range=[0, trainings.steps]).update_yaxes(rangemode="tozero")
+    drawn = [_by_length(trainings, number)] if view == "context" else list(_maps(trainings, number))
+    left, *places = st.columns([1, 1.2] if len(drawn) == 1 else [0.8, 1, 1])
+    with left:
+        parts.figure(loss, "learning-loss")
+    for i, figure in enumerate(drawn):
+        with places[i % len(places)]:
+            parts.figure(figure, f"learning-figure-{i}")
+
+
+def _finding(view: str, trainings: Trainings, number: int) -> str:
+    records = {name: made[number] for name, made in trainings.records.items()}
+    if view == "one":
+        return words.of_map(trainings.of[CROSS], records[CROSS])
+    return (words.of_lengths if view == "context" else words.of_orders)(trainings.of, records)
+
+
+def _replay(trainings: Trainings, last: int) -> int:
+    """The record that is chosen, the last at first."""
+    return int(
+        st.select_slider(
+            "Replay",
+            range(last + 1),
+            last,
+            format_func=lambda number: f"update {trainings.at(number)}",
+            key=f"learning-replay-{last}",
+            label_visibility="collapsed",
+        )
+    )
+
+
+def _maps(trainings: Trainings, number: int) -> Iterator[go.Figure]:
+    """The map of each layer; of several trainings those of one layer after each other."""
+    for layer in range(max(setting.layers for setting in trainings.settings.values())):
+        for name, training in trainings.of.items():
+            record, example = trainings.records[name][number], training.example
+            titles = [name] if len(trainings.of) > 1 else []
+            titles += [f"layer {layer + 1}"] if training.setting.layers > 1 else []
+            yield plots.matrix(
+                record.weights[layer, 0],
+                rows=record.predicted,
+                columns=example.source,
+                row_title="predicted",
+                column_title="source",
+                title=", ".join(titles),
+                dark=parts.is_dark(),
+                height=_HEIGHT if len(trainings.of) * training.setting.layers <= 2 else _LOWER,
+            )
+
+
+def _by_length(trainings: Trainings, number: int) -> go.Figure:
+    shown = plots.lines(
+        {name: (training.lengths, trainings.records[name][number].outputs) for name, training in trainings.of.items()},
+        x="letters in the source",
+        y="share of right outputs",
+        dark=parts.is_dark(),
+        height=_HEIGHT,
+    )
+    return shown.update_yaxes(range=[-0.03, 1.03]).update_xaxes(tickvals=LENGTHS)

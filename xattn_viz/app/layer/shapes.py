@@ -1,0 +1,63 @@
+"""The shape of every tensor of one pass, drawn to scale: what is long as the queries and what as the context."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from xattn_viz import plots
+from xattn_viz.app.layer import parts
+from xattn_viz.app.page import literal
+from xattn_viz.lessons import shapes
+
+_LONGEST = 12
+_WIDTHS = [8, 16, 24, 32, 40, 48, 56, 64]
+
+
+@st.fragment
+def show() -> None:
+    """Sliders for heads, lengths and widths, and the tensors of that pass."""
+    parts.claim("The output is as long and as wide as the queries, whatever the context is.")
+    setting = _setting()
+    try:
+        done = shapes.forward(setting)
+    except ValueError as error:
+        st.info(literal(f"{error} It can be split into {_listed(shapes.heads_of(setting.d_model))}."))
+        return
+    parts.finding(_sentence(setting, done))
+    parts.figure(plots.boxes(done.rows, dark=parts.is_dark()), "shapes")
+    parts.in_a_notebook(shapes.snippet(setting), "shapes")
+
+
+def _setting() -> shapes.Setting:
+    default = shapes.Setting()
+    columns = st.columns(5)
+    with columns[0]:
+        n_heads = st.slider("Heads", 1, 8, default.n_heads, key="shapes_heads", bind="query-params")
+    with columns[1]:
+        queries = st.slider("Queries", 1, _LONGEST, default.queries, key="shapes_queries", bind="query-params")
+    with columns[2]:
+        keys = st.slider("Keys (context)", 1, _LONGEST, default.keys, key="shapes_keys", bind="query-params")
+    with columns[3]:
+        d_model = st.slider("Width of the queries", 8, 64, default.d_model, 8, key="shapes_width", bind="query-params")
+    with columns[4]:
+        d_context = st.slider(
+            "Width of the context", 8, 64, default.d_context, 8, key="shapes_context", bind="query-params"
+        )
+    return shapes.Setting(n_heads, queries, keys, d_model, d_context)
+
+
+def _sentence(setting: shapes.Setting, done: shapes.Pass) -> str:
+    output = done.tensors["output"]
+    counts = {f"{count:,}" for count in done.parameters.values()}
+    return (
+        f"The output is {output['query']} × {output['d_model']}: {setting.queries} queries of width {setting.d_model}; "
+        f"the context is {setting.keys} × {setting.d_context}. The heads split the width, "
+        f"{setting.n_heads} × {done.tensors['q']['d_k']} = {setting.d_model}. "
+        f"The layer has {' or '.join(counts)} parameters with {_listed(list(done.parameters))}."
+    )
+
+
+def _listed(heads: list[int]) -> str:
+    if heads == [1]:
+        return "1 head"
+    return f"{', '.join(map(str, heads[:-1]))} or {heads[-1]} heads"

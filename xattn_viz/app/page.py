@@ -1,0 +1,154 @@
+"""What every page begins with: the router, the look of the frame around it, and text that is shown as it is."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+from streamlit.navigation.page import Page
+
+from xattn_viz.app import kind
+from xattn_viz.core.tokens import visible_text
+from xattn_viz.models import registry
+from xattn_viz.models.base import ModelError
+
+PAGES = Path("pages")
+
+# Between these Streamlit finds links (`www.`, `https://`, `a@b.c`), icons and emoji (`:name:`), arrows and dashes
+# (`->`, `--`, `>=`) in text whose escapes are gone.
+_PARTED = re.compile(
+    r"(?<=:)(?=//|[\w+-]+:)|(?<=www)(?=\.)|(?<=[-.\w+])(?=@)|(?<=[-<>=~])(?=[-<>=])",
+    re.IGNORECASE,
+)
+_NOTHING = ":gray[]"
+
+# The frame is kept thin, so that sentence, translation, overview and map fit one screen of 1280 × 720; on a very wide
+# screen all grows. A primary button takes dark ink in the dark theme, where white on amber would be too faint. The
+# page has a Stop button of its own, so Streamlit's does not show.
+_CSS = """
+<style>
+html { font-size: max(16px, 0.4vw + 8px) !important; }
+[data-testid="stMainBlockContainer"] { padding: 0.75rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
+[data-testid="stHeader"] { min-height: 0; height: 4rem; background: transparent; }
+[data-testid="stHeader"], [data-testid="stHeader"] * { pointer-events: none; } /* it lies over the controls */
+[data-testid="stHeader"] :is(button, a, button *, a *) { pointer-events: auto; }
+[data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+[data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
+[data-testid="InputInstructions"] { display: none; }
+/* Its CSV would let a spreadsheet compute a label; ours does not. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
+:is(button[kind="primaryFormSubmit"], button[kind="primary"]) p { color: light-dark(#fff, #0e0f13); }
+[data-testid="stCaptionContainer"] { opacity: 1; }
+[data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
+[data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
+[data-testid="stTopNav"] + div { flex: none; width: auto; min-width: 0; }
+.st-key-controls { padding-inline-end: 20.5rem; } /* beside the pages and the menu */
+@media (max-width: 48rem) {
+  [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
+  .st-key-controls { padding-inline-end: 0; }
+  .st-key-two-ways { margin-top: 0.75rem; } /* below the arrows that open the list of pages */
+}
+.st-key-recording { flex: 0 0 9rem; }
+.st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
+.st-key-upload { flex: 1 1 0; min-width: 11rem; }
+.st-key-upload [data-testid="stFileUploaderDropzone"] {
+  min-height: 2.5rem; height: 2.5rem; padding-block: 0; display: flex; flex-flow: row nowrap; align-items: center;
+}
+.st-key-upload [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+.st-key-upload [data-testid="stFileUploaderDropzone"]::after {
+  content: "or drop a sound file"; font-size: 0.875rem; opacity: 0.75;
+  white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
+}
+.st-key-upload [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
+.st-key-upload [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
+.st-key-upload [data-testid="stFileChip"] > :first-child { display: none; }
+.st-key-panel-own [data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture"; }
+.st-key-panel-own [data-testid="stAlert"] p { font-size: 0.875rem; line-height: 1.35; }
+.st-key-studio-explorer { flex: 1 1 20rem; min-width: min(100%, 20rem); }
+.st-key-two-ways { flex: none; }
+.st-key-two-ways p { font-size: 0.875rem; }
+.st-key-history { display: none; }
+.st-key-direction { min-width: 11.5rem; } /* grows with the font */
+.st-key-example { min-width: 8.5rem; }
+.st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 24rem); }
+.st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 14rem); }
+.st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
+:is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
+</style>
+"""
+
+
+def navigation() -> Page:
+    """The pages and the one to run; for `app.py`."""
+    translate = PAGES / "translate.py"
+    pages = [
+        # The default page lives at /, whatever its own path is; so that whoever asks for /translate finds it too, that
+        # path is a page that the menu leaves out.
+        st.Page(translate, title="Translate", url_path="start", default=True),
+        st.Page(translate, title="Translate", url_path="translate", visibility="hidden"),
+        st.Page(PAGES / "speech.py", title="Speech"),
+        st.Page(PAGES / "images.py", title="Images"),
+        # The other half of the same matter; its page and that one lead to each other.
+        st.Page(PAGES / "draw.py", title="Images", visibility="hidden"),
+        st.Page(PAGES / "layer.py", title="Layer"),
+    ]
+    _declared().append(True)
+    return st.navigation(pages, position="top")
+
+
+def begin(what: kind.Kind | None) -> None:
+    """What every page begins with: what its models read, if it has any, and the look of the frame.
+
+    Where the environment sets something that cannot be, the page says so and ends.
+
+    Safe to call any number of times. On a fresh process Streamlit runs a page that an address names without the router;
+    then the pages are declared here, and the script starts again with it.
+    """
+    if not _declared():
+        navigation()
+        st.rerun()
+    kind.enter(what)
+    dress()
+    try:
+        registry.check_settings()
+    except ModelError as error:
+        st.error(literal(str(error)))
+        st.stop()
+
+
+def dress() -> None:
+    """Title, icon and look of the frame."""
+    st.set_page_config(page_title="xattn_viz", page_icon=_icon(), layout="wide")
+    st.html(_CSS)
+
+
+@cache
+def _declared() -> list[bool]:
+    """Holds something once this process knows the pages."""
+    return []
+
+
+def _icon() -> Image.Image:
+    """A small map with a diagonal. A named icon would be fetched from a foreign address."""
+    icon = Image.new("RGB", (32, 32), "#0e0f13")
+    for i in range(4):
+        icon.paste("#ffb454", (8 * i, 8 * i, 8 * i + 8, 8 * i + 8))
+    return icon
+
+
+def literal(text: str) -> str:
+    """Text of others as Markdown that shows it as it is, what cannot be seen made visible.
+
+    Every character that Markdown, LaTeX or directives read is escaped, and white space that would begin a paragraph or
+    a block of code is written as a reference. Links, arrows, dashes and icons are found in text that was parsed
+    already, where no escape is left: an empty directive, which draws nothing, parts what they would be found by.
+    """
+    return _NOTHING.join(map(_escaped, _PARTED.split(visible_text(text))))
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    return re.sub(r"[^\S ]|^ | (?= )", lambda blank: f"&#{ord(blank[0])};", text)

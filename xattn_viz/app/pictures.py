@@ -1,0 +1,81 @@
+"""The pictures of a visit by name: the scenes that ship, what the visitor uploaded, and scenes in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import streamlit as st
+
+from xattn_viz.app import uploads
+from xattn_viz.app.address import Request
+from xattn_viz.examples import SCENES
+from xattn_viz.inputs import InputError, images
+from xattn_viz.inputs.images import Picture
+from xattn_viz.shapes import Scene
+from xattn_viz.shapes.link import from_link
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture that the visitor gave: its file's name and bytes."""
+
+    title: str
+    data: bytes
+
+    @cached_property
+    def picture(self) -> Picture:
+        """Its pixels. Raises InputError where it cannot be read."""
+        return images.read(self.data)
+
+
+def give(data: bytes, title: str) -> str:
+    """Keep a picture of the visitor's, by a digest of its bytes; of older ones the last few stay, and that in view."""
+    return uploads.keep("pictures", data, Given(title, data))
+
+
+def is_here(name: str) -> bool:
+    """Whether a name is that of a scene that ships, or of a picture that this visitor gave."""
+    return name in _shipped() or name in _given()
+
+
+def is_scene(link: str) -> bool:
+    """Whether these characters of an address are a scene."""
+    return _linked(link) is not None
+
+
+def scene_of(request: Request) -> Scene | None:
+    """The scene that a request shows, None where nothing is known of what is in its picture."""
+    return _linked(request.scene) if request.scene else _shipped().get(request.picture)
+
+
+def picture(request: Request) -> Picture:
+    """The picture of a request. Raises InputError where it cannot be had."""
+    if request.picture in _given():
+        return _given()[request.picture].picture
+    scene = scene_of(request)
+    if scene is None:
+        raise InputError("This picture is not here any more: upload it again.")
+    return images.read(scene)
+
+
+def title(name: str) -> str:
+    """What an uploaded picture is called on the page: the name of its file; empty for any other."""
+    return _given()[name].title if name in _given() else ""
+
+
+def _linked(link: str) -> Scene | None:
+    try:
+        return from_link(link)
+    except ValueError:
+        return None
+
+
+def _shipped() -> dict[str, Scene]:
+    return {example.slug: example.scene for example in SCENES}
+
+
+def _given() -> Mapping[str, Given]:
+    given: dict[str, Given] = st.session_state.get("pictures", {})
+    return given

@@ -1,0 +1,268 @@
+"""The command line: `python -m xattn_viz` or `xattn-viz` starts the app; the other commands do without it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import runpy
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+try:
+    import xattn_viz as xv
+    from xattn_viz import doctor
+    from xattn_viz.analysis.timing import Head, Method
+    from xattn_viz.core import files
+    from xattn_viz.core.messages import quoted
+    from xattn_viz.core.tokens import visible
+    from xattn_viz.inputs import audio
+    from xattn_viz.models import registry
+    from xattn_viz.models.base import Adapter, ModelError, ModelWarning
+except ModuleNotFoundError as error:  # without its libraries nothing here runs, not even the doctor
+    if not error.name or error.name.startswith("xattn_viz"):
+        raise
+    raise SystemExit(
+        f"xattn-viz: the package {error.name.split('.')[0]} is missing, and nothing runs without it: "
+        "install xattn-viz again, in a clone with make run."
+    ) from None
+
+#: The keywords of every model's `trace` that `--set` takes, with a value of the kind that each has.
+_SETTINGS: dict[str, str | bool | int] = {"target": "", "num_beams": 1, "hypothesis": 0, "max_new_tokens": 1}
+_MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0, 2 with one sentence on stderr, or 1 where nobody reads the output."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads our output, `head` say, has enough
+        _close_output()
+        return 1
+    # What bad input raises; anything else is a bug, and its traceback is wanted.
+    except (ModelError, ValueError, OSError) as error:
+        print(f"xattn-viz: {visible(_sentence(error))}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it was what failed, and would again when Python ends
+            _close_output()
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _close_output() -> None:
+    """Send what else is printed nowhere: Python would complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{files.shown(str(error.filename)) if error.filename else 'The output'}: {error.strerror}."
+    return str(error)
+
+
+def _app(options: argparse.Namespace) -> int:
+    registry.check_settings()
+    # Streamlit reads the configuration beside the script, so this starts like `streamlit run app.py` in the clone.
+    sys.argv = ["streamlit", "run", str(doctor.app_script())]
+    if options.address is not None:
+        sys.argv += ["--server.address", options.address]
+    if options.port is not None:
+        sys.argv += ["--server.port", str(options.port)]
+    # In this process, so that it stops when it is told to; Streamlit then exits by itself.
+    runpy.run_module("streamlit", run_name="__main__")
+    return 0
+
+
+def _models(_: argparse.Namespace) -> int:
+    for card in xv.cards():
+        print(f"{card.name:16} {card.title}")
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    return doctor.doctor()
+
+
+def _trace(options: argparse.Namespace) -> int:
+    out: Path | None = options.out
+    layer, head = options.layer, options.head
+    if out is not None:
+        xv.export.check_ending(out)
+    if out is None or (layer, head) != (None, None):
+        layer, head = -1 if layer is None else layer, head or 0
+    model = _load(options.model)
+    hears, settings = _hears(model), _settings(model, options.set)
+    traces = model.traces(options.input, **settings) if hears else [model.trace(options.input, **settings)]
+    for window, trace in enumerate(traces):
+        if out is None:
+            written = not trace.cross.queries.is_special.all()  # not where nobody speaks
+            lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)] if written else []
+        else:
+            path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
+            xv.export.write(trace, path, layer=layer, head=head)
+            lines = [f"Wrote {visible(str(path))}"]
+        _tell_notes(trace)
+        print(visible(trace.output), *lines, sep="\n")
+    return 0
+
+
+def _said(link: xv.WordLink) -> str:
+    """A link as a line of a table: number and word of the target, then of the source, numbers from 1."""
+    target, source = visible(link.target), visible(link.source)
+    return f"{link.target_index + 1}\t{target}\t{link.source_index + 1}\t{source}"
+
+
+def _words(options: argparse.Namespace) -> int:
+    model = _load(options.model)
+    if not _hears(model):
+        reads = "pictures" if model.card.input_kind == "image" else "text"
+        raise ModelError(
+            f"{options.model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en."
+        )
+    heads: Sequence[Head] | None = options.heads
+    if heads is None and options.method == "zscores":  # the heads that the checkpoint names are a part of that method
+        heads = getattr(model, "alignment_heads", ()) or None
+    sound = audio.read(options.recording)
+    words: list[xv.TimedWord] = []
+    for trace in model.traces(sound, **_settings(model, options.set)):
+        words += xv.timed_words(trace, heads, method=options.method)
+        _tell_notes(trace)
+    if options.out is None and sys.stdout.isatty():
+        words = [replace(word, text=visible(word.text)) for word in words]
+    text = xv.subtitles.FORMATS[options.format](words, sound.seconds)
+    if options.out is None:
+        print(text.rstrip("\n"))
+    else:
+        files.write(options.out, text)
+        print(f"Wrote {visible(str(options.out))}")
+    return 0
+
+
+def _load(name: str) -> Adapter:
+    """A model. One that does not do what it should is said on stderr, and runs all the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelWarning)  # a warning of Python's names a line of this program
+        model = xv.load(name)
+    if model.fault is not None:
+        print(f"xattn-viz: {visible(model.fault)}", file=sys.stderr)
+    return model
+
+
+def _settings(model: Adapter, said: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The keywords of `trace` for what `--set` says. Raises ModelError for a name that the model does not have."""
+    defaults = {**_SETTINGS, **{option.name: option.default for option in model.card.options}}
+    settings: dict[str, Any] = {}
+    for name, value in said:
+        if name not in defaults:
+            raise ModelError(f"{model.card.title} has no option {quoted(name)}; its options: {', '.join(defaults)}.")
+        settings[name] = value  # what is no number or no switch `trace` refuses, with the name
+        if isinstance(defaults[name], bool) and value.lower() in ("true", "false"):
+            settings[name] = value.lower() == "true"
+        elif type(defaults[name]) is int and re.fullmatch(r"\d{1,9}", value, re.ASCII):
+            settings[name] = int(value)
+    return settings
+
+
+def _hears(model: Adapter) -> bool:
+    return model.card.input_kind == "audio"
+
+
+def _tell_notes(trace: xv.Trace) -> None:
+    """Say apart from the output what people should know of a run, besides a fault of its model."""
+    for note in trace.provenance.get("notes", ()):
+        if note != trace.fault:
+            print(f"xattn-viz: {visible(note)}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="xattn-viz", description=xv.__doc__ and xv.__doc__.splitlines()[0])
+    parser.set_defaults(command=_app, port=None, address=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    app = commands.add_parser("app", help="start the app (also without a command)")
+    app.add_argument("--port", type=int, help="the port to listen on (default 8501)")
+    app.add_argument(
+        "--address",
+        help="the address to listen on (default localhost, this machine alone; 0.0.0.0 lets in whoever reaches it)",
+    )
+    app.set_defaults(command=_app)
+
+    models = commands.add_parser("models", help="list the models known by name")
+    models.set_defaults(command=_models)
+
+    doctor = commands.add_parser("doctor", help="say whether this installation is well; exit code 1 where it is not")
+    doctor.set_defaults(command=_doctor)
+
+    trace = commands.add_parser(
+        "trace",
+        help="trace a sentence, a recording or a picture: print the output and what each word looked at, or write it",
+    )
+    trace.add_argument("model", help=_MODEL)
+    trace.add_argument("input", help="the sentence, or the sound or picture file for a model that hears or sees")
+    endings = ", ".join(xv.export.FORMATS)
+    trace.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"what to write, by its ending: {endings}; each 30 s of a recording more has a file more",
+    )
+    trace.add_argument("--layer", type=int, help="from 0, or from the end when negative (default -1)")
+    trace.add_argument("--head", type=int, help="from 0 (default 0)")
+    _take_settings(trace)
+    trace.set_defaults(command=_trace)
+
+    words = commands.add_parser(
+        "words", help="write the words of a recording with their times, as subtitles or a table"
+    )
+    words.add_argument("model", help=_MODEL)
+    words.add_argument("recording", help="the sound file: wav, flac, mp3, ogg, m4a, webm")
+    words.add_argument("--format", choices=xv.subtitles.FORMATS, default="srt", help="(default srt)")
+    words.add_argument("-o", "--out", type=Path, metavar="FILE", help="where to write; printed without it")
+    words.add_argument(
+        "--heads",
+        type=_heads,
+        metavar="LAYER.HEAD,…",
+        help="the heads to listen to, both numbers from 0, such as 2.4,1.5 (default: those of the method)",
+    )
+    words.add_argument("--method", choices=get_args(Method), default="shares", help="(default shares)")
+    _take_settings(words)
+    words.set_defaults(command=_words)
+    return parser
+
+
+def _take_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the model, as `trace` takes it in Python, such as write_anyway=true or num_beams=4",
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """The name and the value in "num_beams=4"."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} sets nothing: give NAME=VALUE, such as num_beams=4")
+    return name, value
+
+
+def _heads(text: str) -> list[tuple[int, int]]:
+    """The heads in "2.4,1.5"."""
+    if not re.fullmatch(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4})*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text)} is no list of heads such as 2.4,1.5 (layer 2, head 4, and so on)"
+        )
+    return [(int(layer), int(head)) for layer, head in (part.split(".") for part in text.split(","))]

@@ -1,0 +1,193 @@
+"""Attention maps: the value between the models that attend and everything that shows or measures attention.
+
+They are frozen and hold numpy arrays only, so a page, a notebook and a file can share one without fear that another
+changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.frozen import read_only, same
+from xattn_viz.core.map_checks import check_shapes, check_values
+from xattn_viz.core.projections import Projections
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MapKind = Literal["cross", "encoder", "decoder"]
+#: Why the rows of a map may sum to something other than 1.
+Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMaps:
+    """The attention weights of one run: `weights` float16 or float32, `[layer, head, query, key]`, after the softmax.
+
+    `queries` and `keys` say what the rows and columns are; `layers` are the model's own layer numbers, from 0. `read`
+    is the axis of the tokens *read* at each row (start token first) where that differs from the tokens predicted.
+    `altered` lists why rows may not sum to 1. Arrays become read-only.
+
+    Raises ValueError, with the shapes, on a wrong rank or dtype, a label count that does not fit, a value that is NaN
+    or outside 0 … 1, and on row sums that nothing in `altered` explains.
+    """
+
+    weights: NDArray[Any]
+    queries: Axis
+    keys: Axis
+    kind: MapKind
+    layers: tuple[int, ...]
+    read: Axis | None = None
+    step: int | None = None
+    projections: Projections | None = None
+    altered: tuple[Alteration, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", read_only(self.weights))
+        check_shapes(self)
+        check_values(self)
+
+    @property
+    def n_heads(self) -> int:
+        """How many heads each layer has."""
+        return int(self.weights.shape[1])
+
+    def layer_index(self, layer: int) -> int:
+        """Where a layer stands in the arrays. `layer` is the model's own number, or counts from the end when negative.
+
+        Raises ValueError naming the layers there are.
+        """
+        if layer < 0 and -layer <= len(self.layers):
+            return len(self.layers) + layer
+        if layer in self.layers:
+            return self.layers.index(layer)
+        raise ValueError(f"There is no layer {layer}: these maps hold layers {', '.join(map(str, self.layers))}.")
+
+    def head(self, layer: int, head: int) -> NDArray[Any]:
+        """The weights of one head, `[query, key]`. Raises ValueError for a layer or head that is not there."""
+        if not -self.n_heads <= head < self.n_heads:
+            raise ValueError(f"There is no head {head}: each layer has heads 0 to {self.n_heads - 1}.")
+        weights: NDArray[Any] = self.weights[self.layer_index(layer), head]
+        return weights
+
+    def by_input_token(self) -> AttentionMaps:
+        """The same weights with row t named for the token *read* at step t instead of the one predicted."""
+        if self.read is None:
+            return self
+        return replace(self, queries=self.read, read=None)
+
+    def without_special(self) -> AttentionMaps:
+        """The maps without special positions. Rows keep their weights, so they no longer sum to 1 (`cropped`).
+
+        Raises ValueError where only special positions would remain.
+        """
+        rows, columns = np.flatnonzero(~self.queries.is_special), np.flatnonzero(~self.keys.is_special)
+        if not len(rows) or not len(columns):
+            raise ValueError("Every position of these maps is special: nothing would be left to show.")
+        return self._cropped(rows, columns)
+
+    def without_padding(self) -> AttentionMaps:
+        """The maps without the padding behind sound. Rows keep their weights, so they no longer sum to 1 (`cropped`).
+
+        Maps without padding are given back as they are.
+        """
+        rows, columns = np.flatnonzero(~self.queries.is_padding), np.flatnonzero(~self.keys.is_padding)
+        if (len(rows), len(columns)) == (len(self.queries), len(self.keys)):
+            return self
+        return self._cropped(rows, columns)
+
+    def _cropped(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> AttentionMaps:
+        return AttentionMaps(
+            self.weights[:, :, rows][:, :, :, columns],
+            self.queries.take(rows),
+            self.keys.take(columns),
+            self.kind,
+            self.layers,
+            read=self.read and self.read.take(rows),
+            step=self.step,
+            altered=_with(self.altered, "cropped"),
+        )
+
+    def to_words(self) -> AttentionMaps:
+        """The maps between words: weights into a word are summed over its pieces, rows of a word's pieces averaged.
+
+        As Clark et al. 2019 (What Does BERT Look At?, §4.1) do it: rows still sum to 1. An axis without words keeps
+        its positions.
+        """
+        weights = self.weights.astype(np.float32, copy=False)
+        queries, keys, read = self.queries, self.keys, self.read
+        if keys.words is not None:
+            weights = np.stack([weights[..., group].sum(-1) for group in keys.word_groups()], axis=-1)
+            keys = keys.to_words()
+        if queries.words is not None:
+            groups = queries.word_groups()
+            weights = np.stack([weights[..., group, :].mean(-2) for group in groups], axis=-2)
+            queries = queries.to_words()
+            read = read and read.take([group[0] for group in groups])
+        altered = _with(self.altered, "aggregated")
+        return AttentionMaps(weights, queries, keys, self.kind, self.layers, read, self.step, altered=altered)
+
+    def mean(self) -> AttentionMaps:
+        """The mean over the heads of each layer, `[layer, 1, query, key]`."""
+        return self._reduced(lambda w: w.mean(axis=1, keepdims=True, dtype=np.float32))
+
+    def mean_over_all(self) -> AttentionMaps:
+        """The mean over all layers and heads, `[1, 1, query, key]`."""
+        return self._reduced(lambda w: w.mean(axis=(0, 1), keepdims=True, dtype=np.float32))
+
+    def max_over_all(self) -> AttentionMaps:
+        """The maximum over all layers and heads, `[1, 1, query, key]`; its rows sum to 1 or more."""
+        return self._reduced(lambda w: w.max(axis=(0, 1), keepdims=True))
+
+    def _reduced(self, reduce: Callable[[NDArray[Any]], NDArray[Any]]) -> AttentionMaps:
+        weights = reduce(self.weights).astype(np.float32, copy=False)
+        layers = self.layers if weights.shape[0] == len(self.layers) else (self.layers[-1],)
+        altered = _with(self.altered, "aggregated")
+        return replace(self, weights=weights, layers=layers, projections=None, altered=altered)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One tidy row a weight: layer, head, query, key (positions), query_label, key_label, weight.
+
+        Frames of sound have `key_start` and `key_end`, in seconds, in place of the label; rows of them likewise.
+        """
+        import pandas as pd  # heavy, and only a notebook asks for it
+
+        layer, head, query, key = (index.ravel() for index in np.indices(self.weights.shape))
+        return pd.DataFrame(
+            {
+                "layer": np.array(self.layers)[layer],
+                "head": head,
+                "query": query,
+                "key": key,
+                **{f"query_{name}": _column(values[query]) for name, values in _columns(self.queries).items()},
+                **{f"key_{name}": _column(values[key]) for name, values in _columns(self.keys).items()},
+                "weight": self.weights.ravel(),
+            }
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+
+def _with(altered: tuple[Alteration, ...], new: Alteration) -> tuple[Alteration, ...]:
+    return altered if new in altered else (*altered, new)
+
+
+def _column(values: NDArray[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.Series(values, dtype=values.dtype)  # labels stay Python's: pandas' own texts hold no lone surrogate
+
+
+def _columns(axis: Axis) -> dict[str, NDArray[Any]]:
+    """What names the positions of an axis in a table."""
+    if axis.kind == "audio" and axis.times is not None:
+        times = np.round(np.array(axis.times).reshape(-1, 2), 6)  # sums of 0.02 are off by 1e-15
+        return {"start": times[:, 0], "end": times[:, 1]}
+    return {"label": np.array([axis.name(i) for i in range(len(axis))], dtype=object)}

@@ -1,0 +1,151 @@
+"""A trace: one run of one model on one segment, with its maps, its decoding steps and how to run it again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.core.frozen import read_only, same
+from xattn_viz.core.maps import AttentionMaps, MapKind
+
+
+def probability(log_prob: float) -> float:
+    """e to a natural-log probability, 0 … 1, also where rounding left that above 0 or it is no number that e takes."""
+    return 1.0 if log_prob >= 0 else math.exp(max(log_prob, -1e3))
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A token that the decoder could have chosen: its text, its id and its natural-log probability."""
+
+    token: str
+    id: int
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decoding step: the token chosen, with its natural-log probability, and the likeliest tokens in order.
+
+    `forced` marks a token that was given (a prompt, a target, a prefix) rather than chosen.
+    """
+
+    token: str
+    id: int
+    log_prob: float
+    alternatives: tuple[Alternative, ...] = ()
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Another output that the search kept: its text and its natural-log probability."""
+
+    text: str
+    log_prob: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One run of one model on one segment (a sentence, a 30 s window, an image).
+
+    `input` is what went in as shown to people (text, or an array: log-mel, pixels), `output` the text that came out,
+    `offset` where the segment begins in the whole (characters, or seconds for sound). `steps` has one entry a row of
+    the cross map. `pictures` are what a diffusion model drew, `[row, column, 3]` of uint8 from 0 to 255: one after each
+    of its denoising steps, the finished one last. `provenance` holds JSON values: enough to run it again (`rerun`).
+
+    Raises ValueError when the steps do not fit the rows of the cross map, a picture is none, or the offset or a
+    log-probability is no number.
+    """
+
+    maps: tuple[AttentionMaps, ...]
+    input: str | NDArray[Any]
+    output: str
+    steps: tuple[Step, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    offset: float = 0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[NDArray[np.uint8], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.input, str):
+            object.__setattr__(self, "input", read_only(self.input))
+        object.__setattr__(self, "pictures", tuple(read_only(picture) for picture in self.pictures))
+        for picture in self.pictures:
+            if not _is_picture(picture):
+                raise ValueError(f"A picture is [row, column, 3] of uint8: got {picture.dtype} of {picture.shape}.")
+        for maps in self.maps:
+            if maps.kind == "cross" and self.steps and len(self.steps) != len(maps.queries):
+                raise ValueError(f"{len(self.steps)} steps do not fit a cross map of {len(maps.queries)} rows.")
+        if not -math.inf < self.offset < math.inf:
+            raise ValueError(f"The offset must be a number of characters or seconds: got {self.offset}.")
+        alternatives = (other for step in self.steps for other in step.alternatives)
+        scored: tuple[Step | Alternative | Hypothesis, ...] = (*self.steps, *alternatives, *self.hypotheses)
+        if any(one.log_prob != one.log_prob for one in scored):  # NaN alone is not itself
+            raise ValueError("A log-probability is NaN, which is no number.")
+
+    def of_kind(self, kind: MapKind) -> AttentionMaps:
+        """The only map of a kind; of a diffusion model's maps the one of all denoising steps together (`step` None).
+
+        Raises ValueError that lists the kinds there are, where there is none or several.
+        """
+        found = [maps for maps in self.maps if maps.kind == kind]
+        if len(found) > 1:
+            found = [maps for maps in found if maps.step is None]
+        if len(found) != 1:
+            kinds = ", ".join(maps.kind for maps in self.maps) or "none"
+            raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
+        return found[0]
+
+    def with_notes(self, *notes: str) -> Trace:
+        """The same with more notes for people, in `provenance["notes"]`."""
+        before = self.provenance.get("notes", [])
+        return replace(self, provenance={**self.provenance, "notes": [*before, *notes]})
+
+    def with_fault(self, sentence: str) -> Trace:
+        """The same, said to be of a model that does not do what it should: `fault`, and a note."""
+        noted = self.with_notes(sentence)
+        return replace(noted, provenance={**noted.provenance, "fault": sentence})
+
+    @property
+    def fault(self) -> str | None:
+        """What was wrong with the model that made this, in one sentence; None where nothing was found."""
+        said = self.provenance.get("fault")
+        return None if said is None else str(said)
+
+    @property
+    def picture(self) -> NDArray[np.uint8] | None:
+        """The picture that the patches of its maps lie in: the one drawn, or the one read. None where there is none."""
+        if self.pictures:
+            return self.pictures[-1]
+        return self.input if not isinstance(self.input, str) and _is_picture(self.input) else None
+
+    @property
+    def cross(self) -> AttentionMaps:
+        """The cross-attention map: queries from the decoder, keys from the encoder."""
+        return self.of_kind("cross")
+
+    @property
+    def encoder(self) -> AttentionMaps:
+        """The encoder's self-attention map."""
+        return self.of_kind("encoder")
+
+    @property
+    def decoder(self) -> AttentionMaps:
+        """The decoder's self-attention map."""
+        return self.of_kind("decoder")
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.output, self.offset, len(self.maps)))  # equal traces share it, and it costs nothing
+
+
+def _is_picture(array: NDArray[Any]) -> bool:
+    return array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3

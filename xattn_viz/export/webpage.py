@@ -1,0 +1,161 @@
+"""A trace as one web page that needs nothing else: the explorer, its data and a policy that lets nothing foreign in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html as markup
+import re
+import zlib
+
+from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
+from xattn_viz.web.explorer import bundle
+from xattn_viz.web.explorer.hearing import Hearing
+from xattn_viz.web.explorer.payload import pack
+
+_ENTRY = re.compile(r"^export default function (\w+)", re.MULTILINE)
+
+# The page's two looks, by the names that the explorer's own style takes its colours from.
+_CSS = """
+:root {
+  color-scheme: dark; font: 16px/1.5 system-ui, "Noto Sans", sans-serif;
+  --st-background-color: #0e0f13; --st-text-color: #ece9e2; --st-primary-color: #ffb454;
+  background: var(--st-background-color); color: var(--st-text-color);
+}
+@media (prefers-color-scheme: light) { :root {
+  color-scheme: light;
+  --st-background-color: #fbfaf7; --st-text-color: #1d1b18; --st-primary-color: #a34a00;
+} }
+body { margin: 0; padding: 1rem clamp(0.75rem, 2vw, 2rem); background: inherit; }
+.fault { margin: 0 0 1rem; padding: 0.75rem 1rem; border: 2px solid #e5484d; border-radius: 0.5rem; }
+footer { margin-top: 1.5rem; font-size: 0.875rem; overflow-wrap: anywhere; }
+"""
+
+# Unpacks the data and, beside it, the explorer's script, which takes a third of its size when it is packed. The script
+# runs under its own digest, as if it stood in the page.
+_START = """
+const unpacked = (id) => {
+  const text = atob(document.getElementById(id).textContent);
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")));
+};
+window.payload = unpacked("payload").arrayBuffer();
+const script = document.createElement("script");
+script.type = "module";
+script.textContent = await unpacked("code").text();
+document.body.append(script);
+"""
+
+# Mounts the explorer, and mounts it again (which only repaints) when the reader's theme changes.
+_MOUNT = """
+const data = new Uint8Array(await window.payload);
+const show = () => ENTRY({ data, parentElement: document.getElementById("explorer") });
+show();
+matchMedia("(prefers-color-scheme: light)").addEventListener("change", show);
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{css}</style>
+</head>
+<body>
+{fault}<main id="explorer"><div class="xv"></div></main>
+<noscript>This page draws its maps with a script, and scripts are switched off.</noscript>
+<footer>{footer}</footer>
+<script type="application/octet-stream;base64" id="payload">{payload}</script>
+<script type="application/octet-stream;base64" id="code">{code}</script>
+<script type="module">{start}</script>
+</body>
+</html>
+"""
+
+_CAVEAT = "Attention weights show where a head read from, not why the model chose a token."
+
+
+def html(
+    trace: Trace,
+    *,
+    kind: MapKind = "cross",
+    layer: int | None = None,
+    head: int | None = None,
+    beside: Trace | None = None,
+    name: str = "A",
+    beside_name: str = "B",
+    hearing: Hearing | None = None,
+) -> str:
+    """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
+
+    `kind`, `layer` and `head`, from 0, choose the map shown first; without a layer and head it is the one that the
+    explorer begins with, without a head the mean over the layer's. `beside` is another output of the same source to
+    show beside this one, under the names `beside_name` and `name`. `hearing` is the sound of the trace, to be played in
+    the page.
+
+    Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
+    itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
+    not there, for a `beside` with another source and for a `hearing` of another trace.
+    """
+    select = {} if layer is None and head is None else {"head": _view(trace.of_kind(kind), layer, head)}
+    if kind != "cross":
+        select["map"] = trace.of_kind(kind).kind
+    packed = pack(
+        trace, select=select, beside=beside, name=name, beside_name=beside_name, hearing=hearing, full_limit=None
+    )
+    script, css = _script(), _style()
+    policy = (
+        f"default-src 'none'; script-src '{_digest(_START)}' '{_digest(script)}'; style-src '{_digest(css)}'; "
+        "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
+    )
+    model = str(trace.provenance.get("model", ""))
+    answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
+    said = (answer and f"Answer: {answer}.", model and f"Model: {visible(model)}.", _CAVEAT)
+    return _PAGE.format(
+        policy=policy,
+        title=markup.escape(f"Cross-attention: {visible(trace.output)[:80]}"),
+        css=css,
+        fault=f'<p class="fault" role="alert">{markup.escape(visible(trace.fault))}</p>\n' if trace.fault else "",
+        footer=markup.escape(" ".join(filter(None, said))),
+        payload=_packed(packed),
+        code=_packed(script.encode()),
+        start=_START,
+    )
+
+
+def _view(maps: AttentionMaps, layer: int | None, head: int | None) -> str:
+    """The explorer's name of a map: counted from 1, "2.mean" without a head."""
+    number = maps.layers[maps.layer_index(-1 if layer is None else layer)]
+    if head is None:
+        return f"{number + 1}.mean"
+    maps.head(number, head)  # says so if there is none
+    return f"{number + 1}.{head % maps.n_heads + 1}"
+
+
+def _script() -> str:
+    explorer = bundle.script()
+    entry = _ENTRY.search(explorer)
+    if entry is None:
+        raise ValueError("The explorer's script has no line 'export default function NAME'.")
+    return explorer + _MOUNT.replace("ENTRY", entry[1])
+
+
+def _packed(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 9)).decode()
+
+
+def _style() -> str:
+    """The style itself, once it is sure that nothing in it ends the element early."""
+    style = bundle.css() + _CSS
+    if re.search("</style", style, re.IGNORECASE):
+        raise ValueError("The explorer's style holds '</style', which would end it early in a page.")
+    return style
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

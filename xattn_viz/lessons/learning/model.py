@@ -1,0 +1,129 @@
+"""A small encoder-decoder in which every attention is the layer of this package."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from xattn_viz.attention import masks
+from xattn_viz.attention.layer import CrossAttention
+
+#: The order of a decoder layer's attentions: self-attention first, or cross-attention first.
+Order = Literal["usual", "swapped"]
+
+
+class Predicted(NamedTuple):
+    """`logits` `[batch, query, symbol]`, and the `weights` `[batch, layer, head, query, key]` of cross-attention."""
+
+    logits: Tensor
+    weights: Tensor
+
+
+class EncoderDecoder(nn.Module):
+    """A pre-norm transformer of `layers` layers on each side, whose cross-attention has `heads` heads.
+
+    `order` puts a decoder's cross-attention behind its self-attention, as usual, or before it.
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        *,
+        layers: int = 1,
+        order: Order = "usual",
+        heads: int = 1,
+        self_heads: int = 4,
+        d_model: int = 32,
+    ) -> None:
+        super().__init__()
+        self.d_model = d_model
+        self.embedding = nn.Embedding(symbols, d_model)
+        self.encoder = nn.ModuleList(EncoderLayer(d_model, self_heads) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderLayer(d_model, self_heads, heads, order) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.to_logits = nn.Linear(d_model, symbols)
+
+    def forward(self, source: Tensor, read: Tensor, padding: Tensor) -> Predicted:
+        """What follows each symbol of `read` `[batch, query]`, given `source` and its `padding` `[batch, key]`."""
+        context = self._embed(source)
+        for layer in self.encoder:
+            context = layer(context, padding)
+        context = self.encoder_norm(context)
+        x, weights = self._embed(read), []
+        for layer in self.decoder:
+            x, crossed = layer(x, context, padding)
+            weights.append(crossed)
+        return Predicted(self.to_logits(self.decoder_norm(x)), torch.stack(weights, 1))
+
+    def _embed(self, indices: Tensor) -> Tensor:
+        embedded: Tensor = self.embedding(indices)
+        return embedded + positions(indices.shape[1], self.d_model)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and a feed-forward network, each added to what comes in."""
+
+    def __init__(self, d_model: int, heads: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(2))
+        self.attention = CrossAttention(d_model, heads)
+        self.feed_forward = FeedForward(d_model)
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        """`x` `[batch, position, d_model]`; nothing is read from positions in `padding`."""
+        y = self.norms[0](x)
+        x = x + self.attention(y, y, key_padding_mask=padding).output
+        added: Tensor = self.feed_forward(self.norms[1](x))
+        return x + added
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, cross-attention and a feed-forward network, each added to what comes in."""
+
+    def __init__(self, d_model: int, self_heads: int, cross_heads: int, order: Order) -> None:
+        super().__init__()
+        self.order = order
+        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
+        self.self_attention = CrossAttention(d_model, self_heads)
+        self.cross_attention = CrossAttention(d_model, cross_heads)
+        self.feed_forward = FeedForward(d_model)
+
+    def forward(self, x: Tensor, context: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
+        """`x` `[batch, query, d_model]` after this layer, and the weights of its cross-attention."""
+        if self.order == "usual":
+            x = self._look_back(x)
+        crossed = self.cross_attention(self.norms[1](x), context, key_padding_mask=padding)
+        x = x + crossed.output
+        if self.order == "swapped":
+            x = self._look_back(x)
+        return x + self.feed_forward(self.norms[2](x)), crossed.weights
+
+    def _look_back(self, x: Tensor) -> Tensor:
+        length, y = x.shape[1], self.norms[0](x)
+        own: Tensor = self.self_attention(y, y, mask=masks.causal(length)).output
+        return x + own
+
+
+class FeedForward(nn.Module):
+    """The network at every position alone, twice as wide inside."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(d_model, 2 * d_model), nn.Linear(2 * d_model, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` `[..., d_model]` to the same shape."""
+        added: Tensor = self.outer(self.inner(x).relu())
+        return added
+
+
+@cache
+def positions(length: int, d_model: int) -> Tensor:
+    """The sines and cosines of Vaswani et al. 2017 (§3.5), `[position, d_model]`."""
+    rates = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10_000.0) / d_model))
+    angles = torch.arange(length)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], 1)

@@ -1,0 +1,194 @@
+"""Training a model of a task, update by update: whoever iterates decides when it stops and whether it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from xattn_viz.core.messages import quoted
+from xattn_viz.lessons.learning.bottleneck import FixedContext
+from xattn_viz.lessons.learning.initial import initialised
+from xattn_viz.lessons.learning.model import EncoderDecoder, Order, Predicted
+from xattn_viz.lessons.learning.tasks import PADDING, TASKS, Batch, Task
+
+#: The most updates of a training.
+MOST_STEPS = 1500
+# Updates from one record to the next: a map forms early, and in few of them.
+_EARLY, _EVERY_EARLY, _EVERY = 100, 5, 25
+BATCH, HELD_OUT = 64, 256
+_WARM_UP = 50
+# For the fixed context the best of 0.01, 0.02, 0.04 and 0.08 on the longest sources of `reverse`.
+_RATES = {"cross-attention": 0.01, "fixed context": 0.08}
+# What is held out, and the example whose map is shown, are the same for every seed.
+_HELD_OUT_SEED = 1706_03762
+
+Kind = Literal["cross-attention", "fixed context"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained: the model (`layers` and `order` are those of cross-attention), its task, and for how long.
+
+    Each batch has one of the `lengths`, the task's own where there are none. `seed` decides the first weights and all
+    batches. Raises ValueError on what cannot be trained.
+    """
+
+    task: str = "reverse"
+    model: Kind = "cross-attention"
+    layers: int = 1
+    order: Order = "usual"
+    seed: int = 0
+    lengths: tuple[int, ...] = ()
+    steps: int = 400
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"There is no task {quoted(self.task)}: choose one of {', '.join(TASKS)}.")
+        if not 0 <= self.steps <= MOST_STEPS:
+            raise ValueError(f"A training has 0 to {MOST_STEPS} steps: got {self.steps}.")
+        if not 1 <= self.layers <= 2:
+            raise ValueError(f"A model has one or two layers: got {self.layers}.")
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a training stands after `step` updates, on examples that it is not trained on.
+
+    `loss` is the cross-entropy in nats a symbol. `symbols` and `outputs` are the shares of symbols and of whole outputs
+    that are right, one a length; when all symbols are right after the right ones before, greedy decoding writes that
+    very output. `on_path` is the share of the cross-attention that lies on the path, one a layer. `weights`
+    `[layer, head, query, key]` are those of the one example, and `predicted` its output, symbol by symbol. A model
+    without attention has no layer of either.
+    """
+
+    step: int
+    loss: float
+    symbols: tuple[float, ...]
+    outputs: tuple[float, ...]
+    on_path: tuple[float, ...]
+    weights: NDArray[np.float32]
+    predicted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """The example whose map is recorded: its symbols, and its `path` `[query, key]`."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    path: NDArray[np.bool_]
+
+    def on_path(self, weights: NDArray[np.float32]) -> tuple[float, ...]:
+        """The share of a record's `weights` that lies on the path, one a layer."""
+        shares = on_path(torch.from_numpy(weights)[None], torch.from_numpy(self.path)[None])
+        return tuple(float(share) for share in shares)
+
+
+class Training:
+    """An iterator of records: the first before any update, then one every few updates until the last.
+
+    It can be left and taken up again at any record. The same setting gives the same records on one machine.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting, self.step = setting, 0
+        self.task: Task = TASKS[setting.task]
+        self.lengths = setting.lengths or (self.task.length,)
+        self.model = _model(setting)
+        self._batches = Generator().manual_seed(setting.seed)
+        drawn = Generator().manual_seed(_HELD_OUT_SEED)
+        self._held_out = [self.task.sample(drawn, HELD_OUT, length, held_out=True) for length in self.lengths]
+        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=_RATES[setting.model], betas=(0.9, 0.98))
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate)
+        self._begun = False
+        first = self._held_out[0]
+        self._own = first.source[0] != PADDING
+        self.example = Example(
+            tuple(self.task.words(first.source[0][self._own])),
+            tuple(self.task.words(first.target[0])),
+            first.path[0][:, self._own].numpy(),
+        )
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def __iter__(self) -> Training:
+        return self
+
+    def __next__(self) -> Record:
+        if self._begun:
+            if self.step >= self.setting.steps:
+                raise StopIteration
+            every = _EVERY_EARLY if self.step < _EARLY else _EVERY
+            for _ in range(min(every, self.setting.steps - self.step)):
+                self.update()
+        self._begun = True
+        return self._record()
+
+    def update(self) -> None:
+        """One update on a fresh batch."""
+        chosen = int(torch.randint(len(self.lengths), (1,), generator=self._batches))
+        batch = self.task.sample(self._batches, BATCH, self.lengths[chosen])
+        self._optimizer.zero_grad()
+        _loss(self._predicted(batch), batch).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._optimizer.step()
+        self._schedule.step()
+        self.step += 1
+
+    def _rate(self, step: int) -> float:
+        # Up to the full rate, then down to nothing at the last step.
+        left = (self.setting.steps - step) / max(1, self.setting.steps - _WARM_UP)
+        return min((step + 1) / _WARM_UP, max(0.0, left))
+
+    def _predicted(self, batch: Batch) -> Predicted:
+        predicted: Predicted = self.model(batch.source, batch.read(), batch.padding)
+        return predicted
+
+    @torch.no_grad()
+    def _record(self) -> Record:
+        all_predicted = [self._predicted(batch) for batch in self._held_out]
+        pairs = list(zip(all_predicted, self._held_out, strict=True))
+        right = [predicted.logits.argmax(-1) == batch.target for predicted, batch in pairs]
+        shares = torch.stack([on_path(predicted.weights, batch.path) for predicted, batch in pairs])
+        first = all_predicted[0]
+        return Record(
+            self.step,
+            float(np.mean([float(_loss(predicted, batch)) for predicted, batch in pairs])),
+            tuple(float(ok.float().mean()) for ok in right),
+            tuple(float(ok.all(1).float().mean()) for ok in right),
+            tuple(float(share) for share in shares.mean(0)),
+            first.weights[0][..., self._own].numpy(),
+            tuple(self.task.words(first.logits[0].argmax(-1))),
+        )
+
+
+def on_path(weights: Tensor, path: Tensor) -> Tensor:
+    """The share of the weight on the path, `[layer]`, over the rows that have one and over all heads.
+
+    `weights` is `[batch, layer, head, query, key]`, `path` `[batch, query, key]`.
+    """
+    share = (weights * path[:, None, None]).sum(-1)  # [batch, layer, head, query]
+    return share.movedim(-1, 1)[path.any(-1)].mean((0, 2))  # [batch, query, layer, head] -> [layer]
+
+
+def _model(setting: Setting) -> nn.Module:
+    symbols = len(TASKS[setting.task].symbols)
+    with torch.device("meta"):
+        if setting.model == "fixed context":
+            model: nn.Module = FixedContext(symbols)
+        else:
+            model = EncoderDecoder(symbols, layers=setting.layers, order=setting.order)
+    return initialised(model, Generator().manual_seed(setting.seed))
+
+
+def _loss(predicted: Predicted, batch: Batch) -> Tensor:
+    return functional.cross_entropy(predicted.logits.flatten(0, 1), batch.target.flatten())

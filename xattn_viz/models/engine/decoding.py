@@ -1,0 +1,133 @@
+"""Generation by the library's own search: how long an output may get, progress while it is written, what came out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessorList
+from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
+
+from xattn_viz.attention.weights import Seen
+from xattn_viz.models.base import OnStep, report
+from xattn_viz.models.engine.frame import Frame
+from xattn_viz.models.engine.settings import Settings
+
+OnWritten = Callable[[Sequence[int]], object]
+
+
+class _Steps(LogitsProcessor):  # type: ignore[misc]
+    """Tells the caller of each step, and what is written before it; changes no score."""
+
+    def __init__(self, on_step: OnStep | None, on_written: OnWritten | None, limit: int) -> None:
+        self.on_step, self.on_written, self.limit = on_step, on_written, limit
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        written = input_ids.shape[1] - 1
+        report(self.on_step, written, self.limit)
+        if self.on_written is not None and written:
+            self.on_written(input_ids[0, 1:].tolist())  # a search sorts its beams, the best first
+        return scores
+
+
+class _Forget(StoppingCriteria):  # type: ignore[misc]
+    """Frees the scores of each step, which the search keeps for its caller although it uses only their sums.
+
+    They are [beam, id] a step: a gigabyte for a long output of a large vocabulary. Stops nothing.
+    """
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        if scores:
+            scores[-1].untyped_storage().resize_(0)
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An output as ids behind the start token, `</s>` included.
+
+    A search with several beams gives the log-probability of what it chose (what was given or forced counts as certain),
+    one with a single beam the logits `[id]` of each token that it wrote, before the checkpoint's own rules. `cross` is
+    what each layer's cross-attention did meanwhile, where that was recorded.
+    """
+
+    ids: list[int]
+    log_prob: float | None = None
+    logits: tuple[Tensor, ...] = ()
+    cross: tuple[Seen, ...] = ()
+
+
+def generate(
+    model: Any,
+    read: Mapping[str, Any],
+    frame: Frame,
+    given: Sequence[int],
+    settings: Settings,
+    limit: int,
+    on_step: OnStep | None = None,
+    on_written: OnWritten | None = None,
+) -> list[Written]:
+    """The outputs that the search kept, best first.
+
+    `read` are the model's keywords: what the encoder made, and the start token with the `given` ids that the output
+    begins with. It gets at most to a length of `limit`. `on_written` hears before each step what is written: of several
+    beams, the likeliest that goes on. Everything else is as the checkpoint's generation settings say.
+    """
+    wanted = configuration(model, frame, settings, limit)
+    found = model.generate(
+        **read,
+        generation_config=wanted,
+        logits_processor=LogitsProcessorList([_Steps(on_step, on_written, limit)]),
+        stopping_criteria=StoppingCriteriaList([_Forget()]),
+    )
+    outputs = [_trimmed(ids, frame, len(given)) for ids in found.sequences[:, 1:].tolist()]
+    if settings.num_beams == 1:
+        (ids,) = outputs
+        return [Written(ids, logits=tuple(row[0] for row in found.logits[: len(ids) - len(given)]))]
+    # The search divides the sum of log-probabilities by a power of the count of tokens that it wrote.
+    penalty = 1.0 if wanted.length_penalty is None else wanted.length_penalty
+    scores = found.sequences_scores.tolist()
+    return [
+        Written(ids, min(score * (len(ids) - len(given)) ** penalty, 0.0))
+        for ids, score in zip(outputs, scores, strict=True)
+    ]
+
+
+def fresh(encoded: Any) -> Any:
+    """The encoder's result in an object of its own, without its attention: a search expands it in place."""
+    return type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
+
+
+def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> GenerationConfig:
+    """The checkpoint's own generation settings with this run's beams, length and language; nothing is sampled."""
+    wanted = copy.deepcopy(model.generation_config)
+    wanted.update(
+        num_beams=settings.num_beams,
+        num_return_sequences=settings.num_beams,
+        max_length=limit,
+        min_length=min(wanted.min_length or 0, limit),
+        do_sample=False,
+        temperature=None,
+        top_k=None,
+        top_p=None,
+        decoder_start_token_id=frame.start,
+        forced_bos_token_id=frame.first,
+        num_beam_groups=None,
+        return_dict_in_generate=True,
+        output_scores=settings.num_beams > 1,
+        # Spares the output layer in the pass that captures. Of several beams there would be too much to keep.
+        output_logits=settings.num_beams == 1,
+    )
+    return wanted
+
+
+def _trimmed(ids: list[int], frame: Frame, given: int) -> list[int]:
+    """An output up to its end; behind it a batch holds padding. An end among the given tokens is none."""
+    for i in range(len(ids)):
+        if i >= given and frame.is_end(ids, i):
+            return ids[: i + 1]
+    return ids

@@ -1,0 +1,138 @@
+"""Models that look at a picture and write: captioners and readers of text (ViT-GPT2, TrOCR, Donut, BLIP).
+
+A small one, `caption-shapes`, lies beside this file, with two built on it that read a hint too (`hinted`); others come
+from the Hugging Face hub or from a folder that transformers' `save_pretrained` wrote. Code in a checkpoint is never
+run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xattn_viz.core.maps import MapKind
+from xattn_viz.models import hub
+from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.families.captioner.hinted import GREY, HINT, JOINS
+from xattn_viz.models.folder import Folder
+from xattn_viz.models.hub.files import configuration
+
+if TYPE_CHECKING:
+    from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
+
+KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
+#: More would take memory and show little.
+MOST_BEAMS = 16
+#: The architectures, as a checkpoint's config.json names them.
+ARCHITECTURES = ("vision-encoder-decoder", "blip")
+#: The model that lies in a folder of this name beside this file.
+PACKAGED = "caption-shapes"
+# A name on the hub says somewhere what it is: nlpconnect/vit-gpt2-image-captioning, microsoft/trocr-small-printed.
+_SAYS_SO = re.compile("trocr|donut|blip|captioning|vit-gpt2", re.IGNORECASE)
+
+
+def card(
+    name: str,
+    title: str,
+    licence: str = "see the model's own page or folder",
+    credit: str = "the authors of the checkpoint",
+    language: str | None = None,
+    *,
+    kinds: tuple[MapKind, ...] = KINDS,
+    options: tuple[Option, ...] = (),
+    download_mb: int | None = None,
+) -> ModelCard:
+    """The card of a model of this family; `language` is the one that it writes."""
+    return ModelCard(
+        name, title, "captioner", licence, credit, None, language, "image", kinds, options, download_mb, MOST_BEAMS
+    )
+
+
+_OURS = ("MIT", "xattn_viz, trained on scenes that the repository draws", "en")
+_WITH_A_HINT = (
+    Option(HINT, "Hint", "", "The colour of each shape, such as: the circle is red, the star is blue"),
+    Option(GREY, "Shades of grey", False, "The picture without its colours, which only a hint can then tell."),
+)
+
+CARDS = (
+    card(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)", *_OURS),
+    *(
+        card(name, f"Captions with a hint, {how}", *_OURS, kinds=("cross", "decoder"), options=_WITH_A_HINT)
+        for name, how in zip(JOINS, ("one sequence of keys", "two cross-attentions"), strict=True)
+    ),
+    card(
+        "nlpconnect/vit-gpt2-image-captioning",
+        "Captions of photographs (ViT-GPT2)",
+        "Apache-2.0",
+        "NLP Connect",
+        "en",
+        download_mb=982,
+    ),
+    card(
+        "microsoft/trocr-small-printed",
+        "Reads a line of print (TrOCR small)",
+        "see the model's own page",
+        "Microsoft: Li et al. 2021, TrOCR: Transformer-based Optical Character Recognition with Pre-trained Models",
+        "en",
+        download_mb=246,
+    ),
+    card(
+        "Salesforce/blip-image-captioning-base",
+        "Captions of photographs (BLIP base)",
+        "BSD-3-Clause",
+        "Salesforce: Li et al. 2022, BLIP: Bootstrapping Language-Image Pre-training",
+        "en",
+        download_mb=990,
+    ),
+    card(
+        "naver-clova-ix/donut-base-finetuned-cord-v2",
+        "Reads a receipt into fields (Donut)",
+        "MIT",
+        "NAVER Clova: Kim et al. 2021, OCR-free Document Understanding Transformer",
+        kinds=("cross", "decoder"),
+        download_mb=811,
+    ),
+)
+
+
+def card_of(name: str) -> ModelCard:
+    """The card of a model of this family that is known by name."""
+    return next(card for card in CARDS if card.name == name)
+
+
+def recognises(folder: Path) -> bool:
+    """Whether a folder holds a model of this family, judged by its config.json."""
+    return configuration(folder).get("model_type") in ARCHITECTURES
+
+
+def downloads(name: str) -> bool:
+    """Whether a name could be that of a model on the hub: "organisation/name" that says what kind of model it is."""
+    return hub.could_be(name) and bool(_SAYS_SO.search(name))
+
+
+def load(
+    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
+) -> CaptionerAdapter:
+    """Load a model by its card's name, its hub name, or from its folder.
+
+    `allow_pickle` (False) also takes weights in PyTorch's own `.bin` files, read as data only; `revision` names a
+    branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while files come in.
+
+    Raises ModelError, in one sentence, whatever goes wrong.
+    """
+    if name_or_folder in JOINS:
+        from xattn_viz.models.families.captioner.hinted.loading import load as load_hinted  # imports torch
+
+        return load_hinted(name_or_folder)
+    from xattn_viz.models.families.captioner.loading import load as load_files  # imports torch
+
+    return load_files(name_or_folder, on_progress=on_progress, **options)
+
+
+def example() -> CaptionerAdapter:
+    """A tiny model with random weights, for tests."""
+    from xattn_viz.models.families.captioner.tiny import tiny  # imports torch
+
+    return tiny()

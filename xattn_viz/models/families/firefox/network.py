@@ -1,0 +1,137 @@
+"""The network of a Firefox Translations student: a transformer encoder and a recurrent decoder with cross-attention.
+
+Source: marian-dev (`src/models/transformer.h`, `src/rnn/cells.h`) and, for the recurrent SSRU, Kim et al. 2019 (From
+Research to Production and Back, §2.2). Nothing here keeps the state of a run: it is passed in and returned, so that
+threads can share one network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from xattn_viz.models.families.firefox.layers import Captured, DecoderLayer, EncoderLayer
+
+#: For each layer, the heads that are switched off.
+Ablated = Mapping[int, Sequence[int]]
+#: Called with the layer, its queries and keys `[batch, head, position, d_k]` and weights `[batch, head, query, key]`.
+Capture = Callable[[int, Tensor, Tensor, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """The sizes of a network, as its configuration gives them."""
+
+    source_vocabulary: int
+    target_vocabulary: int
+    d_model: int
+    n_heads: int
+    d_encoder_ffn: int
+    d_decoder_ffn: int
+    encoder_layers: int
+    decoder_layers: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An encoded batch: each decoder layer's keys and values `[batch, head, key, d_k]`, and padding `[batch, key]`."""
+
+    keys_values: tuple[tuple[Tensor, Tensor], ...]
+    padding: Tensor | None
+
+
+class Network(nn.Module):
+    """Encoder, decoder and embeddings. `embed_source` and `embed_target` may be one matrix, as may `output`."""
+
+    def __init__(self, size: Dimensions) -> None:
+        super().__init__()
+        self.size = size
+        self.embed_source = nn.Parameter(torch.empty(size.source_vocabulary, size.d_model))
+        self.embed_target = nn.Parameter(torch.empty(size.target_vocabulary, size.d_model))
+        self.output = nn.Linear(size.d_model, size.target_vocabulary)
+        self.encoder = nn.ModuleList(
+            EncoderLayer(size.d_model, size.n_heads, size.d_encoder_ffn) for _ in range(size.encoder_layers)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderLayer(size.d_model, size.n_heads, size.d_decoder_ffn) for _ in range(size.decoder_layers)
+        )
+
+    def encode(
+        self,
+        source: Tensor,
+        padding: Tensor | None = None,
+        ablated: Ablated | None = None,
+        capture: Capture | None = None,
+    ) -> Tensor:
+        """Source ids `[batch, key]` -> encoder output `[batch, key, d_model]`; `padding` `[batch, key]` marks it."""
+        x = _scaled(self.embed_source[source]) + positions(0, source.shape[1], self.size.d_model)
+        for number, layer in enumerate(self.encoder):
+            x = layer(x, padding, (ablated or {}).get(number, ()), capture and _numbered(capture, number))
+        return x
+
+    def remember(self, encoded: Tensor, padding: Tensor | None = None) -> Memory:
+        """The keys and values of every decoder layer, which do not change while decoding."""
+        layers = (cast(DecoderLayer, layer) for layer in self.decoder)
+        return Memory(tuple(layer.context.project_context(encoded) for layer in layers), padding)
+
+    def start(self, batch: int = 1) -> list[Tensor]:
+        """The decoder's state before the first step: for each layer zeros `[batch, d_model]`."""
+        return [self.embed_target.new_zeros(batch, self.size.d_model) for _ in self.decoder]
+
+    def decode(
+        self,
+        read: Tensor,
+        memory: Memory,
+        ablated: Ablated | None = None,
+        capture: Capture | None = None,
+        state: list[Tensor] | None = None,
+        position: int = 0,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run the decoder over tokens that are known; return what it makes of each and the state after the last.
+
+        `read` `[batch, query]` are the ids read at each step; -1 is the start, whose embedding is the zero vector.
+        `position` is that of the first one, `state` the decoder's before it. The first result is
+        `[batch, query, d_model]`; `self.output` turns it into logits.
+        """
+        known = (read >= 0).unsqueeze(-1)
+        x = _scaled(self.embed_target[read.clamp(min=0)]) * known
+        x = x + positions(position, read.shape[1], self.size.d_model)
+        state = self.start(read.shape[0]) if state is None else state
+        after = []
+        for number, layer in enumerate(self.decoder):
+            off = (ablated or {}).get(number, ())
+            recorder = capture and _numbered(capture, number)
+            x, c = layer(x, state[number], memory.keys_values[number], memory.padding, off, recorder)
+            after.append(c)
+        return x, after
+
+
+def positions(first: int, count: int, d_model: int) -> Tensor:
+    """Sinusoidal position embeddings `[count, d_model]`, from position `first`: all sines, then all cosines.
+
+    Marian's divisor is d_model/2 - 1, where most others take d_model/2.
+    """
+    length = max(512, 1 << (first + count - 1).bit_length())  # few lengths, so that the table is seldom made anew
+    return _position_table(length, d_model)[first : first + count]
+
+
+@lru_cache(maxsize=8)
+def _position_table(length: int, d_model: int) -> Tensor:
+    half = d_model // 2
+    rates = torch.exp(torch.arange(half) * -(math.log(10_000) / (half - 1)))
+    angles = torch.arange(length).unsqueeze(-1) * rates  # [length, 1] * [half] -> [length, half]
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def _numbered(capture: Capture, layer: int) -> Captured:
+    return lambda q, k, weights: capture(layer, q, k, weights)
+
+
+def _scaled(embedding: Tensor) -> Tensor:
+    return embedding * math.sqrt(embedding.shape[-1])

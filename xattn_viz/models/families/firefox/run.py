@@ -1,0 +1,115 @@
+"""One run on one source: what was encoded, from which the trace of a finished or a partial output is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.trace import Step, Trace
+from xattn_viz.models.base import ModelCard, OnStep
+from xattn_viz.models.families.firefox.capture import Recorder
+from xattn_viz.models.families.firefox.decoding import LENGTH_FACTOR, START, Choice, Generated, greedy, steps
+from xattn_viz.models.families.firefox.network import Memory, Network
+from xattn_viz.models.families.firefox.settings import Settings, provenance_of
+from xattn_viz.models.families.firefox.text import Source
+from xattn_viz.models.families.firefox.vocabulary import END, Tokens, Vocabulary
+from xattn_viz.models.partial import Partials
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model: its card, its network, the vocabulary that it writes in, and the digest of its weights."""
+
+    card: ModelCard
+    network: Network
+    target: Vocabulary
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A source that was encoded, with the run's settings and the tokens that may be chosen."""
+
+    model: Model
+    settings: Settings
+    source: Source
+    memory: Memory
+    encoder: Recorder | None
+    choice: Choice
+
+    @classmethod
+    def start(cls, model: Model, settings: Settings, source: Source, allowed: Tensor | None) -> Run:
+        """Encode a source. `allowed` `[allowed]` are the ids that may be chosen, None for all."""
+        network = model.network
+        encoder = Recorder(settings.keep_projections) if "encoder" in settings.kinds else None
+        ids = torch.tensor([source.tokens.ids])
+        encoded = network.encode(ids, ablated=settings.ablated("encoder"), capture=encoder)
+        return cls(model, settings, source, network.remember(encoded), encoder, Choice.of(network, allowed))
+
+    def generate(self, forced: Tokens | None, on_step: OnStep | None = None, live: Partials | None = None) -> Generated:
+        """What the model writes behind the tokens that are given; `live` shows what is written so far."""
+
+        def show(ids: Sequence[int], logits: Sequence[Tensor]) -> None:
+            if live is not None:
+                live.show(lambda: self.trace(forced, Generated([*ids], torch.stack([*logits]))))
+
+        prefix, ablated = forced.ids if forced else (), self.settings.ablated("cross")
+        limit = len(prefix) + int(LENGTH_FACTOR * len(self.source.tokens.ids))
+        return greedy(
+            self.model.network,
+            self.memory,
+            self.choice,
+            limit,
+            prefix=prefix,
+            ablated=ablated,
+            on_step=on_step,
+            on_written=show,
+        )
+
+    def trace(self, forced: Tokens | None, generated: Generated | None) -> Trace:
+        """The trace of an output: the tokens that were given, then those generated; without these it ends."""
+        output = self._output(forced, generated)
+        cross = Recorder(self.settings.keep_projections)
+        hidden = self._replay(output, cross)
+        source, text, model = self.source.tokens.axis(), self.source.tokens.text, self.model
+        maps: list[AttentionMaps] = []
+        for kind in self.settings.kinds:
+            if kind == "cross":
+                maps.append(cross.maps(kind, output.axis(), source, self.settings.ablate))
+            elif self.encoder is not None:
+                maps.append(self.encoder.maps(kind, source, source, self.settings.ablate))
+        return Trace(
+            tuple(maps),
+            text,
+            output.text,
+            tuple(self._steps(output, hidden, generated)),
+            provenance=provenance_of(model.card.name, model.weights_sha256, self.settings, text, self.source.notes),
+        )
+
+    def _output(self, forced: Tokens | None, generated: Generated | None) -> Tokens:
+        """All tokens of the output, with `</s>` where it came; an output that was given as a whole always ends."""
+        if generated is None:
+            assert forced is not None  # noqa: S101 - only what is given goes without generation
+            return forced.ended()
+        ended = bool(generated.ids) and generated.ids[-1] == END
+        tokens = self.model.target.decode(generated.ids[:-1] if ended else generated.ids, forced)
+        return tokens.ended() if ended else tokens
+
+    def _replay(self, output: Tokens, recorder: Recorder) -> Tensor:
+        """One pass over the whole output, which records the cross map: `[query, d_model]`."""
+        read = torch.tensor([[START, *output.ids[:-1]]])
+        hidden, _ = self.model.network.decode(read, self.memory, self.settings.ablated("cross"), recorder)
+        return hidden[0]
+
+    def _steps(self, output: Tokens, hidden: Tensor, generated: Generated | None) -> list[Step]:
+        readable = self.model.target.readable
+        n_forced = len(output.ids) - (len(generated.ids) if generated else 0)
+        logits = self.model.network.output(hidden[:n_forced])
+        made = steps(logits, output.ids[:n_forced], None, readable, forced=True) if n_forced else []
+        if generated:
+            made += steps(generated.logits, generated.ids, self.choice.ids, readable, forced=False)
+        return made

@@ -1,0 +1,178 @@
+"""A map as an SVG picture with its labels, for papers and slides: vectors only, no script, no network."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import groupby
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.selection import Rows, Scale, choose, round_seconds, thinned
+from xattn_viz.core.tokens import short_label
+from xattn_viz.plots import colours
+
+_FONT = 13  # pixels
+_MARGIN = 16
+_INK, _GROUND = "#1d1b18", "#ffffff"
+_SLANT = 50  # degrees that the labels of columns are turned by
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where the cells lie, in pixels: the map's upper left corner and the size of a cell."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def svg(
+    maps: AttentionMaps,
+    layer: int = -1,
+    head: int | None = 0,
+    *,
+    rows: Rows = "predicted",
+    scale: Scale = "head",
+    colour_map: colours.ColourMap = "magma",
+) -> str:
+    """The weights of one head as a picture on a light ground: labels, title, and a colour bar that names its scale.
+
+    `layer` and `head` count from 0 (`head=None`: the mean over the layer's heads), the title counts from 1 and says so.
+    Weights are drawn in 256 colours, at most 0.002 of the scale's end from the weight. Where labels would overlap, only
+    every second, third, … is drawn. Frames of sound are named by round seconds, padding is left out, and the text below
+    says so. Raises ValueError for a layer, head or option that is not there.
+    """
+    chosen = choose(maps, layer, head, scale=scale, rows=rows)
+    table = [f"#{bytes(colour).hex()}" for colour in colours.table(colour_map, dark=False)]
+    grid = _placed(chosen.queries, chosen.keys)
+    right, bottom = grid.left + grid.width * len(chosen.keys), grid.top + grid.height * len(chosen.queries)
+    bottom = max(bottom, grid.top + 128)
+    size = (max(right + 90, 480), bottom + 2 * (_FONT + _MARGIN) + 6)
+    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", role="img", direction="ltr")
+    root.set("width", f"{size[0]:.0f}")
+    root.set("height", f"{size[1]:.0f}")
+    root.set("viewBox", f"0 0 {size[0]:.0f} {size[1]:.0f}")
+    root.set("font-family", "Inter, 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif")
+    root.set("font-size", str(_FONT))
+    root.set("fill", _INK)
+    ET.SubElement(root, "title").text = chosen.title
+    ET.SubElement(root, "rect", width="100%", height="100%", fill=_GROUND)
+    _write(root, chosen.title, _MARGIN, _MARGIN + _FONT, weight="600")
+    _cells(root, chosen.weights, chosen.top, table, grid)
+    _row_labels(root, chosen.queries, grid)
+    _column_labels(root, chosen.keys, grid)
+    _write(root, f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}.", _MARGIN, bottom + _FONT + _MARGIN)
+    _colour_bar(root, table, chosen.top, right + 24, grid.top)
+    _write(root, f"weight: {colour_map}, reversed, {chosen.scale_name}", _MARGIN, bottom + 2 * (_FONT + _MARGIN) - 8)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _placed(queries: Axis, keys: Axis) -> _Grid:
+    """Cells as large as fits 900 × 700 pixels, at most 32 wide and high, beside the labels that they need.
+
+    A frame of sound is a pixel at least: thinner ones would be lost on a screen.
+    """
+    rise = 0.0 if _is_timed(keys) else _longest(keys) * float(np.sin(np.radians(_SLANT)))
+    least = 1.0 if _is_timed(keys) else 0.0
+    return _Grid(
+        left=_MARGIN + _longest(queries) + 8,
+        top=2 * _MARGIN + _FONT + rise + 14,
+        width=max(least, min(32.0, 900 / max(1, len(keys)))),
+        height=min(32.0, 700 / max(1, len(queries))),
+    )
+
+
+def _longest(axis: Axis) -> float:
+    if _is_timed(axis):
+        return _text_width("0000.0")
+    return max((_text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0)
+
+
+def _is_timed(axis: Axis) -> bool:
+    return axis.kind == "audio" and bool(axis.times)
+
+
+def _text_width(text: str) -> float:
+    """Roughly how wide a text is in pixels: nothing here can measure a font, so wide scripts count double."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    unseen = sum(unicodedata.category(c) in ("Cf", "Mn") for c in text)
+    return _FONT * (0.58 * (len(text) - wide - unseen) + wide)
+
+
+def _cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: list[str], grid: _Grid) -> None:
+    """One path a colour; neighbours of one colour in a row share a rectangle."""
+    levels = np.rint(np.clip(weights.astype(np.float64) / top, 0, 1) * 255).astype(int)
+    drawn: dict[int, list[str]] = defaultdict(list)
+    for row, line in enumerate(levels.tolist()):
+        column = 0
+        for level, run in groupby(line):
+            length = len(list(run))
+            drawn[level].append(f"M{column} {row}h{length}v1h-{length}z")
+            column += length
+    cells = ET.SubElement(root, "g", transform=_transform(grid))
+    cells.set("shape-rendering", "crispEdges")
+    for level in sorted(drawn):
+        ET.SubElement(cells, "path", fill=table[level], d="".join(drawn[level]))
+
+
+def _transform(grid: _Grid) -> str:
+    return f"translate({grid.left:.1f} {grid.top:.1f}) scale({grid.width:.4f} {grid.height:.4f})"
+
+
+def _row_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
+    for place, label in _labels(axis, most=int(len(axis) * grid.height / (_FONT + 2))):
+        _write(root, label, grid.left - 8, grid.top + place * grid.height + 0.35 * _FONT, anchor="end")
+
+
+def _column_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
+    """Seconds stand upright above their moment, other labels are turned so that they fit."""
+    width, y = len(axis) * grid.width, grid.top - 8
+    if _is_timed(axis):
+        for place, label in _labels(axis, most=int(width / 60)):
+            x = grid.left + place * grid.width
+            _write(root, label, x, y, anchor="middle")
+            ET.SubElement(root, "rect", x=f"{x - 0.5:.1f}", y=f"{grid.top - 5:.1f}", width="1", height="5", fill=_INK)
+    else:
+        for place, label in _labels(axis, most=int(width / (_FONT + 4))):
+            _write(root, label, grid.left + place * grid.width + 4, y, turn=-_SLANT)
+
+
+def _labels(axis: Axis, most: int) -> list[tuple[float, str]]:
+    """What stands beside an axis with room for `most` labels: (place, label), places counted in positions."""
+    most = max(1, most)
+    if not _is_timed(axis):
+        return [(i + 0.5, short_label(axis.name(i))) for i in thinned(len(axis), most)]
+    times = axis.times or ()
+    (start, _), (_, end) = times[0], times[-1]
+    frame = (end - start) / len(times) or 1.0  # frames that last no time lie all at one moment
+    return [((second - start) / frame, f"{second:g}") for second in round_seconds(start, end, most)]
+
+
+def _colour_bar(root: ET.Element, table: list[str], top: float, left: float, upper: float) -> None:
+    """The colours from 0 (below) to `top`, with three weights beside them."""
+    step = 0.5  # pixels a colour: 128 in all
+    bar = ET.SubElement(root, "g")
+    bar.set("shape-rendering", "crispEdges")
+    for i, colour in enumerate(reversed(table)):
+        ET.SubElement(bar, "rect", x=f"{left:.1f}", y=f"{upper + i * step:.1f}", width="12", height="1", fill=colour)
+    for share in (0.0, 0.5, 1.0):
+        y = upper + (1 - share) * len(table) * step + 0.35 * _FONT
+        _write(root, f"{top * share:.2f}", left + 18, y)
+
+
+def _write(
+    root: ET.Element, text: str, x: float, y: float, *, anchor: str = "start", weight: str = "400", turn: float = 0
+) -> None:
+    element = ET.SubElement(root, "text", x=f"{x:.1f}", y=f"{y:.1f}")
+    element.set("text-anchor", anchor)
+    element.set("font-weight", weight)
+    if turn:
+        element.set("transform", f"rotate({turn} {x:.1f} {y:.1f})")
+    element.text = text

@@ -1,0 +1,11 @@
+"""Pictures whose truth is known: coloured shapes on paper, what they are called, and a judge that reads them back.
+
+The small image models are trained on these scenes and measured on them; the page lets people draw them.
+"""
+
+from xattn_viz.shapes.caption import caption, phrase
+from xattn_viz.shapes.draw import draw
+from xattn_viz.shapes.judge import Found, judge
+from xattn_viz.shapes.scene import COLOURS, SHAPES, Scene, Thing
+
+__all__ = ["COLOURS", "SHAPES", "Found", "Scene", "Thing", "caption", "draw", "judge", "phrase"]

@@ -1,0 +1,1 @@
+"""What runs in the browser, and the Python that packs for it."""

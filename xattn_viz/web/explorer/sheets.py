@@ -1,0 +1,175 @@
+"""One sheet of the explorer: the attention maps of one kind with their axes, in uint8 and, where cheap, exact.
+
+Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
+the exact weights, because many small weights that round to nothing can make up most of a sentence.
+
+Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of maps over
+a picture a second byte of each weight is sent where that is cheap, because a box sums many small ones, and the largest
+weight on a patch besides: the colours of a picture end there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.web.explorer.axes import Axes
+from xattn_viz.web.explorer.data import Data
+from xattn_viz.web.explorer.hearing import own_frames
+from xattn_viz.web.explorer.pooling import TILE_SIDE, max_pool
+from xattn_viz.web.explorer.sums import Sums
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a sheet is sent.
+
+    Above `full` bytes (None: no limit) tiles go with one layer, by its number, or, for None, alone; above `exact`
+    bytes the queries, keys and exact weights stay behind. Without `means` only the heads are sent: the script makes the
+    means over them itself.
+    """
+
+    full: int | None
+    exact: int
+    layer: int | None
+    means: bool = True
+
+
+@dataclass(frozen=True)
+class _View:
+    """One map that can be chosen: a head, the mean over a layer's heads, or the mean or maximum over everything."""
+
+    layer: int | None
+    head: int | None
+    reduce: str | None
+    weights: NDArray[np.float32]
+    padding: NDArray[np.float32] | None
+
+
+def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, limits: Limits) -> dict[str, Any]:
+    """The sheet's part of the header; its arrays go to `data`, its axes to `axes`.
+
+    `texts` are those of the rows and of the columns.
+    """
+    queries, keys = axes.add(maps.queries, texts[0]), axes.add(maps.keys, texts[1])
+    read = None if maps.read is None else axes.add(maps.read, texts[0])
+    shape = own_frames(maps.queries), own_frames(maps.keys)
+    heard = maps.keys.kind == "audio"
+    views = len(maps.layers) * (maps.n_heads + 1) + 2
+    full = limits.full is None or views * shape[0] * shape[1] <= limits.full
+    fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
+    # Frames are never summed: the script averages the rows of a sentence itself.
+    sums = None if heard else Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
+    return {
+        "kind": maps.kind,
+        "layers": maps.layers,
+        "heads": maps.n_heads,
+        "altered": maps.altered,
+        "keys": keys,
+        "queries": queries,
+        "read": read,
+        "views": [
+            _view(view, data, limits, sums, full=full) | _on_picture(view, maps, data, fine=fine)
+            for view in _views(maps, shape)
+            if limits.means or view.head is not None
+        ],
+        "tiles": None if full else [min(TILE_SIDE, n) for n in shape],
+        "exact": None if heard else _exact(maps, data, limits.exact),
+    }
+
+
+def _views(maps: AttentionMaps, shape: tuple[int, int]) -> Iterator[_View]:
+    """Every view with its weights in float32. Layer by layer: the whole of a large trace is never copied.
+
+    `shape` is how many rows and columns are shown; those behind are padding.
+    """
+    rows, columns = shape
+    total = peak = np.zeros(shape, np.float32)
+    unshown = np.zeros(rows, np.float32)
+    for index, layer in enumerate(maps.layers):
+        whole = maps.weights[index, :, :rows].astype(np.float32, copy=False)
+        weights, padding = whole[..., :columns], _padding(maps, whole, columns)
+        for head in range(maps.n_heads):
+            yield _View(layer, head, None, weights[head], None if padding is None else padding[head])
+        mean = weights.mean(axis=0)
+        total, peak = total + mean, np.maximum(peak, weights.max(axis=0))
+        shared = None if padding is None else padding.mean(axis=0)
+        unshown = unshown + (0 if shared is None else shared)
+        yield _View(layer, None, "mean", mean, shared)
+    layers = np.float32(len(maps.layers))
+    yield _View(None, None, "mean", total / layers, unshown / layers if maps.keys.kind == "audio" else None)
+    yield _View(None, None, "max", peak, None)
+
+
+def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) -> NDArray[np.float32] | None:
+    """The share of each row's weight on padding, `[head, row]`: what is behind `columns`, or was left out before."""
+    if maps.keys.kind != "audio":
+        return None
+    behind = weights[..., columns:].sum(axis=-1)
+    if "cropped" in maps.altered:
+        total = weights.sum(axis=-1)
+        behind = behind + np.where(total > 0, 1 - total, 0)  # a head that is switched off has no weight anywhere
+    clipped: NDArray[np.float32] = np.clip(behind, 0, 1)
+    return clipped
+
+
+def _view(view: _View, data: Data, limits: Limits, sums: Sums | None, *, full: bool) -> dict[str, Any]:
+    scale = float(view.weights.max(initial=0)) or 1.0
+    named = {"layer": view.layer, "head": view.head, "reduce": view.reduce}
+    packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}
+    if full or (limits.layer is not None and view.layer in (None, limits.layer)):
+        packed["at"] = data.add(_uint8(view.weights, scale))
+        if view.padding is not None:
+            packed["padding"] = data.add(_uint8(view.padding, 1.0))
+    if not full:
+        packed["tile"] = data.add(_uint8(max_pool(view.weights, TILE_SIDE), scale))
+    if sums is not None:
+        summed = view.weights @ sums.columns
+        packed["sentences"] = [_averaged(summed, *rows, data) for rows in sums.rows]
+    return packed
+
+
+def _on_picture(view: _View, maps: AttentionMaps, data: Data, *, fine: bool) -> dict[str, Any]:
+    """Over a picture, `inside` is the largest weight on a patch and `fine` where the rests of all weights are.
+
+    A rest is what a weight is above or below its own byte, -0.5 to 0.5, in a byte too.
+    """
+    if maps.keys.grid is maps.queries.grid is None:
+        return {}
+    patches = maps.keys.patches if maps.keys.grid else slice(None)
+    packed: dict[str, Any] = {"inside": float(view.weights[:, patches].max(initial=0))}
+    if fine:
+        scaled = view.weights * np.float32(255 / (float(view.weights.max(initial=0)) or 1.0))
+        packed["fine"] = data.add(_uint8(scaled - np.rint(scaled) + np.float32(0.5), 1.0))
+    return packed
+
+
+def _averaged(
+    summed: NDArray[np.float32], starts: NDArray[np.intp], sizes: NDArray[np.float32], data: Data
+) -> list[float]:
+    """The mean over the rows of each sentence: [where the map is, its largest weight]."""
+    means = (np.add.reduceat(summed, starts, axis=0) / sizes).astype(np.float32, copy=False)
+    scale = float(means.max(initial=0)) or 1.0
+    return [data.add(_uint8(means, scale)), scale]
+
+
+def _uint8(weights: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
+    rounded: NDArray[np.uint8] = np.rint(weights * np.float32(255 / scale)).astype(np.uint8)
+    return rounded
+
+
+def _exact(maps: AttentionMaps, data: Data, limit: int) -> dict[str, Any] | None:
+    projections = maps.projections
+    if projections is None or projections.bias is not None:
+        return None
+    arrays = [maps.weights, projections.queries, projections.keys]
+    if sum(array.size for array in arrays) * 4 > limit:
+        return None
+    weights, queries, keys = (data.add(array.astype("<f4")) for array in arrays)
+    d_k = projections.queries.shape[-1]
+    return {"weights": weights, "queries": queries, "keys": keys, "d_k": d_k, "scale": projections.scale}
