@@ -10,7 +10,7 @@ from xattn_viz.plots import colours
 
 
 def test_the_explorers_script_has_the_same_stops() -> None:
-    source = (files("xattn_viz.web.explorer") / "colours.js").read_text(encoding="utf-8")
+    source = (files("xattn_viz.web.explorer") / "core/colours.js").read_text(encoding="utf-8")
     block = source[source.index("STOPS = {") : source.index("};")]
     found = {
         name: "".join(re.findall(r'"([0-9a-f]+)"', value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,8 @@ MOUNT = "export default function mount({ data, parentElement, set"
 
 
 def sources(folder: str) -> dict[str, str]:
-    """The modules of a folder."""
-    modules = [path for path in files(f"xattn_viz.web.{folder}").iterdir() if path.name.endswith(".js")]
+    """The modules of a folder and of the rooms in it."""
+    modules = sorted(Path(str(files(f"xattn_viz.web.{folder}"))).rglob("*.js"))
     return {path.name: path.read_text(encoding="utf-8") for path in modules}
 
 

@@ -1,5 +1,5 @@
-import { make } from "../explorer/dom.js";
-import { makeLeaving } from "../explorer/leaving.js";
+import { make } from "../explorer/core/dom.js";
+import { makeLeaving } from "../explorer/core/leaving.js";
 import { makePalette } from "./palette.js";
 import { makePaper } from "./paper.js";
 

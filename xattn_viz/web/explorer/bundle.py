@@ -12,13 +12,14 @@ import re
 from functools import cache
 from importlib.resources import files
 
+_BASE = "explorer/core/base.css"
 #: The components, each the folder of its entry `<folder>.js`, and their style sheets.
 STYLES = {
-    "easel": ("explorer/base.css", "easel/easel.css"),
-    "explorer": ("explorer/base.css", "explorer/explorer.css", "explorer/sound.css", "explorer/picture.css"),
-    "stepper": ("explorer/base.css", "stepper/stepper.css"),
+    "easel": (_BASE, "easel/easel.css"),
+    "explorer": (_BASE, "explorer/explorer.css", "explorer/sound/sound.css", "explorer/picture/picture.css"),
+    "stepper": (_BASE, "stepper/stepper.css"),
 }
-_IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/-]+\.js)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/.-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 # A third of the source is about types, for the reader and the checker; Streamlit sends the script with every change.
 _TYPES = re.compile(r"^ */\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)

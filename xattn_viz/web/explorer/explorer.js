@@ -1,29 +1,29 @@
-import { continues, lastRow, onArrival, remember } from "./arrival.js";
-import { makeCheck } from "./check.js";
-import { makeControls, makeLegend } from "./controls.js";
-import { heightLeft, make, rem } from "./dom.js";
-import { hearKeys } from "./keys.js";
-import { makeMap } from "./map.js";
-import { makeNoise } from "./noise.js";
-import { makeOverview } from "./overview.js";
-import { unpack } from "./payload.js";
-import { makePlayer } from "./player.js";
-import { makeReadout } from "./readout.js";
-import { makeScene } from "./scene.js";
-import { makeSentences } from "./sentences.js";
-import { makeSoundBar } from "./soundbar.js";
-import { initialState, toAddress } from "./state.js";
-import { makeStepping } from "./stepping.js";
-import { makeTable } from "./table.js";
-import { makeTelling } from "./telling.js";
-import { readTheme } from "./theme.js";
-import { followed } from "./time.js";
+import { makeCheck } from "./controls/check.js";
+import { makeControls, makeLegend } from "./controls/controls.js";
+import { makeOverview } from "./controls/overview.js";
+import { makeStepping } from "./controls/stepping.js";
+import { makeTable } from "./controls/table.js";
+import { continues, lastRow, onArrival, remember } from "./core/arrival.js";
+import { heightLeft, make, rem } from "./core/dom.js";
+import { makeMap } from "./core/map.js";
+import { unpack } from "./core/payload.js";
+import { makeScene } from "./core/scene.js";
+import { initialState, toAddress } from "./core/state.js";
+import { makeTelling } from "./core/telling.js";
+import { readTheme } from "./core/theme.js";
+import { makeNoise } from "./picture/noise.js";
+import { hearKeys } from "./sound/keys.js";
+import { makePlayer } from "./sound/player.js";
+import { makeSoundBar } from "./sound/soundbar.js";
+import { followed } from "./sound/time.js";
+import { makeReadout } from "./text/readout.js";
+import { makeSentences } from "./text/sentences.js";
 
 /**
  * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
  *
- * @typedef {import("./state.js").State} State
- * @typedef {import("./payload.js").Trace} Trace
+ * @typedef {import("./core/state.js").State} State
+ * @typedef {import("./core/payload.js").Trace} Trace
  * @typedef {(name: string, value: unknown) => void} Tell
  *
  * @typedef {object} Explorer
@@ -64,9 +64,9 @@ function makeExplorer(root) {
   let trace = null;
   let state = initialState({});
   const telling = makeTelling();
-  /** @type {import("./stepping.js").Proceed | null} */
+  /** @type {import("./controls/stepping.js").Proceed | null} */
   let proceed = null;
-  /** @type {import("./check.js").Open | null} */
+  /** @type {import("./controls/check.js").Open | null} */
   let open = null;
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";

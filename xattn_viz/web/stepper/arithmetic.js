@@ -1,4 +1,4 @@
-import { isolated } from "../explorer/dom.js";
+import { isolated } from "../explorer/core/dom.js";
 import { figure } from "./format.js";
 import { explainGiven } from "./headarithmetic.js";
 import { transposed } from "./maths.js";

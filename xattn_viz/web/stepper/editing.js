@@ -1,4 +1,4 @@
-import { make } from "../explorer/dom.js";
+import { make } from "../explorer/core/dom.js";
 import { figure } from "./format.js";
 
 /**

@@ -1,4 +1,4 @@
-import { make } from "../explorer/dom.js";
+import { make } from "../explorer/core/dom.js";
 
 /**
  * The formula of layer.py, with the part that is looked at lit up.

@@ -1,4 +1,4 @@
-import { isolated } from "../explorer/dom.js";
+import { isolated } from "../explorer/core/dom.js";
 import { figure } from "./format.js";
 import { otherKeys } from "./plates.js";
 import { productText, softmaxText } from "./terms.js";

@@ -1,5 +1,5 @@
-import { inkOn, mixed } from "../explorer/colours.js";
-import { isolated, make } from "../explorer/dom.js";
+import { inkOn, mixed } from "../explorer/core/colours.js";
+import { isolated, make } from "../explorer/core/dom.js";
 import { figure, sizesText } from "./format.js";
 
 /**
@@ -8,7 +8,7 @@ import { figure, sizesText } from "./format.js";
  * @typedef {import("./plates.js").Plate} Plate
  * @typedef {import("./sources.js").Band} Band
  * @typedef {import("./model.js").Cell} Cell
- * @typedef {import("../explorer/colours.js").Rgb} Rgb
+ * @typedef {import("../explorer/core/colours.js").Rgb} Rgb
  *
  * @typedef {object} Look
  * @property {Rgb} ground

@@ -1,6 +1,6 @@
-import { mixed, rgbOf } from "../explorer/colours.js";
-import { make } from "../explorer/dom.js";
-import { makeLeaving } from "../explorer/leaving.js";
+import { mixed, rgbOf } from "../explorer/core/colours.js";
+import { make } from "../explorer/core/dom.js";
+import { makeLeaving } from "../explorer/core/leaving.js";
 import { explained } from "./arithmetic.js";
 import { followDrag, openEditor } from "./editing.js";
 import { makeFormula } from "./formula.js";

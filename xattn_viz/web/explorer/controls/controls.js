@@ -1,0 +1,199 @@
+import { COLOUR_MAPS } from "../core/colours.js";
+import { checkbox, make } from "../core/dom.js";
+import { carried, KINDS, wordsOf } from "../core/kinds.js";
+import { viewTitle } from "../core/payload.js";
+import { sheetOf } from "../core/scene.js";
+import { AFRESH, fullName } from "../core/state.js";
+import { unitsOf } from "../core/units.js";
+import { makePictureControls } from "../picture/picturecontrols.js";
+import { isSeen, sideSeen } from "../picture/seen.js";
+import { isHeard } from "../sound/spoken.js";
+import { saveImage } from "./save.js";
+
+/**
+ * The quiet row of switches above the maps, and the legend that names the colour scale.
+ *
+ * @typedef {import("../core/scene.js").Scene} Scene
+ * @typedef {import("../core/scene.js").Change} Change
+ * @typedef {import("../core/state.js").State} State
+ */
+
+/** @param {Change} change */
+export function makeControls(change) {
+  /** @type {Scene | null} */
+  let last = null;
+  const faces = Object.fromEntries(Object.entries(KINDS).map(([kind, { face }]) => [kind, face]));
+  const kinds = switcher("Attention", "map", faces, (changes) => last && change(kindChosen(last, String(changes.map))));
+  const units = switcher("Units", "units", { pieces: "Pieces", words: "Words", sentences: "Sentences" }, change);
+  const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
+  const scale = switcher("Colour scale", "scale", { word: "Per word", head: "Per head", common: "Common" }, change);
+  const picture = makePictureControls(change);
+  const special = checkbox("</s> shown", (checked) => change({ special: checked, ...AFRESH }));
+  const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
+  const threshold = make("input", {
+    type: "range",
+    min: 0.05,
+    max: 0.95,
+    step: 0.05,
+    "aria-label": "Lines above this weight",
+  });
+  threshold.addEventListener("input", () => change({ threshold: Number(threshold.value), lines: true }));
+  const reach = make("output", { class: "xv-threshold" });
+  const colours = make(
+    "select",
+    { "aria-label": "Colour map" },
+    ...COLOUR_MAPS.map((name) => make("option", { value: name }, name)),
+  );
+  colours.addEventListener("change", () => change({ colours: colours.value }));
+  const pin = make("button", { type: "button", class: "xv-button" });
+  pin.addEventListener("click", () => {
+    if (!last) return;
+    const { sheet, view } = last.main;
+    change({ pinned: last.state.pinned ? "" : fullName(sheet.kind, view.name) });
+  });
+  const save = ["PNG", "SVG"].map((format) => {
+    const button = make(
+      "button",
+      { type: "button", class: "xv-button", title: `Save the chosen map as ${format}` },
+      format,
+    );
+    button.addEventListener("click", () => last && saveImage(last, format));
+    return button;
+  });
+  const lineControls = make("span", { class: "xv-line-controls" }, lines.element, threshold, reach);
+  const element = make(
+    "div",
+    { class: "xv-controls", role: "group", "aria-label": "How the map is shown" },
+    kinds.element,
+    units.element,
+    rows.element,
+    special.element,
+    scale.element,
+    colours,
+    picture.element,
+    lineControls,
+    pin,
+    make("span", { class: "xv-switch" }, ...save),
+  );
+
+  /** @param {Scene} scene */
+  function paint(scene) {
+    last = scene;
+    const { state, trace } = scene;
+    const { sheet } = scene.main;
+    kinds.show(
+      sheet.kind,
+      trace.sheets.map(({ kind }) => kind),
+      Object.fromEntries(trace.sheets.map((each) => [each.kind, wordsOf(each).face])),
+    );
+    units.show(state.units, unitsOf(trace));
+    rows.show(state.rows);
+    rows.element.hidden = !sheet.read;
+    const scales = isSeen(scene.main) ? ["word", "head", "common"] : ["head", "common"];
+    scale.show(state.scale, scales, { word: `Per ${wordsOf(sheet).one}` });
+    picture.paint(scene);
+    special.input.checked = state.special;
+    if (special.element.lastChild)
+      special.element.lastChild.nodeValue = trace.sound || trace.picture ? "Special tokens" : "</s> shown";
+    special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
+    lines.input.checked = state.lines;
+    threshold.value = String(state.threshold);
+    reach.textContent = state.threshold.toFixed(2);
+    colours.value = state.colours;
+    lineControls.hidden = state.units === "sentences" || isHeard(scene.main) || isSeen(scene.main);
+    pin.hidden = Boolean(trace.beside);
+    pin.textContent = state.pinned ? "Unpin" : "Pin";
+    pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
+  }
+  return { element, paint };
+}
+
+/**
+ * What the colours mean.
+ */
+export function makeLegend() {
+  const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
+  const text = make("span");
+  const marks = make("span", { class: "xv-marks" });
+  const element = make("p", { class: "xv-legend" }, make("span", { class: "xv-zero" }, "0.00"), bar, text, marks);
+  /** @param {Scene} scene */
+  function paint(scene) {
+    const { table, dark } = scene.theme;
+    const stops = Array.from({ length: 17 }, (_, i) => {
+      const at = Math.round((i / 16) * 255) * 3;
+      return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
+    });
+    bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
+    const whose = {
+      word: `the maximum of this ${sideSeen(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : wordsOf(scene.main.sheet).one}`,
+      head: `the maximum of ${viewTitle(scene.main.view)}${both}`,
+      common: "the maximum of all maps",
+    }[scene.state.scale];
+    const map = dark || isSeen(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
+    const several = isSeen(scene.main) && scene.state.several;
+    element.classList.toggle("xv-named-colours", Boolean(several));
+    text.textContent = several
+      ? `in full colour: each ${wordsOf(scene.main.sheet).one}’s own maximum`
+      : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
+    const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
+      make("span", { class: `xv-mark xv-${name}` }, text);
+    const heard = isHeard(scene.main);
+    marks.replaceChildren(
+      ...(scene.main.sheet.steps.length && scene.state.units !== "sentences"
+        ? [mark("unsure", "unsure token, p < 0.5")]
+        : []),
+      ...(heard || sideSeen(scene.main.sheet) === "columns"
+        ? []
+        : [mark("unread", `${wordsOf(scene.main.sheet).unread} nobody read, all < 0.1`)]),
+      ...(heard ? [mark("parked", "weight rests on padding")] : []),
+      ...(scene.main.sheet.keys.special.includes(true) ? [mark("parked", "weight rests on special tokens")] : []),
+      ...(heard ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
+      ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
+    );
+  }
+  return { element, paint };
+}
+
+/**
+ * Another kind of attention: what was chosen stays chosen where the two share it.
+ *
+ * @param {Scene} scene
+ * @param {string} kind
+ * @returns {Partial<State>}
+ */
+function kindChosen(scene, kind) {
+  const cell = carried(scene.main.sheet, sheetOf(scene.trace, kind), scene.state);
+  const none = cell.row < 0 && cell.column < 0;
+  return { map: kind, ...AFRESH, ...(none ? {} : cell) };
+}
+
+/**
+ * Two or more choices of which one holds.
+ *
+ * @param {string} label
+ * @param {"map" | "units" | "rows" | "scale"} field
+ * @param {Record<string, string>} choices
+ * @param {Change} change
+ */
+function switcher(label, field, choices, change) {
+  const buttons = Object.entries(choices).map(([value, text]) => {
+    const button = make("button", { type: "button", class: "xv-button", "data-value": value }, text);
+    const fresh = field === "scale" ? {} : AFRESH;
+    button.addEventListener("click", () => change({ [field]: value, ...fresh }));
+    return button;
+  });
+  const element = make("span", { class: "xv-switch", role: "group", "aria-label": label, title: label }, ...buttons);
+  /** @type {(value: string, there?: string[], faces?: Record<string, string>) => void} */
+  const show = (value, there = Object.keys(choices), faces = {}) => {
+    const shown = buttons.filter((button) => there.includes(button.dataset.value ?? ""));
+    element.hidden = shown.length < 2;
+    if (shown.length !== element.childElementCount) element.replaceChildren(...shown);
+    for (const button of shown) {
+      const face = faces[button.dataset.value ?? ""];
+      if (face && face !== button.textContent) button.textContent = face;
+      button.setAttribute("aria-pressed", String(button.dataset.value === value));
+    }
+  };
+  return { element, show };
+}

@@ -1,0 +1,174 @@
+/**
+ * Everything that the parts of the explorer paint from, and how they ask for a change.
+ *
+ * @typedef {import("./payload.js").Trace} Trace
+ * @typedef {import("./payload.js").Sheet} Sheet
+ * @typedef {import("./payload.js").View} View
+ * @typedef {import("./matrix.js").Matrix} Matrix
+ * @typedef {import("./state.js").State} State
+ * @typedef {import("./state.js").Cell} Cell
+ * @typedef {import("./theme.js").Theme} Theme
+ * @typedef {object} Panel one map as it is shown: the chosen one, or the one beside it
+ * @property {string} name of its output where there are two, else ""
+ * @property {Sheet} sheet
+ * @property {View} view
+ * @property {Matrix | null} matrix
+ * @property {number} top where its colour scale ends
+ * @property {Cell} focus what is hovered, else what is chosen, as rows and columns of this map; -1 for none
+ *
+ * @typedef {object} Scene
+ * @property {Trace} trace
+ * @property {State} state
+ * @property {Panel} main
+ * @property {Panel | null} second the pinned map, or the same map of the other output
+ * @property {boolean} compared whether the second map is that of another output, its rows aligned with these
+ * @property {Theme} theme
+ * @property {Cell} focus that of the chosen map
+ * @property {import("../sound/sound.js").Stretch | null} range what of the sound is in view
+ * @property {import("../picture/pictures.js").Pixels | null} picture that patches lie in, as it was at the chosen denoising step
+ *
+ * @typedef {(change: Partial<State>) => void} Change
+ */
+
+import { isSeen, sideSeen, topSeen } from "../picture/seen.js";
+import { rangeOf } from "../sound/time.js";
+import { carried } from "./kinds.js";
+import { aligned, readingOf } from "./matrix.js";
+import { makePanel } from "./panel.js";
+import { splitName } from "./state.js";
+import { onPicture } from "./theme.js";
+import { unitsOf } from "./units.js";
+
+// Below this, a token was not the model's clear choice, and a source word was read by nobody.
+export const UNSURE = 0.5;
+export const UNREAD = 0.1;
+// From this share on, a row's weight rests on special tokens.
+export const PARKED = 0.5;
+
+/**
+ * @param {Trace} trace
+ * @param {State} asked
+ * @param {Theme} theme
+ * @returns {Scene}
+ */
+export function makeScene(trace, asked, theme) {
+  const known = unitsOf(trace).includes(asked.units) ? asked : { ...asked, units: "pieces" };
+  const sheet = sheetOf(trace, known.map, known.noise);
+  const state = { ...known, scale: scaleOf(sheet, known.scale) };
+  const chosen = sheet.views.find((view) => view.name === state.head) ?? sheet.views[0];
+  let main = makePanel(sheet, chosen, state);
+  let second = trace.beside ? null : pinnedPanel(trace, state);
+  const compared = Boolean(trace.beside) && sheet.kind === "cross";
+  if (compared) [main, second] = comparedPanels(trace, main, state);
+  for (const panel of [main, second]) {
+    if (!panel) continue;
+    panel.focus = focusOf(panel, main, second, state);
+    if (isSeen(panel)) panel.top = topSeen(panel, state.scale);
+  }
+  if (compared && second && isSeen(main)) main.top = second.top = Math.max(main.top, second.top);
+  return {
+    trace,
+    state,
+    main,
+    second,
+    compared,
+    theme: isSeen(main) ? onPicture(theme, state.colours) : theme,
+    focus: main.focus,
+    range: trace.sound && rangeOf(trace.sound, state),
+    picture: trace.drawn[state.noise] ?? trace.picture,
+  };
+}
+
+/**
+ * The sheet of a kind, else the first one; that of one denoising step where there is one.
+ *
+ * @param {Trace} trace
+ * @param {string} kind
+ * @param {number} [noise]
+ */
+export function sheetOf(trace, kind, noise = -1) {
+  const sheet = trace.sheets.find((each) => each.kind === kind) ?? trace.sheets[0];
+  return (sheet.kind === "cross" && trace.noise(noise)) || sheet;
+}
+
+/**
+ * Over a picture each word has a scale of its own, unless another one is chosen; elsewhere there is no such scale.
+ *
+ * @param {Sheet} sheet
+ * @param {string} asked
+ */
+function scaleOf(sheet, asked) {
+  if (sideSeen(sheet)) return asked || "word";
+  return asked === "common" ? asked : "head";
+}
+
+/**
+ * @param {Trace} trace
+ * @param {State} state
+ */
+function pinnedPanel(trace, state) {
+  const [kind, name] = splitName(state.pinned);
+  const sheet = trace.sheets.some((each) => each.kind === kind) ? sheetOf(trace, kind, state.noise) : null;
+  const view = sheet?.views.find((each) => each.name === name);
+  return sheet && view ? makePanel(sheet, view, state) : null;
+}
+
+/**
+ * The same map of both outputs, row by row, in colours of one scale.
+ *
+ * @param {Trace} trace
+ * @param {Panel} main
+ * @param {State} state
+ * @returns {[Panel, Panel]}
+ */
+function comparedPanels(trace, main, state) {
+  const { names, sheet, pairs } = /** @type {import("./payload.js").Beside} */ (trace.beside);
+  const view = sheet.views.find((each) => each.name === main.view.name) ?? sheet.views[0];
+  const other = makePanel(sheet, view, state);
+  const top = Math.max(main.top, other.top);
+  const reading = readingOf(main.sheet, state) ? "input" : "predicted";
+  const order = pairs[reading]?.[state.units] ?? [];
+  const [ours, theirs] =
+    main.matrix && other.matrix ? bothAligned(main.matrix, other.matrix, order) : [main.matrix, other.matrix];
+  return [
+    { ...main, name: names[0], top, matrix: ours },
+    { ...other, name: names[1], top, matrix: theirs },
+  ];
+}
+
+/** @type {WeakMap<Matrix, {theirs: Matrix, both: [Matrix, Matrix]}>} */
+const alignments = new WeakMap();
+
+/**
+ * The aligned maps, made once: the pointer that moves over them only asks for them again.
+ *
+ * @param {Matrix} ours
+ * @param {Matrix} theirs
+ * @param {import("./payload.js").Pair[]} pairs
+ */
+function bothAligned(ours, theirs, pairs) {
+  let known = alignments.get(ours);
+  if (known?.theirs !== theirs) {
+    known = { theirs, both: aligned(ours, theirs, pairs) };
+    alignments.set(ours, known);
+  }
+  return known.both;
+}
+
+/**
+ * @param {Panel} panel
+ * @param {Panel} main
+ * @param {Panel | null} second
+ * @param {State} state
+ * @returns {Cell}
+ */
+function focusOf(panel, main, second, state) {
+  const hovered = state.hover;
+  const from = hovered && second?.sheet.kind === hovered.kind ? second.sheet : main.sheet;
+  const { row, column } = carried(from, panel.sheet, hovered ?? state);
+  const inside = (/** @type {number} */ index, /** @type {number} */ count) => (index < count ? index : -1);
+  return {
+    row: inside(row, panel.matrix?.rows.length ?? 0),
+    column: inside(column, panel.matrix?.columns.length ?? 0),
+  };
+}

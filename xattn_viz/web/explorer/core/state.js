@@ -1,0 +1,157 @@
+/**
+ * What the visitor is looking at, kept in the script so that no choice waits for Python, and mirrored in the address.
+ *
+ * @typedef {{row: number, column: number}} Cell
+ *
+ * @typedef {object} State
+ * @property {string} map the kind of attention: "cross", "encoder" or "decoder"
+ * @property {string} head the chosen view's name: "2.1", "2.mean", "mean", "max"
+ * @property {string} units "pieces", "words" or "sentences"
+ * @property {string} rows "predicted" or "input"
+ * @property {boolean} special
+ * @property {string} scale "word", "head" or "common"; "" is what the kind of map begins with
+ * @property {string} colours
+ * @property {string} pinned a view's name, "encoder." or "decoder." before it, or ""
+ * @property {boolean} lines whether all lines are drawn
+ * @property {number} threshold of the lines, 0 … 1
+ * @property {number} row the chosen row of the shown matrix, -1 for none
+ * @property {number} column the chosen column, -1 for none
+ * @property {Cell & {kind: string} | null} hover a cell of the map of that kind
+ * @property {Cell | null} checked the cell whose arithmetic is shown
+ * @property {number} from what of the sound is in view, in seconds; all of it where `to` is not behind it
+ * @property {number} to
+ * @property {boolean} crop whether silence before and behind the speech is cropped
+ * @property {boolean} times whether words and the way of their alignment are drawn over a map
+ * @property {number} noise the denoising step whose maps and picture are shown, from 0; -1 for all together
+ * @property {string} overlay how weights lie over a picture: "smooth" or "patches"
+ * @property {number} opacity of the weights over a picture, 0 … 1
+ * @property {number[] | null} several the words whose regions are shown in colours of their own, null for none
+ * @property {import("../picture/box.js").Box | null} box drawn on the picture
+ * @property {number} step how many tokens are written while stepping, -1 when all are
+ */
+
+/** @type {State} */
+const DEFAULTS = {
+  map: "cross",
+  head: "1.1",
+  units: "pieces",
+  rows: "predicted",
+  special: true,
+  scale: "",
+  colours: "magma",
+  pinned: "",
+  lines: false,
+  threshold: 0.3,
+  row: 0,
+  column: -1,
+  hover: null,
+  checked: null,
+  from: -1,
+  to: -1,
+  crop: false,
+  times: true,
+  noise: -1,
+  overlay: "smooth",
+  opacity: 0.75,
+  several: null,
+  box: null,
+  step: -1,
+};
+
+// Where rows and columns mean something else, what was chosen by number no longer holds.
+export const AFRESH = { row: 0, column: -1, hover: null, checked: null, several: null, step: -1 };
+
+// What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
+/** @type {Record<string, RegExp>} */
+const IN_ADDRESS = {
+  map: /^(cross|encoder|decoder)$/,
+  head: /^(\d+\.(\d+|mean)|mean|max)$/,
+  units: /^(pieces|words|sentences)$/,
+  rows: /^(predicted|input)$/,
+  special: /^(true|false)$/,
+  scale: /^(word|head|common)$/,
+  colours: /^(magma|viridis|cividis|grey)$/,
+  pinned: /^((encoder|decoder)\.)?(\d+\.(\d+|mean)|mean|max)$/,
+  row: /^\d+$/,
+  column: /^\d+$/,
+  noise: /^\d+$/,
+  overlay: /^(smooth|patches)$/,
+};
+
+const NUMBERS = ["row", "column", "noise"];
+
+/**
+ * @param {Record<string, string | number>} chosen
+ * @returns {State}
+ */
+export function initialState(chosen) {
+  return { ...DEFAULTS, ...understood(chosen) };
+}
+
+/**
+ * The part of a state that is known and well formed; anything else in an address is ignored.
+ *
+ * @param {Record<string, string | number>} chosen
+ * @returns {Partial<State>}
+ */
+export function understood(chosen) {
+  /** @type {Record<string, string | number | boolean>} */
+  const state = {};
+  for (const [name, pattern] of Object.entries(IN_ADDRESS)) {
+    const text = String(chosen[name] ?? "");
+    if (!pattern.test(text)) continue;
+    if (name === "special") state[name] = text === "true";
+    else if (NUMBERS.includes(name)) state[name] = Number(text);
+    else state[name] = text;
+  }
+  return state;
+}
+
+/**
+ * The name of a view among all kinds: that of cross-attention is the view's own.
+ *
+ * @param {string} kind
+ * @param {string} view
+ */
+export function fullName(kind, view) {
+  return kind === "cross" ? view : `${kind}.${view}`;
+}
+
+/**
+ * @param {string} name
+ * @returns {[string, string]} the kind and the view's own name
+ */
+export function splitName(name) {
+  const [kind] = name.match(/^(encoder|decoder)(?=\.)/) ?? [""];
+  return kind ? [kind, name.slice(kind.length + 1)] : ["cross", name];
+}
+
+export function fromAddress() {
+  return understood(Object.fromEntries(new URLSearchParams(window.location.search)));
+}
+
+/**
+ * Writes what differs from the defaults into the address, without a step in the history.
+ *
+ * @param {State} state
+ */
+export function toAddress(state) {
+  const address = new URLSearchParams(window.location.search);
+  for (const name of Object.keys(IN_ADDRESS)) {
+    const key = /** @type {keyof State} */ (name);
+    // What a trace begins with is not the same for all: head and row are always said.
+    const unsaid = (state[key] === DEFAULTS[key] && name !== "head" && name !== "row") || state[key] === -1;
+    if (unsaid) address.delete(name);
+    else address.set(name, String(state[key]));
+  }
+  const search = address.toString();
+  try {
+    window.history.replaceState(
+      window.history.state,
+      "",
+      (search ? `?${search}` : window.location.pathname) + window.location.hash,
+    );
+  } catch {
+    // A page opened from a file, or inside a frame without an address, has nothing to write to.
+  }
+}

@@ -1,0 +1,70 @@
+import { button, make } from "../core/dom.js";
+
+/**
+ * The steps in which a picture was drawn out of noise: a slider through the maps of each, and the picture as it was.
+ *
+ * @typedef {import("../core/scene.js").Scene} Scene
+ */
+
+const DRAWING_PACE = 300; // milliseconds a step
+
+/** @param {import("../core/scene.js").Change} change */
+export function makeNoise(change) {
+  const play = button("Play the drawing", "▶");
+  const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": "Denoising step" });
+  const said = make("output", { class: "xv-noise-step" });
+  const element = make("div", { class: "xv-noise", role: "group", "aria-label": "Steps of the drawing" });
+  element.append(play, slider, said);
+  /** @type {Scene | null} */
+  let last = null;
+  /** @type {number | undefined} */
+  let timer;
+  const count = () => last?.trace.drawn.length ?? 0;
+  const face = () => {
+    play.textContent = timer === undefined ? "▶" : "❚❚";
+    play.setAttribute("aria-label", timer === undefined ? "Play the drawing" : "Pause");
+  };
+  const stop = () => {
+    window.clearInterval(timer);
+    timer = undefined;
+    face();
+  };
+  const forward = () => {
+    const next = (last?.state.noise ?? -1) + 1;
+    if (next >= count()) {
+      stop();
+      change({ noise: -1 });
+    } else change({ noise: next });
+  };
+  play.addEventListener("click", () => {
+    if (timer !== undefined) return stop();
+    timer = window.setInterval(forward, DRAWING_PACE);
+    face();
+    return forward();
+  });
+  // All steps together stand behind the last one, where the picture is finished.
+  slider.addEventListener("input", () => {
+    stop();
+    const step = Number(slider.value);
+    change({ noise: step < count() ? step : -1 });
+  });
+
+  /** @param {Scene} scene */
+  function paint(scene) {
+    if (last && last.trace !== scene.trace) stop();
+    last = scene;
+    element.hidden = count() < 2 || scene.main.sheet.kind !== "cross";
+    const { noise } = scene.state;
+    const step = noise < count() ? noise : -1;
+    slider.max = String(count());
+    slider.value = String(step < 0 ? count() : step);
+    const own = scene.trace.noise(step);
+    // Of a long drawing only some steps are kept, each with its own number.
+    const number = (own?.step ?? step) + 1;
+    const among = number === step + 1 ? ` of ${count()}` : ` (${step + 1} of ${count()} kept)`;
+    const name = step < 0 ? "All steps together" : `Step ${number}${among}`;
+    said.textContent = own || step < 0 ? name : `${name}, with the weights of all steps`;
+    slider.setAttribute("aria-valuetext", said.textContent);
+  }
+  return { element, paint, stop };
+}

@@ -1,0 +1,183 @@
+import { button, checkbox, make, rem } from "../core/dom.js";
+import { seconds } from "./sound.js";
+import { framesOf, rowPixels } from "./soundcells.js";
+import { columnAt, isHeard } from "./spoken.js";
+import { paintSound, paintTint } from "./strip.js";
+import { WHOLE_TIME, wholeOf, zoomed } from "./time.js";
+
+/**
+ * In the place of a source sentence: all of the sound as a thin line, with play and pause, zoom, and what is cropped.
+ *
+ * @typedef {import("../core/scene.js").Scene} Scene
+ * @typedef {import("./sound.js").Sound} Sound
+ * @typedef {import("./player.js").Player} Player
+ */
+
+const LINE_HEIGHT = 40; // pixels at a font size of 16
+const DRAGGED = 4;
+const CLOSER = 2;
+const SKIP = 0.5; // seconds that an arrow key moves
+
+/**
+ * @param {import("../core/scene.js").Change} change
+ * @param {Player} player
+ */
+export function makeSoundBar(change, player) {
+  const play = button("Play", "▶");
+  play.classList.add("xv-sound-play");
+  const position = make("output", { class: "xv-position" });
+  const picture = make("canvas");
+  const tint = make("canvas", { class: "xv-tint" });
+  const view = make("div", { class: "xv-window" });
+  const cursor = make("div", { class: "xv-cursor" });
+  const line = make("div", { class: "xv-line-of-sound", role: "slider", tabindex: 0 }, picture, tint, view, cursor);
+  line.setAttribute("aria-label", "Place in the sound");
+  const closer = button("Zoom in", "+");
+  const farther = button("Zoom out", "−");
+  const whole = button("Show all of the sound", "All");
+  const zoom = make(
+    "span",
+    { class: "xv-switch", role: "group", "aria-label": "Zoom in time" },
+    farther,
+    closer,
+    whole,
+  );
+  const crop = checkbox("Crop silence", (checked) => change({ crop: checked, ...WHOLE_TIME }));
+  const times = checkbox("Word times", (checked) => change({ times: checked }));
+  const note = make("span", { class: "xv-cropped", "aria-live": "polite" });
+  const bar = make("div", { class: "xv-sound-line" }, play, position, line, zoom);
+  const more = make("div", { class: "xv-sound-more" }, note, crop.element, times.element);
+  const element = make("div", { class: "xv-sound", role: "group", "aria-label": "Sound" }, bar, more);
+  /** @type {Scene | null} */
+  let last = null;
+  let pictured = "";
+  let width = 0;
+  /** @type {{x: number, from: number, moved: boolean} | null} */
+  let drag = null;
+
+  const timeAt = (/** @type {MouseEvent} */ event) => {
+    const box = line.getBoundingClientRect();
+    const { start, end } = last?.trace.sound ?? { start: 0, end: 0 };
+    return start + Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * (end - start);
+  };
+  const stepped = (/** @type {number} */ factor) => {
+    const sound = last?.trace.sound;
+    if (!last || !sound || !last.range) return;
+    const { from, to } = last.range;
+    const about = player.time > from && player.time < to ? player.time : (from + to) / 2;
+    change(zoomed(last.range, wholeOf(sound, last.state), factor, about));
+  };
+  play.addEventListener("click", () => player.toggle(last?.range?.from ?? 0));
+  closer.addEventListener("click", () => stepped(CLOSER));
+  farther.addEventListener("click", () => stepped(1 / CLOSER));
+  whole.addEventListener("click", () => change(WHOLE_TIME));
+  line.addEventListener("pointerdown", (event) => {
+    drag = { x: event.clientX, from: timeAt(event), moved: false };
+  });
+  line.addEventListener("pointermove", (event) => {
+    if (!last) return;
+    const at = timeAt(event);
+    if (drag && (event.buttons & 1) === 1) {
+      drag.moved ||= Math.abs(event.clientX - drag.x) > DRAGGED;
+      if (drag.moved) change({ from: Math.min(drag.from, at), to: Math.max(drag.from, at), hover: null });
+    } else if (isHeard(last.main)) {
+      change({ hover: { row: -1, column: columnAt(last.main, at), kind: last.main.sheet.kind } });
+    }
+  });
+  line.addEventListener("pointerleave", () => change({ hover: null }));
+  line.addEventListener("click", (event) => {
+    if (!drag?.moved) player.seek(timeAt(event));
+    drag = null;
+  });
+  line.addEventListener("dblclick", () => change(WHOLE_TIME));
+  line.addEventListener("keydown", (event) => {
+    const sound = last?.trace.sound;
+    const by = { ArrowLeft: -SKIP, ArrowRight: SKIP, Home: Number.NEGATIVE_INFINITY }[event.key];
+    if (!sound || by === undefined) return;
+    event.preventDefault();
+    player.seek(Math.min(Math.max(player.time + by, sound.start), sound.end));
+  });
+
+  /** @param {Scene} scene */
+  function paint(scene) {
+    last = scene;
+    const { sound } = scene.trace;
+    element.hidden = !sound;
+    if (!sound || !scene.range) return;
+    const range = scene.range;
+    for (const part of [play, position]) part.hidden = !sound.audio;
+    crop.element.hidden = !sound.speech;
+    crop.input.checked = scene.state.crop;
+    times.element.hidden = !sound.words.length && !sound.path.length;
+    times.input.checked = scene.state.times;
+    width = line.clientWidth;
+    const high = LINE_HEIGHT * rem();
+    const all = { from: sound.start, to: sound.end };
+    const look = [scene.trace.id, width, high, scene.theme.dark, window.devicePixelRatio].join(" ");
+    if (look !== pictured) {
+      pictured = look;
+      paintSound(picture, sound, all, width, high, scene.theme);
+    }
+    const { edges } = scene.main.sheet.keys;
+    const { row } = scene.focus;
+    const m = scene.main.matrix;
+    const shares =
+      edges && m && row >= 0
+        ? rowPixels(m, row, framesOf(edges, all, picture.width)).map((weight) => weight / scene.main.top)
+        : null;
+    paintTint(tint, shares, width, high, scene.theme);
+    const place = (/** @type {number} */ time) => `${((time - sound.start) / (sound.end - sound.start)) * 100}%`;
+    view.hidden = range.from <= sound.start && range.to >= sound.end;
+    Object.assign(view.style, { left: place(range.from), right: `calc(100% - ${place(range.to)})` });
+    const entire = scene.state.to <= scene.state.from;
+    whole.disabled = entire;
+    farther.disabled = entire;
+    note.textContent = cropped(scene, sound);
+    tick();
+  }
+
+  /** What changes while it plays. */
+  function tick() {
+    const sound = last?.trace.sound;
+    if (!sound) return;
+    const at = Math.min(Math.max(player.time, sound.start), sound.end);
+    const face = player.running ? "❚❚" : "▶";
+    if (play.textContent !== face) {
+      play.textContent = face;
+      play.setAttribute("aria-label", player.running ? "Pause" : "Play");
+      play.title = play.getAttribute("aria-label") ?? "";
+    }
+    play.disabled = !player.ready;
+    position.textContent = player.failed
+      ? "This browser cannot play the sound."
+      : `${seconds(at)} / ${seconds(sound.end)} s`;
+    cursor.hidden = !sound.audio;
+    cursor.style.left = `${((at - sound.start) / (sound.end - sound.start)) * width}px`;
+    line.setAttribute("aria-valuemin", seconds(sound.start));
+    line.setAttribute("aria-valuemax", seconds(sound.end));
+    line.setAttribute("aria-valuenow", seconds(at));
+    line.setAttribute("aria-valuetext", `${seconds(at)} seconds`);
+  }
+  return { element, paint, tick };
+}
+
+/**
+ * What of the recording is not shown, in words.
+ *
+ * @param {Scene} scene
+ * @param {Sound} sound
+ */
+function cropped({ state, main }, sound) {
+  const said = [];
+  if (sound.padding > 0) said.push(`${sound.padding.toFixed(1)} s of padding behind the sound are left out.`);
+  else if (main.sheet.altered.includes("cropped")) said.push("Padding behind the sound was left out before.");
+  const { from, to } = wholeOf(sound, state);
+  if (state.crop) {
+    said.push(
+      from > sound.start || to < sound.end
+        ? `Silence cropped: ${(from - sound.start).toFixed(1)} s before and ${(sound.end - to).toFixed(1)} s behind the speech.`
+        : "There is no silence to crop before or behind the speech.",
+    );
+  }
+  return said.join(" ");
+}

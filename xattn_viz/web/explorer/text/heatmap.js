@@ -1,0 +1,171 @@
+import { fitted, make } from "../core/dom.js";
+import { carried, titled } from "../core/kinds.js";
+import { makeMapFrame } from "../core/mapframe.js";
+import { viewTitle } from "../core/payload.js";
+import { paintCells, paintFrame } from "./cells.js";
+import { fitGrid } from "./grid.js";
+import { columnLabelsOf, markRows, rowLabelsOf } from "./labels.js";
+
+/**
+ * One map, large: cells on a canvas, tokens as text beside and above it, the row and column in focus framed.
+ *
+ * @typedef {import("../core/scene.js").Scene} Scene
+ * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("./grid.js").Grid} Grid
+ */
+
+/**
+ * @param {import("../core/scene.js").Change} change
+ */
+export function makeHeatmap(change) {
+  const columnLabels = make("div", { class: "xv-column-labels", "aria-hidden": "true" });
+  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = makeMapFrame(columnLabels);
+  /** @type {Grid | null} */
+  let fit = null;
+  /** @type {Scene | null} */
+  let last = null;
+  /** @type {Panel | null} */
+  let shown = null;
+  let laidOut = "";
+  let painted = "";
+
+  const at = (/** @type {PointerEvent | MouseEvent} */ event) => {
+    const box = stage.getBoundingClientRect();
+    if (!fit) return null;
+    const row = Math.floor((event.clientY - box.top) / fit.cellHeight);
+    const column = Math.floor((event.clientX - box.left) / fit.cellWidth);
+    return row >= 0 && column >= 0 && row < fit.rows && column < fit.columns ? { row, column } : null;
+  };
+  /**
+   * What is chosen is said of the chosen map, also where another kind of map is pinned beside it.
+   *
+   * @param {import("../core/state.js").Cell} cell
+   */
+  const choose = (cell) => {
+    if (!last || !shown) return;
+    const here = carried(shown.sheet, last.main.sheet, cell);
+    change({ ...here, checked: here.row >= 0 && here.column >= 0 ? here : null, step: -1 });
+  };
+  stage.addEventListener("pointermove", (event) => {
+    const cell = at(event);
+    const hover = last?.state.hover;
+    const kind = shown?.sheet.kind ?? "";
+    const moved = hover?.row !== cell?.row || hover?.column !== cell?.column || hover?.kind !== kind;
+    if (cell && moved) change({ hover: { ...cell, kind } });
+  });
+  stage.addEventListener("pointerleave", () => change({ hover: null }));
+  stage.addEventListener("click", (event) => {
+    const cell = at(event);
+    if (cell) choose(cell);
+  });
+  stage.addEventListener("keydown", (event) => {
+    if (!last || !fit || !shown) return;
+    const { row, column } = shown.focus;
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const move = moves[/** @type {keyof typeof moves} */ (event.key)];
+    if (move) {
+      event.preventDefault();
+      const next = {
+        row: Math.min(Math.max(row + (row < 0 ? 1 : move[0]), 0), fit.rows - 1),
+        column: Math.min(Math.max(column + (column < 0 ? 1 : move[1]), 0), fit.columns - 1),
+      };
+      change({ ...carried(shown.sheet, last.main.sheet, next), hover: null, step: -1 });
+      stage.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      if (row >= 0 && column >= 0) choose({ row, column });
+    } else if (event.key === "Escape") {
+      change({ column: -1, checked: null, hover: null });
+    }
+  });
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {number} width
+   * @param {number} height
+   */
+  function paint(scene, panel, width, height) {
+    last = scene;
+    shown = panel;
+    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
+    const m = panel.matrix;
+    grid.hidden = !m?.rows.length || !m.columns.length;
+    empty.textContent = m
+      ? grid.hidden
+        ? scene.trace.growing
+          ? "Nothing is written yet."
+          : "Only special tokens here: show them to see this map."
+        : ""
+      : "Asking for this layer …";
+    if (!m || grid.hidden) return;
+    const layout = JSON.stringify([
+      width,
+      height,
+      m.rows.map((row) => [row.label, row.differs]),
+      m.columns.map((column) => column.label),
+    ]);
+    if (layout !== laidOut || !fit) {
+      laidOut = layout;
+      fit = fitGrid(m, width, height);
+      layOut(m, fit);
+      view.style.maxHeight = fit.scrolls ? `${height}px` : "";
+    }
+    const look = [layout, panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, panel.top].join(" ");
+    const theme = [look, scene.state.colours, scene.theme.dark, window.devicePixelRatio].join(" ");
+    if (theme !== painted) {
+      painted = theme;
+      paintCells(cells, scene, panel, fit);
+    }
+    paintFrame(frame, panel.focus, fit);
+    if (fit.scrolls) reveal(panel.focus, fit);
+    markRows(rowLabels, scene, panel, m);
+    m.columns.forEach((_, c) => {
+      columnLabels.children[c].classList.toggle("xv-focus", c === panel.focus.column);
+    });
+    stage.dataset.cellWidth = String(fit.cellWidth);
+    stage.dataset.cellHeight = String(fit.cellHeight);
+    stage.dataset.top = String(panel.top);
+  }
+
+  /**
+   * Scrolls a large map to the row and column in focus, unless the pointer is in it: nothing moves away under it.
+   *
+   * @param {import("../core/state.js").Cell} focus
+   * @param {Grid} made
+   */
+  function reveal({ row, column }, made) {
+    if (view.matches(":hover")) return;
+    const [wide, high] = [view.clientWidth - made.labelWidth, view.clientHeight - made.labelHeight];
+    const x = (column + 0.5) * made.cellWidth;
+    const y = (row + 0.5) * made.cellHeight;
+    if (column >= 0 && (x < view.scrollLeft || x > view.scrollLeft + wide)) view.scrollLeft = x - wide / 2;
+    if (row >= 0 && (y < view.scrollTop || y > view.scrollTop + high)) view.scrollTop = y - high / 2;
+  }
+
+  /**
+   * @param {import("../core/matrix.js").Matrix} m
+   * @param {Grid} made
+   */
+  function layOut(m, made) {
+    grid.style.gridTemplateColumns = `${made.labelWidth}px auto`;
+    grid.style.gridTemplateRows = `${made.labelHeight}px auto`;
+    grid.style.paddingInlineEnd = `${made.overhang}px`;
+    columnLabels.classList.toggle("xv-slanted", made.slanted);
+    rowLabels.style.fontSize = `${made.rowFont}px`;
+    columnLabels.style.setProperty("--xv-longest", `${made.longestSlanted}px`);
+    columnLabels.style.fontSize = `${made.columnFont}px`;
+    rowLabels.replaceChildren(...rowLabelsOf(m, made));
+    columnLabels.replaceChildren(...columnLabelsOf(m, made));
+    fitted(frame, made.columns * made.cellWidth, made.rows * made.cellHeight);
+  }
+  return {
+    element,
+    paint,
+    /** @param {string} said */
+    name(said) {
+      element.setAttribute("aria-label", said);
+      stage.setAttribute("aria-label", `${said}: arrow keys move over its cells, Enter shows how a weight comes about`);
+    },
+  };
+}
