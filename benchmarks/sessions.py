@@ -24,7 +24,7 @@ import torch
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from benchmarks.seq2seq import NO_SACREMOSES, SENTENCES, write
 from xattn_viz.core.trace import Trace
-from xattn_viz.models import gate, registry
+from xattn_viz.models import registry, resources
 from xattn_viz.models.base import Adapter
 
 COUNTS, TEXTS, ROUNDS = (1, 2, 4, 8, 16), 16, 3
@@ -54,17 +54,17 @@ def checked(model: Adapter, texts: list[str], expected: list[Trace], sessions: i
 
 def every_core(model: Adapter, texts: list[str]) -> float:
     """Seconds of one session while PyTorch may use all cores."""
-    torch.set_num_threads(gate.CORES)
+    torch.set_num_threads(resources.CORES)
     try:
         return seconds(lambda: together(model, texts, 1))
     finally:
-        gate.share_cores()
+        resources.share_cores()
 
 
 def main() -> None:
     """Measure, and print the figures."""
     warnings.filterwarnings("ignore", message=NO_SACREMOSES)
-    gate.share_cores()
+    resources.share_cores()
     texts = SENTENCES.read_text(encoding="utf-8").splitlines()[:TEXTS]
     with tempfile.TemporaryDirectory() as name:
         write(Path(name))

@@ -17,7 +17,7 @@ from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio,
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
 from xattn_viz.models import registry
-from xattn_viz.models.gate import CORES, RUNS_AT_ONCE
+from xattn_viz.models.resources import CORES, RUNS_AT_ONCE
 
 ROUNDS = 9
 SAMPLES = clips.sound("muted").samples

@@ -73,8 +73,8 @@ if TYPE_CHECKING:
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps
     from xattn_viz.models.base import ModelError
+    from xattn_viz.models.provenance import rerun
     from xattn_viz.models.registry import cards, load
-    from xattn_viz.models.rerun import rerun
 
 __version__ = "0.1.0"
 

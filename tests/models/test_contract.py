@@ -21,8 +21,8 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
-from xattn_viz.models.gate import RUNS_AT_ONCE
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
+from xattn_viz.models.resources import RUNS_AT_ONCE
 from xattn_viz.shapes import prompts
 
 CHECKPOINTS = ["marian", "bart", "mbart", "m2m100", "nllb", "pegasus", "t5"]

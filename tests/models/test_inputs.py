@@ -17,7 +17,7 @@ from tests.models.families import captioner_folders, whisper_folders
 from xattn_viz.inputs.audio import RATE, wav
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, InputError
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, draw
 
 FAMILIES = tuple(registry.families())

@@ -10,7 +10,7 @@ import gc
 import sys
 
 from xattn_viz.models import registry
-from xattn_viz.models.memory import release
+from xattn_viz.models.resources import release
 
 _seen: list[object] = []
 

@@ -11,7 +11,7 @@ from xattn_viz.app.layer import given_head
 from xattn_viz.app.page import PAGES, literal
 from xattn_viz.core.trace import Trace
 from xattn_viz.lessons.steps import Given, given
-from xattn_viz.models import rerun
+from xattn_viz.models import provenance
 from xattn_viz.models.base import ModelError
 
 
@@ -45,7 +45,7 @@ def of(trace: Trace, cell: Any) -> tuple[Given, str | None]:
         row, column = np.unravel_index(among.argmax(), among.shape)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelError("There is no such weight in this trace.") from error
-    again = rerun.with_projections(trace)
+    again = provenance.with_projections(trace)
     known = again.of_kind(maps.kind)
     if known.queries.labels != maps.queries.labels:
         raise ModelError("The model was run again for its queries and keys, and wrote something else this time.")

@@ -21,7 +21,7 @@ from xattn_viz.inputs.images import Picture
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled
-from xattn_viz.models.gate import share_cores
+from xattn_viz.models.resources import share_cores
 
 _LOG = logging.getLogger(__name__)
 

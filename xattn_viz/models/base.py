@@ -116,7 +116,7 @@ class Adapter(ABC):
     """A loaded model that makes traces. One instance serves all threads: a run keeps its state to itself."""
 
     card: ModelCard
-    #: What the loaded model takes, in bytes (`models.memory.held`); the registry bounds the sum.
+    #: What the loaded model takes, in bytes (`models.resources.held`); the registry bounds the sum.
     memory: int
     #: What the files hold that it was loaded from, as one sha256; empty where these never change.
     content: str = ""

@@ -34,7 +34,7 @@ from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.generation import sift
 from xattn_viz.models.hub.fetching import fetch
 from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, configuration, expected, weights
-from xattn_viz.models.memory import check_free
+from xattn_viz.models.resources import check_free
 from xattn_viz.models.tokenizer_files import class_of, lacking, package
 
 # The names that a configuration gives to the part that writes.

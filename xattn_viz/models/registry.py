@@ -23,7 +23,7 @@ from xattn_viz.core.messages import quoted
 from xattn_viz.models import families as _families
 from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, ModelWarning, OnProgress
 from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder
-from xattn_viz.models.memory import release
+from xattn_viz.models.resources import release
 from xattn_viz.models.self_check import find_fault
 
 # Text encoder-decoders are recognised by less than the others, so they are asked last.

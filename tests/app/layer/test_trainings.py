@@ -8,7 +8,7 @@ import pytest
 from xattn_viz.app.layer import trainings as module
 from xattn_viz.app.layer.trainings import Trainings
 from xattn_viz.lessons.learning.training import Setting, Training
-from xattn_viz.models import gate
+from xattn_viz.models import resources
 
 PATIENCE = 60.0
 LONG = Setting(steps=1500)
@@ -92,7 +92,7 @@ def test_a_fault_is_said_and_logged(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 
 def test_it_waits_for_its_turn_and_can_be_stopped_while_it_waits() -> None:
     one = Trainings({"": LONG})
-    held = [gate.turn() for _ in range(gate.RUNS_AT_ONCE)]
+    held = [resources.turn() for _ in range(resources.RUNS_AT_ONCE)]
     for place in held:
         place.__enter__()
     try:

@@ -23,7 +23,7 @@ from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.families.captioner.grid import picture_axis
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import caption, chance, draw
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order

@@ -28,7 +28,7 @@ from xattn_viz.models.families.diffusion.gathering import onto
 from xattn_viz.models.families.diffusion.settings import MOST_STEPS
 from xattn_viz.models.families.diffusion.sites import find_sites
 from xattn_viz.models.families.diffusion.weighing import weighed
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes.wording import MOST_CHARACTERS
 
 PROMPT = "The cat sat on the mat."

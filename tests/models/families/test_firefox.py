@@ -14,12 +14,12 @@ import torch
 
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.engine.text import MAX_SENTENCES
 from xattn_viz.models.families import firefox
 from xattn_viz.models.families.firefox import files
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.families.firefox.decoding import START
 from xattn_viz.models.families.firefox.text import MAX_TOKENS
-from xattn_viz.models.segments import MAX_SENTENCES
 
 NAMES = pytest.mark.parametrize("name", ["firefox-en-pt", "firefox-pt-en"])
 FOLDERS = {"firefox-en-pt": "enpt-1693087644", "firefox-pt-en": "pten-1693087646"}

@@ -18,7 +18,7 @@ from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter, log_probs
 from xattn_viz.models.families.captioner.hinted.loading import load
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, chance, draw, hints
 from xattn_viz.shapes.scene import PAPER
 

@@ -30,7 +30,7 @@ from xattn_viz.models.families.perceiver.adapter import PerceiverAdapter
 from xattn_viz.models.families.perceiver.answers import said, things
 from xattn_viz.models.families.perceiver.inputs import Inputs
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, draw
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order

@@ -22,7 +22,7 @@ from xattn_viz.models.engine.limits import set_limits
 from xattn_viz.models.families import seq2seq
 from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.families.seq2seq.tiny import tiny
-from xattn_viz.models.rerun import rerun
+from xattn_viz.models.provenance import rerun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
@@ -355,7 +355,7 @@ def test_large_maps_are_kept_in_half_the_memory_and_look_the_same(
     kind: str, adapter: Seq2SeqAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = adapter.trace(TEXT, kinds=adapter.card.kinds)
-    monkeypatch.setattr("xattn_viz.models.engine.replay.HALF_ABOVE", 100)
+    monkeypatch.setattr("xattn_viz.models.engine.network.HALF_ABOVE", 100)
     trace = adapter.trace(TEXT, kinds=adapter.card.kinds)
     assert trace.steps == exact.steps
     for maps, expected in zip(trace.maps, exact.maps, strict=True):

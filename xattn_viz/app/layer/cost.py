@@ -14,7 +14,7 @@ from xattn_viz import plots
 from xattn_viz.app.layer import parts
 from xattn_viz.lessons import cost
 from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
-from xattn_viz.models.gate import share_cores, turn
+from xattn_viz.models.resources import share_cores, turn
 
 HEIGHT = 400
 #: The slope is read off the longest lengths: at short ones the time goes into what does not grow.

@@ -12,7 +12,7 @@ from xattn_viz.app import failing
 from xattn_viz.app.page import literal
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
-from xattn_viz.models.gate import share_cores
+from xattn_viz.models.resources import share_cores
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from xattn_viz.app import garbage
 from xattn_viz.lessons.learning.training import Record, Setting, Training
 from xattn_viz.models.base import Cancelled
-from xattn_viz.models.gate import share_cores, turn
+from xattn_viz.models.resources import share_cores, turn
 
 _LOG = logging.getLogger(__name__)
 

@@ -13,16 +13,14 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
-from xattn_viz.models.engine.frame import Frame
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Model, Run, Source
+from xattn_viz.models.engine.search import Frame
 from xattn_viz.models.engine.settings import Settings, Size, check
-from xattn_viz.models.engine.text import Text
-from xattn_viz.models.gate import turn
-from xattn_viz.models.memory import held
+from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.provenance import Identity
-from xattn_viz.models.tokens import Tokens
+from xattn_viz.models.resources import held, turn
 
 
 class EncoderDecoderAdapter(Adapter):

@@ -10,7 +10,7 @@ from torch import nn
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import InputError
 from xattn_viz.models.engine.settings import Settings, Size
-from xattn_viz.models.memory import check_free
+from xattn_viz.models.resources import check_free
 
 #: Maps of one kind with more weights than this are kept in float16.
 HALF_ABOVE = 16_000_000

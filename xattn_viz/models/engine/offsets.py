@@ -10,11 +10,16 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from xattn_viz.core.tokens import Span
-from xattn_viz.models.tokens import BROKEN, bare
 
+# The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
+_MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
+#: Stands for bytes that make no whole character yet.
+BROKEN = "\ufffd"
+_DECODED_ANEW = 64  # tokens
 _MOST_HELD = 4  # tokens that are found together only; a character has at most four bytes in UTF-8
 _MOST_SKIPPED = 40
 _SOLID = re.compile(r"\S")
@@ -163,3 +168,48 @@ def in_order(spans: Sequence[Span], added: Sequence[bool], length: int) -> list[
             start = max(start, before[0])
             ordered.append((start, max(start, end)))
     return ordered
+
+
+def bare(piece: str) -> str:
+    """A piece without its tokenizer's marks and without white space around it."""
+    for mark in _MARKS_BEFORE:
+        piece = piece.removeprefix(mark)
+    for mark in _MARKS_AFTER:
+        piece = piece.removesuffix(mark)
+    return piece.replace("▁", " ").strip()
+
+
+def decoded_spans(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> tuple[str, list[Span]]:
+    """The text of ids and what each covers, by decoding ever longer beginnings.
+
+    Tokens that make one character only together (bytes) each cover that character. Of a long output not all is decoded
+    anew for each token, but what stands behind a token whose place is known.
+    """
+    text = decode(ids) if ids else ""
+    spans: list[Span] = []
+    broken: list[bool] = []
+    first, place = 0, 0  # the token that is decoded from, and where it stands in the text
+    for i in range(len(ids)):
+        beginning = decode(ids[first : i + 1])
+        start = spans[-1][1] if spans else 0
+        spans.append((start, max(start, _common(beginning, text, place))))
+        broken.append(beginning.endswith(BROKEN))
+        if i - first >= _DECODED_ANEW:
+            later = i - _DECODED_ANEW // 2
+            part, begin = decode(ids[later : i + 1]), spans[later][0]
+            # A decoder may leave out the blank before the first token.
+            found = [at for at in (begin, begin + 1) if text.startswith(part, at) and at + len(part) == spans[i][1]]
+            first, place = (later, found[0]) if part and found else (first, place)
+    for i in reversed(range(len(ids) - 1)):
+        if spans[i][0] == spans[i][1] < spans[i + 1][1] and broken[i]:
+            spans[i] = spans[i + 1]
+    return text, spans
+
+
+def _common(beginning: str, text: str, place: int) -> int:
+    """Where a text stops to be the same as one that begins at a place of it; half a character does not count."""
+    if text.startswith(beginning, place):
+        return place + len(beginning)
+    beginning = beginning.rstrip(BROKEN)
+    pairs = zip(beginning, text[place : place + len(beginning)], strict=False)
+    return place + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

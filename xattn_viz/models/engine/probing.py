@@ -12,9 +12,8 @@ from torch import Tensor
 from xattn_viz.attention.capture import find_sites
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.engine.block_sparse import BlockSparse
 from xattn_viz.models.engine.limits import decoder_positions, encoder_positions
-from xattn_viz.models.engine.replay import Runner, own_attentions
+from xattn_viz.models.engine.network import BlockSparse, Runner, own_attentions
 from xattn_viz.models.engine.settings import Size
 
 _TARGET = 5  # tokens; what the encoder reads must be longer or shorter

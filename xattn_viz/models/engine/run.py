@@ -19,16 +19,13 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.models.base import OnStep
-from xattn_viz.models.engine.decoding import Written, generate
-from xattn_viz.models.engine.frame import Frame
 from xattn_viz.models.engine.limits import check_maps, check_reading, length_limit
-from xattn_viz.models.engine.recorded import attention_maps
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.network import Runner
+from xattn_viz.models.engine.results import attention_maps, steps
+from xattn_viz.models.engine.search import Frame, Written, generate
 from xattn_viz.models.engine.settings import Settings, Size
-from xattn_viz.models.engine.text import Text
+from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.provenance import Identity, provenance
-from xattn_viz.models.scores import steps
-from xattn_viz.models.tokens import Tokens
 
 _MERGED = (
     "This model's decoder attends to the source and to what it has written in one softmax: a row of a cross-attention "

@@ -9,13 +9,13 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.models import outside
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
-from xattn_viz.models.engine.frame import Frame
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
+from xattn_viz.models.engine.search import Frame
 from xattn_viz.models.engine.settings import Settings, Size
+from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.sight import Eyes
-from xattn_viz.models.tokens import Tokens
 
 #: The name of the option that says what a model of several tasks (Donut) shall do.
 TASK = "task_prompt"

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from xattn_viz.models.base import ModelError, Option
-from xattn_viz.models.engine.frame import check_frame
 from xattn_viz.models.engine.limits import set_limits
 from xattn_viz.models.engine.probing import probe
+from xattn_viz.models.engine.search import check_frame
 from xattn_viz.models.families.captioner import CARDS, card
 from xattn_viz.models.families.captioner.adapter import TASK, CaptionerAdapter
 from xattn_viz.models.families.captioner.grid import picture_axis

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xattn_viz.models.engine.decoding import fresh
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.network import Runner
+from xattn_viz.models.engine.search import fresh
 
 
 class PictureRunner(Runner):

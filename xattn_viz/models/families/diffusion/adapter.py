@@ -18,10 +18,9 @@ from xattn_viz.models.families.diffusion.gathering import Gathering, Plan
 from xattn_viz.models.families.diffusion.model import Model
 from xattn_viz.models.families.diffusion.prompt import Prompt
 from xattn_viz.models.families.diffusion.settings import Settings, check
-from xattn_viz.models.gate import turn
-from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
 from xattn_viz.models.provenance import LIBRARIES, provenance
+from xattn_viz.models.resources import held, turn
 
 
 class DiffusionAdapter(Adapter):

@@ -16,9 +16,9 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import word_spans
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import InputError
+from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.diffusion.settings import MOST_WEIGHT
 from xattn_viz.models.families.diffusion.weighing import Weighed, weighed
-from xattn_viz.models.tokens import Tokens
 from xattn_viz.shapes import prompts, wording
 
 PADDING = "padding"

@@ -12,6 +12,7 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
+from xattn_viz.models.engine.text import sentences
 from xattn_viz.models.families.firefox.decoding import LENGTH_FACTOR
 from xattn_viz.models.families.firefox.network import Network
 from xattn_viz.models.families.firefox.run import Model, Run
@@ -19,10 +20,8 @@ from xattn_viz.models.families.firefox.settings import Settings
 from xattn_viz.models.families.firefox.text import MAX_TOKENS, Source, read_source
 from xattn_viz.models.families.firefox.vocabulary import END, Tokens, Vocabulary
 from xattn_viz.models.formats.shortlist import Shortlist
-from xattn_viz.models.gate import turn
-from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
-from xattn_viz.models.segments import sentences
+from xattn_viz.models.resources import held, turn
 
 
 class FirefoxAdapter(Adapter):

@@ -16,13 +16,12 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models import outside
 from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep, report
 from xattn_viz.models.engine.limits import HALF_ABOVE
-from xattn_viz.models.engine.recorded import attention_maps
+from xattn_viz.models.engine.results import attention_maps
 from xattn_viz.models.families.perceiver.answers import Answer, Question
 from xattn_viz.models.families.perceiver.capture import Watch, watching
 from xattn_viz.models.families.perceiver.inputs import Inputs
-from xattn_viz.models.gate import turn
-from xattn_viz.models.memory import held
 from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.resources import held, turn
 from xattn_viz.models.settings import Settings, Size, check
 from xattn_viz.models.sight import Eyes
 

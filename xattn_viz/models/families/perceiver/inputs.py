@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.models.base import InputError
-from xattn_viz.models.memory import check_free
+from xattn_viz.models.resources import check_free
 
 #: The most rows and columns of keys that maps keep: pixels beyond are summed up into square patches.
 MOST_SIDE = 56

@@ -11,15 +11,15 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
-from xattn_viz.models.engine.frame import Frame
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
+from xattn_viz.models.engine.search import Frame
 from xattn_viz.models.engine.settings import Settings, Size
+from xattn_viz.models.engine.text import sentences
+from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.seq2seq.languages import language_id, prompt
 from xattn_viz.models.families.seq2seq.source import read_source
 from xattn_viz.models.provenance import Identity
-from xattn_viz.models.segments import sentences
-from xattn_viz.models.tokens import Tokens
 
 
 class Seq2SeqAdapter(EncoderDecoderAdapter):

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from xattn_viz.inputs.language import iso_639_1
-from xattn_viz.models.engine.frame import check_frame
 from xattn_viz.models.engine.limits import set_limits
+from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.probing import probe
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.search import check_frame
 from xattn_viz.models.families.seq2seq import CARDS, card
 from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.families.seq2seq.fsmt import mask_the_future

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from xattn_viz.models.base import InputError
-from xattn_viz.models.engine.text import Text
-from xattn_viz.models.tokens import Tokens
+from xattn_viz.models.engine.tokens import Text, Tokens
 
 
 def read_source(

@@ -19,9 +19,8 @@ from xattn_viz.models.families.whisper.replay import listening
 from xattn_viz.models.families.whisper.run import Run
 from xattn_viz.models.families.whisper.settings import Settings, check
 from xattn_viz.models.families.whisper.sound import Ears, Heard, check_length, first, windows
-from xattn_viz.models.gate import turn
-from xattn_viz.models.memory import held
 from xattn_viz.models.partial import Partials
+from xattn_viz.models.resources import held, turn
 
 
 class WhisperAdapter(Adapter):

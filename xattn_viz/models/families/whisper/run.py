@@ -18,6 +18,8 @@ from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.inputs.audio import RATE, frame_times
 from xattn_viz.models.base import OnStep
+from xattn_viz.models.engine.results import projections, steps
+from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.whisper.decoding import DETECT, Frame, Written, detect, frame, generate, length_limit
 from xattn_viz.models.families.whisper.model import Model
 from xattn_viz.models.families.whisper.notes import NO_SPEECH, of_end, of_loop, of_nothing, of_silence
@@ -27,9 +29,6 @@ from xattn_viz.models.families.whisper.settings import Settings
 from xattn_viz.models.families.whisper.silence import may_be_silent
 from xattn_viz.models.families.whisper.sound import Heard, cropped
 from xattn_viz.models.provenance import provenance
-from xattn_viz.models.recorded import projections
-from xattn_viz.models.scores import steps
-from xattn_viz.models.tokens import Tokens
 
 
 @dataclass(frozen=True)

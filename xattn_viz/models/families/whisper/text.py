@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from tokenizers import Tokenizer
 
-from xattn_viz.models.tokens import BROKEN, Tokens, bare, decoded_spans
+from xattn_viz.models.engine.offsets import BROKEN, bare, decoded_spans
+from xattn_viz.models.engine.tokens import Tokens
 
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 #: Written without spaces between words, so that a text does not begin with one either (OpenAI's own list).

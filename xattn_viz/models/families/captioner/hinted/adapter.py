@@ -12,7 +12,7 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models import outside
 from xattn_viz.models.base import InputError, ModelCard
-from xattn_viz.models.engine.replay import Runner
+from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
 from xattn_viz.models.engine.settings import Settings, Size
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter

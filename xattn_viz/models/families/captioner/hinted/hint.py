@@ -10,9 +10,8 @@ from torch import Tensor
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.models.base import InputError
-from xattn_viz.models.engine.text import Text
+from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.families.captioner.hinted import HINT_PART, PICTURE_PART
-from xattn_viz.models.tokens import Tokens
 from xattn_viz.shapes import hints, wording
 
 

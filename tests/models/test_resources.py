@@ -1,4 +1,4 @@
-"""What loaded models take: counted by every family, and held to the limit."""
+"""What loaded models take, counted by every family and held to the limit; and runs: few at a time, each let in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import gc
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -17,8 +19,8 @@ import torch
 import xattn_viz as xv
 from xattn_viz.cli import main
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelError
-from xattn_viz.models.memory import held
+from xattn_viz.models.base import Adapter, Cancelled, ModelError
+from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, held, share_cores, turn
 
 NAMED = [card.name for card in registry.cards() if card.download_mb is None]
 #: What a model holds beside its weights: tables of sizes, a tokenizer's arrays.
@@ -153,3 +155,47 @@ def test_the_page_says_what_is_wrong_with_the_environment(
     page.run()
     assert not page.exception
     assert [words in error.value for error in page.error] == [True]
+
+
+def test_no_more_than_the_limit_at_once() -> None:
+    gate, inside, most = threading.BoundedSemaphore(2), [0], [0]
+    guard = threading.Lock()
+
+    def run() -> None:
+        with turn(gate=gate):
+            with guard:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+            time.sleep(0.02)
+            with guard:
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 2
+
+
+def test_an_error_frees_the_place() -> None:
+    gate = threading.BoundedSemaphore(1)
+    with pytest.raises(Cancelled), turn(gate=gate):
+        raise Cancelled
+    assert gate.acquire(timeout=0)
+
+
+def test_a_run_that_waits_can_be_cancelled() -> None:
+    gate = threading.BoundedSemaphore(1)
+    with turn(gate=gate), pytest.raises(Cancelled), turn(lambda done, total: False, gate):
+        pytest.fail("there was no place")
+    assert gate.acquire(timeout=0)
+
+
+def test_all_runs_together_have_no_more_threads_than_cores() -> None:
+    before = torch.get_num_threads()
+    try:
+        share_cores()
+        assert 1 <= torch.get_num_threads() <= max(1, CORES // RUNS_AT_ONCE)
+    finally:
+        torch.set_num_threads(before)

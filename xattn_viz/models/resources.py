@@ -1,15 +1,20 @@
-"""What a model takes in memory, and whether something large fits into what is free, asked before it is begun."""
+"""What models take of a machine: memory, asked for before it is taken, and places for few runs at a time."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil  # type: ignore[import-untyped]
+
+from xattn_viz.models.base import OnStep, report
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,3 +54,36 @@ def check_free(needed: int, what: str, instead: str, error: type[Exception]) -> 
     free = psutil.virtual_memory().available
     if needed > free:
         raise error(f"{what} needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free: {instead}.")
+
+
+# More runs at once would only share the same processor and multiply the memory.
+CORES = os.cpu_count() or 2
+RUNS_AT_ONCE = max(2, CORES // 2)
+POLL_SECONDS = 0.1
+
+_GATE = threading.BoundedSemaphore(RUNS_AT_ONCE)
+
+
+def share_cores() -> None:
+    """Let PyTorch use no more threads than leave each run its share of the cores. For a server; it holds process-wide.
+
+    Threads that wait for each other on busy cores make one small run many times slower (docs/benchmarks.md).
+    """
+    import torch
+
+    torch.set_num_threads(max(1, CORES // RUNS_AT_ONCE))
+
+
+@contextmanager
+def turn(on_step: OnStep | None = None, gate: threading.Semaphore = _GATE) -> Iterator[None]:
+    """Wait for a free place, hold it while the block runs, and free it however the block ends.
+
+    A run that waits still hears `on_step` (with 0 of 0 steps) ten times a second, so it can be cancelled; then it
+    raises Cancelled.
+    """
+    while not gate.acquire(timeout=POLL_SECONDS):
+        report(on_step, 0, 0)
+    try:
+        yield
+    finally:
+        gate.release()

@@ -1,7 +1,8 @@
-"""One teacher-forced pass over an output that is known: its attention, and what the model thought of each token."""
+"""How the engine calls a model: encode what is read, and read an output again with its attention recorded."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,10 +16,8 @@ from torch import Tensor, nn
 from xattn_viz.attention.capture import Site, recording
 from xattn_viz.attention.weights import Seen, compact
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models.engine.block_sparse import BlockSparse
-from xattn_viz.models.engine.decoding import fresh
-from xattn_viz.models.engine.frame import Frame
 from xattn_viz.models.engine.limits import HALF_ABOVE
+from xattn_viz.models.engine.search import Frame, fresh
 from xattn_viz.models.engine.settings import Settings
 
 
@@ -144,3 +143,29 @@ def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> lis
             exact = exact / sum(part.sum(-1, keepdim=True) for part in parts)
         found.append(Seen(compact(exact, len(layers), HALF_ABOVE)))
     return found
+
+
+class BlockSparse:
+    """Such an encoder, to be called as itself, which stays what it is.
+
+    transformers' own switches to full attention for good when it reads something short, and whatever it reads after
+    that comes out otherwise than from the model as it was loaded. Here a copy reads what is short; the two share all
+    parameters.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        shared = {id(tensor): tensor for tensor in (*encoder.parameters(), *encoder.buffers())}
+        self._sparse, self._full = encoder, copy.deepcopy(encoder, shared)
+        self._full.set_attention_type("original_full")
+        config = encoder.config
+        # Two blocks that all attend to, three beside each other and the random ones, which the library counts twice.
+        self._most_in_full = (5 + 2 * config.num_random_blocks) * config.block_size
+
+    @staticmethod
+    def is_one(encoder: Any) -> bool:
+        """Whether an encoder is to be wrapped."""
+        return bool(getattr(encoder, "attention_type", None) == "block_sparse")
+
+    def __call__(self, input_ids: Tensor, **rest: Any) -> Any:
+        """What the encoder makes of ids `[1, position]`."""
+        return (self._full if input_ids.shape[1] <= self._most_in_full else self._sparse)(input_ids=input_ids, **rest)

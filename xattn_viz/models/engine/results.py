@@ -1,0 +1,103 @@
+"""What the layers of a model did, as maps and arrays; what it thought of each token, as steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xattn_viz.attention.weights import Seen
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
+from xattn_viz.core.projections import Projections
+from xattn_viz.core.trace import Alternative, Step
+from xattn_viz.models.engine.settings import Settings
+
+
+def attention_maps(
+    kind: MapKind,
+    layers: list[Seen],
+    queries: Axis,
+    keys: Axis,
+    read: Axis | None,
+    settings: Settings,
+    *,
+    is_part: bool = False,
+) -> AttentionMaps:
+    """What the layers did with the one item of the batch, as maps. Empties `layers`: none is ever held twice.
+
+    `is_part` says that the keys are only some of those that a softmax went over.
+    """
+    kept = projections(layers) if settings.keep_projections else None
+    numbers = tuple(range(len(layers)))
+    first = layers[0].weights[0].numpy()
+    weights = np.empty((len(layers), *first.shape), first.dtype)
+    for number in numbers:
+        weights[number] = layers.pop(0).weights[0].numpy()
+    weights.flags.writeable = False  # else the maps would copy it
+    altered: list[Alteration] = ["cropped"] if is_part else []
+    if any(head[0] == kind for head in settings.ablate):
+        altered.append("ablated")
+    return AttentionMaps(
+        weights,
+        queries,
+        keys,
+        kind,
+        numbers,
+        read=read,
+        projections=kept,
+        altered=tuple(altered),
+    )
+
+
+def projections(layers: Sequence[Seen]) -> Projections:
+    """The queries and keys of the one item of the batch, and what was added to their products."""
+    q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
+    return Projections(q, k, layers[0].scale, _biases(layers))
+
+
+def _biases(layers: Sequence[Seen]) -> NDArray[np.float32] | None:
+    """What was added to the scores, to be broadcast to `[layer, head, query, key]`; None where it was nothing."""
+    if all(layer.bias is None for layer in layers):
+        return None
+    each = [torch.zeros(1, 1, 1) if layer.bias is None else layer.bias for layer in layers]
+    # A mask of causality alone is [query, key], another [batch, head, query, key].
+    alike = [bias[0] if bias.dim() == 4 else bias.reshape(1, *bias.shape[-2:]) for bias in each]
+    return np.stack(np.broadcast_arrays(*(bias.numpy() for bias in alike)))
+
+
+def _array(tensor: Tensor | None) -> NDArray[np.float32]:
+    assert tensor is not None  # noqa: S101 - projections were asked for
+    return tensor[0].numpy()
+
+
+ALTERNATIVES = 5
+
+
+def steps(
+    logits: Iterable[Tensor], chosen: Sequence[int], forced: int, readable: Callable[[int], str]
+) -> tuple[Step, ...]:
+    """The step of each token chosen, over the whole vocabulary; of `logits` each is `[id]`.
+
+    The first `forced` tokens were given; `readable` is what an id says to people. One row at a time is looked at, so
+    memory does not grow with their number.
+    """
+    return tuple(
+        _step(row.float().log_softmax(-1), token, place < forced, readable)
+        for place, (row, token) in enumerate(zip(logits, chosen, strict=True))
+    )
+
+
+def _step(log_probs: Tensor, token: int, forced: bool, readable: Callable[[int], str]) -> Step:
+    top = log_probs.topk(min(ALTERNATIVES, len(log_probs)))
+    alternatives = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    return Step(
+        readable(token),
+        token,
+        min(float(log_probs[token]), 0.0),
+        tuple(Alternative(readable(i), i, min(log_prob, 0.0)) for i, log_prob in alternatives),
+        forced,
+    )
