@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -43,7 +44,7 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_trace_prints_the_output_and_the_alignment(tiny: Adapter, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["trace", "tiny", TEXT, "--layer", "0", "--head", "1"]) == 0
+    assert main(["trace", "tiny", TEXT, "--layer", "1", "--head", "2"]) == 0
     trace = tiny.trace(TEXT)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split("\t") for line in printed[1:]] == [
@@ -55,7 +56,7 @@ def test_trace_prints_the_output_and_the_alignment(tiny: Adapter, capsys: pytest
 def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
     trace = tiny.trace(TEXT)
     for name in ("t.npz", "t.json", "t.csv", "t.svg", "t.html"):
-        assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / name), "--layer", "0", "--head", "1"]) == 0
+        assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / name), "--layer", "1", "--head", "2"]) == 0
     assert xv.load_trace(tmp_path / "t.npz").cross == trace.cross
     assert json.loads((tmp_path / "t.json").read_text())["output"] == trace.output
     assert (tmp_path / "t.csv").read_text(encoding="utf-8") == xv.export.csv(trace)
@@ -114,7 +115,14 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
         (["trace", "no-such-model", TEXT], "no-such-model"),
         (["trace", "firefox-en-pt", "  "], ""),
         (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "map.png ends in none of .html"),
-        (["trace", "firefox-en-pt", TEXT, "--layer", "9"], "no layer 9"),
+        (
+            ["trace", "firefox-en-pt", TEXT, "--layer", "9"],
+            "There is no layer 9: layers count from 1, and these maps hold 1, 2.",
+        ),
+        (
+            ["trace", "firefox-en-pt", TEXT, "--head", "9"],
+            "There is no head 9: heads count from 1, and each layer has 8.",
+        ),
         (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv: No such file"),
         (["trace", "firefox-en-pt", TEXT, "--out", "a\0b.npz"], r"'a\x00b.npz' is no name of a file"),
         (["trace", "firefox-en-pt", TEXT, "--out", "n" * 5000 + ".npz"], "nnn.npz: File name too long"),
@@ -123,7 +131,10 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
         (["words", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
         (["words", "whisper-tiny-en", __file__], "no sound file"),
         (["words", "whisper-tiny-en", str(Path(__file__).parent)], "Is a directory"),
-        (["words", "whisper-tiny-en", str(FORWARD), "--heads", "2.4,9.1"], "no layer 9"),
+        (
+            ["words", "whisper-tiny-en", str(FORWARD), "--heads", "3.5,9.1"],
+            "There is no layer 9: layers count from 1, and these maps hold 1, 2, 3, 4.",
+        ),
         (["words", "firefox-en-pt", str(FORWARD)], "firefox-en-pt reads text"),
         (["words", "caption-shapes", str(FORWARD)], "caption-shapes reads pictures"),
         (["trace", "caption-shapes", str(FORWARD)], "This is no picture"),
@@ -239,7 +250,7 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
         assert out.read_text(encoding="utf-8") == text
     capsys.readouterr()
     ask = ["words", "whisper-tiny-en", str(FORWARD), "--format", "json"]
-    assert main([*ask, "--heads", "2.4,1.5"]) == 0
+    assert main([*ask, "--heads", "3.5,2.6"]) == 0
     assert capsys.readouterr().out.strip() == xv.subtitles.to_json(xv.timed_words(trace, [(2, 4), (1, 5)]), seconds)
     assert main([*ask, "--method", "zscores"]) == 0
     named = xv.timed_words(trace, adapter.alignment_heads, method="zscores")  # type: ignore[attr-defined]
@@ -277,12 +288,34 @@ def test_set_gives_a_model_its_options(tiny: Adapter, tmp_path: Path, capsys: py
     assert "give NAME=VALUE" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("heads", ["", "2", "2.4;1.5", "2.4,", "-1.0", "٢.٤"])
+@pytest.mark.parametrize("heads", ["", "2", "2.4;1.5", "2.4,", "-1.0", "٢.٤", "2.mean"])
 def test_heads_that_are_none_are_refused(heads: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["words", "whisper-tiny-en", str(FORWARD), f"--heads={heads}"])
     assert stopped.value.code == 2
-    assert "no list of heads such as 2.4,1.5" in capsys.readouterr().err
+    assert re.search(r"names no head: give layer\.head, such as 2\.1|is no single head", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace", "tiny", TEXT, "--head", "0"],
+        ["trace", "tiny", TEXT, "--layer", "0"],
+        ["trace", "tiny", TEXT, "--head=-1"],
+        ["words", "whisper-tiny-en", str(FORWARD), "--heads", "2.4,0.1"],
+    ],
+)
+def test_there_is_no_layer_and_no_head_nought(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert re.search("[Ll]ayers and heads count from 1", capsys.readouterr().err)
+
+
+def test_the_last_layer_is_the_one_without_a_number(tiny: Adapter, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "tiny", TEXT]) == main(["trace", "tiny", TEXT, "--layer", "-1", "--head", "1"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[: len(printed) // 2] == printed[len(printed) // 2 :]
 
 
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:

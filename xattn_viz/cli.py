@@ -17,7 +17,8 @@ try:
     import xattn_viz as xv
     from xattn_viz import doctor
     from xattn_viz.analysis.timing import Head, Method
-    from xattn_viz.core import files
+    from xattn_viz.core import files, heads
+    from xattn_viz.core.maps import AttentionMaps
     from xattn_viz.core.messages import quoted
     from xattn_viz.core.tokens import visible
     from xattn_viz.inputs import audio
@@ -103,6 +104,8 @@ def _trace(options: argparse.Namespace) -> int:
     hears, settings = _hears(model), _settings(model, options.set)
     traces = model.traces(options.input, **settings) if hears else [model.trace(options.input, **settings)]
     for window, trace in enumerate(traces):
+        if layer is not None:
+            _check_head(trace.cross, layer, head)
         if out is None:
             written = not trace.cross.queries.is_special.all()  # not where nobody speaks
             lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)] if written else []
@@ -128,13 +131,15 @@ def _words(options: argparse.Namespace) -> int:
         raise ModelError(
             f"{options.model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en."
         )
-    heads: Sequence[Head] | None = options.heads
-    if heads is None and options.method == "zscores":  # the heads that the checkpoint names are a part of that method
-        heads = getattr(model, "alignment_heads", ()) or None
+    chosen: Sequence[Head] | None = options.heads
+    if chosen is None and options.method == "zscores":  # the heads that the checkpoint names are a part of that method
+        chosen = getattr(model, "alignment_heads", ()) or None
     sound = audio.read(options.recording)
     words: list[xv.TimedWord] = []
     for trace in model.traces(sound, **_settings(model, options.set)):
-        words += xv.timed_words(trace, heads, method=options.method)
+        for layer, head in options.heads or ():
+            _check_head(trace.cross, layer, head)
+        words += xv.timed_words(trace, chosen, method=options.method)
         _tell_notes(trace)
     if options.out is None and sys.stdout.isatty():
         words = [replace(word, text=visible(word.text)) for word in words]
@@ -145,6 +150,15 @@ def _words(options: argparse.Namespace) -> int:
         files.write(options.out, text)
         print(f"Wrote {visible(str(options.out))}")
     return 0
+
+
+def _check_head(maps: AttentionMaps, layer: int, head: int) -> None:
+    """Raise ValueError, with numbers from 1 as they were typed, for a layer or a head that the maps do not have."""
+    if layer >= 0 and layer not in maps.layers:
+        named = ", ".join(str(number + 1) for number in maps.layers)
+        raise ValueError(f"There is no layer {layer + 1}: layers count from 1, and these maps hold {named}.")
+    if head >= maps.n_heads:
+        raise ValueError(f"There is no head {head + 1}: heads count from 1, and each layer has {maps.n_heads}.")
 
 
 def _load(name: str) -> Adapter:
@@ -216,8 +230,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"what to write, by its ending: {endings}; each 30 s of a recording more has a file more",
     )
-    trace.add_argument("--layer", type=int, help="from 0, or from the end when negative (default -1)")
-    trace.add_argument("--head", type=int, help="from 0 (default 0)")
+    trace.add_argument("--layer", type=_layer, help="from 1, or from the end when negative (default -1, the last)")
+    trace.add_argument("--head", type=_head, help="from 1, as the page counts (default 1)")
     _take_settings(trace)
     trace.set_defaults(command=_trace)
 
@@ -232,7 +246,7 @@ def _parser() -> argparse.ArgumentParser:
         "--heads",
         type=_heads,
         metavar="LAYER.HEAD,…",
-        help="the heads to listen to, both numbers from 0, such as 2.4,1.5 (default: those of the method)",
+        help="the heads to listen to, both numbers from 1, such as 3.5,2.6 (default: those of the method)",
     )
     words.add_argument("--method", choices=get_args(Method), default="shares", help="(default shares)")
     _take_settings(words)
@@ -259,10 +273,34 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _layer(text: str) -> int:
+    """A layer, from 0; those that are negative count from the end."""
+    number = _number(text)
+    return number if number < 0 else _head(text)
+
+
+def _head(text: str) -> int:
+    """A head, from 0, of the number that was typed, from 1."""
+    if (number := _number(text)) < 1:
+        raise argparse.ArgumentTypeError(f"layers and heads count from 1, as on the page: there is no {number}")
+    return number - 1
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"-?\d{1,4}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no whole number")
+    return int(text)
+
+
 def _heads(text: str) -> list[tuple[int, int]]:
-    """The heads in "2.4,1.5"."""
-    if not re.fullmatch(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4})*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(
-            f"{quoted(text)} is no list of heads such as 2.4,1.5 (layer 2, head 4, and so on)"
-        )
-    return [(int(layer), int(head)) for layer, head in (part.split(".") for part in text.split(","))]
+    """The heads, from 0, in "3.5,2.6"."""
+    found: list[tuple[int, int]] = []
+    for part in text.split(","):
+        try:
+            layer, head = heads.parse(part)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+        if layer is None or not isinstance(head, int):
+            raise argparse.ArgumentTypeError(f"{quoted(part)} is no single head, such as 3.5 (layer 3, head 5)")
+        found.append((layer, head))
+    return found

@@ -8,6 +8,7 @@ import html as markup
 import re
 import zlib
 
+from xattn_viz.core import heads
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -129,12 +130,11 @@ def html(
 
 
 def _view(maps: AttentionMaps, layer: int | None, head: int | None) -> str:
-    """The explorer's name of a map: counted from 1, "2.mean" without a head."""
+    """The explorer's name of a map; without a head that of the mean over its layer."""
     number = maps.layers[maps.layer_index(-1 if layer is None else layer)]
-    if head is None:
-        return f"{number + 1}.mean"
-    maps.head(number, head)  # says so if there is none
-    return f"{number + 1}.{head % maps.n_heads + 1}"
+    if head is not None:
+        maps.head(number, head)  # says so if there is none
+    return heads.key(number, head if head is None else head % maps.n_heads)
 
 
 def _script() -> str:
