@@ -10,7 +10,7 @@ from tests.speech import FRAME, START, encoder_maps, speech_maps
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.plots import colours
-from xattn_viz.plots.svg import svg
+from xattn_viz.plots.svg import round_seconds, svg, thinned
 
 NS = {"s": "http://www.w3.org/2000/svg"}
 NASTY = ("<script>alert(1)</script>", "&", "\x00", "\ufffe", "\ud800", "\u202egato", "猫", "]]>", "שלום", "")
@@ -107,3 +107,25 @@ def cells_at(root: ET.Element) -> tuple[float, ...]:
     group = root.find(".//s:g[@transform]", NS)
     assert group is not None
     return tuple(map(float, re.findall(r"[\d.]+", group.attrib["transform"])))
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (6, 5), (1500, 60)])
+def test_thinned_positions_fit_and_begin_at_the_first(count: int, most: int) -> None:
+    positions = thinned(count, most)
+    assert len(positions) <= most
+    assert positions[:1] == list(range(count))[:1]
+    assert len(set(np.diff(positions).tolist())) <= 1
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "most", "wanted"),
+    [
+        (0, 11, 12, list(range(12))),
+        (28.746, 55.106, 15, list(range(30, 56, 2))),
+        (5.0, 5.16, 5, [5.0, 5.05, 5.1, 5.15]),
+        (0, 30, 5, [0, 10, 20, 30]),
+        (3.0, 3.0, 5, [3.0]),
+    ],
+)
+def test_round_seconds_fit_and_lie_inside(start: float, end: float, most: int, wanted: list[float]) -> None:
+    assert round_seconds(start, end, most) == wanted

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.localization import over_picture
-from xattn_viz.app import choosing, counting, views
+from xattn_viz.app import choosing, counting
 from xattn_viz.app.address import Output
 from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
 from xattn_viz.plots.overlay import overlay
 from xattn_viz.shapes.wording import MOST_CHARACTERS
 
@@ -37,38 +40,38 @@ def control(output: Output) -> None:
     counting.of_prompt(key, st.session_state.request.model, output.target or "")
 
 
-def show(first: Trace, other: Trace, view: str) -> None:
-    """Both drawings, and under each the map of each of its words: of the chosen head or mean, over all steps.
+def show(first: Trace, other: Trace, view: View) -> None:
+    """Both drawings, and under each the map of each of its words: the map that the explorer shows.
 
-    `view` names it as `views.layer_and_head` says; the maximum, which is no map of one kind, is shown as the mean.
+    The maximum, which is no map of one kind, is shown as the mean.
     """
-    layer, head = views.layer_and_head(view) or (None, None)
-    found = [words(trace, layer, head) for trace in (first, other)]
+    mean = view if view.head != "max" else replace(view, head="mean")
+    found = [words(trace, mean) for trace in (first, other)]
     largest = max((float(grid.max()) for one in found for _, grid in one), default=0.0)
     for side, trace, named in zip(st.columns(2, gap="medium"), (first, other), found, strict=True):
         with side:
             st.markdown(f"**{literal(str(trace.input))}**")
             _drawing(trace, named, largest)
+    step = view.maps(first).step
+    steps = "all steps together" if step is None else f"denoising step {step + 1}"
     st.caption(
-        f"{views.title(layer, head)}, all steps together, on one scale: the lightest is {largest:.2f}. "
+        f"{mean.title.capitalize()}, {steps}, on one scale: the lightest is {largest:.2f}. "
         "Seed, steps and guidance are the same for both."
     )
 
 
-def words(trace: Trace, layer: int | None = None, head: int | None = None) -> _Words:
-    """The words of a prompt that are no special tokens, each with its weights `[row, column]` of the picture.
-
-    Layer and head count from 0; None is the mean over them.
-    """
-    keys = trace.cross.keys
-    groups = keys.word_groups() if keys.words is not None else [[i] for i in range(len(keys))]
-    own = [group for group in groups if not keys.is_special[group].all()]
-    return [("".join(visible(keys.name(i)) for i in group).strip(), _grid(trace, layer, head, group)) for group in own]
-
-
-def _grid(trace: Trace, layer: int | None, head: int | None, positions: list[int]) -> NDArray[np.float64]:
-    axis, values = over_picture(trace.cross, layer, head, positions)
-    return values[axis.patches].reshape(axis.grid or (1, -1))
+def words(trace: Trace, view: View) -> _Words:
+    """The words of a prompt that are no special tokens, each with its weights `[row, column]` of the picture."""
+    maps = view.on(trace).maps(trace)
+    layer, head = view.layer, None if isinstance(view.head, str) else view.head
+    groups = maps.keys.word_groups() if maps.keys.words is not None else [[i] for i in range(len(maps.keys))]
+    found: _Words = []
+    for group in groups:
+        if not maps.keys.is_special[group].all():
+            axis, values = over_picture(maps, layer, head, group)
+            label = "".join(visible(maps.keys.name(i)) for i in group).strip()
+            found.append((label, values[axis.patches].reshape(axis.grid or (1, -1))))
+    return found
 
 
 def _drawing(trace: Trace, named: _Words, largest: float) -> None:

@@ -10,11 +10,10 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.app import choosing, comparing, known, packing, panels, timing
-from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View, all_steps
 from xattn_viz.shapes.naming import Coloured
 from xattn_viz.web.explorer import bundle
-from xattn_viz.web.explorer.seeing import overall
 
 Names = tuple[str, str]
 NAMES: Names = ("A", "B")
@@ -47,14 +46,13 @@ def show(
     """
     above = st.container() if other else None
     said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
-    maps, name = _chosen(trace, select, said.selected, identity)
+    view = _view(trace, select, said.selected, identity)
     if other and above:
         with above:
-            comparing.show(trace, other, name)
-    heard = None if isinstance(trace.input, str) or maps.keys.kind != "audio" or maps.kind != "cross" else trace.input
-    panels.chosen_head(maps, name, heard)
-    if things and maps.kind == "cross":
-        known.panel(trace, things, name)
+            comparing.show(trace, other, view)
+    panels.chosen_head(trace, view)
+    if things and view.kind == "cross":
+        known.panel(trace, things, view)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
         from xattn_viz.app import opening  # PyTorch is slow to load: only for who goes on to that page
 
@@ -75,7 +73,7 @@ def draw(
     """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
-    maps = next((maps for maps in overall(trace) if maps.kind == asked.get("kind")), trace.cross)
+    maps = next((maps for maps in all_steps(trace) if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
     hearing = (f"{sound} {timing.chosen(trace)}", timing.hearing(trace, sound)) if sound else None
@@ -98,28 +96,11 @@ def _proceed() -> None:
         choosing.proceed(prefix)
 
 
-def _chosen(trace: Trace, select: Mapping[str, Any], selected: Any, identity: str) -> tuple[AttentionMaps, str]:
-    """The chosen kind of maps and the name of the chosen one among them.
-
-    What the script said last counts only while it speaks of this trace.
-    """
-    if selected and selected["trace"] == identity:
-        kind, head = selected["kind"], str(selected["head"])
-    else:
-        kind = st.query_params.get("map", select.get("map", "cross"))
-        head = str(st.query_params.get("head", select.get("head", "1.1")))
-    maps = next((maps for maps in overall(trace) if maps.kind == kind), trace.cross)
-    return maps, view_of(maps, head)
-
-
-def view_of(maps: AttentionMaps, name: str) -> str:
-    """The view that the script shows of these maps where it is asked for `name`: the first head if there is none such.
-
-    An address can name a head of another model, or of a kind of attention that this trace does not hold.
-    """
-    heads = [f"{layer + 1}.{head + 1}" for layer in maps.layers for head in range(maps.n_heads)]
-    means = [f"{layer + 1}.mean" for layer in maps.layers]
-    return name if name in {*heads, *means, "mean", "max"} else heads[0]
+def _view(trace: Trace, select: Mapping[str, Any], selected: Any, identity: str) -> View:
+    """What the script shows of this trace: what it said last, or before it said anything what it was asked to show."""
+    if isinstance(selected, Mapping) and selected.get("trace") == identity:
+        return View.parse(selected).on(trace)
+    return View.parse({**st.query_params, **select}).on(trace)
 
 
 def _nothing() -> None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from xattn_viz.analysis.localization import share
-from xattn_viz.app import kind, models, pictures, views
+from xattn_viz.app import kind, models, pictures
 from xattn_viz.app.address import Request
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
 from xattn_viz.examples import SCENES
 from xattn_viz.models import outside
 from xattn_viz.models.families import diffusion, perceiver
@@ -83,22 +84,22 @@ def _prompt(trace: Trace) -> str:
     return " ".join(word.text for word in with_articles(wording.words(typed)))
 
 
-def panel(trace: Trace, shown: Sequence[Coloured], view: str) -> None:
-    """How much of their weight the words put into the things that they name, by the chosen map.
-
-    `view` names it as `views.layer_and_head` says.
-    """
+def panel(trace: Trace, shown: Sequence[Coloured], view: View) -> None:
+    """How much of their weight the words put into the things that they name, by the chosen map."""
     axis = _words(trace)
     words = named([axis.name(i) for i in range(len(axis))], shown)
-    chosen = views.layer_and_head(view)
+    is_maximum = view.head == "max"
     opened = st.expander("Do words find their things?", key="finding", on_change="rerun")
     if not opened.open:
         return
-    if not words or not chosen:
-        opened.write("No word names a thing here." if chosen else "Choose a head or a mean: a maximum has no shares.")
+    if not words or is_maximum:
+        opened.write(
+            "No word names a thing here." if not is_maximum else "Choose a head or a mean: a maximum has no shares."
+        )
         return
-    layer, head = chosen
-    found = [(row, share(trace.cross, layer, head, row, thing.box)) for row, thing in words]
+    layer, head = view.layer, None if isinstance(view.head, str) else view.head
+    maps = view.maps(trace)
+    found = [(row, share(maps, layer, head, row, thing.box)) for row, thing in words]
     weight, area = (sum(getattr(one, name) for _, one in found) / len(found) for name in ("weight", "area"))
     opened.markdown(
         f"Words for colours and shapes put **{weight:.2f}** of their weight on the box of their own thing, which holds "

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container
 from typing import Any
 
 import streamlit as st
-from numpy.typing import NDArray
 
 from xattn_viz import export
 from xattn_viz.analysis import heads
@@ -16,6 +14,7 @@ from xattn_viz.app.page import literal
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import Rows, View
 from xattn_viz.models import registry
 
 _CAVEAT = (
@@ -24,41 +23,49 @@ _CAVEAT = (
 )
 #: Of more weights no text is offered: it would have over 50 MB and take seconds to write.
 MOST_WRITTEN = 1_000_000
-_ONE_HEAD = re.compile(r"(\d+)\.(\d+)")
 
 
-def chosen_head(maps: AttentionMaps, name: str, heard: NDArray[Any] | None = None) -> None:
-    """The panel about the chosen map, filled when it is opened. "2.1" is layer 2, head 1, as in the address.
-
-    `heard` is the input of a trace of sound, to be drawn above its map.
-    """
+def chosen_head(trace: Trace, view: View) -> None:
+    """The panel about the chosen map, filled when it is opened; the sound of a trace of sound is drawn above it."""
     panel = st.expander("This head in numbers", key="panel", on_change="rerun")
     if not panel.open:
         return
     with panel:
-        if match := _ONE_HEAD.fullmatch(name):
-            layer, head = (int(part) - 1 for part in match.groups())
-            _head(maps, layer, head, heard)
+        if view.is_head:
+            _head(trace, view)
         else:
             st.write("A mean or maximum over heads is chosen. Choose one head to see its entropy and strongest links.")
 
 
-def _head(maps: AttentionMaps, layer: int, head: int, heard: NDArray[Any] | None) -> None:
-    from xattn_viz import plots  # Plotly is slow to load, here and in the browser: only for who opens the panel
+def _head(trace: Trace, view: View) -> None:
+    from xattn_viz.plots.heatmap import heatmap  # Plotly is slow to load, here and in the browser: only when opened
 
+    maps, layer, head = view.shown(trace), view.layer or 0, int(view.head)
     numbers, picture = st.columns([2, 3], gap="large")
     entropy = heads.entropy(maps)[maps.layer_index(layer), head]
+    numbers.markdown(f"**{view.title.capitalize()}**")
     numbers.metric(
         f"Mean entropy of a row, of at most {heads.max_entropy(maps):.2f} bits", f"{entropy.mean():.2f} bits"
     )
-    numbers.dataframe(link_rows(maps, layer, head), hide_index=True)
-    figure = plots.heatmap(maps, layer, head, dark=st.context.theme.type != "light", sound=heard)
+    numbers.dataframe(link_rows(maps, layer, head, view.rows), hide_index=True)
+    is_heard = not isinstance(trace.input, str) and maps.keys.kind == "audio" and maps.kind == "cross"
+    figure = heatmap(
+        maps,
+        layer,
+        head,
+        rows=view.rows,
+        scale="common" if view.scale == "common" else "head",
+        colour_map=view.colours,
+        dark=st.context.theme.type != "light",
+        sound=trace.input if is_heard else None,
+    )
     picture.plotly_chart(figure, key="heatmap")
 
 
-def link_rows(maps: AttentionMaps, layer: int, head: int) -> list[dict[str, Any]]:
+def link_rows(maps: AttentionMaps, layer: int, head: int, rows: Rows = "predicted") -> list[dict[str, Any]]:
     """The strongest links of a head as rows of a table, their positions from 1: two tokens can say the same."""
-    asks = {"latent": "latent", "image": "patch"}.get(maps.queries.kind, "predicting")
+    is_read = rows == "input" and maps.read is not None
+    asks = {"latent": "latent", "image": "patch"}.get(maps.queries.kind, "having read" if is_read else "predicting")
     return [
         {
             "row": link.query + 1,
@@ -67,7 +74,7 @@ def link_rows(maps: AttentionMaps, layer: int, head: int) -> list[dict[str, Any]
             "looked at": visible(link.key_label),
             "weight": round(link.weight, 4),
         }
-        for link in heads.strongest_links(maps, layer, head, n=8)
+        for link in heads.strongest_links(maps.by_input_token() if is_read else maps, layer, head, n=8)
     ]
 
 

@@ -20,9 +20,9 @@ import numpy as np
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.selection import Rows, Scale
 from xattn_viz.core.store import to_bytes as npz
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import Rows, Scale
 from xattn_viz.export.webpage import html
 from xattn_viz.plots.colours import ColourMap
 from xattn_viz.plots.svg import svg as drawn

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.selection import Chosen, Rows, Scale, choose, thinned
 from xattn_viz.core.tokens import plotly_label
+from xattn_viz.core.view import Rows, Scale, SelectedMap, select
 from xattn_viz.inputs.audio import MEL_RATE, RATE
 from xattn_viz.plots.colours import ColourMap
 from xattn_viz.plots.look import colour_scale, template
+from xattn_viz.plots.svg import thinned
 
 #: Above this many cells a hover has Plotly's own words: a sentence a cell would weigh more than the map.
 MAX_SENTENCES = 10_000
@@ -50,7 +51,7 @@ def heatmap(
 
     Raises ValueError for a layer, head or option that is not there, and for `sound` where keys are no frames of it.
     """
-    chosen = _drawable(choose(maps, layer, head, scale=scale, rows=rows))
+    chosen = _drawable(select(maps, layer, head, scale=scale, rows=rows))
     height = min(1000, max(320, 22 * len(chosen.queries) + 190))
     figure = go.Figure(
         go.Heatmap(
@@ -80,7 +81,7 @@ def heatmap(
     return figure
 
 
-def _drawable(chosen: Chosen) -> Chosen:
+def _drawable(chosen: SelectedMap) -> SelectedMap:
     """The same with columns that are wide enough to be drawn, each the largest of some frames."""
     size = -(-len(chosen.keys) // MAX_FRAMES)
     if size <= 1 or not _is_timed(chosen.keys):
@@ -162,7 +163,7 @@ def _axis(axis: Axis, title: str) -> dict[str, Any]:
     }
 
 
-def _hover(chosen: Chosen) -> dict[str, Any]:
+def _hover(chosen: SelectedMap) -> dict[str, Any]:
     if chosen.weights.size > MAX_SENTENCES or _is_timed(chosen.keys):
         said = chosen.sentence(_hovered(chosen.queries, "y", "row"), _hovered(chosen.keys, "x", "column"), "%{z:.2f}")
         return {"hovertemplate": said + "<extra></extra>"}

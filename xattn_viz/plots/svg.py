@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.selection import Rows, Scale, choose, round_seconds, thinned
 from xattn_viz.core.tokens import short_label
+from xattn_viz.core.view import Rows, Scale, select
 from xattn_viz.plots import colours
 
 _FONT = 13  # pixels
@@ -49,7 +50,7 @@ def svg(
     every second, third, … is drawn. Frames of sound are named by round seconds, padding is left out, and the text below
     says so. Raises ValueError for a layer, head or option that is not there.
     """
-    chosen = choose(maps, layer, head, scale=scale, rows=rows)
+    chosen = select(maps, layer, head, scale=scale, rows=rows)
     table = [f"#{bytes(colour).hex()}" for colour in colours.table(colour_map, dark=False)]
     grid = _placed(chosen.queries, chosen.keys)
     right, bottom = grid.left + grid.width * len(chosen.keys), grid.top + grid.height * len(chosen.queries)
@@ -176,3 +177,17 @@ def _write(
     if turn:
         element.set("transform", f"rotate({turn} {x:.1f} {y:.1f})")
     element.text = text
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """The positions to label where there is room for `most` of `count`: evenly spaced, the first always among them."""
+    return list(range(0, count, max(1, -(-count // most))))
+
+
+def round_seconds(start: float, end: float, most: int) -> list[float]:
+    """The times to label from `start` to `end` where there is room for `most`: multiples of 1, 2 or 5 × 10ⁿ seconds."""
+    least = max(end - start, 1e-3) / max(1, most - 1)
+    unit = 10.0 ** math.floor(math.log10(least))
+    step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= least * (1 - 1e-9))
+    first, last = math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9)
+    return [round(i * step, 6) for i in range(first, last + 1)]

@@ -8,7 +8,7 @@ import { heightLeft, make, rem } from "./core/dom.js";
 import { makeMap } from "./core/map.js";
 import { unpack } from "./core/payload.js";
 import { makeScene } from "./core/scene.js";
-import { initialState, toAddress } from "./core/state.js";
+import { initialState, said, toAddress } from "./core/state.js";
 import { makeTelling } from "./core/telling.js";
 import { readTheme } from "./core/theme.js";
 import { makeNoise } from "./picture/noise.js";
@@ -115,9 +115,7 @@ function makeExplorer(root) {
   function selected() {
     if (!trace) return null;
     toAddress(state);
-    const { sheet, view } = makeScene(trace, state, readTheme(root, state.colours)).main;
-    const { row, column, noise } = state;
-    return { trace: trace.id, kind: sheet.kind, head: view.name, row, column, noise };
+    return { trace: trace.id, ...shown(trace) };
   }
 
   /**
@@ -130,6 +128,16 @@ function makeExplorer(root) {
     if (place === placed && Math.abs(measured - high) < STEADY) return;
     placed = place;
     high = measured;
+  }
+
+  /**
+   * What is shown of a trace, which is what was asked for or the nearest that there is.
+   *
+   * @param {Trace} of
+   */
+  function shown(of) {
+    const { sheet, view } = makeScene(of, state, readTheme(root, state.colours)).main;
+    return said({ ...state, map: sheet.kind, head: view.name });
   }
 
   function paint() {
@@ -192,7 +200,9 @@ function makeExplorer(root) {
         if (!continues(trace, fresh)) lineage = fresh.id;
         state = onArrival(trace, fresh, state);
         remember(fresh, state);
-        telling.afresh();
+        const expected = said(initialState(fresh.select));
+        const chosen = fresh.growing ? expected : shown(fresh);
+        telling.afresh({ trace: fresh.id, ...expected }, { trace: fresh.id, ...chosen });
       }
       trace = fresh;
       player.load(fresh.sound);

@@ -17,11 +17,12 @@ import numpy as np
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Step, Trace, probability
+from xattn_viz.core.view import all_steps
 from xattn_viz.web.explorer import alignment
 from xattn_viz.web.explorer.axes import Axes, sentence_spans
 from xattn_viz.web.explorer.data import Data
 from xattn_viz.web.explorer.hearing import Hearing, pack_sound
-from xattn_viz.web.explorer.seeing import overall, pack_pictures
+from xattn_viz.web.explorer.seeing import pack_pictures
 from xattn_viz.web.explorer.sheets import Limits, sheet
 
 #: Up to this many bytes every map of a sheet is sent in full; above, its overview is pooled and one layer is sent at a
@@ -75,7 +76,7 @@ def pack(
             limit = min(limit, HEARD_LIMIT)
         return sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen))
 
-    sheets = [packed(maps, trace) for maps in sorted(overall(trace), key=lambda maps: _ORDER.index(maps.kind))]
+    sheets = [packed(maps, trace) for maps in sorted(all_steps(trace), key=lambda maps: _ORDER.index(maps.kind))]
     other = packed(beside.cross, beside) if beside is not None else None
     header = {
         "version": 2,

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import all_steps
 from xattn_viz.web.explorer.axes import Axes
 from xattn_viz.web.explorer.data import Data
 from xattn_viz.web.explorer.sheets import Limits, sheet
@@ -23,12 +23,6 @@ from xattn_viz.web.explorer.sheets import Limits, sheet
 SIDE = 640
 #: The most bytes that the pictures after the denoising steps take together.
 STEPS_BYTES = 2_000_000
-
-
-def overall(trace: Trace) -> tuple[AttentionMaps, ...]:
-    """The maps of a trace without those of single denoising steps where there is one of all steps together."""
-    whole = {maps.kind for maps in trace.maps if maps.step is None}
-    return tuple(maps for maps in trace.maps if maps.step is None or maps.kind not in whole)
 
 
 def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> dict[str, Any]:
@@ -47,7 +41,7 @@ def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> di
         height, width = trace.picture.shape[:2]
         most = (STEPS_BYTES / len(trace.pictures) / 3 * max(width, height) / min(width, height)) ** 0.5
         packed["drawn"] = [_picture(picture, min(SIDE, int(most)), data) for picture in trace.pictures]
-    chosen = {id(maps) for maps in overall(trace)}
+    chosen = {id(maps) for maps in all_steps(trace)}
     single = sorted((maps for maps in trace.maps if id(maps) not in chosen), key=lambda maps: maps.step or 0)
     if single and (limit is None or sum(maps.weights.size for maps in single) <= limit):
         whole = Limits(None, 0, None, means=False)

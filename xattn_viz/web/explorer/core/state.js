@@ -131,19 +131,32 @@ export function fromAddress() {
 }
 
 /**
- * Writes what differs from the defaults into the address, without a step in the history.
+ * What an address says of a state: head and row always, for not every trace begins with the same, and what else differs
+ * from the defaults.
+ *
+ * @param {State} state
+ * @returns {Record<string, string>}
+ */
+export function said(state) {
+  /** @type {Record<string, string>} */
+  const parts = {};
+  for (const name of Object.keys(IN_ADDRESS)) {
+    const value = state[/** @type {keyof State} */ (name)];
+    const unsaid = value === DEFAULTS[/** @type {keyof State} */ (name)] && name !== "head" && name !== "row";
+    if (!unsaid && value !== -1) parts[name] = String(value);
+  }
+  return parts;
+}
+
+/**
+ * Writes it into the address, without a step in the history.
  *
  * @param {State} state
  */
 export function toAddress(state) {
   const address = new URLSearchParams(window.location.search);
-  for (const name of Object.keys(IN_ADDRESS)) {
-    const key = /** @type {keyof State} */ (name);
-    // What a trace begins with is not the same for all: head and row are always said.
-    const unsaid = (state[key] === DEFAULTS[key] && name !== "head" && name !== "row") || state[key] === -1;
-    if (unsaid) address.delete(name);
-    else address.set(name, String(state[key]));
-  }
+  for (const name of Object.keys(IN_ADDRESS)) address.delete(name);
+  for (const [name, value] of Object.entries(said(state))) address.set(name, value);
   const search = address.toString();
   try {
     window.history.replaceState(

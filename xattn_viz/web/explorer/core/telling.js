@@ -33,10 +33,17 @@ export function makeTelling() {
     to(heard) {
       tell = heard;
     },
-    /** Another trace: nothing was said of it yet. */
-    afresh() {
-      told = "";
+    /**
+     * Another trace came: Python hears what is shown of it, where that is not what it expects.
+     *
+     * @param {object} expected
+     * @param {object} chosen
+     */
+    afresh(expected, chosen) {
+      window.clearTimeout(telling);
       asked = "";
+      told = JSON.stringify(chosen);
+      if (told !== JSON.stringify(expected)) tell("selected", chosen);
     },
     later,
     /**

@@ -1,0 +1,285 @@
+"""What of a trace is looked at, and the one map that this means: its name, its titles and its sentence in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.messages import quoted
+from xattn_viz.core.trace import Trace
+
+#: What a colour bar ends at: the map's own maximum, or the maximum over all layers and heads.
+Scale = Literal["head", "common"]
+#: Which token a row of a cross map is named for: the one predicted at that step, or the one just read.
+Rows = Literal["predicted", "input"]
+#: How the heads of a map are brought into one: of a single layer only by their mean.
+Reduction = Literal["mean", "max"]
+
+_KIND_NAMES: dict[MapKind, str] = {
+    "cross": "Cross-attention",
+    "encoder": "Encoder self-attention",
+    "decoder": "Decoder self-attention",
+}
+# In a Perceiver latents stand between what is read and what is asked: what a map is called, and what its rows do.
+_BY_LATENTS: dict[MapKind, tuple[str, str]] = {
+    "cross": ("Encoding cross-attention", "Filling"),
+    "encoder": ("Latent self-attention", "Updating"),
+    "decoder": ("Decoding cross-attention", "Answering for"),
+}
+# The parameters of an address that say a view, and the words in which each may say it.
+_WORDS = {
+    "map": r"cross|encoder|decoder",
+    "head": r"\d{1,4}\.(?:\d{1,4}|mean)|mean|max",
+    "units": r"pieces|words|sentences",
+    "rows": r"predicted|input",
+    "special": r"true|false",
+    "scale": r"word|head|common",
+    "colours": r"magma|viridis|cividis|grey",
+    "pinned": r"(?:(?:encoder|decoder)\.)?(?:\d{1,4}\.(?:\d{1,4}|mean)|mean|max)",
+    "row": r"\d{1,5}",
+    "column": r"\d{1,5}",
+    "noise": r"\d{1,4}",
+    "overlay": r"smooth|patches",
+}
+#: The names of these parameters.
+PARAMETERS = tuple(_WORDS)
+_FIELDS = {"map": "kind", "row": "query", "column": "key"}
+_NAMES = {field: name for name, field in _FIELDS.items()}
+_NUMBERS = ("query", "key", "noise")
+
+
+@dataclass(frozen=True)
+class View:
+    """What of a trace is looked at: the map, the words, the panels, the files and the address follow from it.
+
+    `kind` is the attention; `layer` is the model's own number of a layer and `head` a head of it, both from 0. A word
+    in place of the head is a mean or a maximum: with a layer the mean over its heads, without one (None) that over all
+    layers and heads. `units` are what rows and columns stand for; `rows` says which token a row is named for, `special`
+    whether special tokens are shown, `scale` where colours end: at the maximum of each word of a picture, of the map,
+    or of all heads; empty is what a map of its kind begins with. `query` and `key` are the chosen row and column of
+    what is shown, from 0, None for none. `noise` is a denoising step, from 0, None for all together. `pinned` names a
+    second map, shown beside it: as `name` does, behind its kind and a full stop where it is no cross-attention.
+    `colours` and `overlay` are how weights are drawn, the latter over a picture.
+    """
+
+    kind: MapKind = "cross"
+    layer: int | None = 0
+    head: int | Reduction = 0
+    units: Literal["pieces", "words", "sentences"] = "pieces"
+    rows: Rows = "predicted"
+    special: bool = True
+    scale: Literal["", "word", "head", "common"] = ""
+    colours: Literal["magma", "viridis", "cividis", "grey"] = "magma"
+    pinned: str = ""
+    query: int | None = None
+    key: int | None = None
+    noise: int | None = None
+    overlay: str = "smooth"
+
+    @classmethod
+    def parse(cls, said: Mapping[str, Any], default: View | None = None) -> View:
+        """The view that an address says; what it does not say, or in no known words, is as in `default`."""
+        found: dict[str, Any] = {}
+        for name, words in _WORDS.items():
+            value, field = str(said.get(name, "")), _FIELDS.get(name, name)
+            if not re.fullmatch(words, value, re.ASCII):
+                continue
+            if name == "head":
+                found["layer"], found["head"] = _layer_and_head(value)
+            else:
+                found[field] = value == "true" if name == "special" else int(value) if field in _NUMBERS else value
+        return replace(default or cls(), **found)
+
+    def format(self) -> dict[str, str]:
+        """The parameters of an address that say it: the head always, and whatever else is not the default."""
+        said = {"head": self.name}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in ("layer", "head") and value != field.default:
+                said[_NAMES.get(field.name, field.name)] = str(value).lower() if value is False else str(value)
+        return said
+
+    @property
+    def name(self) -> str:
+        """The map by its numbers, from 1: "2.1" is layer 2, head 1; "2.mean", "mean", "max"."""
+        last = str(self.head + 1) if isinstance(self.head, int) else self.head
+        return last if self.layer is None else f"{self.layer + 1}.{last}"
+
+    @property
+    def title(self) -> str:
+        """The map in words, as they stand inside a sentence."""
+        if self.layer is None:
+            return "mean over all heads" if self.head == "mean" else "maximum over all heads"
+        return f"layer {self.layer + 1}, " + (
+            f"head {self.head + 1}" if isinstance(self.head, int) else "mean over heads"
+        )
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it is a single head."""
+        return self.layer is not None and isinstance(self.head, int)
+
+    def afresh(self) -> View:
+        """The same of another trace, where a row, a column or a step chosen by its number no longer holds."""
+        return replace(self, query=None, key=None, noise=None)
+
+    def on(self, trace: Trace) -> View:
+        """The nearest view that a trace can give: an address can name the head of another model.
+
+        Of a kind that it does not hold it is cross-attention, of a map that is not there the first head.
+        """
+        maps = self.maps(trace)
+        is_there = self.layer is None and not isinstance(self.head, int)
+        if self.layer in maps.layers:
+            is_there = self.head == "mean" or (isinstance(self.head, int) and 0 <= self.head < maps.n_heads)
+        nearest = self if is_there else replace(self, layer=maps.layers[0], head=0)
+        return replace(nearest, kind=maps.kind)
+
+    def maps(self, trace: Trace) -> AttentionMaps:
+        """The maps that the chosen one is among: of its kind, else cross-attention; those of its denoising step."""
+        found = next((maps for maps in all_steps(trace) if maps.kind == self.kind), trace.cross)
+        steps = [maps for maps in trace.maps if maps.kind == found.kind and maps.step is not None]
+        if self.noise is None or self.noise >= len(steps):
+            return found
+        return sorted(steps, key=lambda maps: maps.step or 0)[self.noise]
+
+    def shown(self, trace: Trace) -> AttentionMaps:
+        """These maps between what rows and columns stand for, with or without special tokens.
+
+        Between sentences, which only the script of the page knows, they are maps between pieces.
+        """
+        maps = self.maps(trace)
+        if self.units == "words":
+            maps = maps.to_words()
+        is_left = all((~axis.is_special).any() for axis in (maps.queries, maps.keys))
+        return maps if self.special or not is_left else maps.without_special()
+
+
+def all_steps(trace: Trace) -> tuple[AttentionMaps, ...]:
+    """The maps of a trace without those of single denoising steps where there is one of all steps together."""
+    whole = {maps.kind for maps in trace.maps if maps.step is None}
+    return tuple(maps for maps in trace.maps if maps.step is None or maps.kind not in whole)
+
+
+def _layer_and_head(name: str) -> tuple[int | None, int | Reduction]:
+    layer, _, head = name.rpartition(".")
+    last: int | Reduction = int(head) - 1 if head.isdigit() else "max" if head == "max" else "mean"
+    return (int(layer) - 1 if layer else None), last
+
+
+@dataclass(frozen=True, eq=False)
+class SelectedMap:
+    """One map out of many, with words for all that is drawn.
+
+    `weights` is `[query, key]` without padding, `queries` and `keys` name its rows and columns, `top` is the weight at
+    which its colours end. `doing` and `who` begin the sentence "Predicting *gato*, this head put 0.83 on *cat*."
+    """
+
+    weights: NDArray[Any]
+    queries: Axis
+    keys: Axis
+    top: float
+    title: str
+    rows_title: str
+    keys_title: str
+    scale_name: str
+    doing: str
+    who: str
+
+    def sentence(self, query: str, key: str, weight: str) -> str:
+        """What one cell says, in words; labels and weight as they are to be shown."""
+        return f"{self.doing} {query}, {self.who} put {weight} on {key}"
+
+
+def select(
+    maps: AttentionMaps,
+    layer: int = -1,
+    head: int | None = 0,
+    *,
+    scale: Scale = "head",
+    rows: Rows = "predicted",
+) -> SelectedMap:
+    """The map of one head, or with `head=None` the mean over the heads of its layer.
+
+    `layer` and `head` count from 0 (`AttentionMaps.head`); the title counts both from 1 and says so. Of sound the
+    padding is left out, and `keys_title` says so.
+
+    Raises ValueError for a layer, head, scale or reading of the rows that is not there.
+    """
+    if scale not in ("head", "common"):
+        raise ValueError(f"A colour scale is 'head' or 'common': got {quoted(scale)}.")
+    if rows not in ("predicted", "input"):
+        raise ValueError(f"Rows are named for the token 'predicted' or the 'input' token: got {quoted(rows)}.")
+    number = maps.layers[maps.layer_index(layer)]
+    weights = maps.head(number, head) if head is not None else maps.mean().head(number, 0)
+    own_rows, own_columns = np.flatnonzero(~maps.queries.is_padding), np.flatnonzero(~maps.keys.is_padding)
+    is_padded = (len(own_rows), len(own_columns)) != weights.shape
+    if is_padded:
+        weights = weights[own_rows][:, own_columns]
+    shown = maps.without_padding().weights if scale == "common" else weights
+    top = float(shown.max(initial=0))
+    cross = maps.kind == "cross"
+    by_input = cross and rows == "input"
+    queries = (maps.by_input_token() if by_input else maps).queries
+    name = f"head {head % maps.n_heads + 1}" if head is not None else f"mean of {maps.n_heads} heads"
+    return SelectedMap(
+        weights=weights,
+        queries=queries.take(own_rows) if is_padded else queries,
+        keys=maps.keys.take(own_columns) if is_padded else maps.keys,
+        # An empty or fully masked map has no maximum to end at; with any other end all its zeros look alike too.
+        top=top if top > 0 else 1.0,
+        title=f"{_kind_name(maps)}, layer {number + 1}, {name} (counted from 1)",
+        rows_title=_rows_title(maps, by_input=by_input),
+        keys_title=_keys_title(maps, weights, is_padded=is_padded),
+        scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
+        doing=_doing(maps, by_input=by_input),
+        who="this head" if head is not None else "the heads of this layer on average",
+    )
+
+
+def _has_latents(maps: AttentionMaps) -> bool:
+    return "latent" in (maps.queries.kind, maps.keys.kind)
+
+
+def _kind_name(maps: AttentionMaps) -> str:
+    return _BY_LATENTS[maps.kind][0] if _has_latents(maps) else _KIND_NAMES[maps.kind]
+
+
+def _doing(maps: AttentionMaps, *, by_input: bool) -> str:
+    if _has_latents(maps):
+        return _BY_LATENTS[maps.kind][1]
+    if maps.kind != "cross" or by_input:
+        return "Reading"
+    return "Drawing" if maps.queries.kind == "image" else "Predicting"
+
+
+def _rows_title(maps: AttentionMaps, *, by_input: bool) -> str:
+    if maps.queries.kind == "audio":
+        return "seconds"
+    if maps.queries.kind in ("image", "latent"):
+        return "patch" if maps.queries.kind == "image" else "latent"
+    if maps.keys.kind == "latent":
+        return "answer"
+    return "input token" if by_input or maps.kind != "cross" else "predicted token"
+
+
+def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) -> str:
+    if maps.keys.kind in ("image", "latent"):
+        return "patch" if maps.keys.kind == "image" else "latent"
+    if maps.queries.kind == "image":
+        return "prompt token"
+    if maps.keys.kind != "audio":
+        return "source token" if maps.kind == "cross" else "token attended to"
+    if not is_padded and "cropped" not in maps.altered:
+        return "seconds"
+    if {"ablated", "masked", "aggregated"} & set(maps.altered):  # rows need not have summed to 1
+        return "seconds (padding left out)"
+    share = 1 - float(weights.sum(axis=-1, dtype=np.float64).mean())
+    return f"seconds (padding left out, with {max(share, 0.0):.0%} of the weight)"
