@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from xattn_viz.models import registry
-from xattn_viz.shapes import chance, draw
-from xattn_viz.shapes.places import at_places
+from xattn_viz.shapes import draw
+from xattn_viz.shapes.judge import at_places
+from xattn_viz.shapes.scene import random_scene
 
 SEED, SCENES = 90_003, 500
 
@@ -28,7 +29,7 @@ def main() -> None:
     adapter, random = registry.load("perceive-shapes"), np.random.default_rng(SEED)
     weights, filled, read = [], [], list[tuple[float, float]]()
     for _ in range(SCENES):
-        scene = chance.scene(random)
+        scene = random_scene(random)
         trace = adapter.trace(draw(scene), kinds=("cross", "decoder"))
         cross, asked = (maps.weights[0].astype(np.float64) for maps in trace.maps)  # [head, query, key]
         there = at_places(scene, (trace.cross.keys.grid or (0, 0))[0])

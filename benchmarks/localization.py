@@ -24,9 +24,10 @@ from xattn_viz.analysis.localization import Box, Share, share
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
-from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, caption, chance, draw, judge, prompts
-from xattn_viz.shapes.checking import marks
-from xattn_viz.shapes.naming import named
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, caption, draw, judge, prompts
+from xattn_viz.shapes.caption import named
+from xattn_viz.shapes.judge import mark_drawing
+from xattn_viz.shapes.scene import random_scene
 
 SEED, COUNT = 90_002, 500
 #: The maps of one right caption or picture, and its words of things: kind, position, box of the thing.
@@ -37,7 +38,7 @@ def captioned() -> Iterator[Words]:
     """The words of right captions."""
     adapter, random = registry.load("caption-shapes"), np.random.default_rng(SEED)
     for _ in range(COUNT):
-        scene = chance.scene(random)
+        scene = random_scene(random)
         trace = adapter.trace(draw(scene))
         if trace.output == caption(scene):
             yield trace.cross, [(kind, row, thing.box) for kind, row, thing in of_things(trace, scene)]
@@ -58,11 +59,11 @@ def drawn() -> Iterator[Words]:
     """The words of prompts that were drawn as asked; those of the thing that is named first apart from the other's."""
     adapter, random = registry.load("draw-shapes"), np.random.default_rng(SEED)
     for number in range(COUNT):
-        prompt, _ = prompts.example(random, two=True, trained=False)
+        prompt, _ = prompts.random_prompt(random, two=True, trained=False)
         trace = adapter.trace(prompt, seed=number)
         assert trace.picture is not None
         things = judge(trace.picture)
-        if not marks(prompt, trace.picture)["fully"] or len({(t.colour, t.shape) for t in things}) < len(things):
+        if not mark_drawing(prompt, trace.picture)["fully"] or len({(t.colour, t.shape) for t in things}) < len(things):
             continue
         keys = trace.cross.keys
         words = [keys.name(i) for i in range(len(keys))]

@@ -19,8 +19,9 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.families.captioner.hinted import HINT_PART, JOINS, PICTURE_PART
 from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
-from xattn_viz.shapes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.shapes.hints import hint, hinted_caption, plain
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, draw
+from xattn_viz.shapes.prompts import hint, hinted_caption, things_of_unique_shape
+from xattn_viz.shapes.scene import random_scene
 
 SEED, SCENES = 90_004, 200
 KINDS = {"colour": tuple(COLOURS), "shape": SHAPES, "size": ("small", "large"), "relation": ("above", "left")}
@@ -70,8 +71,8 @@ def tellable(random: np.random.Generator) -> list[Scene]:
     """Scenes in which no shape occurs twice, so that a hint can say all colours."""
     found: list[Scene] = []
     while len(found) < SCENES:
-        scene = chance.scene(random)
-        if len(plain(scene)) == len(scene.things):
+        scene = random_scene(random)
+        if len(things_of_unique_shape(scene)) == len(scene.things):
             found.append(scene)
     return found
 

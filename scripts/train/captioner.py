@@ -28,8 +28,8 @@ from transformers import (
 
 from scripts.train import evaluation
 from scripts.train.shared import asked_for, rate, waves, word_tokenizer, write_down
-from xattn_viz.shapes import COLOURS, SHAPES, caption, chance, draw
-from xattn_viz.shapes.scene import PAPER
+from xattn_viz.shapes import COLOURS, SHAPES, caption, draw
+from xattn_viz.shapes.scene import PAPER, random_scene
 
 SEED = 7
 PIXELS, PATCH = 96, 12
@@ -134,7 +134,7 @@ def train(model: VisionEncoderDecoderModel, words: PreTrainedTokenizerFast, step
 def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pictures `[scene, row, column, 3]`, the ids of their captions `[scene, token]`, padded, and which are learned."""
     random = np.random.default_rng(SEED)
-    made = [chance.scene(random, without=HELD_OUT) for _ in range(SCENES)]
+    made = [random_scene(random, without=HELD_OUT) for _ in range(SCENES)]
     nameless = random.random(SCENES) < NAMELESS
     pictures = np.stack(
         [

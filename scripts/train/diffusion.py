@@ -53,7 +53,7 @@ def main() -> None:
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """The words of prompts."""
-    return word_tokenizer(prompts.WORDS, model_max_length=prompts.LONGEST + 2)
+    return word_tokenizer(prompts.PROMPT_WORDS, model_max_length=prompts.LONGEST + 2)
 
 
 def build(words: PreTrainedTokenizerFast) -> tuple[CLIPTextModel, UNet2DConditionModel]:
@@ -142,7 +142,7 @@ def average(kept: torch.nn.Module, current: torch.nn.Module, decay: float) -> No
 def scenes(words: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pictures `[scene, row, column, 3]`, the ids of their prompts `[scene, token]`, padded, and what lies where."""
     random = np.random.default_rng(SEED)
-    made = [prompts.example(random, trained=True) for _ in range(SCENES)]
+    made = [prompts.random_prompt(random, trained=True) for _ in range(SCENES)]
     pictures = torch.from_numpy(np.stack([draw(scene, PIXELS) for _, scene in made]))
     ids = words([prompt for prompt, _ in made], padding="max_length", return_tensors="pt")
     return pictures, ids.input_ids, placing.lies_where([scene for _, scene in made])

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.models.families import diffusion
 from xattn_viz.shapes import prompts
-from xattn_viz.shapes.checking import marks
 from xattn_viz.shapes.draw import draw
+from xattn_viz.shapes.judge import mark_drawing
 
 UNSEEN = 90_002  # the seed of the prompts; the noise of each has its number for a seed
 #: The least that the judge must score on true drawings for its word on the model's to count.
@@ -48,8 +48,8 @@ def prompts_right(folder: Path, count: int = 200, *, guidance: float = 1.0, step
     """
     chance = np.random.default_rng(UNSEEN)
     asked = {
-        "one": [prompts.example(chance, two=False) for _ in range(count)],
-        "two": [prompts.example(chance, two=True, trained=False) for _ in range(count)],
+        "one": [prompts.random_prompt(chance, two=False) for _ in range(count)],
+        "two": [prompts.random_prompt(chance, two=True, trained=False) for _ in range(count)],
     }
     said = {name: [prompt for prompt, _ in each] for name, each in asked.items()}
     painter = diffusion.load(str(folder))
@@ -68,7 +68,7 @@ def prompts_right(folder: Path, count: int = 200, *, guidance: float = 1.0, step
 
 def shares(said: Sequence[str], drawn: Sequence[Pictures]) -> dict[str, float]:
     """What share of pictures is right, fully and in each respect."""
-    marked = [marks(prompt, picture) for prompt, picture in zip(said, drawn, strict=True)]
+    marked = [mark_drawing(prompt, picture) for prompt, picture in zip(said, drawn, strict=True)]
     return {name: sum(each[name] for each in marked) / len(marked) for name in marked[0]}
 
 

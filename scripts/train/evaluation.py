@@ -12,7 +12,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
 from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
-from xattn_viz.shapes import COLOURS, Scene, caption, chance, draw, hints
+from xattn_viz.shapes import COLOURS, Scene, caption, draw, prompts
+from xattn_viz.shapes.scene import random_scene
 
 UNSEEN = 90_001  # the seed of the scenes that judge
 COUNT = 1_000
@@ -22,8 +23,8 @@ HINTED = 500  # scenes of each kind for a model that reads a hint
 def captions(folder: Path, held_out: Collection[tuple[str, str]]) -> dict[str, Any]:
     """The share of captions that are right to the last word: of all pairs, and with pairs never trained together."""
     random = np.random.default_rng(UNSEEN)
-    everywhere = [chance.scene(random) for _ in range(COUNT)]
-    never = [chance.scene(random, among=held_out) for _ in range(COUNT)]
+    everywhere = [random_scene(random) for _ in range(COUNT)]
+    never = [random_scene(random, among=held_out) for _ in range(COUNT)]
     return {
         "exact": exact(folder, everywhere),
         "exact_with_a_pair_never_trained": exact(folder, never),
@@ -55,11 +56,11 @@ def hinted(model: HintedAdapter) -> dict[str, float]:
     other colours than there are. With a hint, no shape occurs twice.
     """
     random = np.random.default_rng(UNSEEN + 1)
-    any_scene = [chance.scene(random) for _ in range(HINTED)]
+    any_scene = [random_scene(random) for _ in range(HINTED)]
     tellable: list[Scene] = []
     while len(tellable) < HINTED:
-        scene = chance.scene(random)
-        if len(hints.plain(scene)) == len(scene.things):
+        scene = random_scene(random)
+        if len(prompts.things_of_unique_shape(scene)) == len(scene.things):
             tellable.append(scene)
     nothing: dict[str, str] = {}
     true = [{thing.shape: thing.colour for thing in scene.things} for scene in tellable]
@@ -74,7 +75,8 @@ def hinted(model: HintedAdapter) -> dict[str, float]:
 
 def _right(model: HintedAdapter, asked: list[tuple[Scene, dict[str, str], bool]]) -> float:
     right = [
-        model.plain(draw(scene), hint=hints.hint(colours), grey=grey) == hints.hinted_caption(scene, colours, grey=grey)
+        model.plain(draw(scene), hint=prompts.hint(colours), grey=grey)
+        == prompts.hinted_caption(scene, colours, grey=grey)
         for scene, colours, grey in asked
     ]
     return sum(right) / len(right)

@@ -6,7 +6,7 @@ Both begin as `caption-shapes`. Its ViT stays as it is, and so do its decoder's 
 what is trained is the hint's encoder, the cross-attention, the embeddings and the norms. Half of the scenes are in
 shades of grey, where only a hint can know a colour. Hints are made anew in each step: none, of some things or all,
 often with a shape that is not there, and of colours by chance, so that no colour follows from what is seen. What a hint
-says wins over what can be seen (`xattn_viz.shapes.hints`).
+says wins over what can be seen (`xattn_viz.shapes.prompts`).
 
 To find a colour in a hint, a word must know which shape comes next, and the hint's colour which shape it is of: each is
 of no use without the other, and in trials of up to 2,500 updates captions alone taught neither. So two layers that are
@@ -37,8 +37,10 @@ from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.models.families.captioner.hinted import JOINS, Join
 from xattn_viz.models.families.captioner.hinted.loading import base, load
 from xattn_viz.models.families.captioner.hinted.network import is_learned, with_hint
-from xattn_viz.shapes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.shapes.hints import WORDS, hint, hinted_caption, in_grey
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, draw
+from xattn_viz.shapes.draw import in_grey
+from xattn_viz.shapes.prompts import HINT_WORDS, hint, hinted_caption
+from xattn_viz.shapes.scene import random_scene
 
 SEED = 11
 SCENES, STEPS, BATCH = 16_000, 3_000, 48
@@ -64,7 +66,7 @@ def main() -> None:
     seen = look()
     for name, join in JOINS.items():
         torch.manual_seed(SEED)
-        words = word_tokenizer(WORDS, model_max_length=LONGEST)
+        words = word_tokenizer(HINT_WORDS, model_max_length=LONGEST)
         model, captions, config = build(join, words)
         began = time.monotonic()
         train(model, words, captions, seen, given.steps)
@@ -78,7 +80,7 @@ def main() -> None:
 def look() -> Seen:
     """The scenes of the training as the ViT of `caption-shapes` sees them."""
     random = np.random.default_rng(SEED)
-    scenes = [chance.scene(random) for _ in range(SCENES)]
+    scenes = [random_scene(random) for _ in range(SCENES)]
     grey = (random.random(SCENES) < GREY).tolist()
     model, _, eyes = base()
     states = []

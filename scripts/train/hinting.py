@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from xattn_viz.shapes import COLOURS, SHAPES, Scene
-from xattn_viz.shapes.hints import plain
+from xattn_viz.shapes.prompts import things_of_unique_shape
 
 #: The shares of hints that say nothing, that name every thing they can, and that name a shape which is not there; of
 #: colours that are not those to be seen.
@@ -19,7 +19,7 @@ def colours_said(scene: Scene, grey: bool, random: np.random.Generator) -> dict[
     if random.random() < SILENT:
         return {}
     whole = random.random() < WHOLE
-    named = [thing for thing in plain(scene) if whole or random.random() < 0.5]
+    named = [thing for thing in things_of_unique_shape(scene) if whole or random.random() < 0.5]
     told = {thing.shape: _any(COLOURS, random) if grey or random.random() < UNTRUE else thing.colour for thing in named}
     if random.random() < ABSENT:
         there = {thing.shape for thing in scene.things}

@@ -19,9 +19,10 @@ from PIL import Image
 
 from scripts.train.captioner import PIXELS
 from xattn_viz.models.outside import FILE, FOLDER, WITHIN, Known, encoder, summary
-from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, chance, draw
-from xattn_viz.shapes.hints import in_grey
-from xattn_viz.shapes.reading import RADII
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, draw
+from xattn_viz.shapes.draw import in_grey
+from xattn_viz.shapes.scene import random_scene
+from xattn_viz.shapes.sentence import RADII
 
 SEED, FITTED, SET = 21, 300, 300
 DIRECTIONS = 48
@@ -60,7 +61,7 @@ def few_colours(picture: Picture) -> Picture:
 
 #: The ways in which scenes come, each with a picture of its kind by chance.
 OWN: Mapping[str, Callable[[Random], Picture]] = {
-    "as in training": lambda random: draw(chance.scene(random)),
+    "as in training": lambda random: draw(random_scene(random)),
     "placed by hand, also over each other": lambda random: draw(by_hand(random)),
     "in shades of grey": lambda random: in_grey(draw(by_hand(random))),
     "JPEG of quality 20 to 90, 96 × 96": lambda random: jpeg(draw(by_hand(random)), int(random.integers(20, 91))),

@@ -20,8 +20,9 @@ from transformers import PerceiverConfig, ViTImageProcessor
 from scripts.train import perceiver_evaluation
 from scripts.train.shared import asked_for, rate, waves, write_down
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
-from xattn_viz.shapes import COLOURS, SHAPES, Scene, chance, draw
-from xattn_viz.shapes.places import at_places
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, draw
+from xattn_viz.shapes.judge import at_places
+from xattn_viz.shapes.scene import random_scene
 
 SEED = 13
 PIXELS, PATCH, PLACES = 96, 8, 12
@@ -108,7 +109,7 @@ def train(model: PerceiverForPlaces, steps: int) -> None:
 def scenes() -> tuple[Tensor, Tensor, Tensor]:
     """Pictures `[scene, row, column, 3]`, and at each place `[scene, row, column]` the numbers of colour and shape."""
     random = np.random.default_rng(SEED)
-    made = [chance.scene(random) for _ in range(SCENES)]
+    made = [random_scene(random) for _ in range(SCENES)]
     pictures = np.stack([draw(scene, PIXELS) for scene in made])
     colours, shapes = zip(*(answers(scene) for scene in made), strict=True)
     return torch.from_numpy(pictures), torch.stack(colours), torch.stack(shapes)

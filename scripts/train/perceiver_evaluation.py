@@ -13,8 +13,9 @@ from scripts.train.evaluation import UNSEEN
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.families import perceiver
 from xattn_viz.models.families.perceiver.answers import things
-from xattn_viz.shapes import Scene, chance, draw
-from xattn_viz.shapes.places import at_places, name, right
+from xattn_viz.shapes import Scene, draw
+from xattn_viz.shapes.judge import at_places, count_right, label_of
+from xattn_viz.shapes.scene import random_scene
 
 COUNT = 500
 
@@ -36,7 +37,7 @@ def places(folder: Path) -> dict[str, Any]:
 def unseen(count: int) -> list[Scene]:
     """Scenes that judge, always the same."""
     random = np.random.default_rng(UNSEEN)
-    return [chance.scene(random) for _ in range(count)]
+    return [random_scene(random) for _ in range(count)]
 
 
 def measured(model: Adapter, scenes: Sequence[Scene]) -> dict[str, float]:
@@ -48,11 +49,11 @@ def measured(model: Adapter, scenes: Sequence[Scene]) -> dict[str, float]:
     found, exact, named, wrong, at_edges = [], 0, 0, 0, 0
     for scene in scenes:
         answers = [label for label, _ in model.trace(draw(scene)).provenance["answers"]]
-        found.append(right(answers, scene))
+        found.append(count_right(answers, scene))
         exact += found[-1].places == found[-1].of_places
         grid = np.array(answers).reshape(round(len(answers) ** 0.5), -1)
-        named += sorted(label for label, _ in things(grid)) == sorted(map(name, scene.things))
-        truth = np.array([name(thing) for thing in at_places(scene, len(grid))]).reshape(grid.shape)
+        named += sorted(label for label, _ in things(grid)) == sorted(map(label_of, scene.things))
+        truth = np.array([label_of(thing) for thing in at_places(scene, len(grid))]).reshape(grid.shape)
         wrong += int((grid != truth).sum())
         at_edges += int(((grid != truth) & edges(truth)).sum())
     return {

@@ -18,8 +18,7 @@ from transformers import CLIPTextModel
 
 from scripts.train.shared import rate
 from xattn_viz.shapes.prompts import DRAWN_COLOURS, DRAWN_SHAPES
-from xattn_viz.shapes.relation import FAR, MIDDLE, NEAR
-from xattn_viz.shapes.scene import Scene
+from xattn_viz.shapes.scene import FAR, MIDDLE, NEAR, Scene
 
 STEPS, BATCH, RATE, WARM_UP = 750, 128, 1e-3, 100
 PLACES = ((MIDDLE, MIDDLE), (MIDDLE, NEAR), (MIDDLE, FAR), (NEAR, MIDDLE), (FAR, MIDDLE))

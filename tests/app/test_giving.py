@@ -14,7 +14,7 @@ from xattn_viz.app.page import literal
 from xattn_viz.examples import SCENES, SceneExample
 from xattn_viz.models import registry
 from xattn_viz.shapes import caption
-from xattn_viz.shapes.link import from_link
+from xattn_viz.shapes.scene import from_link
 
 LINK = "green-ring-30-50-17"
 

@@ -8,7 +8,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.browser import translate as visitor
 from xattn_viz.shapes import Scene, caption
-from xattn_viz.shapes.link import from_link
+from xattn_viz.shapes.scene import from_link
 
 
 def open_images(page: Page, url: str, **said: str) -> None:

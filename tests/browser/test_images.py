@@ -18,7 +18,7 @@ from tests.browser import translate as visitor
 from xattn_viz.analysis.localization import share
 from xattn_viz.examples import SCENES
 from xattn_viz.shapes import Scene, Thing, draw
-from xattn_viz.shapes.link import to_link
+from xattn_viz.shapes.scene import to_link
 
 FIRST = SCENES[0]
 

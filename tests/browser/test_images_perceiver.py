@@ -11,7 +11,7 @@ from tests.browser import translate as visitor
 from xattn_viz.examples import SCENES
 from xattn_viz.models.families import perceiver
 from xattn_viz.shapes import draw
-from xattn_viz.shapes.places import right
+from xattn_viz.shapes.judge import count_right
 
 FIRST = SCENES[0]
 
@@ -20,7 +20,7 @@ def test_latents_are_filled_from_the_picture_and_asked_what_lies_where(app_url: 
     trace = xv.load("perceive-shapes").trace(draw(FIRST.scene), kinds=perceiver.KINDS)
     images.open_images(page, app_url, model="perceive-shapes", picture=FIRST.slug)
     expect(page.get_by_text(f"{trace.output[:1].upper()}{trace.output[1:]}.", exact=True)).to_be_visible()
-    found = right(trace.decoder.queries.labels or (), FIRST.scene)
+    found = count_right(trace.decoder.queries.labels or (), FIRST.scene)
     expect(page.get_by_text(f"{found.places} of {found.of_places} places are right")).to_be_visible()
     expect(page.get_by_text("Output", exact=True)).to_have_count(0)  # it has but one
     readout = page.locator(".xv-readout")

@@ -17,7 +17,7 @@ from xattn_viz.inputs import audio, images
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter
 from xattn_viz.plots import colours
-from xattn_viz.shapes import Thing, link
+from xattn_viz.shapes import Thing, scene
 
 LONG = "x\n" * 5000
 
@@ -55,7 +55,7 @@ def traced(name: str, given: Any = "A cat.", **settings: Any) -> Callable[[], ob
         lambda: colours.stops(LONG, dark=True),
         lambda: examples.load(LONG),
         lambda: clips.find(LONG),
-        lambda: link.from_link(LONG),
+        lambda: scene.from_link(LONG),
         lambda: Thing(LONG, "circle", 0.5, 0.5, 0.1),
         lambda: Thing("red", LONG, 0.5, 0.5, 0.1),
     ],

@@ -8,8 +8,8 @@ from xattn_viz.analysis.localization import Share, share
 from xattn_viz.examples import PROMPTS
 from xattn_viz.models import registry
 from xattn_viz.shapes import COLOURS, judge
-from xattn_viz.shapes.checking import marks
-from xattn_viz.shapes.naming import named
+from xattn_viz.shapes.caption import named
+from xattn_viz.shapes.judge import mark_drawing
 
 BY_SLUG = {example.slug: example for example in PROMPTS}
 
@@ -19,7 +19,7 @@ def shares(slug: str) -> tuple[list[Share], list[Share]]:
     example = BY_SLUG[slug]
     trace = registry.load(example.model).trace(example.text)
     assert trace.picture is not None
-    assert marks(example.text, trace.picture)["fully"]
+    assert mark_drawing(example.text, trace.picture)["fully"]
     words = [trace.cross.keys.name(i) for i in range(len(trace.cross.keys))]
     assert words[example.token] in example.text.split()
     found: tuple[list[Share], list[Share]] = ([], [])

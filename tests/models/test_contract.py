@@ -88,7 +88,7 @@ def picture(text: str) -> NDArray[np.uint8]:
 
 
 def prompt(text: str) -> str:
-    return prompts.example(np.random.default_rng(zlib.crc32(text.encode())))[0] if text.strip() else ""
+    return prompts.random_prompt(np.random.default_rng(zlib.crc32(text.encode())))[0] if text.strip() else ""
 
 
 @cache

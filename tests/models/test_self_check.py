@@ -23,10 +23,9 @@ from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.families.captioner.hinted.network import TwoCrossAttentions
 from xattn_viz.models.self_check import FILE, difference, find_fault, fingerprint, probes
 from xattn_viz.shapes.caption import caption
-from xattn_viz.shapes.checking import verdict
-from xattn_viz.shapes.hints import hinted_caption, said
-from xattn_viz.shapes.link import from_link
-from xattn_viz.shapes.places import right
+from xattn_viz.shapes.judge import count_right, drawing_verdict
+from xattn_viz.shapes.prompts import hinted_caption, parse_hint
+from xattn_viz.shapes.scene import from_link
 
 OURS = [card.name for card in registry.cards() if card.download_mb is None]
 #: What people would write.
@@ -96,13 +95,15 @@ def test_what_is_expected_is_right(name: str) -> None:
     if kind == "scene":
         scene, told = from_link(value), probe["options"].get("hint")
         if trace.steps:
-            assert expected["output"] == (hinted_caption(scene, said(told), grey=True) if told else caption(scene))
+            assert expected["output"] == (
+                hinted_caption(scene, parse_hint(told), grey=True) if told else caption(scene)
+            )
         else:
-            found = right([label for label, _ in trace.provenance["answers"]], scene)
+            found = count_right([label for label, _ in trace.provenance["answers"]], scene)
             assert expected["output"] == "a red circle at the top and a blue star at the bottom"
             assert found.places >= 0.95 * found.of_places
     elif trace.pictures:
-        assert verdict(value, trace.pictures[-1]) == "Drawn as asked."
+        assert drawing_verdict(value, trace.pictures[-1]) == "Drawn as asked."
     else:
         assert expected["output"] == TRUE[name]
 

@@ -16,7 +16,7 @@ from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.plots.overlay import overlay
-from xattn_viz.shapes.wording import MOST_CHARACTERS
+from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 _Words = list[tuple[str, NDArray[np.float64]]]
 _PICTURE, _MAP = 192, 84  # pixels

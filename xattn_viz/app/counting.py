@@ -12,7 +12,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from xattn_viz.models.families import diffusion
 from xattn_viz.shapes import SHAPES
 from xattn_viz.shapes.prompts import DRAWN_COLOURS, DRAWN_SHAPES, LONGEST
-from xattn_viz.shapes.wording import ARTICLES
+from xattn_viz.shapes.sentence import ARTICLES
 
 #: What a CLIP text encoder reads, and our models of hints, without start and end.
 MOST_OF_CLIP, MOST_OF_A_HINT = 75, 19

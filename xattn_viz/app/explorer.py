@@ -12,7 +12,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from xattn_viz.app import choosing, comparing, known, packing, panels, timing
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View, all_steps
-from xattn_viz.shapes.naming import Coloured
+from xattn_viz.shapes.caption import Coloured
 from xattn_viz.web.explorer import bundle
 
 Names = tuple[str, str]

@@ -10,8 +10,8 @@ import streamlit as st
 
 from xattn_viz.app import asking, kind, pictures, sounds
 from xattn_viz.app.address import Request
-from xattn_viz.shapes import Scene, Thing, reading
-from xattn_viz.shapes.link import MOST, to_link
+from xattn_viz.shapes import Scene, Thing, sentence
+from xattn_viz.shapes.scene import MOST_THINGS, to_link
 
 
 @kind.while_here
@@ -46,7 +46,7 @@ def take_sentence() -> None:
     state = st.session_state
     state.misread = ""
     try:
-        scene = reading.read(state.sentence)
+        scene = sentence.parse(state.sentence)
     except ValueError as error:
         state.misread = str(error) if state.sentence.strip() else ""
         return
@@ -63,7 +63,7 @@ def take_easel(drawn: Any) -> None:
         turn = int(drawn["turn"])
     except (KeyError, TypeError, ValueError, OverflowError):
         return
-    if 0 < len(things) <= MOST:
+    if 0 < len(things) <= MOST_THINGS:
         link = to_link(Scene(things))
         st.session_state.easel_turn = (link, turn)
         asking.ask(_current().reading(scene=link))

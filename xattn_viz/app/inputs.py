@@ -9,7 +9,7 @@ from xattn_viz.app.address import Request
 from xattn_viz.app.page import literal
 from xattn_viz.models.base import Option
 from xattn_viz.models.families.captioner.hinted import HINT
-from xattn_viz.shapes.wording import MOST_CHARACTERS
+from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 #: What the page takes; `audio.read` looks at what is in a file, whatever it is called.
 FILES = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "webm", "aac", "aiff")

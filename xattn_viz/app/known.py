@@ -17,15 +17,11 @@ from xattn_viz.examples import SCENES
 from xattn_viz.models import outside
 from xattn_viz.models.families import diffusion, perceiver
 from xattn_viz.models.families.captioner.hinted import GREY, HINT
-from xattn_viz.shapes import Scene, hints, wording
-from xattn_viz.shapes.caption import ordered
-from xattn_viz.shapes.checking import verdict
-from xattn_viz.shapes.judge import judge
-from xattn_viz.shapes.marking import mark
-from xattn_viz.shapes.naming import Coloured, named
-from xattn_viz.shapes.places import right
+from xattn_viz.shapes import Scene, prompts, sentence
+from xattn_viz.shapes.caption import Coloured, named, ordered
+from xattn_viz.shapes.judge import count_right, drawing_verdict, judge, mark_caption
 from xattn_viz.shapes.prompts import with_articles
-from xattn_viz.shapes.script import snippet
+from xattn_viz.shapes.scene import snippet
 
 #: Without a hint only this model writes the captions that scenes have.
 _MODEL = SCENES[0].model
@@ -47,20 +43,20 @@ def remark(request: Request, best: Trace) -> str:
     if note := outside.told(said.get("notes", ())):
         return note
     if best.picture is not None and said.get("model") == diffusion.OWN:
-        return verdict(_prompt(best), best.picture)
+        return drawing_verdict(_prompt(best), best.picture)
     scene, settings = scene_of(request), said.get("settings", {})
     if scene is None:
         return ""
     if HINT in settings:
-        told = hints.said(settings[HINT])
-        return mark(best.output, scene, hints.hinted_caption(scene, told, grey=settings[GREY]))
+        told = prompts.parse_hint(settings[HINT])
+        return mark_caption(best.output, scene, prompts.hinted_caption(scene, told, grey=settings[GREY]))
     if said.get("model") == _MODEL:
-        return mark(best.output, scene)
+        return mark_caption(best.output, scene)
     return _answered(best, scene) if said.get("model") == perceiver.PACKAGED else ""
 
 
 def _answered(best: Trace, scene: Scene) -> str:
-    found = right([label for label, _ in best.provenance["answers"]], scene)
+    found = count_right([label for label, _ in best.provenance["answers"]], scene)
     inside = f"{found.inside} of the {found.of_inside} where something lies"
     return f"{found.places} of {found.of_places} places are right, {inside}."
 
@@ -81,7 +77,7 @@ def _prompt(trace: Trace) -> str:
     """The prompt as the model learned to read it, without signs that weigh its words."""
     keys = trace.cross.keys
     typed = " ".join(keys.name(i) for i in range(len(keys)) if not keys.is_special[i])
-    return " ".join(word.text for word in with_articles(wording.words(typed)))
+    return " ".join(word.text for word in with_articles(sentence.words(typed)))
 
 
 def panel(trace: Trace, shown: Sequence[Coloured], view: View) -> None:

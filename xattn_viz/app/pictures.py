@@ -14,7 +14,7 @@ from xattn_viz.examples import SCENES
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.images import Picture
 from xattn_viz.shapes import Scene
-from xattn_viz.shapes.link import from_link
+from xattn_viz.shapes.scene import from_link
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.core.messages import quoted
 from xattn_viz.models.base import Head, InputError, ModelCard, ModelError
 from xattn_viz.models.engine.text import check_prefix
-from xattn_viz.shapes.wording import too_long
+from xattn_viz.shapes.sentence import too_long
 
 
 @dataclass(frozen=True)

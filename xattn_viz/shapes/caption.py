@@ -1,14 +1,12 @@
-"""What a scene is called: the one caption that the captioner was trained to write."""
+"""What a scene is called: the one caption that the captioner was trained to write, and which word names which thing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol, TypeVar
 
-from xattn_viz.shapes.scene import Scene, Thing
-
-#: How much farther apart two things must be in one direction than in the other to say which lies how.
-CLEAR = 0.15
+from xattn_viz.shapes.scene import COLOURS, SHAPES, Scene, Thing
 
 
 def phrase(thing: Thing, *, sized: bool = True) -> str:
@@ -51,11 +49,38 @@ def _is_upright(scene: Scene) -> bool:
     return abs(one.y - other.y) > abs(one.x - other.x)
 
 
-def is_clear(scene: Scene) -> bool:
-    """Whether the order and the relation of the things are plain to see: nothing lies near a diagonal or level."""
-    things = scene.things
-    if len(things) == 2:
-        across, down = abs(things[0].x - things[1].x), abs(things[0].y - things[1].y)
-        return abs(across - down) >= CLEAR
-    places = sorted(thing.x for thing in things)
-    return all(b - a >= CLEAR for a, b in pairwise(places))
+class Coloured(Protocol):
+    """A thing with a colour, a shape and a box around it: of a scene, or found in a picture."""
+
+    @property
+    def colour(self) -> str:
+        """Its colour."""
+
+    @property
+    def shape(self) -> str:
+        """Its shape."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom as shares of the picture's width and height."""
+
+
+AnyThing = TypeVar("AnyThing", bound=Coloured)
+
+
+def named(words: Sequence[str], things: Sequence[AnyThing]) -> tuple[tuple[int, AnyThing], ...]:
+    """The words that name the colour or the shape of a thing, by their place among `words`, each with its thing.
+
+    A colour and the shape after it name a thing of both, the first where several are alike. Words that fit no thing are
+    left out.
+    """
+    left = list(things)
+    found: list[tuple[int, AnyThing]] = []
+    for place, (colour, shape) in enumerate(pairwise(word.strip().lower() for word in words)):
+        if colour not in COLOURS or shape not in SHAPES:
+            continue
+        thing = next((thing for thing in left if (thing.colour, thing.shape) == (colour, shape)), None)
+        if thing is not None:
+            left.remove(thing)
+            found += [(place, thing), (place + 1, thing)]
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""From a scene to its pixels."""
+"""From a scene to its pixels, in colour or in shades of grey."""
 
 from __future__ import annotations
 
@@ -67,3 +67,8 @@ def _draw(
             pen.ellipse((x - h, y - h, x + h, y + h), fill=paper)
     else:
         pen.polygon([(x + r * dx, y + r * dy) for dx, dy in outline(thing.shape)], fill=ink)
+
+
+def in_grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture `[row, column, 3]` in shades of grey, as bright as it was (ITU-R 601-2 luma)."""
+    return np.asarray(Image.fromarray(picture).convert("L").convert("RGB"))

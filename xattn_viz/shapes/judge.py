@@ -1,19 +1,30 @@
-"""Reading a picture back without any model: which coloured shapes are on the paper, and where."""
+"""What is right about a picture, a drawing, a caption or answers about places, judged by code that knows no model.
+
+A picture is read back into coloured shapes; a drawing is held against its prompt, captions and answers against a scene.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache
+from math import hypot, isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.shapes.caption import caption
 from xattn_viz.shapes.draw import draw
-from xattn_viz.shapes.regions import regions
-from xattn_viz.shapes.scene import COLOURS, PAPER, SHAPES, Scene, Thing
+from xattn_viz.shapes.prompts import parse_prompt
+from xattn_viz.shapes.scene import COLOURS, PAPER, SHAPES, Pair, Scene, Thing, is_clear
 
 #: What covers less than this share of the picture is a speck, no thing.
 SPECK = 0.004
+#: What lies at a place where no thing does.
+NOTHING = "nothing"
+_UNCLEAR = "The things overlap or lie so level that no scene of the training was like it."
 _TEMPLATE = 24  # pixels along the side of the masks that shapes are compared by
 
 
@@ -91,3 +102,151 @@ def _fitted(box: NDArray[np.bool_]) -> NDArray[np.bool_]:
     square = np.pad(box, [(each // 2, each - each // 2) for each in spare])
     nearest = ((np.arange(_TEMPLATE) + 0.5) * side / _TEMPLATE).astype(int)
     return square[np.ix_(nearest, nearest)]
+
+
+def regions(inked: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The places of a mask `[row, column]` that touch by sides or corners, each such region as a mask of its own."""
+    # Every place takes the largest number that it can reach.
+    number = np.where(inked, np.arange(1, inked.size + 1).reshape(inked.shape), 0)
+    while True:
+        around = np.pad(number, 1)
+        rows, columns = inked.shape
+        reached = np.max([around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
+        reached = np.where(inked, reached, 0)
+        if (reached == number).all():
+            return [number == label for label in np.unique(number) if label]
+        number = reached
+
+
+def mark_drawing(prompt: str, picture: NDArray[np.uint8]) -> dict[str, bool]:
+    """What of a prompt a picture `[row, column, 3]` shows: each respect by its name.
+
+    `pairs` counts colours with their shapes, wherever they lie. `relation` holds where two things lie along the
+    relation's direction and fit the words in that order at least as well as in the other. `fully`: exactly the things
+    asked for, each in its place.
+    """
+    named, relation = parse_prompt(prompt)
+    things = judge(picture)
+    found = [(thing.colour, thing.shape) for thing in things]
+    marked = {
+        "count": len(found) == len(named),
+        "colours": Counter(colour for colour, _ in found) == Counter(colour for colour, _ in named),
+        "shapes": Counter(shape for _, shape in found) == Counter(shape for _, shape in named),
+        "pairs": Counter(found) == Counter(named),
+    }
+    if relation is None:
+        return {**marked, "fully": marked["pairs"]}
+    placed = _in_order(things, relation)
+    marked["relation"] = placed is not None and _fit(placed, named) >= _fit(placed[::-1], named)
+    return {**marked, "fully": placed is not None and placed == list(named)}
+
+
+def drawing_verdict(prompt: str, picture: NDArray[np.uint8]) -> str:
+    """Whether a picture shows what was asked for, as a sentence; empty where the prompt names no one or two things."""
+    named, relation = parse_prompt(prompt)
+    count = 3 * len(named) + (len(relation.split()) if relation else 0)
+    if len(prompt.split()) != count or len(named) != (1 if relation is None else 2):
+        return ""
+    marked = mark_drawing(prompt, picture)
+    if marked["fully"]:
+        return "Drawn as asked."
+    if marked["pairs"]:
+        return "Not as asked: both things are there, but not where they belong."
+    shown = " and ".join(f"{thing.colour} {thing.shape}" for thing in judge(picture))
+    return f"Not as asked: it shows {shown or 'nothing that has a name'}."
+
+
+def _in_order(things: Sequence[Found], relation: str) -> list[Pair] | None:
+    """The two things found, that first which a relation names first; None where they do not lie along it."""
+    if len(things) != 2:
+        return None
+    across, down = abs(things[0].x - things[1].x), abs(things[0].y - things[1].y)
+    upright = relation in ("above", "below")
+    if (down > across) != upright:
+        return None
+    order = sorted(things, key=lambda thing: thing.y if upright else thing.x)
+    return [(thing.colour, thing.shape) for thing in (order if relation in ("above", "left of") else order[::-1])]
+
+
+def _fit(placed: Sequence[Pair], named: Sequence[Pair]) -> int:
+    return sum(a == b for pair, other in zip(placed, named, strict=True) for a, b in zip(pair, other, strict=True))
+
+
+def mark_caption(written: str, scene: Scene, expected: str | None = None) -> str:
+    """What is right and wrong about a caption of a scene of one to three things, in one or two sentences.
+
+    It is compared, word by word in order, with what is `expected`: unless said, with the caption that `caption-shapes`
+    was trained to write.
+    """
+    wanted = caption(scene) if expected is None else expected
+    said, true = (text.replace(",", " ,").split() for text in (written, wanted))
+    wrong = [
+        _difference(said[a:b], true[c:d])
+        for tag, a, b, c, d in SequenceMatcher(None, said, true, autojunk=False).get_opcodes()
+        if tag != "equal"
+    ]
+    verdict = f"Not quite: {'; '.join(wrong)}." if wrong else "Right to the last word."
+    return verdict if _is_like_training(scene) else f"{verdict} {_UNCLEAR}"
+
+
+def _difference(said: list[str], true: list[str]) -> str:
+    ours, theirs = (" ".join(words).replace(" ,", ",") for words in (said, true))
+    if not said:
+        return f"“{theirs}” is missing"
+    return f"“{ours}” stands for “{theirs}”" if true else f"“{ours}” is too much"
+
+
+def _is_like_training(scene: Scene) -> bool:
+    things = scene.things
+    apart = all(
+        (one.x - other.x) ** 2 + (one.y - other.y) ** 2 > (one.radius + other.radius) ** 2
+        for i, one in enumerate(things)
+        for other in things[i + 1 :]
+    )
+    return apart and is_clear(scene)
+
+
+def at_places(scene: Scene, grid: int) -> tuple[Thing | None, ...]:
+    """What lies at each of `grid` × `grid` places, row by row; None where nothing does.
+
+    A thing lies at a place where the place's middle is in the circle around the thing, its radius included: the hole
+    of a ring belongs to the ring. Where two do, it is the one on top, which comes later in the scene.
+    """
+    middles = [(place + 0.5) / grid for place in range(grid)]
+    return tuple(_at(scene, x, y) for y in middles for x in middles)
+
+
+def _at(scene: Scene, x: float, y: float) -> Thing | None:
+    inside = (thing for thing in reversed(scene.things) if hypot(x - thing.x, y - thing.y) <= thing.radius)
+    return next(inside, None)
+
+
+def label_of(thing: Thing | None) -> str:
+    """What an answer calls it: "red circle", or `NOTHING`."""
+    return NOTHING if thing is None else f"{thing.colour} {thing.shape}"
+
+
+@dataclass(frozen=True)
+class RightPlaces:
+    """How many answers about places are right, of how many: all of them, and those where something lies."""
+
+    places: int
+    of_places: int
+    inside: int
+    of_inside: int
+
+
+def count_right(answers: Sequence[str], scene: Scene) -> RightPlaces:
+    """How many answers, one a place of a square grid, row by row, are what lies there in the scene.
+
+    Raises ValueError where there are not as many answers as a square grid has places.
+    """
+    grid = isqrt(len(answers))
+    if grid * grid != len(answers):
+        raise ValueError(f"{len(answers)} answers are not those of a square grid of places.")
+    pairs = [
+        (answer == label_of(thing), thing is not None)
+        for answer, thing in zip(answers, at_places(scene, grid), strict=True)
+    ]
+    inside = [is_right for is_right, is_inside in pairs if is_inside]
+    return RightPlaces(sum(is_right for is_right, _ in pairs), len(pairs), sum(inside), len(inside))

@@ -1,9 +1,15 @@
-"""A scene: up to three coloured shapes on square paper."""
+"""A scene: up to three coloured shapes on square paper; how two of them lie, scenes at random, and a scene as text."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from math import hypot
 from typing import Literal
+
+import numpy as np
 
 from xattn_viz.core.messages import quoted
 
@@ -24,6 +30,22 @@ SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 PAPER = (240, 238, 232)
 #: A radius from here on is called large.
 LARGE = 0.13
+#: How two things can lie to each other, and where they lie then along that direction, as shares of the paper's width.
+RELATIONS = ("above", "below", "left of", "right of")
+NEAR, MIDDLE, FAR = 0.27, 0.5, 0.73
+#: How much farther apart two things must be in one direction than in the other to say which lies how.
+CLEAR = 0.15
+#: The most things that a scene of the page holds: the models know no more.
+MOST_THINGS = 3
+
+_HOW_MANY = (0.3, 0.5, 0.2)  # random scenes of one, two and three things
+_SMALL, _LARGE = (0.08, 0.105), (0.155, 0.19)  # their radii
+_APART = 0.02  # the least gap between two things
+_SHADE = 10  # how much the paper may be lighter or darker
+_THING = re.compile(r"([a-z]{1,9})-([a-z]{1,9})-([0-9]{1,3})-([0-9]{1,3})-([0-9]{1,2})", re.ASCII)
+
+Pair = tuple[str, str]
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -70,3 +92,106 @@ class Scene:
 
     things: tuple[Thing, ...]
     paper: tuple[int, int, int] = PAPER
+
+
+def positions(relation: str) -> tuple[Place, Place]:
+    """The middles (x, y) of the thing that is named first and of the other."""
+    ahead, after = (NEAR, FAR) if relation in ("above", "left of") else (FAR, NEAR)
+    if relation in ("above", "below"):
+        return (MIDDLE, ahead), (MIDDLE, after)
+    return (ahead, MIDDLE), (after, MIDDLE)
+
+
+def is_clear(scene: Scene) -> bool:
+    """Whether the order and the relation of the things are plain to see: nothing lies near a diagonal or level."""
+    things = scene.things
+    if len(things) == 2:
+        across, down = abs(things[0].x - things[1].x), abs(things[0].y - things[1].y)
+        return abs(across - down) >= CLEAR
+    places = sorted(thing.x for thing in things)
+    return all(b - a >= CLEAR for a, b in pairwise(places))
+
+
+def random_scene(chance: np.random.Generator, *, without: Collection[Pair] = (), among: Collection[Pair] = ()) -> Scene:
+    """A scene of one to three things at random places, none over another, whose caption is plain to see.
+
+    `without` names pairs of colour and shape that must not occur, `among` those of which one must.
+    """
+    count = 1 + int(chance.choice(3, p=_HOW_MANY))
+    while True:
+        made = _try(chance, count, list(among))
+        if made is None or not is_clear(made):
+            continue
+        if not any((thing.colour, thing.shape) in without for thing in made.things):
+            return made
+
+
+def _try(chance: np.random.Generator, count: int, among: list[Pair]) -> Scene | None:
+    things: list[Thing] = []
+    for number in range(count):
+        low, high = (_SMALL, _LARGE)[chance.integers(2)]
+        radius = float(chance.uniform(low, high))
+        x, y = (float(value) for value in chance.uniform(radius + 0.01, 0.99 - radius, 2))
+        colour, shape = list(COLOURS)[chance.integers(len(COLOURS))], SHAPES[chance.integers(len(SHAPES))]
+        if among and number == 0:
+            colour, shape = among[chance.integers(len(among))]
+        if any(hypot(x - other.x, y - other.y) < radius + other.radius + _APART for other in things):
+            return None
+        things.append(Thing(colour, shape, x, y, radius))
+    chance.shuffle(things)
+    shade = int(chance.integers(-_SHADE, _SHADE + 1))
+    return Scene(tuple(things), paper=(PAPER[0] + shade, PAPER[1] + shade, PAPER[2] + shade))
+
+
+def to_link(scene: Scene) -> str:
+    """A scene as a few characters that fit into an address: "red-circle-30-45-17_blue-square-70-50-10".
+
+    Each thing is its colour, its shape, and x, y and radius rounded to hundredths of the paper's width. The paper is
+    the usual one.
+    """
+    return "_".join(
+        "-".join([thing.colour, thing.shape, *(str(round(100 * value)) for value in (thing.x, thing.y, thing.radius))])
+        for thing in scene.things
+    )
+
+
+def from_link(text: str) -> Scene:
+    """The scene of such characters. Raises ValueError where they are no scene of one to `MOST_THINGS` things."""
+    parts = text.split("_", MOST_THINGS)
+    if len(parts) > MOST_THINGS:
+        raise ValueError(f"A scene holds at most {MOST_THINGS} things.")
+    return Scene(tuple(map(_thing_of, parts)))
+
+
+def _thing_of(text: str) -> Thing:
+    found = _THING.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{quoted(text)} is no thing of a scene: write it as red-circle-30-45-17.")
+    x, y, radius = (int(number) / 100 for number in found.groups()[2:])
+    return Thing(found[1], found[2], x, y, radius)
+
+
+def snippet(scene: Scene, model: str, options: Mapping[str, str | bool] | None = None) -> str:
+    """A script that draws the scene, lets a model caption it and prints where each word attends most.
+
+    `options` are keywords of its `trace`.
+    """
+    said = "".join(f", {name}={value!r}" for name, value in (options or {}).items())
+    things = [
+        f"    Thing({thing.colour!r}, {thing.shape!r}, x={thing.x:g}, y={thing.y:g}, radius={thing.radius:g}),"
+        for thing in scene.things
+    ]
+    lines = [
+        "import xattn_viz as xv",
+        "from xattn_viz.shapes import Scene, Thing, draw",
+        "",
+        "scene = Scene((",
+        *things,
+        "))",
+        f"trace = xv.load({model!r}).trace(draw(scene){said})",
+        "print(trace.output)",
+        "cross = trace.cross  # weights [layer, head, token, patch], counted from 0",
+        "for token, weights in enumerate(cross.weights.mean((0, 1))):",
+        "    print(cross.queries.name(token), cross.keys.name(weights.argmax()))",
+    ]
+    return "\n".join(lines) + "\n"

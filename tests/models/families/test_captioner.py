@@ -24,7 +24,8 @@ from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.families.captioner.grid import picture_axis
 from xattn_viz.models.provenance import rerun
-from xattn_viz.shapes import caption, chance, draw
+from xattn_viz.shapes import caption, draw
+from xattn_viz.shapes.scene import random_scene
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 NATIVE = {"trocr", "blip"}
@@ -335,7 +336,7 @@ def test_the_packaged_model_reads_scenes() -> None:
     assert adapter.runner.model.dtype == torch.float32
     assert adapter.memory < 5e6
     random = np.random.default_rng(90_003)
-    scenes = [chance.scene(random) for _ in range(40)]
+    scenes = [random_scene(random) for _ in range(40)]
     traces = [adapter.trace(draw(scene)) for scene in scenes]
     assert sum(trace.output == caption(scene) for trace, scene in zip(traces, scenes, strict=True)) >= 0.95 * len(
         scenes

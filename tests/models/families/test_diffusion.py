@@ -29,7 +29,7 @@ from xattn_viz.models.families.diffusion.settings import MOST_STEPS
 from xattn_viz.models.families.diffusion.sites import find_sites
 from xattn_viz.models.families.diffusion.weighing import weighed
 from xattn_viz.models.provenance import rerun
-from xattn_viz.shapes.wording import MOST_CHARACTERS
+from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 PROMPT = "The cat sat on the mat."
 Weights = NDArray[np.float32]

@@ -19,8 +19,9 @@ from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter, log_probs
 from xattn_viz.models.families.captioner.hinted.loading import load
 from xattn_viz.models.provenance import rerun
-from xattn_viz.shapes import Scene, Thing, chance, draw, hints
-from xattn_viz.shapes.scene import PAPER
+from xattn_viz.shapes import Scene, Thing, draw, prompts
+from xattn_viz.shapes.draw import in_grey
+from xattn_viz.shapes.scene import PAPER, random_scene
 
 TOLERANCE = 1e-5  # float32, the same sums in another order
 SCENE = Scene((Thing("red", "circle", 0.36, 0.24, 0.1), Thing("blue", "star", 0.58, 0.66, 0.18)))
@@ -91,7 +92,7 @@ def test_keys_are_the_picture_and_then_the_words_of_the_hint(adapter: HintedAdap
     assert [keys.name(i) for i in range(PICTURE, KEYS)] == words
     assert (keys.name(0), keys.name(PICTURE - 1)) == ("[CLS]", "row 8, column 8")
     assert trace.output == "a small pink circle above a large green star"
-    np.testing.assert_array_equal(trace.input, hints.in_grey(draw(SCENE)))
+    np.testing.assert_array_equal(trace.input, in_grey(draw(SCENE)))
     save(trace, tmp_path / "hinted.npz")
     assert load_trace(tmp_path / "hinted.npz") == trace == rerun(trace)
 
@@ -108,19 +109,23 @@ def test_keys_are_the_picture_and_then_the_words_of_the_hint(adapter: HintedAdap
 def test_signs_and_articles_of_a_hint_count_for_nothing(hint: str) -> None:
     adapter = cast(HintedAdapter, registry.load("hint-concatenated"))
     assert adapter._hints.read(hint) == adapter._hints.read("the circle is pink, the star is green")
-    assert hints.said(hint) == {"circle": "pink", "star": "green"}
+    assert prompts.parse_hint(hint) == {"circle": "pink", "star": "green"}
 
 
 @ALL
 @pytest.mark.parametrize(("colours", "grey"), [(False, False), (True, True), (False, True), (True, False)])
 def test_unseen_scenes_are_read_by_what_each_source_says(adapter: HintedAdapter, colours: bool, grey: bool) -> None:
     random = np.random.default_rng(4_040)
-    scenes = [scene for scene in (chance.scene(random) for _ in range(60)) if hints.plain(scene) == [*scene.things]]
+    scenes = [
+        scene
+        for scene in (random_scene(random) for _ in range(60))
+        if prompts.things_of_unique_shape(scene) == [*scene.things]
+    ]
     right = []
     for scene in scenes[:30]:
         told = {thing.shape: "pink" if thing.colour == "red" else "red" for thing in scene.things if colours}
-        written = adapter.plain(draw(scene), hint=hints.hint(told), grey=grey)
-        right.append(written == hints.hinted_caption(scene, told, grey=grey))
+        written = adapter.plain(draw(scene), hint=prompts.hint(told), grey=grey)
+        right.append(written == prompts.hinted_caption(scene, told, grey=grey))
     assert np.mean(right) > 0.85
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from xattn_viz.shapes import SHAPES, Scene, Thing, draw
-from xattn_viz.shapes.link import from_link
+from xattn_viz.shapes.scene import from_link
 from xattn_viz.web.easel import payload
 
 

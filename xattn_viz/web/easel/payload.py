@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from xattn_viz.shapes.draw import HOLE, outline
-from xattn_viz.shapes.link import MOST
-from xattn_viz.shapes.reading import RADII
-from xattn_viz.shapes.scene import COLOURS, PAPER, SHAPES, Scene
+from xattn_viz.shapes.scene import COLOURS, MOST_THINGS, PAPER, SHAPES, Scene
+from xattn_viz.shapes.sentence import RADII
 
 _ROUND = {"circle": 0.0, "ring": HOLE}  # shapes with curves, and how much of each is a hole
 
@@ -29,7 +28,7 @@ def pack(scene: Scene | None, turn: int | None = None) -> dict[str, Any]:
         "colours": {name: _css(colour) for name, colour in COLOURS.items()},
         "shapes": {name: _ROUND[name] if name in _ROUND else outline(name) for name in SHAPES},
         "sizes": RADII,
-        "most": MOST,
+        "most": MOST_THINGS,
     }
 
 

@@ -19,7 +19,7 @@ from xattn_viz.models.base import InputError
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.diffusion.settings import MOST_WEIGHT
 from xattn_viz.models.families.diffusion.weighing import Weighed, weighed
-from xattn_viz.shapes import prompts, wording
+from xattn_viz.shapes import prompts, sentence
 
 PADDING = "padding"
 _MOST_LISTED = 10  # faults of a kind
@@ -107,7 +107,7 @@ class Words:
         words that the model does not know or weights that cannot be: all of that at once.
         """
         typed = check_text(text, name)
-        if fault := wording.too_long(typed, f"The {name}"):
+        if fault := sentence.too_long(typed, f"The {name}"):
             raise InputError(fault)
         said = weighed(typed, has_brackets=not self._known)
         words = self._words(said)
@@ -131,14 +131,14 @@ class Words:
         special = tuple(bool(mark) for mark in found.special_tokens_mask)
         return Tokens(said.plain, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
 
-    def _words(self, said: Weighed) -> list[wording.Word] | None:
+    def _words(self, said: Weighed) -> list[sentence.Word] | None:
         """The words of a text as a model of whole words learned them; None where it reads any text."""
         if not self._known:
             return None
-        words = wording.words(said.plain)
-        return prompts.with_articles(words) if {*prompts.WORDS} <= {*self._known} else words
+        words = sentence.words(said.plain)
+        return prompts.with_articles(words) if {*prompts.PROMPT_WORDS} <= {*self._known} else words
 
-    def _whole_words(self, words: Sequence[wording.Word]) -> Tokens:
+    def _whole_words(self, words: Sequence[sentence.Word]) -> Tokens:
         """A token for each word. An article that was left out covers nothing and is special, as it was not typed."""
         known = {*self._known}
         read = [word.text if word.text in known else self._known[0] for word in words]  # those unknown are counted too
@@ -147,9 +147,9 @@ class Words:
         spans = tuple((0, 0) if special else next(own) for special in found.special)
         return replace(found, spans=spans, special=tuple(start == end for start, end in spans))
 
-    def _faults(self, said: Weighed, words: Sequence[wording.Word] | None, tokens: Tokens, name: str) -> Iterator[str]:
+    def _faults(self, said: Weighed, words: Sequence[sentence.Word] | None, tokens: Tokens, name: str) -> Iterator[str]:
         """All that is wrong with a prompt, a sentence for each kind of fault."""
-        if unknown := wording.unknown(words or (), self._known):
+        if unknown := sentence.unknown(words or (), self._known):
             known = ", ".join(self._known)
             yield f"The {name} holds words that this model does not know: {unknown}. It knows {known}."
         if said.faults:
@@ -170,7 +170,7 @@ class Words:
         return Prompt(tokens, ids, mask, factors)
 
 
-def _note(said: Weighed, words: Sequence[wording.Word] | None) -> str:
+def _note(said: Weighed, words: Sequence[sentence.Word] | None) -> str:
     """What the model read, where articles were put in or changed."""
-    read, typed = [word.text for word in words or ()], [word.text for word in wording.words(said.plain)]
+    read, typed = [word.text for word in words or ()], [word.text for word in sentence.words(said.plain)]
     return "" if words is None or read == typed else f"Articles are not as typed: the model read “{' '.join(read)}”."

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.shapes.caption import with_article
-from xattn_viz.shapes.places import NOTHING
-from xattn_viz.shapes.regions import regions
+from xattn_viz.shapes.judge import NOTHING, regions
 
 #: How many of a classifier's classes are told.
 TOLD = 5

@@ -20,7 +20,7 @@ from xattn_viz.models.families.captioner.hinted import GREY, HINT, HINT_PART, PI
 from xattn_viz.models.families.captioner.hinted.hint import Hints, beside
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.sight import Eyes
-from xattn_viz.shapes.hints import in_grey
+from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.scene import PAPER
 
 _TWO = "Each layer of the decoder has two cross-attentions, one after the other: layers 1 and 2, then 3 and 4 here."

@@ -12,7 +12,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.models.base import InputError
 from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.families.captioner.hinted import HINT_PART, PICTURE_PART
-from xattn_viz.shapes import hints, wording
+from xattn_viz.shapes import prompts, sentence
 
 
 class Hints:
@@ -23,14 +23,14 @@ class Hints:
         self._words = sorted(word for word in tokenizer.get_vocab() if word.isalpha())
 
     def read(self, hint: str) -> Tokens:
-        """The tokens of a hint, between a start and an end, in the form that the model learned (`hints.as_learned`).
+        """The tokens of a hint, between a start and an end, in the form that the model learned (`normalised_hint`).
 
         Raises InputError for words that the model does not know, each with the nearest that it knows, and for too many.
         """
-        if fault := wording.too_long(hint, "The hint"):
+        if fault := sentence.too_long(hint, "The hint"):
             raise InputError(fault)
-        words, faults = hints.as_learned(hint), list[str]()
-        if unknown := wording.unknown((word for word in words if word.text != ","), self._words):
+        words, faults = prompts.normalised_hint(hint), list[str]()
+        if unknown := sentence.unknown((word for word in words if word.text != ","), self._words):
             faults.append(f"The hint says {unknown}, and this model knows only {', '.join(self._words)}.")
         if len(words) > self._most - 2:
             faults.append(f"The hint has {len(words)} words and commas, and this model reads at most {self._most - 2}.")

@@ -3,10 +3,63 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xattn_viz.shapes import caption, chance
-from xattn_viz.shapes.caption import is_clear
-from xattn_viz.shapes.reading import read
-from xattn_viz.shapes.scene import Scene
+from tests.growth import MOST, growth
+from xattn_viz.shapes import caption, prompts
+from xattn_viz.shapes.scene import Scene, is_clear, random_scene
+from xattn_viz.shapes.sentence import MOST_CHARACTERS, nearest, parse, too_long, unknown, words
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("A RED circle, left of the blue square!", ["a", "red", "circle", "left", "of", "the", "blue", "square"]),
+        ("“red-circle”; (ring)\u00a0…star", ["red", "circle", "ring", "star"]),
+        ("red circle to the left of to the star", ["red", "circle", "left", "of", "to", "the", "star"]),
+        ("bl\u200bue \ufeffRing", ["blue", "ring"]),
+        ("ｒｅｄ circle's 🔴❤️ 2", ["red", "circle's", "2"]),
+        ("cafe\u0301", ["café"]),
+        (" ,.;", []),
+    ],
+)
+def test_words_stand_between_signs(typed: str, read: list[str]) -> None:
+    assert [word.text for word in words(typed)] == read
+
+
+def test_a_word_knows_where_it_was_typed() -> None:
+    typed = "«Red», to the LEFT"
+    assert [typed[word.start : word.end] for word in words(typed)] == ["Red", "LEFT"]
+
+
+def test_unknown_words_come_each_with_the_nearest_known_one() -> None:
+    known = prompts.PROMPT_WORDS
+    assert nearest("bleu", known) == "blue"
+    assert nearest("sqare", known) == "square"
+    assert nearest("cirlces", known) == "circle"
+    assert nearest("hexagon", known) not in ("a", "an", "of")
+    assert unknown(words("a bleu sqare bleu"), known) == "“bleu” (nearest: “blue”), “sqare” (nearest: “square”)"
+    assert unknown(words("a blue square"), known) == ""
+    many = unknown(words(" ".join(f"x{number}" for number in range(14))), known)
+    assert many.count("nearest") == 10
+    assert many.endswith(", 4 more")
+    assert len(unknown(words("a" * 2_000), known)) < 100
+
+
+def test_a_text_has_a_bound() -> None:
+    assert too_long("a" * MOST_CHARACTERS, "The prompt") == ""
+    assert too_long("(" + "a" * 50_000, "The prompt") == (
+        "The prompt has 50,001 characters, and at most 2,000 are read: shorten it."
+    )
+
+
+PIECES = ["a", "a ", "'a", "a'", "a\u0301", "\u200b", "a\u200b", "to the ", "to the left ", "a,", "🇦", "red circle "]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_reading_takes_as_long_as_the_text_is(piece: str) -> None:
+    assert growth(words, piece) < MOST
+    assert growth(lambda text: prompts.with_articles(words(text)), piece) < MOST
+    assert growth(prompts.parse_hint, piece) < MOST
+    assert growth(prompts.parse_prompt, piece) < MOST
 
 
 def apart(scene: Scene) -> bool:
@@ -20,8 +73,8 @@ def test_what_a_caption_says_is_a_scene_of_that_caption() -> None:
     """Whatever caption the generator can write: reading it makes a clear scene, none over another, so captioned."""
     random = np.random.default_rng(5)
     for _ in range(300):
-        said = caption(chance.scene(random))
-        scene = read(said)
+        said = caption(random_scene(random))
+        scene = parse(said)
         assert caption(scene) == said
         assert is_clear(scene)
         assert apart(scene)
@@ -44,7 +97,7 @@ def test_what_a_caption_says_is_a_scene_of_that_caption() -> None:
     ],
 )
 def test_people_may_say_it_in_several_ways(sentence: str, said: str) -> None:
-    assert caption(read(sentence)) == said
+    assert caption(parse(sentence)) == said
 
 
 @pytest.mark.parametrize(
@@ -67,5 +120,5 @@ def test_people_may_say_it_in_several_ways(sentence: str, said: str) -> None:
 )
 def test_what_it_does_not_understand_it_says_in_a_sentence(sentence: str, problem: str) -> None:
     with pytest.raises(ValueError, match=r"\.$") as refused:
-        read(sentence)
+        parse(sentence)
     assert problem in str(refused.value)
