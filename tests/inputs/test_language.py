@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xattn_viz.inputs import language
+from xattn_viz.inputs.language import _identifier
 from xattn_viz.inputs.language import LEAST_BYTES, NAMES, iso_639_1, language_note, other_language, prepare
 
 SENTENCES = Path(__file__).parents[1] / "models"
@@ -50,8 +50,8 @@ PORTUGUESE = [
 ]
 
 
-def lines(language: str) -> list[str]:
-    return (SENTENCES / f"sentences.{language}.txt").read_text(encoding="utf-8").splitlines()
+def lines(code: str) -> list[str]:
+    return (SENTENCES / f"sentences.{code}.txt").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize(("right", "more"), [("en", ENGLISH), ("pt", PORTUGUESE)])
@@ -119,4 +119,4 @@ def test_the_model_is_read_once_whoever_asks_first() -> None:
     for _ in range(3):
         prepare()
     assert other_language(OTHERS["de"], "pt") == "de"
-    assert language._identifier() is language._identifier()
+    assert _identifier() is _identifier()

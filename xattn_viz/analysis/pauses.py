@@ -17,8 +17,8 @@ PAUSE = 0.3
 #: What sound that no word lies in counts against a way to place the words, a frame; a word's own frames count its share
 #: of the heads' weight for it, 1 at most. On the clips with pauses that `benchmarks.words --chosen-on` prints, none of
 #: which docs/speech.md measures, all from 0.1 to 0.5 do the same, and a `PAUSE` of 0.2 to 0.4 the same to 10 ms.
-_UNHEARD = 0.2
-_REACH = 0.0125  # seconds that a frame of a log-mel hears before and behind its middle (25 ms in all)
+_UNCLAIMED = 0.2
+_REACH = 0.0125  # seconds that a frame of a log-mel covers before and behind its middle (25 ms in all)
 
 
 def loud_frames(trace: Trace) -> NDArray[np.bool_]:
@@ -49,7 +49,7 @@ def loud_frames(trace: Trace) -> NDArray[np.bool_]:
 def sound_end(trace: Trace) -> float:
     """When the sound of a trace ends, in seconds of the whole: at most a frame early, and never late.
 
-    The last frame that hears any of it reaches beyond it. Raises ValueError where the trace is of no sound.
+    The last frame that holds any of it reaches beyond it. Raises ValueError where the trace is of no sound.
     """
     keys, sound = trace.cross.keys, trace.input
     if keys.times is None or isinstance(sound, str) or sound.ndim not in (1, 2):
@@ -58,10 +58,10 @@ def sound_end(trace: Trace) -> float:
     begin, end = keys.times[0][0], float(keys.times[own[-1]][1])
     if sound.ndim == 1:
         return min(end, begin + len(sound) / RATE)
-    heard = np.flatnonzero((sound > sound.min(initial=np.inf)).any(axis=0))
-    if not len(heard):  # all is silent, and the frames alone say how long
+    sounding = np.flatnonzero((sound > sound.min(initial=np.inf)).any(axis=0))
+    if not len(sounding):  # all is silent, and the frames alone say how long
         return end
-    last = float(begin + heard[-1] / MEL_RATE - _REACH)
+    last = float(begin + sounding[-1] / MEL_RATE - _REACH)
     return max(min(end, last), keys.times[0][1])
 
 
@@ -107,13 +107,13 @@ def _parts_of(
     before = np.concatenate([[0], np.cumsum(lengths)])  # loud frames before each part, and in all
     parts_in_order = np.arange(len(parts))
     skipped = np.maximum(before[:-1][None, :] - before[1:][:, None], 0)  # between part j and part k, [j, k]
-    steps = np.where(parts_in_order[:, None] <= parts_in_order, -_UNHEARD * skipped, -np.inf)
-    best, came = gains[0] - _UNHEARD * before[:-1], list[NDArray[np.int64]]()
+    steps = np.where(parts_in_order[:, None] <= parts_in_order, -_UNCLAIMED * skipped, -np.inf)
+    best, came = gains[0] - _UNCLAIMED * before[:-1], list[NDArray[np.int64]]()
     for gain in gains[1:]:
         ways = best[:, None] + steps
         came.append(ways.argmax(axis=0))
         best = ways.max(axis=0) + gain
-    own = [int(np.argmax(best - _UNHEARD * (before[-1] - before[1:])))]
+    own = [int(np.argmax(best - _UNCLAIMED * (before[-1] - before[1:])))]
     for step in reversed(came):
         own.append(int(step[own[-1]]))
     return own[::-1]
