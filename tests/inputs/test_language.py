@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xattn_viz.inputs.language import _identifier
-from xattn_viz.inputs.language import LEAST_BYTES, NAMES, iso_639_1, language_note, other_language, prepare
+from xattn_viz.inputs.language import LEAST_BYTES, NAMES, _identifier, iso_639_1, language_note, other_language, prepare
 
 SENTENCES = Path(__file__).parents[1] / "models"
 OTHERS = {

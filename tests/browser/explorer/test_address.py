@@ -24,7 +24,7 @@ def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[
     explorer.press("Read")
     explorer.press("Common")
     page.get_by_label("Colour map").select_option("cividis")
-    page.get_by_label("</s> shown").uncheck()
+    page.get_by_label("Special tokens").uncheck()
     words = explorer.maps.by_input_token().to_words().without_special()
     explorer.page.locator(".xv-rows .xv-text:not([hidden])").nth(1).click()
     row = int(explorer.data("row"))
@@ -53,7 +53,7 @@ def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[
     for value in ("words", "input", "common"):
         expect(other.locator(f'[data-value="{value}"]')).to_have_attribute("aria-pressed", "true")
     expect(other.get_by_label("Colour map")).to_have_value("cividis")
-    expect(other.get_by_label("</s> shown")).not_to_be_checked()
+    expect(other.get_by_label("Special tokens")).not_to_be_checked()
     top = float(again.stage().get_attribute("data-top") or 0)
     assert_painted(again.pixels(), weights_of(words, "2.mean"), top, colour_map="cividis", off=3)
 

@@ -127,12 +127,12 @@ def test_the_other_map_follows_units_rows_and_special_tokens(both: Explorer) -> 
     both.press("Sentences")
     assert row_labels(both, "Chosen map") == ["1. O gato sentou", "2. Era velho", "</s>"]
     assert row_labels(both, "Map of the other output") == ["1. Um gato velho sentou", "", "</s>"]
-    both.page.get_by_label("</s> shown").uncheck()
+    both.page.get_by_label("Special tokens").uncheck()
     assert row_labels(both, "Map of the other output") == ["1. Um gato velho sentou", ""]
     both.press("Words")
     both.press("Read")
     assert row_labels(both, "Chosen map")[0] == "O"
-    both.page.get_by_label("</s> shown").check()
+    both.page.get_by_label("Special tokens").check()
     assert row_labels(both, "Chosen map")[0] == row_labels(both, "Map of the other output")[0] == "<s>"
     rows, _, table = both.table()
     assert rows == ["<s>", "O", "gato", "sentou.", "Era", "velho."]

@@ -74,7 +74,7 @@ def test_words_and_special_tokens_equal_pythons(explorer: Explorer, reading: str
     np.testing.assert_allclose(shown, weights_of(words, "2.3"), atol=0.01)
     assert_painted(explorer.pixels(), weights_of(words, "2.3"), float(weights_of(words, "2.3").max()), off=2)
 
-    explorer.page.get_by_label("</s> shown").uncheck()
+    explorer.page.get_by_label("Special tokens").uncheck()
     inner = words.without_special()
     rows, columns, shown = explorer.table()
     assert rows == [visible(label) for label in inner.queries.labels or ()]

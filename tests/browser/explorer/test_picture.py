@@ -161,7 +161,7 @@ def test_each_word_shows_its_region(caption: Pictured) -> None:
     smooth = np.array([np.interp(places[0], np.arange(8), column) for column in rows.T]).T
     assert np.abs(covered - smooth / weights.max()).max() < 0.03
     # Every pixel below is the picture's own.
-    picture = caption.layer(".xv-seen-picture")
+    picture = caption.layer(".xv-underlay")
     y, x = ((np.arange(96) + 0.5) / 96 * n for n in picture.shape[:2])
     assert np.abs(picture[np.ix_(y.astype(int), x.astype(int))][..., :3] - pixels_of(caption.trace)).max() <= 1
 
@@ -299,7 +299,7 @@ def test_a_prompts_word_shows_the_patches_that_read_it_step_by_step(drawing: Pic
         region = weights[1, 0, :, circle].astype(float)
         assert np.abs(drawing.shares() - region / region.max()).max() < 0.02
         assert drawing.top() == pytest.approx(region.max(), abs=2e-3)  # of a step each weight has one byte
-        painted = drawing.layer(".xv-seen-picture")
+        painted = drawing.layer(".xv-underlay")
         y, x = ((np.arange(48) + 0.5) / 48 * n for n in painted.shape[:2])
         assert np.abs(painted[np.ix_(y.astype(int), x.astype(int))][..., :3] - picture).max() <= 1
 

@@ -103,7 +103,7 @@ def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
               cursors: [...document.querySelectorAll('.xv-map .xv-cursor')].filter(line => !line.hidden).map(share),
               line: share(document.querySelector('.xv-line-of-sound .xv-cursor')),
               words: [...document.querySelectorAll('.xv-rows .xv-text')].flatMap((token, i) =>
-                token.classList.contains('xv-spoken') ? [i] : []),
+                token.classList.contains('xv-playing') ? [i] : []),
             });
           }
           return seen;
@@ -129,7 +129,7 @@ def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
     page.keyboard.press(" ")
     assert page.evaluate("document.querySelector('audio').paused")
     rest(page)
-    expect(page.locator(".xv-spoken")).to_have_count(0)
+    expect(page.locator(".xv-playing")).to_have_count(0)
 
 
 def test_a_zoomed_view_goes_along(heard: Explorer) -> None:

@@ -137,7 +137,7 @@ def test_the_source_reads_out_who_read_it(explorer: Explorer) -> None:
         key, most = visible(explorer.maps.keys.name(column)), float(weights[:, column].max())
         reader = visible(explorer.maps.queries.name(int(weights[:, column].argmax())))
         if most < 0.1 - PACKED:
-            assert explorer.said() == f"Nobody read {key} here: no row puts 0.10 or more on it."
+            assert explorer.said() == f"No token attends to {key} here: no row puts 0.10 or more on it."
         elif np.sort(weights[:, column])[-2] < most - 2 * PACKED and most > 0.1 + PACKED:
             _same_sentence(explorer.said(), f"{key} was read most when predicting {reader}: {most:.2f}.")
 
@@ -150,7 +150,7 @@ def _same_sentence(said: str, wanted: str) -> None:
     )
 
 
-def test_unsure_unread_and_resting_tokens_are_marked(explorer: Explorer) -> None:
+def test_unsure_unattended_and_resting_tokens_are_marked(explorer: Explorer) -> None:
     """What lies within rounding of a limit may be marked or not; the rest must agree."""
     special = explorer.maps.keys.is_special
     for view in ("2.3", "1.1", "1.mean"):
@@ -162,7 +162,7 @@ def test_unsure_unread_and_resting_tokens_are_marked(explorer: Explorer) -> None
         for side, mark, values, limit, below in (
             ("output", "unsure", p, 0.5, True),
             ("output", "parked", parked, 0.5, False),
-            ("source", "unread", maxima, 0.1, True),
+            ("source", "unattended", maxima, 0.1, True),
         ):
             marked = np.array(explorer.marked(side, mark))
             wanted = values < limit if below else values >= limit

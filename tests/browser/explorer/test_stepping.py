@@ -81,7 +81,7 @@ def test_play_and_pause(explorer: Explorer) -> None:
 
 
 def test_special_tokens_hidden_do_not_stop_the_steps(explorer: Explorer) -> None:
-    explorer.page.get_by_label("</s> shown").uncheck()
+    explorer.page.get_by_label("Special tokens").uncheck()
     count = len(explorer.trace.steps)
     for _ in range(count):
         explorer.press("Next")

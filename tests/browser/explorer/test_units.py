@@ -55,7 +55,7 @@ def test_rows_named_for_what_was_read(sentences: Explorer) -> None:
     rows, columns, table = sentences.table()
     assert (rows, columns) == (["<s>", "1. O gato sentou", "2. Era velho"], NAMES)
     np.testing.assert_allclose(table, between(sentences.trace.cross, "1.1", READ, SOURCE), atol=PRINTED)
-    sentences.page.get_by_label("</s> shown").uncheck()
+    sentences.page.get_by_label("Special tokens").uncheck()
     rows, columns, table = sentences.table()
     assert (rows, columns) == (["1. O gato sentou", "2. Era velho"], NAMES[:3])
     np.testing.assert_allclose(table, between(sentences.trace.cross, "1.1", READ, SOURCE)[1:, :3], atol=PRINTED)

@@ -1,5 +1,4 @@
-import { make } from "../explorer/core/dom.js";
-import { makeLeaving } from "../explorer/core/leaving.js";
+import { make, makeLeaving } from "../explorer/core/dom.js";
 import { makePalette } from "./palette.js";
 import { makePaper } from "./paper.js";
 

@@ -3,27 +3,31 @@ import { makeControls, makeLegend } from "./controls/controls.js";
 import { makeOverview } from "./controls/overview.js";
 import { makeStepping } from "./controls/stepping.js";
 import { makeTable } from "./controls/table.js";
-import { continues, lastRow, onArrival, remember } from "./core/arrival.js";
+import { continues, keepState, lastRow, onArrival } from "./core/arrival.js";
+import { readTheme } from "./core/colours.js";
 import { heightLeft, make, rem } from "./core/dom.js";
-import { makeMap } from "./core/map.js";
+import { makeMessenger } from "./core/messages.js";
 import { unpack } from "./core/payload.js";
 import { makeScene } from "./core/scene.js";
-import { initialState, said, toAddress } from "./core/state.js";
-import { makeTelling } from "./core/telling.js";
-import { readTheme } from "./core/theme.js";
-import { makeNoise } from "./picture/noise.js";
-import { hearKeys } from "./sound/keys.js";
-import { makePlayer } from "./sound/player.js";
+import { inAddress, initialState, toAddress } from "./core/state.js";
+import { isOverPicture } from "./picture/patches.js";
+import { makeDenoising } from "./picture/picturecontrols.js";
+import { makePictureMap } from "./picture/picturemap.js";
+import { followSpaceBar, makePlayer } from "./sound/player.js";
+import { isOverSound } from "./sound/sound.js";
 import { makeSoundBar } from "./sound/soundbar.js";
+import { makeSoundMap } from "./sound/soundmap.js";
 import { followed } from "./sound/time.js";
+import { makeHeatmap } from "./text/heatmap.js";
 import { makeReadout } from "./text/readout.js";
 import { makeSentences } from "./text/sentences.js";
 
 /**
  * The explorer: one trace, everything to see in it. The same script in the app and in an exported page.
  *
- * @typedef {import("./core/state.js").State} State
  * @typedef {import("./core/payload.js").Trace} Trace
+ * @typedef {import("./core/state.js").State} State
+ *
  * @typedef {(name: string, value: unknown) => void} Tell
  *
  * @typedef {object} Explorer
@@ -63,7 +67,7 @@ function makeExplorer(root) {
   /** @type {Trace | null} */
   let trace = null;
   let state = initialState({});
-  const telling = makeTelling();
+  const messenger = makeMessenger();
   /** @type {import("./controls/stepping.js").Proceed | null} */
   let proceed = null;
   /** @type {import("./controls/check.js").Open | null} */
@@ -77,7 +81,7 @@ function makeExplorer(root) {
   const sentences = makeSentences(change, player);
   const readout = makeReadout();
   const stepping = makeStepping(change, () => proceed);
-  const noise = makeNoise(change);
+  const noise = makeDenoising(change);
   const controls = makeControls(change);
   const overview = makeOverview(change);
   const main = makeMap(change, player);
@@ -93,10 +97,10 @@ function makeExplorer(root) {
     overview.element,
     make("div", { class: "xv-side" }, maps, legend.element),
   );
-  const saying = make("div", { class: "xv-saying" }, readout.element, stepping.element, noise.element);
-  const below = [saying, controls.element, stage, check.element, table.element, player.element];
+  const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
+  const below = [linesOfText, controls.element, stage, check.element, table.element, player.element];
   root.replaceChildren(sound.element, sentences.element, ...below);
-  const leaveKeys = hearKeys(root, player, () => trace?.sound?.start ?? 0);
+  const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
 
   /** @param {Partial<State>} changes */
   function change(changes) {
@@ -108,8 +112,8 @@ function makeExplorer(root) {
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
     if (passing) return;
-    remember(trace, state);
-    telling.later(selected);
+    keepState(trace, state);
+    messenger.later(selected);
   }
 
   function selected() {
@@ -137,7 +141,7 @@ function makeExplorer(root) {
    */
   function shown(of) {
     const { sheet, view } = makeScene(of, state, readTheme(root, state.colours)).main;
-    return said({ ...state, map: sheet.kind, head: view.name });
+    return inAddress({ ...state, map: sheet.kind, head: view.name });
   }
 
   function paint() {
@@ -172,7 +176,7 @@ function makeExplorer(root) {
       theme: scene.theme.dark ? "dark" : "light",
       painted: String(Number(root.dataset.painted ?? 0) + 1),
     });
-    telling.ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
+    messenger.ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
   }
 
   /** The sound has moved on: only what follows it is painted. */
@@ -186,23 +190,23 @@ function makeExplorer(root) {
   observer.observe(root);
 
   return {
-    load(bytes, heard, order) {
-      telling.to(heard);
+    load(bytes, receiver, order) {
+      messenger.to(receiver);
       proceed = order && ((prefix) => order("continued", prefix));
       open =
         order &&
         ((cell) => {
-          telling.stop(); // another page is about to come
+          messenger.stop(); // another page is about to come
           order("opened", { trace: trace?.id, ...cell });
         });
       const fresh = unpack(bytes, trace);
       if (fresh.id !== trace?.id) {
         if (!continues(trace, fresh)) lineage = fresh.id;
         state = onArrival(trace, fresh, state);
-        remember(fresh, state);
-        const expected = said(initialState(fresh.select));
+        keepState(fresh, state);
+        const expected = inAddress(initialState(fresh.select));
         const chosen = fresh.growing ? expected : shown(fresh);
-        telling.afresh({ trace: fresh.id, ...expected }, { trace: fresh.id, ...chosen });
+        messenger.newTrace({ trace: fresh.id, ...expected }, { trace: fresh.id, ...chosen });
       }
       trace = fresh;
       player.load(fresh.sound);
@@ -214,7 +218,56 @@ function makeExplorer(root) {
       leaveKeys();
       stepping.stop();
       noise.stop();
-      telling.stop();
+      messenger.stop();
+    },
+  };
+}
+
+/**
+ * One map, large: between tokens, over sound, or over a picture.
+ *
+ * @param {import("./core/scene.js").Change} change
+ * @param {import("./sound/player.js").Player} player
+ */
+export function makeMap(change, player) {
+  const tokens = makeHeatmap(change);
+  /** @type {ReturnType<typeof makeSoundMap> | null} */
+  let sound = null;
+  /** @type {ReturnType<typeof makePictureMap> | null} */
+  let picture = null;
+  let named = "";
+  const element = make("div", { class: "xv-place" }, tokens.element);
+
+  /** @param {import("./core/scene.js").Panel} panel */
+  function mapOf(panel) {
+    if (isOverSound(panel)) {
+      sound ??= makeSoundMap(change, player);
+      return sound;
+    }
+    if (!isOverPicture(panel)) return tokens;
+    picture ??= makePictureMap(change);
+    return picture;
+  }
+
+  /**
+   * @param {import("./core/scene.js").Scene} scene
+   * @param {import("./core/scene.js").Panel} panel
+   * @param {number} width
+   * @param {number} height
+   */
+  function paint(scene, panel, width, height) {
+    const map = mapOf(panel);
+    map.name(named);
+    if (!map.element.isConnected) element.replaceChildren(map.element);
+    map.paint(scene, panel, width, height);
+  }
+  return {
+    element,
+    paint,
+    tick: () => sound?.cursor(),
+    /** @param {string} said */
+    name(said) {
+      named = said;
     },
   };
 }

@@ -1,6 +1,5 @@
 import { mixed, rgbOf } from "../explorer/core/colours.js";
-import { make } from "../explorer/core/dom.js";
-import { makeLeaving } from "../explorer/core/leaving.js";
+import { make, makeLeaving } from "../explorer/core/dom.js";
 import { explained } from "./arithmetic.js";
 import { followDrag, openEditor } from "./editing.js";
 import { makeFormula } from "./formula.js";

@@ -3,8 +3,9 @@ import { isolated, make } from "../core/dom.js";
 /**
  * How one weight comes about: q · k over √d_k, the softmax of its row, and how far that is from the captured weight.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/payload.js").Exact} Exact
+ * @typedef {import("../core/scene.js").Scene} Scene
+ *
  * @typedef {(cell: object) => void} Open shows a weight on the page about the layer, step by step
  */
 

@@ -1,20 +1,20 @@
 import { COLOUR_MAPS } from "../core/colours.js";
 import { checkbox, make } from "../core/dom.js";
-import { carried, KINDS, wordsOf } from "../core/kinds.js";
+import { cellIn, KINDS, wordsOf } from "../core/kinds.js";
 import { viewTitle } from "../core/payload.js";
 import { sheetOf } from "../core/scene.js";
-import { AFRESH, fullName } from "../core/state.js";
+import { fullName, NOTHING_CHOSEN } from "../core/state.js";
 import { unitsOf } from "../core/units.js";
+import { isOverPicture, patchSide } from "../picture/patches.js";
 import { makePictureControls } from "../picture/picturecontrols.js";
-import { isSeen, sideSeen } from "../picture/seen.js";
-import { isHeard } from "../sound/spoken.js";
+import { isOverSound } from "../sound/sound.js";
 import { saveImage } from "./save.js";
 
 /**
  * The quiet row of switches above the maps, and the legend that names the colour scale.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/scene.js").Change} Change
+ * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/state.js").State} State
  */
 
@@ -23,12 +23,12 @@ export function makeControls(change) {
   /** @type {Scene | null} */
   let last = null;
   const faces = Object.fromEntries(Object.entries(KINDS).map(([kind, { face }]) => [kind, face]));
-  const kinds = switcher("Attention", "map", faces, (changes) => last && change(kindChosen(last, String(changes.map))));
+  const kinds = switcher("Attention", "map", faces, (changes) => last && change(otherKind(last, String(changes.map))));
   const units = switcher("Units", "units", { pieces: "Pieces", words: "Words", sentences: "Sentences" }, change);
   const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
   const scale = switcher("Colour scale", "scale", { word: "Per word", head: "Per head", common: "Common" }, change);
   const picture = makePictureControls(change);
-  const special = checkbox("</s> shown", (checked) => change({ special: checked, ...AFRESH }));
+  const special = checkbox("Special tokens", (checked) => change({ special: checked, ...NOTHING_CHOSEN }));
   const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
   const threshold = make("input", {
     type: "range",
@@ -89,18 +89,16 @@ export function makeControls(change) {
     units.show(state.units, unitsOf(trace));
     rows.show(state.rows);
     rows.element.hidden = !sheet.read;
-    const scales = isSeen(scene.main) ? ["word", "head", "common"] : ["head", "common"];
+    const scales = isOverPicture(scene.main) ? ["word", "head", "common"] : ["head", "common"];
     scale.show(state.scale, scales, { word: `Per ${wordsOf(sheet).one}` });
     picture.paint(scene);
     special.input.checked = state.special;
-    if (special.element.lastChild)
-      special.element.lastChild.nodeValue = trace.sound || trace.picture ? "Special tokens" : "</s> shown";
     special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
     lines.input.checked = state.lines;
     threshold.value = String(state.threshold);
     reach.textContent = state.threshold.toFixed(2);
     colours.value = state.colours;
-    lineControls.hidden = state.units === "sentences" || isHeard(scene.main) || isSeen(scene.main);
+    lineControls.hidden = state.units === "sentences" || isOverSound(scene.main) || isOverPicture(scene.main);
     pin.hidden = Boolean(trace.beside);
     pin.textContent = state.pinned ? "Unpin" : "Pin";
     pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
@@ -126,29 +124,29 @@ export function makeLegend() {
     bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
     const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
     const whose = {
-      word: `the maximum of this ${sideSeen(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : wordsOf(scene.main.sheet).one}`,
+      word: `the maximum of this ${patchSide(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : wordsOf(scene.main.sheet).one}`,
       head: `the maximum of ${viewTitle(scene.main.view)}${both}`,
       common: "the maximum of all maps",
     }[scene.state.scale];
-    const map = dark || isSeen(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
-    const several = isSeen(scene.main) && scene.state.several;
+    const map = dark || isOverPicture(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
+    const several = isOverPicture(scene.main) && scene.state.several;
     element.classList.toggle("xv-named-colours", Boolean(several));
     text.textContent = several
       ? `in full colour: each ${wordsOf(scene.main.sheet).one}’s own maximum`
       : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
     const mark = (/** @type {string} */ name, /** @type {string} */ text) =>
       make("span", { class: `xv-mark xv-${name}` }, text);
-    const heard = isHeard(scene.main);
+    const overSound = isOverSound(scene.main);
     marks.replaceChildren(
       ...(scene.main.sheet.steps.length && scene.state.units !== "sentences"
         ? [mark("unsure", "unsure token, p < 0.5")]
         : []),
-      ...(heard || sideSeen(scene.main.sheet) === "columns"
+      ...(overSound || patchSide(scene.main.sheet) === "columns"
         ? []
-        : [mark("unread", `${wordsOf(scene.main.sheet).unread} nobody read, all < 0.1`)]),
-      ...(heard ? [mark("parked", "weight rests on padding")] : []),
+        : [mark("unattended", `${wordsOf(scene.main.sheet).unattended} that no token attends to, all < 0.1`)]),
+      ...(overSound ? [mark("parked", "weight rests on padding")] : []),
       ...(scene.main.sheet.keys.special.includes(true) ? [mark("parked", "weight rests on special tokens")] : []),
-      ...(heard ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
+      ...(overSound ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
     );
   }
@@ -162,10 +160,10 @@ export function makeLegend() {
  * @param {string} kind
  * @returns {Partial<State>}
  */
-function kindChosen(scene, kind) {
-  const cell = carried(scene.main.sheet, sheetOf(scene.trace, kind), scene.state);
+function otherKind(scene, kind) {
+  const cell = cellIn(scene.main.sheet, sheetOf(scene.trace, kind), scene.state);
   const none = cell.row < 0 && cell.column < 0;
-  return { map: kind, ...AFRESH, ...(none ? {} : cell) };
+  return { map: kind, ...NOTHING_CHOSEN, ...(none ? {} : cell) };
 }
 
 /**
@@ -179,7 +177,7 @@ function kindChosen(scene, kind) {
 function switcher(label, field, choices, change) {
   const buttons = Object.entries(choices).map(([value, text]) => {
     const button = make("button", { type: "button", class: "xv-button", "data-value": value }, text);
-    const fresh = field === "scale" ? {} : AFRESH;
+    const fresh = field === "scale" ? {} : NOTHING_CHOSEN;
     button.addEventListener("click", () => change({ [field]: value, ...fresh }));
     return button;
   });

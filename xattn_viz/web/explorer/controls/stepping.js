@@ -1,12 +1,13 @@
 import { button, isolated, make } from "../core/dom.js";
-import { decimals } from "../core/numbers.js";
-import { spokenAt } from "../sound/spoken.js";
+import { decimals } from "../core/matrix.js";
+import { spokenSpan } from "../sound/sound.js";
 import { revealed } from "../sound/time.js";
 
 /**
  * Steps through the decoding: each step writes one token and shows what else the decoder could have written.
  *
  * @typedef {import("../core/scene.js").Scene} Scene
+ *
  * @typedef {(prefix: number[]) => void} Proceed asks the model to go on behind these token ids
  */
 
@@ -28,7 +29,7 @@ export function makeStepping(change, proceeding) {
   let timer;
   /** @type {Scene | null} */
   let last = null;
-  let saying = "";
+  let painted = "";
   const name = () => {
     play.textContent = timer === undefined ? "▶ Step through" : "❚❚ Pause";
   };
@@ -38,9 +39,9 @@ export function makeStepping(change, proceeding) {
   const go = (/** @type {number} */ step) => {
     const row = last?.main.matrix?.rowOf[step] ?? -1;
     const sound = last?.trace.sound;
-    const said = last && spokenAt(last, last.main.matrix?.rows[row]?.positions ?? []);
-    const seen = last && sound && said ? revealed(sound, last.state, said) : {};
-    change({ step, row, column: -1, hover: null, checked: null, ...seen });
+    const span = last && spokenSpan(last, last.main.matrix?.rows[row]?.positions ?? []);
+    const inView = last && sound && span ? revealed(sound, last.state, span) : {};
+    change({ step, row, column: -1, hover: null, checked: null, ...inView });
   };
   const pause = () => {
     window.clearInterval(timer);
@@ -92,9 +93,9 @@ export function makeStepping(change, proceeding) {
     all.disabled = at < 0;
     next.disabled = at >= count() - 1;
     const step = scene.main.sheet.steps[at >= 0 ? at : rowStep(scene)];
-    const told = JSON.stringify([step, at]);
-    if (told !== saying) choices.replaceChildren(...(step ? chosen(scene, step, at, Boolean(proceeding())) : []));
-    saying = told; // a button that is about to be clicked stays the same one
+    const look = JSON.stringify([step, at]);
+    if (look !== painted) choices.replaceChildren(...(step ? chosen(scene, step, at, Boolean(proceeding())) : []));
+    painted = look; // a button that is about to be clicked stays the same one
     choices.dataset.step = String(at);
   }
   return { element, paint, stop: pause };

@@ -1,13 +1,13 @@
 import { isolated, make } from "../core/dom.js";
-import { decimals } from "../core/numbers.js";
-import { stretch } from "../sound/listening.js";
-import { isHeard, listenedAt } from "../sound/spoken.js";
+import { decimals } from "../core/matrix.js";
+import { attendedSpan, isOverSound } from "../sound/sound.js";
+import { stretch } from "../text/readout.js";
 
 /**
  * The chosen map as a table, for screen readers and for whoever wants the numbers. Built when it is opened.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/matrix.js").Matrix} Matrix
+ * @typedef {import("../core/scene.js").Scene} Scene
  */
 
 // A table of more cells than this helps nobody: each row then names its strongest keys.
@@ -44,7 +44,7 @@ export function makeTable() {
     ].join(" ");
     if (key === shown) return;
     shown = key;
-    if (isHeard(scene.main)) holder.replaceChildren(heardTable(scene.main, m));
+    if (isOverSound(scene.main)) holder.replaceChildren(soundTable(scene.main, m));
     else holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(m) : fullTable(m));
   }
   return { element, paint };
@@ -89,10 +89,10 @@ function fullTable(m) {
  * @param {import("../core/scene.js").Panel} panel
  * @param {Matrix} m
  */
-function heardTable(panel, m) {
+function soundTable(panel, m) {
   const named = ["", "listened most to", "weight on it", "weight on padding"];
   const body = writtenRows(m).map(([row, r]) => {
-    const held = listenedAt(panel, r);
+    const held = attendedSpan(panel, r);
     const cells = [held ? stretch(held.from, held.to) : "nothing", decimals(held?.weight ?? 0), decimals(m.parked[r])];
     const said = cells.map((cell) => make("td", {}, cell));
     return make("tr", {}, make("th", { scope: "row" }, isolated(row.label)), ...said);

@@ -1,19 +1,20 @@
-import { firstLook } from "../picture/firstlook.js";
+import { patchSide, regionOf, regionWords } from "../picture/patches.js";
 import { WHOLE_TIME } from "../sound/time.js";
+import { makePanel } from "./matrix.js";
 import { sheetOf } from "./scene.js";
-import { AFRESH, fromAddress, initialState, understood } from "./state.js";
+import { fromAddress, initialState, NOTHING_CHOSEN, wellFormed } from "./state.js";
 import { groups, rowAxis } from "./units.js";
 
 /**
  * What the visitor goes on looking at when a trace arrives.
  *
- * @typedef {import("./state.js").State} State
  * @typedef {import("./payload.js").Trace} Trace
+ * @typedef {import("./state.js").State} State
  */
 
 // What each trace's visitor was looking at, kept when the page is left and come back to.
 /** @type {Map<string, State>} */
-const remembered = new Map();
+const states = new Map();
 /** @type {State | null} */
 let latest = null;
 
@@ -21,8 +22,8 @@ let latest = null;
  * @param {Trace} trace
  * @param {State} state
  */
-export function remember(trace, state) {
-  if (!trace.growing) remembered.set(trace.id, state);
+export function keepState(trace, state) {
+  if (!trace.growing) states.set(trace.id, state);
   latest = state;
 }
 
@@ -59,15 +60,15 @@ export function onArrival(before, fresh, state) {
     const following = before.growing && state.row === lastRow(before, state);
     return following ? { ...state, row: lastRow(fresh, state) } : state;
   }
-  const left = before ? undefined : remembered.get(fresh.id);
+  const left = before ? undefined : states.get(fresh.id);
   if (left) return { ...left, hover: null };
-  const wanted = { ...understood(fresh.select), ...(latest ? {} : fromAddress()) };
-  const view = { ...(latest ?? initialState({})), ...AFRESH, ...WHOLE_TIME, ...wanted };
+  const wanted = { ...wellFormed(fresh.select), ...(latest ? {} : fromAddress()) };
+  const view = { ...(latest ?? initialState({})), ...NOTHING_CHOSEN, ...WHOLE_TIME, ...wanted };
   if (wanted.column !== undefined && wanted.row === undefined) view.row = -1;
   if (fresh.sound && wanted.row === undefined) view.row = firstWritten(fresh, view);
   if (fresh.picture) {
-    const seen = { ...firstLook(before, fresh, view, wanted), box: null };
-    return fresh.growing && seen.row >= 0 ? { ...seen, row: lastRow(fresh, seen) } : seen;
+    const first = { ...firstPictureView(before, fresh, view, wanted), box: null };
+    return fresh.growing && first.row >= 0 ? { ...first, row: lastRow(fresh, first) } : first;
   }
   return fresh.growing ? { ...view, row: lastRow(fresh, view) } : view;
 }
@@ -104,4 +105,31 @@ export function lastRow(trace, state) {
  */
 function same(some, others) {
   return some.length === others.length && some.every((label, i) => label === others[i]);
+}
+
+/**
+ * What a picture is looked at with at first: all heads together, and the word that has most of its weight in one place.
+ */
+
+/**
+ * @param {Trace | null} before
+ * @param {Trace} fresh
+ * @param {State} state
+ * @param {Partial<State>} wanted what the address or the page says
+ * @returns {State}
+ */
+export function firstPictureView(before, fresh, state, wanted) {
+  const view = { ...state };
+  if (!before?.picture && wanted.head === undefined) view.head = "mean";
+  if (wanted.row !== undefined || wanted.column !== undefined) return view;
+  const sheet = sheetOf(fresh, view.map, view.noise);
+  const side = patchSide(sheet);
+  if (!side) return view;
+  const panel = makePanel(sheet, sheet.views.find(({ name }) => name === view.head) ?? sheet.views[0], view);
+  let [best, most] = [0, -1];
+  regionWords(panel).forEach((word, index) => {
+    const peak = (!word.special && regionOf(sheet, panel.view, word)?.largest) || 0;
+    if (peak > most) [best, most] = [index, peak];
+  });
+  return side === "columns" ? { ...view, row: best, column: -1 } : { ...view, row: -1, column: best };
 }

@@ -12,9 +12,9 @@
  * @property {string} reading the same where rows are named for the token read
  * @property {string} put
  * @property {string} on
- * @property {string} unread what nobody read
+ * @property {string} unattended what no token attends to
  * @property {string} row what a row is, on a saved picture
- * @property {string} rowRead the same where rows are named for the token read
+ * @property {string} rowOfInput the same where rows are named for the token read
  * @property {string} column
  * @property {string} one what has a region of the picture
  */
@@ -32,9 +32,9 @@ export const KINDS = {
     reading: "after reading",
     put: "put",
     on: "on",
-    unread: "source word",
+    unattended: "source word",
     row: "token predicted",
-    rowRead: "token read",
+    rowOfInput: "token read",
     column: "source",
     one: "word",
   },
@@ -49,9 +49,9 @@ export const KINDS = {
     reading: "building the representation of",
     put: "read",
     on: "of",
-    unread: "source word",
+    unattended: "source word",
     row: "token represented",
-    rowRead: "token represented",
+    rowOfInput: "token represented",
     column: "source token read",
     one: "word",
   },
@@ -66,9 +66,9 @@ export const KINDS = {
     reading: "after reading",
     put: "put",
     on: "on its own earlier",
-    unread: "output word",
+    unattended: "output word",
     row: "token predicted",
-    rowRead: "token read",
+    rowOfInput: "token read",
     column: "output token read",
     one: "word",
   },
@@ -76,12 +76,12 @@ export const KINDS = {
 
 /** @type {Record<string, Partial<Words>>} */
 const OVER_A_PICTURE = {
-  cross: { columns: "Picture", rows: "Caption", unread: "patch", column: "patch" },
+  cross: { columns: "Picture", rows: "Caption", unattended: "patch", column: "patch" },
   drawn: {
     columns: "Prompt",
     rows: "Picture",
     predicting: "drawing",
-    unread: "prompt word",
+    unattended: "prompt word",
     row: "patch drawn",
     column: "prompt token",
   },
@@ -90,7 +90,7 @@ const OVER_A_PICTURE = {
     rows: "Picture, as it is represented",
     columnsCaption: "",
     rowsCaption: "",
-    unread: "patch",
+    unattended: "patch",
     row: "patch represented",
     column: "patch read",
   },
@@ -109,7 +109,7 @@ const BY_LATENTS = {
     rows: "Latents",
     rowsCaption: "Latents",
     predicting: "filling",
-    unread: "patch",
+    unattended: "patch",
     row: "latent filled",
     column: "patch",
     one: "latent",
@@ -122,7 +122,7 @@ const BY_LATENTS = {
     columnsCaption: "Reads from",
     rowsCaption: "Updates",
     predicting: "updating",
-    unread: "latent",
+    unattended: "latent",
     row: "latent updated",
     column: "latent read",
     one: "latent",
@@ -136,7 +136,7 @@ const BY_LATENTS = {
     rowsCaption: "Answers",
     predicting: "answering for",
     on: "on",
-    unread: "latent",
+    unattended: "latent",
     row: "place asked about",
     column: "latent read",
     one: "latent",
@@ -175,7 +175,7 @@ export function titled(trace, panel, view) {
  * @param {import("./payload.js").Sheet} to
  * @param {{row: number, column: number}} cell
  */
-export function carried(from, to, { row, column }) {
+export function cellIn(from, to, { row, column }) {
   if (from.kind === to.kind) return { row, column };
   if (from.queries === to.queries) return { row, column: -1 };
   if (from.keys === to.queries) return { row: column, column: -1 };

@@ -6,6 +6,8 @@ import { groups, places, rowAxis } from "./units.js";
  *
  * @typedef {import("./payload.js").Sheet} Sheet
  * @typedef {import("./payload.js").View} View
+ * @typedef {import("./scene.js").Panel} Panel
+ * @typedef {import("./state.js").State} State
  * @typedef {import("./units.js").Group} Group
  *
  * @typedef {object} Choice
@@ -23,6 +25,13 @@ import { groups, places, rowAxis } from "./units.js";
  * @property {number} largest
  * @property {string} units
  */
+
+// Below this, a token was not the model's clear choice.
+export const UNSURE = 0.5;
+// Below this in every row, no token attends to a source word.
+export const UNATTENDED = 0.1;
+// From this share on, a row's weight rests on special tokens.
+export const PARKED = 0.5;
 
 /**
  * Weights into the pieces of a word are summed, those from the pieces of a word averaged: rows still sum to 1.
@@ -177,4 +186,62 @@ function spreadRows(m, order, differs) {
   });
   const parked = order.map((from) => m.parked[from] ?? 0);
   return { ...m, values, rows, rowOf: places(rows, m.rowOf.length), parked };
+}
+
+/**
+ * One map as it is shown, before anything on it is in focus.
+ */
+
+/** @type {WeakMap<Sheet, Map<string, Matrix | null>>} */
+const matrices = new WeakMap();
+
+/**
+ * @param {Sheet} sheet
+ * @param {View} view
+ * @param {State} state
+ * @returns {Panel}
+ */
+export function makePanel(sheet, view, state) {
+  const cached = matrices.get(sheet) ?? new Map();
+  matrices.set(sheet, cached);
+  const key = [view.name, state.units, state.rows, state.special].join(" ");
+  let found = cached.get(key);
+  if (!found) {
+    found = matrix(sheet, view, state);
+    cached.set(key, found);
+  }
+  return {
+    name: "",
+    sheet,
+    view,
+    matrix: found,
+    top: scaleTop(sheet, view, state, found),
+    focus: { row: -1, column: -1 },
+  };
+}
+
+/**
+ * Where the colour scale ends: at this map's largest weight, or at the largest of all maps.
+ *
+ * @param {Sheet} sheet
+ * @param {View} view
+ * @param {State} state
+ * @param {Matrix | null} shown
+ */
+function scaleTop(sheet, view, state, shown) {
+  if (state.scale !== "common") return Math.max(shown?.largest ?? view.scale, 1e-6);
+  const reading = readingOf(sheet, state);
+  const largest = sheet.views.map(
+    (each) => (state.units === "sentences" && each.sentences?.[reading][1]) || each.scale,
+  );
+  return Math.max(...largest, shown?.largest ?? 0);
+}
+
+/**
+ * Two decimals: as fine as the weights are that were sent.
+ *
+ * @param {number} value
+ */
+export function decimals(value) {
+  return value.toFixed(2);
 }

@@ -1,13 +1,22 @@
+import { isOverPicture, patchSide, pictureTop } from "../picture/patches.js";
+import { rangeOf } from "../sound/time.js";
+import { onPicture } from "./colours.js";
+import { cellIn } from "./kinds.js";
+import { aligned, makePanel, readingOf } from "./matrix.js";
+import { splitName } from "./state.js";
+import { unitsOf } from "./units.js";
+
 /**
  * Everything that the parts of the explorer paint from, and how they ask for a change.
  *
- * @typedef {import("./payload.js").Trace} Trace
- * @typedef {import("./payload.js").Sheet} Sheet
- * @typedef {import("./payload.js").View} View
+ * @typedef {import("./colours.js").Theme} Theme
  * @typedef {import("./matrix.js").Matrix} Matrix
- * @typedef {import("./state.js").State} State
+ * @typedef {import("./payload.js").Sheet} Sheet
+ * @typedef {import("./payload.js").Trace} Trace
+ * @typedef {import("./payload.js").View} View
  * @typedef {import("./state.js").Cell} Cell
- * @typedef {import("./theme.js").Theme} Theme
+ * @typedef {import("./state.js").State} State
+ *
  * @typedef {object} Panel one map as it is shown: the chosen one, or the one beside it
  * @property {string} name of its output where there are two, else ""
  * @property {Sheet} sheet
@@ -30,31 +39,16 @@
  * @typedef {(change: Partial<State>) => void} Change
  */
 
-import { isSeen, sideSeen, topSeen } from "../picture/seen.js";
-import { rangeOf } from "../sound/time.js";
-import { carried } from "./kinds.js";
-import { aligned, readingOf } from "./matrix.js";
-import { makePanel } from "./panel.js";
-import { splitName } from "./state.js";
-import { onPicture } from "./theme.js";
-import { unitsOf } from "./units.js";
-
-// Below this, a token was not the model's clear choice, and a source word was read by nobody.
-export const UNSURE = 0.5;
-export const UNREAD = 0.1;
-// From this share on, a row's weight rests on special tokens.
-export const PARKED = 0.5;
-
 /**
  * @param {Trace} trace
- * @param {State} asked
+ * @param {State} wanted
  * @param {Theme} theme
  * @returns {Scene}
  */
-export function makeScene(trace, asked, theme) {
-  const known = unitsOf(trace).includes(asked.units) ? asked : { ...asked, units: "pieces" };
-  const sheet = sheetOf(trace, known.map, known.noise);
-  const state = { ...known, scale: scaleOf(sheet, known.scale) };
+export function makeScene(trace, wanted, theme) {
+  const possible = unitsOf(trace).includes(wanted.units) ? wanted : { ...wanted, units: "pieces" };
+  const sheet = sheetOf(trace, possible.map, possible.noise);
+  const state = { ...possible, scale: scaleOf(sheet, possible.scale) };
   const chosen = sheet.views.find((view) => view.name === state.head) ?? sheet.views[0];
   let main = makePanel(sheet, chosen, state);
   let second = trace.beside ? null : pinnedPanel(trace, state);
@@ -63,16 +57,16 @@ export function makeScene(trace, asked, theme) {
   for (const panel of [main, second]) {
     if (!panel) continue;
     panel.focus = focusOf(panel, main, second, state);
-    if (isSeen(panel)) panel.top = topSeen(panel, state.scale);
+    if (isOverPicture(panel)) panel.top = pictureTop(panel, state.scale);
   }
-  if (compared && second && isSeen(main)) main.top = second.top = Math.max(main.top, second.top);
+  if (compared && second && isOverPicture(main)) main.top = second.top = Math.max(main.top, second.top);
   return {
     trace,
     state,
     main,
     second,
     compared,
-    theme: isSeen(main) ? onPicture(theme, state.colours) : theme,
+    theme: isOverPicture(main) ? onPicture(theme, state.colours) : theme,
     focus: main.focus,
     range: trace.sound && rangeOf(trace.sound, state),
     picture: trace.drawn[state.noise] ?? trace.picture,
@@ -95,11 +89,11 @@ export function sheetOf(trace, kind, noise = -1) {
  * Over a picture each word has a scale of its own, unless another one is chosen; elsewhere there is no such scale.
  *
  * @param {Sheet} sheet
- * @param {string} asked
+ * @param {string} wanted
  */
-function scaleOf(sheet, asked) {
-  if (sideSeen(sheet)) return asked || "word";
-  return asked === "common" ? asked : "head";
+function scaleOf(sheet, wanted) {
+  if (patchSide(sheet)) return wanted || "word";
+  return wanted === "common" ? wanted : "head";
 }
 
 /**
@@ -147,12 +141,12 @@ const alignments = new WeakMap();
  * @param {import("./payload.js").Pair[]} pairs
  */
 function bothAligned(ours, theirs, pairs) {
-  let known = alignments.get(ours);
-  if (known?.theirs !== theirs) {
-    known = { theirs, both: aligned(ours, theirs, pairs) };
-    alignments.set(ours, known);
+  let cached = alignments.get(ours);
+  if (cached?.theirs !== theirs) {
+    cached = { theirs, both: aligned(ours, theirs, pairs) };
+    alignments.set(ours, cached);
   }
-  return known.both;
+  return cached.both;
 }
 
 /**
@@ -165,7 +159,7 @@ function bothAligned(ours, theirs, pairs) {
 function focusOf(panel, main, second, state) {
   const hovered = state.hover;
   const from = hovered && second?.sheet.kind === hovered.kind ? second.sheet : main.sheet;
-  const { row, column } = carried(from, panel.sheet, hovered ?? state);
+  const { row, column } = cellIn(from, panel.sheet, hovered ?? state);
   const inside = (/** @type {number} */ index, /** @type {number} */ count) => (index < count ? index : -1);
   return {
     row: inside(row, panel.matrix?.rows.length ?? 0),

@@ -26,7 +26,7 @@
  * @property {string} overlay how weights lie over a picture: "smooth" or "patches"
  * @property {number} opacity of the weights over a picture, 0 … 1
  * @property {number[] | null} several the words whose regions are shown in colours of their own, null for none
- * @property {import("../picture/box.js").Box | null} box drawn on the picture
+ * @property {import("../picture/picturepointer.js").Box | null} box drawn on the picture
  * @property {number} step how many tokens are written while stepping, -1 when all are
  */
 
@@ -59,7 +59,7 @@ const DEFAULTS = {
 };
 
 // Where rows and columns mean something else, what was chosen by number no longer holds.
-export const AFRESH = { row: 0, column: -1, hover: null, checked: null, several: null, step: -1 };
+export const NOTHING_CHOSEN = { row: 0, column: -1, hover: null, checked: null, several: null, step: -1 };
 
 // What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
 /** @type {Record<string, RegExp>} */
@@ -85,16 +85,16 @@ const NUMBERS = ["row", "column", "noise"];
  * @returns {State}
  */
 export function initialState(chosen) {
-  return { ...DEFAULTS, ...understood(chosen) };
+  return { ...DEFAULTS, ...wellFormed(chosen) };
 }
 
 /**
- * The part of a state that is known and well formed; anything else in an address is ignored.
+ * The part of a state that is well formed; anything else in an address is ignored.
  *
  * @param {Record<string, string | number>} chosen
  * @returns {Partial<State>}
  */
-export function understood(chosen) {
+export function wellFormed(chosen) {
   /** @type {Record<string, string | number | boolean>} */
   const state = {};
   for (const [name, pattern] of Object.entries(IN_ADDRESS)) {
@@ -127,7 +127,7 @@ export function splitName(name) {
 }
 
 export function fromAddress() {
-  return understood(Object.fromEntries(new URLSearchParams(window.location.search)));
+  return wellFormed(Object.fromEntries(new URLSearchParams(window.location.search)));
 }
 
 /**
@@ -137,7 +137,7 @@ export function fromAddress() {
  * @param {State} state
  * @returns {Record<string, string>}
  */
-export function said(state) {
+export function inAddress(state) {
   /** @type {Record<string, string>} */
   const parts = {};
   for (const name of Object.keys(IN_ADDRESS)) {
@@ -156,7 +156,7 @@ export function said(state) {
 export function toAddress(state) {
   const address = new URLSearchParams(window.location.search);
   for (const name of Object.keys(IN_ADDRESS)) address.delete(name);
-  for (const [name, value] of Object.entries(said(state))) address.set(name, value);
+  for (const [name, value] of Object.entries(inAddress(state))) address.set(name, value);
   const search = address.toString();
   try {
     window.history.replaceState(

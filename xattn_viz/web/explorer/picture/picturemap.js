@@ -1,18 +1,16 @@
 import { fitted, make, rem } from "../core/dom.js";
 import { titled } from "../core/kinds.js";
 import { viewTitle } from "../core/payload.js";
-import { makeBeside } from "./besidepicture.js";
-import { paintWeights } from "./overlay.js";
-import { paintOutlines } from "./picturemarks.js";
-import { followPicture } from "./picturepointer.js";
-import { drawPicture } from "./region.js";
-import { gridSeen, wordInFocus } from "./seen.js";
+import { makeBeside } from "./beside.js";
+import { isPatchToPatch, patchesOf, patchGrid, patchInFocus, wordInFocus } from "./patches.js";
+import { followPicturePointer } from "./picturepointer.js";
+import { drawPicture, paintWeights } from "./region.js";
 
 /**
  * One map over its picture, large: the weights of the word in focus on the patches, what lies beside them at the side.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
  */
 
 const LARGEST = 560; // pixels of the picture's longer side, at a font size of 16
@@ -22,13 +20,19 @@ const ASIDE = 210;
 /** @param {import("../core/scene.js").Change} change */
 export function makePictureMap(change) {
   const title = make("h3", { class: "xv-map-title" });
-  const picture = make("canvas", { class: "xv-seen-picture" });
+  const picture = make("canvas", { class: "xv-underlay" });
   const cells = make("canvas", { class: "xv-cells" });
   const frame = make("canvas", { class: "xv-frame" });
-  const stage = make("div", { class: "xv-stage xv-seen", role: "application", tabindex: 0 }, picture, cells, frame);
+  const stage = make(
+    "div",
+    { class: "xv-stage xv-over-picture", role: "application", tabindex: 0 },
+    picture,
+    cells,
+    frame,
+  );
   stage.setAttribute("aria-roledescription", "attention over a picture");
   const beside = makeBeside(change);
-  const both = make("div", { class: "xv-seen-all" }, stage, beside.element);
+  const both = make("div", { class: "xv-over-picture-all" }, stage, beside.element);
   const empty = make("p", { class: "xv-empty" });
   const element = make("section", { class: "xv-map" }, title, both, empty);
   /** @type {Scene | null} */
@@ -36,7 +40,7 @@ export function makePictureMap(change) {
   /** @type {Panel | null} */
   let shown = null;
   let [pictured, painted] = ["", ""];
-  followPicture(stage, () => (last && shown ? { scene: last, panel: shown } : null), change);
+  followPicturePointer(stage, () => (last && shown ? { scene: last, panel: shown } : null), change);
 
   /**
    * @param {Scene} scene
@@ -70,7 +74,7 @@ export function makePictureMap(change) {
     picture.classList.toggle("xv-greyed", Boolean(state.several));
     paintOutlines(frame, scene, panel, wide, high);
     beside.paint(scene, panel);
-    const [rows, columns] = gridSeen(panel.sheet);
+    const [rows, columns] = patchGrid(panel.sheet);
     Object.assign(stage.dataset, { rows, columns, word: wordInFocus(panel), top: String(panel.top) });
     Object.assign(stage.dataset, { cellWidth: String(wide / columns), cellHeight: String(high / rows) });
   }
@@ -130,11 +134,77 @@ function unseen({ sheet, view }) {
  * @returns {[number, number]}
  */
 function sizeOf({ picture }, panel, width, height) {
-  const [rows, columns] = gridSeen(panel.sheet);
+  const [rows, columns] = patchGrid(panel.sheet);
   const [wide, high] = picture ? [picture.width, picture.height] : [columns, rows];
   const unit = rem();
   const aside = width > 3 * ASIDE * unit ? ASIDE * unit : 0;
   const most = Math.max(Math.min(height, LARGEST * unit), SMALLEST * unit);
   const scale = Math.min((width - aside) / wide, most / high, (LARGEST * unit) / wide);
   return [Math.max(Math.floor(wide * scale), 1), Math.max(Math.floor(high * scale), 1)];
+}
+
+/**
+ * The lines over a picture: the patch in focus, the grid while the pointer is over its patches, and the box.
+ */
+
+const GRID = "rgb(128 128 128 / 60%)";
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {number} wide
+ * @param {number} high
+ */
+export function paintOutlines(canvas, { state }, panel, wide, high) {
+  const [rows, columns] = patchGrid(panel.sheet);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.clearRect(0, 0, wide, high);
+  const [cellWidth, cellHeight] = [wide / columns, high / rows];
+  const reader = isPatchToPatch(panel.sheet) ? readerOf(panel) : -1;
+  const patch = reader >= 0 ? reader : patchInFocus(panel);
+  if (state.overlay === "patches" && state.hover && patchInFocus(panel) >= 0) {
+    context.fillStyle = GRID;
+    for (let c = 1; c < columns; c++) context.fillRect(c * cellWidth - 0.5, 0, 1, high);
+    for (let r = 1; r < rows; r++) context.fillRect(0, r * cellHeight - 0.5, wide, 1);
+  }
+  if (patch >= 0) {
+    const corner = { x: (patch % columns) * cellWidth, y: Math.floor(patch / columns) * cellHeight };
+    outline(context, corner.x, corner.y, cellWidth, cellHeight, []);
+  }
+  const { box } = state;
+  if (box) outline(context, box.x * wide, box.y * high, box.width * wide, box.height * high, [6, 4]);
+}
+
+/**
+ * The patch that reads, of a map between patches.
+ *
+ * @param {Panel} panel
+ */
+function readerOf({ sheet, matrix: m, focus }) {
+  const position = m?.rows[focus.row]?.positions[0] ?? -1;
+  return patchesOf(sheet.queries).indexOf(position);
+}
+
+/**
+ * A light line on a dark one shows on every picture.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {number} height
+ * @param {number[]} dashes of the light line
+ */
+function outline(context, x, y, width, height, dashes) {
+  for (const [thickness, ink, broken] of /** @type {[number, string, number[]][]} */ ([
+    [4, "#000", []],
+    [2, "#fff", dashes],
+  ])) {
+    context.setLineDash(broken);
+    context.lineWidth = thickness;
+    context.strokeStyle = ink;
+    context.strokeRect(x + 1, y + 1, width - 2, height - 2);
+  }
+  context.setLineDash([]);
 }

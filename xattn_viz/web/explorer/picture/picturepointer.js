@@ -1,14 +1,16 @@
-import { carried } from "../core/kinds.js";
-import { boxOf, boxWith, inBox } from "./box.js";
-import { gridSeen, isSeenTwice, patchesOf, patchInFocus, placesSeen, sideSeen } from "./seen.js";
+import { cellIn } from "../core/kinds.js";
+import { isPatchToPatch, patchCells, patchesOf, patchGrid, patchInFocus, patchSide } from "./patches.js";
 
 /**
  * What pointer and keys do on a picture: hover and choose a patch, draw a box and take it away.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/state.js").Cell} Cell
+ *
  * @typedef {{scene: Scene, panel: Panel}} Place
+ * @typedef {{x: number, y: number, width: number, height: number}} Box shares of the picture's sides, 0 … 1
+ * @typedef {{x: number, y: number}} Point
  */
 
 const STILL_PIXELS = 4; // pixels that a click may move
@@ -18,7 +20,7 @@ const STILL_PIXELS = 4; // pixels that a click may move
  * @param {() => Place | null} placing
  * @param {import("../core/scene.js").Change} change
  */
-export function followPicture(stage, placing, change) {
+export function followPicturePointer(stage, placing, change) {
   /** @type {{x: number, y: number, moved: boolean} | null} */
   let drag = null;
   const at = (/** @type {MouseEvent} */ event) => {
@@ -27,7 +29,7 @@ export function followPicture(stage, placing, change) {
     return { x: within((event.clientX - left) / width), y: within((event.clientY - top) / height) };
   };
   const patchAt = (/** @type {MouseEvent} */ event, /** @type {Place} */ { panel }) => {
-    const [rows, columns] = gridSeen(panel.sheet);
+    const [rows, columns] = patchGrid(panel.sheet);
     const { x, y } = at(event);
     return Math.min(Math.floor(y * rows), rows - 1) * columns + Math.min(Math.floor(x * columns), columns - 1);
   };
@@ -86,10 +88,10 @@ export function followPicture(stage, placing, change) {
  */
 export function patchCell({ scene, panel }, patch) {
   const { sheet, matrix: m } = panel;
-  if (isSeenTwice(sheet)) return { row: m?.rowOf[patchesOf(sheet.queries)[patch]] ?? -1, column: -1 };
-  const chosen = carried(scene.main.sheet, sheet, scene.state);
-  const index = placesSeen(panel)[patch];
-  return sideSeen(sheet) === "columns" ? { row: chosen.row, column: index } : { row: index, column: chosen.column };
+  if (isPatchToPatch(sheet)) return { row: m?.rowOf[patchesOf(sheet.queries)[patch]] ?? -1, column: -1 };
+  const chosen = cellIn(scene.main.sheet, sheet, scene.state);
+  const index = patchCells(panel)[patch];
+  return patchSide(sheet) === "columns" ? { row: chosen.row, column: index } : { row: index, column: chosen.column };
 }
 
 /**
@@ -99,7 +101,7 @@ export function patchCell({ scene, panel }, patch) {
  */
 function chosenPatch(place, patch) {
   const { scene, panel } = place;
-  const here = carried(panel.sheet, scene.main.sheet, patchCell(place, patch));
+  const here = cellIn(panel.sheet, scene.main.sheet, patchCell(place, patch));
   return { ...here, checked: here.row >= 0 && here.column >= 0 ? here : null, hover: null, step: -1 };
 }
 
@@ -112,12 +114,12 @@ function chosenPatch(place, patch) {
  */
 function keyedOnPicture({ key, shiftKey }, place) {
   const { scene, panel } = place;
-  const [rows, columns] = gridSeen(panel.sheet);
-  const twice = isSeenTwice(panel.sheet);
+  const [rows, columns] = patchGrid(panel.sheet);
+  const twice = isPatchToPatch(panel.sheet);
   const { matrix: m, focus, sheet } = panel;
   const patch = twice ? patchesOf(sheet.queries).indexOf(m?.rows[focus.row]?.positions[0] ?? -1) : patchInFocus(panel);
   if (key === "Escape") {
-    const none = twice ? {} : sideSeen(sheet) === "columns" ? { column: -1 } : { row: -1 };
+    const none = twice ? {} : patchSide(sheet) === "columns" ? { column: -1 } : { row: -1 };
     return scene.state.box ? { box: null } : { ...none, checked: null, hover: null };
   }
   if ((key === "Enter" || key === " ") && patch >= 0) return chosenPatch(place, patch);
@@ -129,4 +131,50 @@ function keyedOnPicture({ key, shiftKey }, place) {
   const next = { ...chosenPatch(place, row * columns + column), checked: null };
   if (!shiftKey) return next;
   return { ...next, box: boxWith(scene.state.box, patch, row * columns + column, rows, columns) };
+}
+
+/**
+ * @param {Point} one
+ * @param {Point} other
+ * @returns {Box}
+ */
+function boxOf(one, other) {
+  return {
+    x: Math.min(one.x, other.x),
+    y: Math.min(one.y, other.y),
+    width: Math.abs(one.x - other.x),
+    height: Math.abs(one.y - other.y),
+  };
+}
+
+/**
+ * @param {Box} box
+ * @param {Point} point
+ */
+function inBox({ x, y, width, height }, point) {
+  return point.x >= x && point.x <= x + width && point.y >= y && point.y <= y + height;
+}
+
+/**
+ * The smallest box around two patches and the box there was.
+ *
+ * @param {Box | null} box
+ * @param {number} from a patch, -1 for none
+ * @param {number} to
+ * @param {number} rows
+ * @param {number} columns
+ * @returns {Box}
+ */
+function boxWith(box, from, to, rows, columns) {
+  const patch = (/** @type {number} */ index) => ({
+    x: (index % columns) / columns,
+    y: Math.floor(index / columns) / rows,
+    width: 1 / columns,
+    height: 1 / rows,
+  });
+  const all = [patch(to), ...(from >= 0 ? [patch(from)] : []), ...(box ? [box] : [])];
+  const [left, above] = [Math.min(...all.map(({ x }) => x)), Math.min(...all.map(({ y }) => y))];
+  const right = Math.max(...all.map(({ x, width }) => x + width));
+  const below = Math.max(...all.map(({ y, height }) => y + height));
+  return { x: left, y: above, width: right - left, height: below - above };
 }

@@ -1,12 +1,17 @@
 import { pixels } from "../core/colours.js";
+import { fitted } from "../core/dom.js";
+import { regionOf, regionWords, wordInFocus } from "./patches.js";
 
 /**
  * Weights over a picture: the region of one word in the colours of the map, or those of several words in a colour each.
  *
  * What is read least is veiled most, so that the picture itself shows where a word looks, inside a rim of colour.
  *
- * @typedef {import("./seen.js").Region} Region
  * @typedef {import("../core/colours.js").Rgb} Rgb
+ * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
+ * @typedef {import("./patches.js").Region} Region
+ *
  * @typedef {{values: Float32Array, width: number, height: number}} Sampled
  */
 
@@ -154,4 +159,82 @@ function onCanvas(image) {
   const canvas = new OffscreenCanvas(image.width, image.height);
   /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);
   return canvas;
+}
+
+/**
+ * What lies over a picture: the weights of the word in focus, or the regions of several words.
+ */
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {number} wide
+ * @param {number} high
+ */
+export function paintWeights(canvas, scene, panel, wide, high) {
+  const context = fitted(canvas, wide, high);
+  const { overlay, several } = scene.state;
+  const smooth = overlay === "smooth";
+  const words = regionWords(panel);
+  /** @type {(word: number) => Region | null} */
+  const region = (word) => regionOf(panel.sheet, panel.view, words[word]);
+  if (several) {
+    const found = several.flatMap((word, i) => {
+      const one = region(word);
+      const colour = WORD_COLOURS[i % WORD_COLOURS.length];
+      return one ? [{ map: sampled(one, smooth), largest: one.largest, colour }] : [];
+    });
+    if (found.length) drawImageOf(context, coloured(found), [0, 0, wide, high], smooth);
+    return;
+  }
+  const one = region(wordInFocus(panel));
+  if (one) drawImageOf(context, veiled(sampled(one, smooth), panel.top, scene.theme.table), [0, 0, wide, high], smooth);
+}
+
+/**
+ * A small map of the overview over its picture: where the word in focus looks in that head.
+ */
+
+const FINE = 96; // pixels of a small map's longer side
+
+/** @type {WeakMap<import("./pictures.js").Pixels, OffscreenCanvas>} */
+const thumbnails = new WeakMap();
+
+/**
+ * The picture as large as it stands in all small maps: there can be hundreds of them.
+ *
+ * @param {import("./pictures.js").Pixels} picture
+ * @param {number} wide
+ * @param {number} high
+ */
+function smaller(picture, wide, high) {
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [Math.max(Math.round(wide * ratio), 1), Math.max(Math.round(high * ratio), 1)];
+  const thumbnail = thumbnails.get(picture);
+  if (thumbnail?.width === width && thumbnail.height === height) return thumbnail;
+  const canvas = new OffscreenCanvas(width, height);
+  drawPicture(canvas.getContext("2d"), picture, [0, 0, width, height]);
+  thumbnails.set(picture, canvas);
+  return canvas;
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Scene} scene
+ * @param {import("../controls/overview.js").Tile} tile
+ * @param {number} side
+ */
+export function paintPictureTile(context, scene, { view, x, y }, side) {
+  const { main, picture, state, theme } = scene;
+  const region = regionOf(main.sheet, view, regionWords(main)[wordInFocus(main)]);
+  const proportion = picture ? picture.width / picture.height : 1;
+  const [wide, high] = [side * Math.min(proportion, 1), side / Math.max(proportion, 1)];
+  /** @type {[number, number, number, number]} */
+  const box = [x + (side - wide) / 2, y + (side - high) / 2, wide, high];
+  if (picture) context.drawImage(smaller(picture, wide, high), ...box);
+  if (!region) return;
+  const smooth = state.overlay === "smooth";
+  const top = state.scale === "word" ? Math.max(region.largest, 1e-6) : main.top;
+  drawImageOf(context, veiled(sampled(region, smooth, Math.min(FINE, Math.ceil(side))), top, theme.table), box, smooth);
 }

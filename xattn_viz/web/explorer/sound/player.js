@@ -5,6 +5,7 @@ import { make } from "../core/dom.js";
  *
  * @typedef {import("./sound.js").Sound} Sound
  * @typedef {import("./sound.js").Stretch} Stretch
+ *
  * @typedef {ReturnType<typeof makePlayer>} Player
  */
 
@@ -123,4 +124,25 @@ export function makePlayer(tick) {
  */
 function sameBytes(some, others) {
   return some === others || (some.length === others.length && some.every((byte, i) => byte === others[i]));
+}
+
+/**
+ * The space bar plays and pauses wherever it has no other meaning in the explorer.
+ *
+ * @param {HTMLElement} root
+ * @param {Player} player
+ * @param {() => number} start where the sound begins
+ * @returns {() => void} stops rowOverSound
+ */
+export function followSpaceBar(root, player, start) {
+  const pressed = (/** @type {KeyboardEvent} */ event) => {
+    const other = event.target instanceof Element && event.target.closest("button, input, select, summary, textarea");
+    if (event.key !== " " || other || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!player.ready) return;
+    player.toggle(start());
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  root.addEventListener("keydown", pressed, { capture: true });
+  return () => root.removeEventListener("keydown", pressed, { capture: true });
 }

@@ -1,16 +1,14 @@
 import { button, checkbox, make, rem } from "../core/dom.js";
-import { seconds } from "./sound.js";
-import { framesOf, rowPixels } from "./soundcells.js";
-import { columnAt, isHeard } from "./spoken.js";
-import { paintSound, paintTint } from "./strip.js";
+import { columnAt, isOverSound, seconds } from "./sound.js";
+import { framesOf, paintSound, paintTint, rowPixels } from "./soundpaint.js";
 import { WHOLE_TIME, wholeOf, zoomed } from "./time.js";
 
 /**
  * In the place of a source sentence: all of the sound as a thin line, with play and pause, zoom, and what is cropped.
  *
  * @typedef {import("../core/scene.js").Scene} Scene
- * @typedef {import("./sound.js").Sound} Sound
  * @typedef {import("./player.js").Player} Player
+ * @typedef {import("./sound.js").Sound} Sound
  */
 
 const LINE_HEIGHT = 40; // pixels at a font size of 16
@@ -80,7 +78,7 @@ export function makeSoundBar(change, player) {
     if (drag && (event.buttons & 1) === 1) {
       drag.moved ||= Math.abs(event.clientX - drag.x) > DRAGGED;
       if (drag.moved) change({ from: Math.min(drag.from, at), to: Math.max(drag.from, at), hover: null });
-    } else if (isHeard(last.main)) {
+    } else if (isOverSound(last.main)) {
       change({ hover: { row: -1, column: columnAt(last.main, at), kind: last.main.sheet.kind } });
     }
   });

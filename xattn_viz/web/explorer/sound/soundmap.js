@@ -1,24 +1,28 @@
-import { make } from "../core/dom.js";
-import { carried, titled } from "../core/kinds.js";
-import { makeMapFrame } from "../core/mapframe.js";
+import { isolated, make, rem } from "../core/dom.js";
+import { cellIn, titled } from "../core/kinds.js";
+import {
+  LARGEST_FONT,
+  makeMapFrame,
+  markRows,
+  READABLE_ROWS,
+  rowLabelsOf,
+  SMALLEST_FONT,
+  widthOf,
+} from "../core/mapframe.js";
 import { viewTitle } from "../core/payload.js";
-import { markRows, rowLabelsOf } from "../text/labels.js";
-import { fillRuler, fillWords } from "./ruler.js";
-import { framesOf, paintHeard, rowPixels } from "./soundcells.js";
-import { fitHeard } from "./soundgrid.js";
-import { paintMarks } from "./soundmarks.js";
+import { spokenSpan } from "./sound.js";
+import { framesOf, paintMarks, paintSound, paintSoundCells, paintTint, rowPixels } from "./soundpaint.js";
 import { followPointer } from "./soundpointer.js";
-import { spokenAt } from "./spoken.js";
-import { paintSound, paintTint } from "./strip.js";
-import { revealed } from "./time.js";
+import { revealed, ticks } from "./time.js";
 
 /**
  * One map over sound, large: its spectrogram, the seconds and the words above it on the very same time axis.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/scene.js").Panel} Panel
- * @typedef {import("./soundgrid.js").HeardGrid} HeardGrid
+ * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("./player.js").Player} Player
+ * @typedef {import("./sound.js").Sound} Sound
+ * @typedef {import("./sound.js").Stretch} Stretch
  */
 
 /**
@@ -26,26 +30,26 @@ import { revealed } from "./time.js";
  * @param {Player} player
  */
 export function makeSoundMap(change, player) {
-  const words = make("div", { class: "xv-spoken-words", "aria-hidden": "true" });
+  const words = make("div", { class: "xv-timed-words", "aria-hidden": "true" });
   const picture = make("canvas", { class: "xv-picture" });
   const tint = make("canvas", { class: "xv-tint" });
-  const heard = make("div", { class: "xv-heard", "aria-hidden": "true" }, picture, tint);
+  const spectrogram = make("div", { class: "xv-spectrogram", "aria-hidden": "true" }, picture, tint);
   const ruler = make("div", { class: "xv-ruler", "aria-hidden": "true" });
   const cursors = [0, 1].map(() => make("div", { class: "xv-cursor", "aria-hidden": "true" }));
-  const time = make("div", { class: "xv-time" }, words, heard, ruler, cursors[0]);
+  const time = make("div", { class: "xv-time" }, words, spectrogram, ruler, cursors[0]);
   const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = makeMapFrame(time, cursors[1]);
-  /** @type {HeardGrid | null} */
+  /** @type {SoundGrid | null} */
   let fit = null;
   /** @type {Scene | null} */
   let last = null;
   /** @type {Panel | null} */
   let shown = null;
   let [laidOut, pictured, painted] = ["", "", ""];
-  /** @type {import("./sound.js").Sound | null} */
-  let heardLast = null;
+  /** @type {Sound | null} */
+  let lastSound = null;
 
   const place = () => (last && shown && fit ? { scene: last, panel: shown, fit } : null);
-  followPointer({ stage, time: heard, ruler }, place, change, player);
+  followPointer({ stage, time: spectrogram, ruler }, place, change, player);
   words.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     const word = last?.trace.sound?.words[Number(button?.dataset.word ?? -1)];
@@ -55,8 +59,8 @@ export function makeSoundMap(change, player) {
     const label = event.target instanceof Element ? event.target.closest(".xv-label") : null;
     const row = label ? [...rowLabels.children].indexOf(label) : -1;
     if (!last || !shown || row < 0 || shown.sheet.queries.edges) return;
-    change({ ...carried(shown.sheet, last.main.sheet, { row, column: -1 }), checked: null, step: -1 });
-    const said = shown.sheet.kind === "cross" && spokenAt(last, shown.matrix?.rows[row].positions ?? []);
+    change({ ...cellIn(shown.sheet, last.main.sheet, { row, column: -1 }), checked: null, step: -1 });
+    const said = shown.sheet.kind === "cross" && spokenSpan(last, shown.matrix?.rows[row].positions ?? []);
     if (!said || !last.trace.sound) return;
     player.play(said);
     change(revealed(last.trace.sound, last.state, said));
@@ -81,22 +85,22 @@ export function makeSoundMap(change, player) {
     const layout = JSON.stringify([width, height, panel.sheet.kind, named, sound.words.length > 0]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitHeard(panel, width, height, sound.words.length > 0);
+      fit = fitSoundMap(panel, width, height, sound.words.length > 0);
       layOut(panel, m, fit);
     }
-    const seen = [layout, scene.range.from, scene.range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
-    // The same trace comes with another sound when its words are read off other heads.
-    if (seen !== pictured || sound !== heardLast) {
-      [pictured, heardLast] = [seen, sound];
+    const inView = [layout, scene.range.from, scene.range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
+    // The same trace comes with another sound when its words are timed by other heads.
+    if (inView !== pictured || sound !== lastSound) {
+      [pictured, lastSound] = [inView, sound];
       paintSound(picture, sound, scene.range, fit.wide, fit.soundHigh, scene.theme);
       fillRuler(ruler, scene.range, fit.wide);
       fillWords(words, sound, scene.range, fit.wide);
     }
     const choice = [panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, scene.state.special];
-    const look = [seen, ...choice, panel.top, scene.state.colours].join(" ");
+    const look = [inView, ...choice, panel.top, scene.state.colours].join(" ");
     if (look !== painted) {
       painted = look;
-      paintHeard(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
+      paintSoundCells(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
     }
     paintFocus(scene, panel, m, fit);
     if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m);
@@ -110,10 +114,10 @@ export function makeSoundMap(change, player) {
    * @param {Scene} scene
    * @param {Panel} panel
    * @param {import("../core/matrix.js").Matrix} m
-   * @param {HeardGrid} made
+   * @param {SoundGrid} made
    */
   function paintFocus(scene, panel, m, made) {
-    const range = /** @type {import("./sound.js").Stretch} */ (scene.range);
+    const range = /** @type {Stretch} */ (scene.range);
     const { row } = panel.focus;
     const frames = framesOf(/** @type {number[]} */ (panel.sheet.keys.edges), range, picture.width);
     const shares = row < 0 ? null : rowPixels(m, row, frames).map((weight) => weight / panel.top);
@@ -124,11 +128,11 @@ export function makeSoundMap(change, player) {
   /**
    * @param {Panel} panel
    * @param {import("../core/matrix.js").Matrix} m
-   * @param {HeardGrid} made
+   * @param {SoundGrid} made
    */
   function layOut(panel, m, made) {
     grid.style.gridTemplateColumns = `${made.labelWidth}px ${made.wide}px`;
-    heard.style.height = `${made.soundHigh}px`;
+    spectrogram.style.height = `${made.soundHigh}px`;
     words.hidden = !made.words;
     rowLabels.style.fontSize = `${made.rowFont}px`;
     if (panel.sheet.queries.edges) rowLabels.replaceChildren(...made.secondsOf(panel.sheet.queries.edges));
@@ -140,7 +144,7 @@ export function makeSoundMap(change, player) {
    * Scrolls a long transcript to the row in focus, unless the pointer is in the map: nothing moves away under it.
    *
    * @param {number} row
-   * @param {HeardGrid} made
+   * @param {SoundGrid} made
    */
   function reveal(row, made) {
     if (row < 0 || view.matches(":hover")) return;
@@ -153,10 +157,10 @@ export function makeSoundMap(change, player) {
   function cursor() {
     const range = last?.range;
     const at = player.time;
-    const seen = Boolean(range && fit && player.ready && at >= range.from && at <= range.to);
+    const isInView = Boolean(range && fit && player.ready && at >= range.from && at <= range.to);
     for (const line of cursors) {
-      line.hidden = !seen || (!player.running && at <= (last?.trace.sound?.start ?? 0));
-      if (range && fit && seen) line.style.left = `${((at - range.from) / (range.to - range.from)) * fit.wide}px`;
+      line.hidden = !isInView || (!player.running && at <= (last?.trace.sound?.start ?? 0));
+      if (range && fit && isInView) line.style.left = `${((at - range.from) / (range.to - range.from)) * fit.wide}px`;
     }
   }
   return {
@@ -172,4 +176,128 @@ export function makeSoundMap(change, player) {
       );
     },
   };
+}
+
+/**
+ * How large the parts of a map over sound are, in CSS pixels; the limits below are for a font size of 16.
+ *
+ * @typedef {object} SoundGrid
+ * @property {number} rows
+ * @property {number} wide the time axis
+ * @property {number} soundHigh the spectrogram
+ * @property {boolean} words whether words stand over the spectrogram
+ * @property {number} cellHeight
+ * @property {number} labelWidth of the row labels
+ * @property {number} everyRow label every n-th row
+ * @property {number} rowFont
+ * @property {number} room that the map may take before it scrolls
+ * @property {boolean} scrolls
+ * @property {(edges: number[]) => HTMLElement[]} secondsOf labels of rows that are frames of sound
+ */
+
+const LONGEST_LABEL = 150;
+const SOUND_HEIGHT = 104;
+const WORDS_HEIGHT = 20;
+const RULER_HEIGHT = 20;
+const TALLEST_CELL = 30;
+const SECONDS_WIDTH = 52;
+
+/**
+ * @param {Panel} panel
+ * @param {number} width
+ * @param {number} height
+ * @param {boolean} words
+ * @returns {SoundGrid}
+ */
+export function fitSoundMap(panel, width, height, words) {
+  const unit = rem();
+  const m = /** @type {import("../core/matrix.js").Matrix} */ (panel.matrix);
+  const rows = m.rows.length;
+  const frames = Boolean(panel.sheet.queries.edges);
+  // The names of special tokens are long and say little: they are cut where the words need less.
+  const said = m.rows.filter(({ special }) => !special);
+  const longest = Math.max(...(said.length ? said : m.rows).map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
+  const labelled = Math.min(Math.min(longest, LONGEST_LABEL * unit) + 22 * unit, Math.max(width * 0.3, 70));
+  const labelWidth = Math.ceil(frames ? SECONDS_WIDTH * unit : labelled);
+  const soundHigh = Math.round(SOUND_HEIGHT * unit);
+  const above = soundHigh + (RULER_HEIGHT + (words ? WORDS_HEIGHT : 0)) * unit;
+  const smallest = frames ? 1 : rows <= READABLE_ROWS ? SMALLEST_FONT * unit : 3;
+  const cell = Math.max(Math.min((height - above) / rows, TALLEST_CELL * unit), smallest);
+  const cellHeight = frames ? cell : Math.floor(cell);
+  return {
+    rows,
+    wide: Math.max(Math.floor(width - labelWidth), 100),
+    soundHigh,
+    words,
+    cellHeight,
+    labelWidth,
+    everyRow: Math.ceil((SMALLEST_FONT * unit) / cellHeight),
+    rowFont: Math.min(Math.max(cellHeight - 2, SMALLEST_FONT * unit), LARGEST_FONT * unit),
+    room: Math.max(height, above + 160 * unit),
+    scrolls: rows > READABLE_ROWS && !frames && above + rows * cellHeight > Math.max(height, above + 160 * unit),
+    secondsOf: (edges) => secondsBeside(edges, cellHeight * rows),
+  };
+}
+
+/**
+ * Round seconds beside rows that are frames.
+ *
+ * @param {number[]} edges
+ * @param {number} height
+ */
+function secondsBeside(edges, height) {
+  const range = { from: edges[0], to: edges[edges.length - 1] };
+  return ticks(range, height, 32 * rem()).map(({ time, label }) => {
+    const mark = make("div", { class: "xv-label xv-row-tick" }, label);
+    mark.style.top = `${((time - range.from) / (range.to - range.from)) * height}px`;
+    return mark;
+  });
+}
+
+/**
+ * What stands on a time axis besides pictures: round seconds, and the words where there is room for them.
+ */
+
+const TICKS_APART = 64; // pixels at a font size of 16
+const WORD_FONT = 12;
+const UNIT_WIDTH = 44;
+
+/**
+ * @param {HTMLElement} element
+ * @param {Stretch} range
+ * @param {number} width
+ */
+export function fillRuler(element, range, width) {
+  const marks = ticks(range, width, TICKS_APART * rem()).flatMap(({ time, label }) => {
+    const left = ((time - range.from) / (range.to - range.from)) * width;
+    if (left > width - UNIT_WIDTH * rem()) return []; // the unit stands there
+    const mark = make("span", { class: "xv-tick" }, label);
+    mark.style.left = `${left}px`;
+    return [mark];
+  });
+  element.replaceChildren(...marks, make("span", { class: "xv-tick-unit" }, "s"));
+}
+
+/**
+ * The words that lie in view, each a button over its own time; a word that does not fit stands there without its text.
+ *
+ * @param {HTMLElement} element
+ * @param {Sound} sound
+ * @param {Stretch} range
+ * @param {number} width
+ */
+export function fillWords(element, sound, range, width) {
+  const scale = width / (range.to - range.from);
+  const shown = sound.words.flatMap((word, number) => {
+    const left = Math.max((word.start - range.from) * scale, 0);
+    const right = Math.min((word.end - range.from) * scale, width);
+    if (right - left < 1) return [];
+    const fits = widthOf(word.text, WORD_FONT * rem()) + 4 <= right - left;
+    const title = `${word.text}: ${word.start.toFixed(2)}–${word.end.toFixed(2)} s`;
+    const button = make("button", { type: "button", class: "xv-said", title, "data-word": number, tabindex: -1 });
+    if (fits) button.append(isolated(word.text));
+    Object.assign(button.style, { left: `${left}px`, width: `${right - left}px` });
+    return [button];
+  });
+  element.replaceChildren(...shown);
 }

@@ -1,14 +1,14 @@
-import { carried } from "../core/kinds.js";
-import { frameAt } from "./sound.js";
-import { columnAt } from "./spoken.js";
+import { cellIn } from "../core/kinds.js";
+import { columnAt, frameAt } from "./sound.js";
 import { moved, WHOLE_TIME, wholeOf, zoomed } from "./time.js";
 
 /**
  * What pointer, wheel and keys do on a map over sound: hover, choose, play from here, zoom and move in time.
  *
  * @typedef {import("./sound.js").Stretch} Stretch
+ *
  * @typedef {{scene: import("../core/scene.js").Scene, panel: import("../core/scene.js").Panel,
- *   fit: import("./soundgrid.js").HeardGrid}} Place
+ *   fit: import("./soundmap.js").SoundGrid}} Place
  */
 
 const STILL = 4; // pixels that a click may move
@@ -65,7 +65,7 @@ export function followPointer({ stage, time, ruler }, placing, change, player) {
       stage.focus({ preventScroll: true }); // for the keys, the space bar among them
       if (part !== stage) return;
       const cell = { row: rowAt(event, stage, place), column: columnAt(place.panel, at) };
-      const here = carried(place.panel.sheet, place.scene.main.sheet, cell);
+      const here = cellIn(place.panel.sheet, place.scene.main.sheet, cell);
       change({ ...here, checked: here.row >= 0 && here.column >= 0 ? here : null, step: -1 });
     });
     part.addEventListener("dblclick", () => change(WHOLE_TIME));
@@ -129,7 +129,7 @@ function keyed(key, shift, { scene, panel, fit }, whole) {
   if (key === "Escape") return { column: -1, checked: null, hover: null };
   const cell = { row, column };
   if (key === "Enter")
-    return row >= 0 && column >= 0 ? { ...carried(panel.sheet, scene.main.sheet, cell), checked: cell } : null;
+    return row >= 0 && column >= 0 ? { ...cellIn(panel.sheet, scene.main.sheet, cell), checked: cell } : null;
   const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [0, 0];
   if (!down && !right) return null;
   if (right && shift) return moved(range, whole, (right * (range.to - range.from)) / 4);
@@ -138,5 +138,5 @@ function keyed(key, shift, { scene, panel, fit }, whole) {
     row: down ? Math.min(Math.max(row + (row < 0 ? 1 : down), 0), fit.rows - 1) : row,
     column: right ? Math.min(Math.max(column < 0 ? first : column + right, first), last) : column,
   };
-  return { ...carried(panel.sheet, scene.main.sheet, next), hover: null, step: -1 };
+  return { ...cellIn(panel.sheet, scene.main.sheet, next), hover: null, step: -1 };
 }

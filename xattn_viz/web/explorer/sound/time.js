@@ -3,6 +3,7 @@
  *
  * @typedef {import("./sound.js").Sound} Sound
  * @typedef {import("./sound.js").Stretch} Stretch
+ *
  * @typedef {{from: number, to: number, crop: boolean}} Wanted the part of the state that says what is in view
  */
 

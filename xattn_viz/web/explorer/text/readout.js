@@ -1,18 +1,17 @@
 import { isolated, make } from "../core/dom.js";
 import { wordsOf } from "../core/kinds.js";
-import { probability } from "../core/matrix.js";
-import { decimals } from "../core/numbers.js";
+import { decimals, PARKED, probability, readingOf, UNATTENDED, UNSURE } from "../core/matrix.js";
 import { viewTitle } from "../core/payload.js";
-import { PARKED, UNREAD, UNSURE } from "../core/scene.js";
-import { listening } from "../sound/listening.js";
-import { isHeard } from "../sound/spoken.js";
+import { attendedSpan, isOverSound } from "../sound/sound.js";
 
 /**
  * What is selected, said in words.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
+ * @typedef {import("../core/matrix.js").Matrix} Matrix
  * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/units.js").Group} Group
+ *
  * @typedef {(Node | string)[]} Parts
  */
 
@@ -47,7 +46,7 @@ function sentence(scene, panel) {
   if (!m) return ["This layer is on its way."];
   const { row, column } = panel.focus;
   if (row >= 0 && !m.rows[row].positions.length) return ["nothing stands for it here."];
-  if (isHeard(panel)) return [...listening(scene, panel, m), ...(row < 0 ? [] : unsure(scene, panel, m))];
+  if (isOverSound(panel)) return [...rowOverSound(scene, panel, m), ...(row < 0 ? [] : unsure(scene, panel, m))];
   if (row >= 0) return [...rowSentence(scene, panel, m), ...remarks(scene, panel, m)];
   if (column < 0) return ["Hover or choose a token to read its weights here."];
   return columnSentence(scene, panel, m);
@@ -56,7 +55,7 @@ function sentence(scene, panel) {
 /**
  * @param {Scene} scene
  * @param {Panel} panel
- * @param {import("../core/matrix.js").Matrix} m
+ * @param {Matrix} m
  * @returns {Parts}
  */
 function rowSentence({ state, trace }, panel, m) {
@@ -97,7 +96,7 @@ function rowSentence({ state, trace }, panel, m) {
  *
  * @param {Scene} scene
  * @param {Panel} panel
- * @param {import("../core/matrix.js").Matrix} m
+ * @param {Matrix} m
  * @returns {Parts}
  */
 function remarks({ state, trace }, { sheet, focus }, m) {
@@ -113,7 +112,7 @@ function remarks({ state, trace }, { sheet, focus }, m) {
 /**
  * @param {Pick<Scene, "state" | "trace">} scene
  * @param {Pick<Panel, "sheet" | "focus">} panel
- * @param {import("../core/matrix.js").Matrix} m
+ * @param {Matrix} m
  * @returns {string[]}
  */
 function unsure({ state, trace }, { sheet, focus }, m) {
@@ -125,18 +124,18 @@ function unsure({ state, trace }, { sheet, focus }, m) {
 /**
  * @param {Scene} scene
  * @param {Panel} panel
- * @param {import("../core/matrix.js").Matrix} m
+ * @param {Matrix} m
  * @returns {Parts}
  */
 function columnSentence({ state }, { sheet, focus }, m) {
   const weights = m.rows.map((_, r) => m.values[r * m.columns.length + focus.column]);
   const [most] = largestTwo(weights);
   const source = isolated(m.columns[focus.column].label);
-  if (weights[most] < UNREAD)
+  if (weights[most] < UNATTENDED)
     return [
-      "Nobody read ",
+      "No token attends to ",
       source,
-      ` here: no ${sheet.queries.grid ? "patch" : "row"} puts ${decimals(UNREAD)} or more on it.`,
+      ` here: no ${sheet.queries.grid ? "patch" : "row"} puts ${decimals(UNATTENDED)} or more on it.`,
     ];
   const words = wordsOf(sheet);
   const when = state.rows === "input" && sheet.read ? words.reading : `when ${words.predicting}`;
@@ -165,4 +164,81 @@ function capital(text) {
 /** @param {number} value */
 function strong(value) {
   return make("strong", {}, decimals(value));
+}
+
+const RESTING = 0.1; // from this share on, weight on padding is worth a word
+const NOTHING = 0.02; // what no row puts on a frame
+
+/**
+ * "Writing *country*, this head listened to 3.1–3.5 s": the shortest stretch with half of the weight on the sound, and
+ * how much that is of all its weight.
+ *
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {Matrix} m
+ * @returns {Parts}
+ */
+function rowOverSound(scene, panel, m) {
+  const { row, column } = panel.focus;
+  if (row < 0) return columnOverSound(panel, m, column);
+  const who = panel.view.head === null ? `the ${viewTitle(panel.view)}` : "this head";
+  const held = attendedSpan(panel, row);
+  const resting = m.parked[row];
+  if (!held) return [...beginning(scene, panel, m), `${who} listened to nothing.`];
+  /** @type {Parts} */
+  const parts = [...beginning(scene, panel, m), `${who} listened to `, make("strong", {}, stretch(held.from, held.to))];
+  if (column >= 0) {
+    parts.push(`; on ${time(panel, column)} it put `, decimals(m.values[row * m.columns.length + column]), ".");
+  } else parts.push(` (${decimals(held.weight)}: shortest stretch with half its weight on the sound).`);
+  if (resting >= RESTING) parts.push(` ${decimals(resting)} of its weight rests on padding behind the sound.`);
+  return parts;
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {Matrix} m
+ * @returns {Parts}
+ */
+function beginning({ state }, { sheet, focus }, m) {
+  const row = m.rows[focus.row];
+  if (sheet.kind === "encoder") return ["Building the representation of ", isolated(row.label), ", "];
+  return [readingOf(sheet, state) ? "Having read " : "Writing ", isolated(row.label), ", "];
+}
+
+/**
+ * @param {Panel} panel
+ * @param {Matrix} m
+ * @param {number} column
+ * @returns {Parts}
+ */
+function columnOverSound(panel, m, column) {
+  if (column < 0) return ["Hover or choose a word or a moment of the sound to read its weights here."];
+  const weights = m.rows.map((_, r) => m.values[r * m.columns.length + column]);
+  const most = weights.reduce((best, weight, r) => (weight > weights[best] ? r : best), 0);
+  if (weights[most] < NOTHING) {
+    return [`At ${time(panel, column)} no token attends: no row puts ${decimals(NOTHING)} or more on that moment.`];
+  }
+  const word = isolated(m.rows[most].label);
+  return [`To ${time(panel, column)}, `, word, " listened most: ", make("strong", {}, decimals(weights[most])), "."];
+}
+
+/**
+ * @param {Panel} panel
+ * @param {number} column
+ */
+function time({ sheet }, column) {
+  const edges = /** @type {number[]} */ (sheet.keys.edges);
+  return stretch(edges[column], edges[column + 1]);
+}
+
+/**
+ * A stretch to a tenth of a second, or finer where it is short.
+ *
+ * @param {number} from
+ * @param {number} to
+ */
+export function stretch(from, to) {
+  const digits = to - from < 0.2 ? 2 : 1;
+  return `${from.toFixed(digits)}–${to.toFixed(digits)} s`;
 }

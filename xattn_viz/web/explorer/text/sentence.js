@@ -1,19 +1,20 @@
 import { inkOn, mixed } from "../core/colours.js";
 import { make } from "../core/dom.js";
 import { written } from "../core/units.js";
+import { severalOf, wordClicked } from "../picture/patches.js";
 import { WORD_COLOURS } from "../picture/region.js";
-import { severalOf, wordClicked } from "../picture/several.js";
 
 /**
  * One text whose every token can be hovered, focused and chosen.
  *
  * @typedef {import("../core/payload.js").Axis} Axis
  * @typedef {import("../core/scene.js").Scene} Scene
+ *
  * @typedef {"row" | "column"} Side
  *
  * @typedef {object} Look
  * @property {number} tint 0 … 1
- * @property {boolean} [unread]
+ * @property {boolean} [unattended]
  * @property {boolean} [unsure]
  * @property {boolean} [parked]
  * @property {boolean} [differs]
@@ -131,7 +132,7 @@ export function makeSentence(side, name, change, pressed) {
         const among = several.indexOf(index);
         token.style.borderBlockEnd = among < 0 ? "" : `4px solid rgb(${WORD_COLOURS[among % WORD_COLOURS.length]})`;
         token.classList.toggle("xv-focus", index >= 0 && index === focused);
-        token.classList.toggle("xv-unread", Boolean(look.unread));
+        token.classList.toggle("xv-unattended", Boolean(look.unattended));
         token.classList.toggle("xv-unsure", Boolean(look.unsure));
         token.classList.toggle("xv-parked", Boolean(look.parked));
         token.classList.toggle("xv-differs", Boolean(look.differs));
@@ -151,10 +152,10 @@ export function makeSentence(side, name, change, pressed) {
       const { top, bottom } = token.getBoundingClientRect();
       if (top < box.top || bottom > box.bottom) text.scrollTop += (top + bottom - box.top - box.bottom) / 2;
     },
-    /** @param {(position: number) => boolean} spoken which tokens are heard right now */
-    speak(spoken) {
+    /** @param {(position: number) => boolean} playing which tokens are heard right now */
+    play(playing) {
       tokens.forEach((token, position) => {
-        token.classList.toggle("xv-spoken", spoken(position));
+        token.classList.toggle("xv-playing", playing(position));
       });
     },
     /** @param {number} step the last token that is written, -1 for all */

@@ -1,21 +1,19 @@
 import { make } from "../core/dom.js";
 import { wordsOf } from "../core/kinds.js";
-import { columnMaxima, probability, readingOf } from "../core/matrix.js";
-import { PARKED, UNREAD, UNSURE } from "../core/scene.js";
+import { columnMaxima, PARKED, probability, readingOf, UNATTENDED, UNSURE } from "../core/matrix.js";
 import { rowAxis } from "../core/units.js";
-import { isSeen, largestSeen, sideSeen } from "../picture/seen.js";
-import { isHeard, spokenAt } from "../sound/spoken.js";
+import { isOverPicture, largestOnPatches, patchSide } from "../picture/patches.js";
+import { isOverSound, spokenSpan } from "../sound/sound.js";
 import { revealed } from "../sound/time.js";
-import { drawLines } from "./lines.js";
 import { makeSentence } from "./sentence.js";
 
 /**
  * The two sentences as text, tinted by their weights, with the other output below where there is one. Of sound there
  * is only what was written of it: a click on a word plays it.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
- * @typedef {import("../core/scene.js").Panel} Panel
  * @typedef {import("../core/matrix.js").Matrix} Matrix
+ * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
  */
 
 /**
@@ -27,13 +25,13 @@ export function makeSentences(change, player) {
   lines.setAttribute("class", "xv-lines");
   lines.setAttribute("aria-hidden", "true");
   const source = makeSentence("column", "xv-columns", change);
-  const heard = (/** @type {number} */ position) => {
-    const stretch = last && spokenAt(last, [position]);
+  const playWord = (/** @type {number} */ position) => {
+    const stretch = last && spokenSpan(last, [position]);
     if (!last?.trace.sound || !stretch) return;
     player.play(stretch);
     change(revealed(last.trace.sound, last.state, stretch));
   };
-  const output = makeSentence("row", "xv-rows", change, heard);
+  const output = makeSentence("row", "xv-rows", change, playWord);
   const other = makeSentence("row", "xv-others", change);
   const page = make("div", { class: "xv-page" }, source.element, output.element, other.element);
   page.append(lines);
@@ -53,8 +51,8 @@ export function makeSentences(change, player) {
     const { main, second, compared, state, trace } = scene;
     const words = wordsOf(main.sheet);
     // A sound and a picture have their own place: only the text that was written of them stands here.
-    const listens = isHeard(main) || sideSeen(main.sheet) === "columns";
-    const draws = sideSeen(main.sheet) === "rows";
+    const listens = isOverSound(main) || patchSide(main.sheet) === "columns";
+    const draws = patchSide(main.sheet) === "rows";
     // Where rows are frames or patches too, the text that was written stays.
     const textless = Boolean(main.sheet.queries.edges) || Boolean(main.sheet.queries.grid && !draws);
     const axis = rowAxis(textless ? trace.sheets[0] : main.sheet, state);
@@ -102,7 +100,7 @@ export function makeSentences(change, player) {
     marked = { word: now, scene: last };
     const shift = readingOf(last.trace.sheets[0], last.state);
     const word = sound.words[now];
-    output.speak((position) => Boolean(word && word.first <= position - shift && position - shift <= word.last));
+    output.play((position) => Boolean(word && word.first <= position - shift && position - shift <= word.last));
   }
 
   /**
@@ -114,10 +112,10 @@ export function makeSentences(change, player) {
     const { row, column } = panel.focus;
     const width = m.columns.length;
     const maxima = columnMaxima(m);
-    const top = isSeen(panel) ? largestSeen(panel) : panel.top;
+    const top = isOverPicture(panel) ? largestOnPatches(panel) : panel.top;
     source.paint(scene, m.columnOf, column, (c) => ({
       tint: row >= 0 ? Math.min(m.values[row * width + c] / top, 1) : 0,
-      unread: !m.columns[c].special && maxima[c] < UNREAD,
+      unattended: !m.columns[c].special && maxima[c] < UNATTENDED,
     }));
   }
 
@@ -130,8 +128,8 @@ export function makeSentences(change, player) {
   function paintOutput(text, scene, panel, m) {
     const { row, column } = panel.focus;
     // Over a sound or a picture a row and a column are in focus together, and the row has its own place to show in.
-    const apart = isHeard(panel) || isSeen(panel);
-    const top = isSeen(panel) ? largestSeen(panel) : panel.top;
+    const apart = isOverSound(panel) || isOverPicture(panel);
+    const top = isOverPicture(panel) ? largestOnPatches(panel) : panel.top;
     text.paint(scene, m.rowOf, row, (r) => ({
       tint: (row < 0 || apart) && column >= 0 ? Math.min(m.values[r * m.columns.length + column] / top, 1) : 0,
       unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE,
@@ -147,11 +145,12 @@ export function makeSentences(change, player) {
    * @param {string} focus
    */
   function follow(m, focus) {
-    if (focus === focused || !last || isSeen(last.main)) return;
+    if (focus === focused || !last || isOverPicture(last.main)) return;
     focused = focus;
     const { row, column } = last.focus;
     const width = m.columns.length;
-    if (!isHeard(last.main)) source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
+    if (!isOverSound(last.main))
+      source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
     output.reveal(row >= 0 ? row : strongest(m.rows.length, (r) => m.values[r * width + column]));
   }
   return { element, paint, tick };
@@ -165,4 +164,86 @@ function strongest(count, weight) {
   let best = 0;
   for (let i = 1; i < count; i++) if (weight(i) > weight(best)) best = i;
   return best;
+}
+
+/**
+ * Bézier lines between the two sentences: those of the focused token, or all above the threshold. Drawing every line of
+ * every token at once would be a grey hairball.
+ *
+ * @typedef {{x: number, top: number, bottom: number}} Place
+ */
+
+const FAINTEST = 0.03;
+
+/**
+ * @param {SVGSVGElement} svg
+ * @param {HTMLElement} page what the lines scroll with
+ * @param {Scene} scene
+ * @param {HTMLElement[]} sources the tokens of the source, by key position
+ * @param {HTMLElement[]} outputs the tokens of the output, by query position
+ */
+export function drawLines(svg, page, scene, sources, outputs) {
+  svg.replaceChildren();
+  const m = scene.main.matrix;
+  // A sentence has many lines of text: a curve from the middle of one says nothing.
+  if (!m || scene.state.units === "sentences") return;
+  const frame = page.getBoundingClientRect();
+  const [above, below] = [sources, outputs].map((tokens) => tokens[0]?.parentElement?.getBoundingClientRect());
+  svg.setAttribute("width", String(page.clientWidth));
+  svg.setAttribute("height", String(page.clientHeight));
+  /** @type {(tokens: HTMLElement[], positions: number[], view: DOMRect | undefined) => Place | null} */
+  const placeOf = (tokens, positions, view) => {
+    const shown = positions.map((position) => tokens[position]).filter((token) => token && !token.hidden);
+    const boxes = shown.flatMap((token) => [...token.getClientRects()]).filter((box) => box.width > 0);
+    // A long text scrolls in its own box: no line leads to what is scrolled away.
+    if (!boxes.length || !view || boxes[0].bottom > view.bottom + 2 || boxes[0].top < view.top - 2) return null;
+    const line = boxes.filter((box) => Math.abs(box.top - boxes[0].top) < 2);
+    const left = Math.min(...line.map((box) => box.left));
+    const right = Math.max(...line.map((box) => box.right));
+    return { x: (left + right) / 2 - frame.left, top: line[0].top - frame.top, bottom: line[0].bottom - frame.top };
+  };
+  // Measured once each, and only where a line begins or ends.
+  const columnPlace = once((c) => placeOf(sources, m.columns[c].positions, above));
+  const rowPlace = once((r) => placeOf(outputs, m.rows[r].positions, below));
+  /** @type {SVGPathElement[]} */
+  const drawn = [];
+  const { row, column } = scene.focus;
+  const lastRow = scene.state.step >= 0 ? m.rowOf[scene.state.step] : m.rows.length;
+  const draw = (/** @type {number} */ r, /** @type {number} */ c) => {
+    const value = m.values[r * m.columns.length + c];
+    const focused = row >= 0 ? r === row : c === column;
+    const wanted = (focused && value >= FAINTEST) || (scene.state.lines && value >= scene.state.threshold);
+    if (!wanted || r > lastRow) return;
+    const from = columnPlace(c);
+    const to = rowPlace(r);
+    if (!from || !to) return;
+    const middle = (from.bottom + to.top) / 2;
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", `M${from.x} ${from.bottom} C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${to.top}`);
+    path.setAttribute("stroke-width", String(1 + 5 * value));
+    path.setAttribute("stroke-opacity", String(focused ? 0.35 + 0.65 * value : 0.15 + 0.4 * value));
+    path.setAttribute("class", focused ? "xv-line xv-line-focus" : "xv-line");
+    drawn.push(path);
+  };
+  // Only the lines that are wanted are looked for: a long text has hundreds of thousands of cells.
+  const rows = scene.state.lines || row < 0 ? m.rows.map((_, r) => r) : [row];
+  const columns = scene.state.lines || row >= 0 ? m.columns.map((_, c) => c) : [column];
+  if (scene.state.lines || row >= 0 || column >= 0) for (const r of rows) for (const c of columns) draw(r, c);
+  svg.append(...drawn);
+}
+
+/**
+ * @param {(index: number) => Place | null} measure
+ * @returns {(index: number) => Place | null}
+ */
+function once(measure) {
+  /** @type {Map<number, Place | null>} */
+  const places = new Map();
+  return (index) => {
+    const place = places.get(index);
+    if (place !== undefined) return place;
+    const measured = measure(index);
+    places.set(index, measured);
+    return measured;
+  };
 }

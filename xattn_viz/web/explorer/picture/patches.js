@@ -1,11 +1,12 @@
 /**
  * Where words and patches of a picture meet: which side of a map lies in the picture, and the weights of a word there.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
- * @typedef {import("../core/scene.js").Panel} Panel
  * @typedef {import("../core/payload.js").Axis} Axis
  * @typedef {import("../core/payload.js").Sheet} Sheet
  * @typedef {import("../core/payload.js").View} View
+ * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
+ * @typedef {import("../core/state.js").State} State
  * @typedef {import("../core/units.js").Group} Group
  *
  * @typedef {object} Region the weights of one word on the picture
@@ -22,7 +23,7 @@
  * @param {Sheet} sheet
  * @returns {"columns" | "rows" | null}
  */
-export function sideSeen({ keys, queries }) {
+export function patchSide({ keys, queries }) {
   return keys.grid ? "columns" : queries.grid ? "rows" : null;
 }
 
@@ -31,8 +32,8 @@ export function sideSeen({ keys, queries }) {
  *
  * @param {Panel} panel
  */
-export function isSeen({ sheet }) {
-  return sideSeen(sheet) !== null;
+export function isOverPicture({ sheet }) {
+  return patchSide(sheet) !== null;
 }
 
 /**
@@ -40,7 +41,7 @@ export function isSeen({ sheet }) {
  *
  * @param {Sheet} sheet
  */
-export function isSeenTwice({ keys, queries }) {
+export function isPatchToPatch({ keys, queries }) {
   return Boolean(keys.grid && queries.grid);
 }
 
@@ -50,7 +51,7 @@ export function isSeenTwice({ keys, queries }) {
  * @param {Sheet} sheet
  * @returns {[number, number]} rows and columns
  */
-export function gridSeen({ keys, queries }) {
+export function patchGrid({ keys, queries }) {
   return keys.grid ?? queries.grid ?? [1, 1];
 }
 
@@ -87,7 +88,7 @@ export function isBeside(axis, { special, positions }) {
  *
  * @param {Panel} panel
  */
-export function placesSeen({ sheet, matrix: m }) {
+export function patchCells({ sheet, matrix: m }) {
   if (!m) return [];
   const [axis, place] = sheet.keys.grid ? [sheet.keys, m.columnOf] : [sheet.queries, m.rowOf];
   return patchesOf(axis).map((position) => place[position]);
@@ -99,8 +100,8 @@ export function placesSeen({ sheet, matrix: m }) {
  * @param {Panel} panel
  * @returns {Group[]}
  */
-export function wordsSeen({ sheet, matrix: m }) {
-  return (sideSeen(sheet) === "columns" ? m?.rows : m?.columns) ?? [];
+export function regionWords({ sheet, matrix: m }) {
+  return (patchSide(sheet) === "columns" ? m?.rows : m?.columns) ?? [];
 }
 
 /**
@@ -109,7 +110,7 @@ export function wordsSeen({ sheet, matrix: m }) {
  * @param {Panel} panel
  */
 export function wordInFocus({ sheet, focus }) {
-  return sideSeen(sheet) === "columns" ? focus.row : focus.column;
+  return patchSide(sheet) === "columns" ? focus.row : focus.column;
 }
 
 /**
@@ -124,7 +125,7 @@ export function wordInFocus({ sheet, focus }) {
 export function regionOf(sheet, view, word) {
   const sent = sheet.weights(view);
   if (!sent || !word?.positions.length) return null;
-  const reads = sideSeen(sheet) === "columns";
+  const reads = patchSide(sheet) === "columns";
   const places = patchesOf(reads ? sheet.keys : sheet.queries);
   const width = sheet.keys.labels.length;
   const unit = view.scale / 255 / (reads ? word.positions.length : 1);
@@ -141,7 +142,7 @@ export function regionOf(sheet, view, word) {
   // Rests of nothing are not quite nothing.
   const weights = Float32Array.from(places, (place) => (view.inside === 0 ? 0 : weightOn(place)));
   const elsewhere = reads ? behindPatches(sheet.keys).map(weightOn) : [];
-  const [rows, columns] = gridSeen(sheet);
+  const [rows, columns] = patchGrid(sheet);
   return { weights, rows, columns, largest: [...weights, ...elsewhere].reduce((a, b) => Math.max(a, b), 0) };
 }
 
@@ -164,7 +165,7 @@ const tops = new WeakMap();
  *
  * @param {Panel} panel
  */
-export function largestSeen({ matrix: m }) {
+export function largestOnPatches({ matrix: m }) {
   if (!m) return 1;
   let top = tops.get(m) ?? 0;
   if (!top) {
@@ -185,10 +186,10 @@ export function largestSeen({ matrix: m }) {
  * @param {Panel} panel
  * @param {string} scale
  */
-export function topSeen(panel, scale) {
-  const largest = largestSeen(panel);
+export function pictureTop(panel, scale) {
+  const largest = largestOnPatches(panel);
   if (scale === "word") {
-    const region = regionOf(panel.sheet, panel.view, wordsSeen(panel)[wordInFocus(panel)]);
+    const region = regionOf(panel.sheet, panel.view, regionWords(panel)[wordInFocus(panel)]);
     return Math.max(region?.largest ?? largest, 1e-6);
   }
   if (scale === "head") return largest;
@@ -202,6 +203,64 @@ export function topSeen(panel, scale) {
  */
 export function patchInFocus(panel) {
   const { row, column } = panel.focus;
-  const at = sideSeen(panel.sheet) === "columns" ? column : row;
-  return at < 0 ? -1 : placesSeen(panel).indexOf(at);
+  const at = patchSide(panel.sheet) === "columns" ? column : row;
+  return at < 0 ? -1 : patchCells(panel).indexOf(at);
+}
+
+/**
+ * Several words over one picture, each with a colour of its own.
+ */
+
+/**
+ * Whether the words of a map can be compared: patches that read patches have no words.
+ *
+ * @param {Scene} scene
+ */
+export function canCompare({ main }) {
+  return patchSide(main.sheet) !== null && !isPatchToPatch(main.sheet);
+}
+
+/**
+ * What a click on a word changes: while words are compared, or with Ctrl or Shift, it takes part or leaves.
+ *
+ * @param {Scene | null} scene
+ * @param {"row" | "column"} side
+ * @param {number} index
+ * @param {MouseEvent} event
+ * @returns {Partial<State>}
+ */
+export function wordClicked(scene, side, index, event) {
+  const chosen = { ...(side === "row" ? { row: index, column: -1 } : { row: -1, column: index }), checked: null };
+  const mine = scene && (patchSide(scene.main.sheet) === "columns" ? "row" : "column") === side;
+  if (!scene || !mine || !canCompare(scene)) return { ...chosen, step: -1 };
+  const wanted = scene.state.several !== null || event.ctrlKey || event.metaKey || event.shiftKey;
+  if (!wanted) return { ...chosen, step: -1 };
+  const { row, column } = scene.state;
+  const before = scene.state.several ?? [side === "row" ? row : column].filter((word) => word >= 0);
+  const several = before.includes(index) ? before.filter((word) => word !== index) : [...before, index];
+  return { ...chosen, several, step: -1 };
+}
+
+/**
+ * Begins or ends to compare words, with the one in focus.
+ *
+ * @param {Scene} scene
+ * @returns {Partial<State>}
+ */
+export function comparingToggled({ main, state }) {
+  if (state.several) return { several: null };
+  const word = wordInFocus(main);
+  return { several: word >= 0 ? [word] : [] };
+}
+
+/**
+ * The words that are compared, for the side of the map that they are on.
+ *
+ * @param {Scene} scene
+ * @param {"row" | "column"} side
+ * @returns {number[]}
+ */
+export function severalOf({ main, state }, side) {
+  const words = patchSide(main.sheet) === "columns" ? "row" : "column";
+  return words === side && state.several ? state.several : [];
 }

@@ -1,4 +1,4 @@
-import { makeLeaving } from "./leaving.js";
+import { makeLeaving } from "./dom.js";
 
 /**
  * What the script tells Python: what is selected, once the visitor rests, and which layer it was not sent yet.
@@ -8,30 +8,30 @@ import { makeLeaving } from "./leaving.js";
 
 const TELL_AFTER = 200; // milliseconds: arrow keys run through many heads, address and Python hear of the last
 
-export function makeTelling() {
+export function makeMessenger() {
   let tell = /** @type {Tell} */ (() => {});
-  let told = "";
+  let lastSent = "";
   /** @type {number | undefined} */
-  let telling;
-  let asked = "";
+  let timer;
+  let lastWanted = "";
   const isLeaving = makeLeaving();
 
   /** @param {() => object | null} selected what to tell once the visitor rests */
   function later(selected) {
-    window.clearTimeout(telling);
-    telling = window.setTimeout(() => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => {
       if (isLeaving()) return later(selected);
       const chosen = selected();
-      if (!chosen || JSON.stringify(chosen) === told) return;
-      told = JSON.stringify(chosen);
+      if (!chosen || JSON.stringify(chosen) === lastSent) return;
+      lastSent = JSON.stringify(chosen);
       tell("selected", chosen);
     }, TELL_AFTER);
   }
 
   return {
-    /** @param {Tell} heard */
-    to(heard) {
-      tell = heard;
+    /** @param {Tell} receiver */
+    to(receiver) {
+      tell = receiver;
     },
     /**
      * Another trace came: Python hears what is shown of it, where that is not what it expects.
@@ -39,11 +39,11 @@ export function makeTelling() {
      * @param {object} expected
      * @param {object} chosen
      */
-    afresh(expected, chosen) {
-      window.clearTimeout(telling);
-      asked = "";
-      told = JSON.stringify(chosen);
-      if (told !== JSON.stringify(expected)) tell("selected", chosen);
+    newTrace(expected, chosen) {
+      window.clearTimeout(timer);
+      lastWanted = "";
+      lastSent = JSON.stringify(chosen);
+      if (lastSent !== JSON.stringify(expected)) tell("selected", chosen);
     },
     later,
     /**
@@ -53,14 +53,14 @@ export function makeTelling() {
      */
     ask(missing) {
       if (!missing) {
-        asked = "";
+        lastWanted = "";
         return;
       }
       const { sheet, view } = missing;
       const wanted = { kind: sheet.kind, layer: view.layer ?? sheet.layers[sheet.layers.length - 1] };
-      if (JSON.stringify(wanted) !== asked) tell("layer", wanted);
-      asked = JSON.stringify(wanted);
+      if (JSON.stringify(wanted) !== lastWanted) tell("layer", wanted);
+      lastWanted = JSON.stringify(wanted);
     },
-    stop: () => window.clearTimeout(telling),
+    stop: () => window.clearTimeout(timer),
   };
 }

@@ -1,16 +1,15 @@
 import { isolated, make } from "../core/dom.js";
-import { carried, wordsOf } from "../core/kinds.js";
-import { decimals } from "../core/numbers.js";
-import { sharesIn } from "./box.js";
+import { cellIn, wordsOf } from "../core/kinds.js";
+import { decimals } from "../core/matrix.js";
+import { isBeside, isPatchToPatch, patchGrid, patchSide, regionOf, regionWords } from "./patches.js";
 import { WORD_COLOURS } from "./region.js";
-import { isBeside, isSeenTwice, sideSeen, wordsSeen } from "./seen.js";
 
 /**
  * What stands beside a picture: how much rests on positions that have no place in it, special ones and the words of a
  * hint; the words whose regions are shown in colours; and each word's share in the box that is drawn.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
  * @typedef {import("../core/scene.js").Panel} Panel
+ * @typedef {import("../core/scene.js").Scene} Scene
  */
 
 /** @param {import("../core/scene.js").Change} change */
@@ -27,7 +26,7 @@ export function makeBeside(change) {
     if (!chip || !last) return null;
     const { scene, panel } = last;
     const column = Number(chip.dataset.column);
-    const row = sideSeen(panel.sheet) === "columns" ? carried(scene.main.sheet, panel.sheet, scene.state).row : -1;
+    const row = patchSide(panel.sheet) === "columns" ? cellIn(scene.main.sheet, panel.sheet, scene.state).row : -1;
     return { row, column };
   };
   const hovered = (/** @type {Event} */ event) => {
@@ -40,7 +39,7 @@ export function makeBeside(change) {
   chips.addEventListener("focusout", () => change({ hover: null }));
   chips.addEventListener("click", (event) => {
     const cell = cellOf(event);
-    if (cell && last) change({ ...carried(last.panel.sheet, last.scene.main.sheet, cell), checked: null, step: -1 });
+    if (cell && last) change({ ...cellIn(last.panel.sheet, last.scene.main.sheet, cell), checked: null, step: -1 });
   });
   shares.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("button")) change({ box: null });
@@ -53,9 +52,9 @@ export function makeBeside(change) {
   function paint(scene, panel) {
     last = { scene, panel };
     const found = restingOn(panel);
-    const told = JSON.stringify([panel.sheet.id, found.map(({ label, part }) => [label, part])]);
-    if (told !== chipped) {
-      chipped = told;
+    const look = JSON.stringify([panel.sheet.id, found.map(({ label, part }) => [label, part])]);
+    if (look !== chipped) {
+      chipped = look;
       const begins = found.map(({ part }, i) => i === 0 || part !== found[i - 1].part);
       chips.replaceChildren(
         ...found.flatMap((one, i) => (begins[i] ? [headingOf(one.part), chipOf(one)] : [chipOf(one)])),
@@ -69,10 +68,10 @@ export function makeBeside(change) {
       chip.classList.toggle("xv-focus", panel.focus.column === column);
     });
     const words = scene.state.several ?? [];
-    const naming = JSON.stringify([words, panel.sheet.id, scene.state.units, wordsSeen(panel).length]);
+    const naming = JSON.stringify([words, panel.sheet.id, scene.state.units, regionWords(panel).length]);
     if (naming !== coloured) {
       coloured = naming;
-      named.replaceChildren(...words.map((word, i) => nameOf(wordsSeen(panel)[word], i)));
+      named.replaceChildren(...words.map((word, i) => nameOf(regionWords(panel)[word], i)));
     }
     named.hidden = !words.length;
     paintShares(scene, panel);
@@ -84,11 +83,11 @@ export function makeBeside(change) {
    */
   function paintShares(scene, panel) {
     const { box, units, rows, special } = scene.state;
-    shares.hidden = !box || isSeenTwice(panel.sheet);
+    shares.hidden = !box || isPatchToPatch(panel.sheet);
     if (!box || shares.hidden) return;
-    const told = JSON.stringify([box, panel.sheet.id, panel.view.name, units, rows, special]);
-    if (told === shared) return;
-    shared = told;
+    const look = JSON.stringify([box, panel.sheet.id, panel.view.name, units, rows, special]);
+    if (look === shared) return;
+    shared = look;
     const area = box.width * box.height;
     const close = make("button", { type: "button", class: "xv-button", "aria-label": "Take the box away" }, "✕");
     const heading = make("p", {}, `In the box, of each ${wordsOf(panel.sheet).one}’s weight on the picture:`, close);
@@ -157,4 +156,42 @@ function barOf(name, share, look) {
     make("span", {}, `${(share * 100).toFixed(0)} %`),
   );
   return [make("dt", {}, name), value];
+}
+
+/**
+ * The share of each word's weight on the picture that lies in a box: a patch that the box cuts counts by the part of it
+ * that is inside. A word without weight on the picture has none.
+ *
+ * @param {import("./picturepointer.js").Box} box
+ * @param {import("../core/scene.js").Panel} panel
+ * @returns {{word: import("../core/units.js").Group, number: number, share: number}[]} in reading order, special ones left out
+ */
+function sharesIn(box, panel) {
+  const [rows, columns] = patchGrid(panel.sheet);
+  const across = covered(box.x, box.width, columns);
+  const down = covered(box.y, box.height, rows);
+  return regionWords(panel).flatMap((word, number) => {
+    const region = word.special ? null : regionOf(panel.sheet, panel.view, word);
+    if (!region) return [];
+    let [inside, all] = [0, 0];
+    region.weights.forEach((weight, patch) => {
+      inside += weight * across[patch % columns] * down[Math.floor(patch / columns)];
+      all += weight;
+    });
+    return [{ word, number, share: all > 0 ? inside / all : 0 }];
+  });
+}
+
+/**
+ * How much of each cell along one side lies in a stretch.
+ *
+ * @param {number} start
+ * @param {number} length
+ * @param {number} cells
+ */
+function covered(start, length, cells) {
+  return Array.from({ length: cells }, (_, i) => {
+    const [from, to] = [Math.max(start * cells, i), Math.min((start + length) * cells, i + 1)];
+    return Math.max(to - from, 0);
+  });
 }
