@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.sources import are_apart, by_part, part_names
+from xattn_viz.analysis.heads import has_one_part_per_layer, part_names, weight_by_part
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.families.captioner.hinted import HINT_PART, JOINS, PICTURE_PART
@@ -57,8 +57,8 @@ def measure(adapter: Adapter, scenes: list[Scene]) -> dict[str, list[tuple[NDArr
             continue
         right += 1
         falls, cross = adapter.drops(trace), trace.cross
-        shares = by_part(cross).mean(1)[..., part_names(cross).index(HINT_PART)]  # [layer, query]
-        shares = np.full_like(shares, np.nan) if are_apart(cross) else shares
+        shares = weight_by_part(cross).mean(1)[..., part_names(cross).index(HINT_PART)]  # [layer, query]
+        shares = np.full_like(shares, np.nan) if has_one_part_per_layer(cross) else shares
         for row, label in enumerate(cross.queries.labels or ()):
             for kind, words in KINDS.items():
                 if label.strip() in words:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.speech import speech_maps
-from xattn_viz.analysis.heads import entropy, max_entropy, strongest_links, weight_on_special
+from xattn_viz.analysis.heads import (
+    entropy,
+    has_one_part_per_layer,
+    max_entropy,
+    part_names,
+    strongest_links,
+    weight_by_part,
+    weight_on_special,
+)
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 
@@ -109,3 +117,37 @@ def test_over_sound_a_link_is_a_peak_in_time_outside_the_padding() -> None:
     assert links[0].key_label == f"{start:.2f}–{start + 0.02:.2f} s"
     flat = replace(maps, weights=np.full((2, 3, 6, 40), 1 / 40, np.float32))
     assert [(link.query, link.key) for link in strongest_links(flat)] == [(q, 0) for q in range(5)]
+
+
+KEYS = Axis(
+    "image",
+    labels=("[CLS]", "", "", "red", "</s>"),
+    special=(True, False, False, False, True),
+    grid=(1, 2),
+    parts=(("picture", 0, 3), ("hint", 3, 5)),
+)
+QUERIES = Axis("text", labels=("a", "b"))
+
+
+def maps(weights: list[list[float]], keys: Axis = KEYS) -> AttentionMaps:
+    """Two layers of one head, the same rows in both."""
+    return AttentionMaps(np.array([[weights]] * 2, np.float32), QUERIES, keys, "cross", (0, 1))
+
+
+def test_shares_of_parts_are_sums_of_weights() -> None:
+    mixed = maps([[0.1, 0.2, 0.3, 0.25, 0.15], [0, 0, 0, 0.5, 0.5]])
+    assert part_names(mixed) == ("picture", "hint")
+    np.testing.assert_allclose(weight_by_part(mixed), np.array([[[[0.6, 0.4], [0.0, 1.0]]]] * 2), atol=1e-7)
+    assert not has_one_part_per_layer(mixed)
+
+
+def test_layers_over_one_part_each_are_apart() -> None:
+    weights = np.zeros((2, 1, 2, 5), np.float32)
+    weights[0, :, :, :2] = 0.5
+    weights[1, :, :, 4] = 1
+    assert has_one_part_per_layer(AttentionMaps(weights, QUERIES, KEYS, "cross", (0, 1)))
+
+
+def test_keys_of_one_sequence_have_no_parts() -> None:
+    with pytest.raises(ValueError, match="one text sequence"):
+        weight_by_part(maps([[0.2] * 5] * 2, Axis("text", labels=("a", "b", "c", "d", "e"))))

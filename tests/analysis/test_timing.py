@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transformers.generation import GenerateEncoderDecoderOutput
 
 from xattn_viz.analysis.pauses import loud_frames
-from xattn_viz.analysis.timing import align, spoken_spans, timed_words
+from xattn_viz.analysis.timing import dtw, spoken_spans, timed_words, warping_path
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Step, Trace
@@ -135,7 +135,7 @@ def test_pauses_put_into_a_reading_belong_to_no_word() -> None:
 
 
 def test_the_way_is_a_way_through_the_map() -> None:
-    path = align(planted().cross, [(1, 0)])
+    path = warping_path(planted().cross, [(1, 0)])
     assert path.first_row == 1
     assert (path.rows[0], path.rows[-1]) == (1, 7)
     assert (path.frames[0], path.frames[-1]) == (0, BEGINS[-1] - 1)
@@ -170,7 +170,7 @@ def test_a_map_without_sound_or_text_is_refused() -> None:
     nothing = AttentionMaps(np.full((1, 1, 1, 2), 0.5, np.float32), silent, sound, "cross", (0,))
     assert timed_words(Trace((nothing,), np.ones((80, 4), np.float32), "")) == ()
     with pytest.raises(ValueError, match="no text"):
-        align(nothing)
+        warping_path(nothing)
 
 
 @pytest.mark.parametrize("clip", ["amiable", "muted", "forward", "dashwood"])
@@ -182,7 +182,7 @@ def test_zscores_agree_with_transformers_to_a_frame(clip: str) -> None:
     weights = maps.weights[:, :, 1:] / maps.weights[:, :, 1:].sum(-1, keepdims=True)
     rows = AttentionMaps(weights, maps.queries.take(range(1, len(maps.queries))), maps.keys, "cross", maps.layers)
     count = weights.shape[2]
-    ours = align(rows, adapter.alignment_heads, method="zscores").starts(count)[:-1] * 0.02
+    ours = warping_path(rows, adapter.alignment_heads, method="zscores").starts(count)[:-1] * 0.02
     generated = GenerateEncoderDecoderOutput(
         sequences=torch.zeros(1, count),
         cross_attentions=[[torch.tensor(layer[None, :, row : row + 1]) for layer in weights] for row in range(count)],
@@ -191,3 +191,48 @@ def test_zscores_agree_with_transformers_to_a_frame(clip: str) -> None:
     theirs = found[0, :count].numpy()
     assert len(np.unique(ours)) > count / 2
     np.testing.assert_allclose(ours, theirs, atol=0.0201)
+
+
+def least_cost(cost: NDArray[np.float64]) -> float:
+    """The cost of the cheapest way, cell by cell."""
+    total = np.full((cost.shape[0] + 1, cost.shape[1] + 1), np.inf)
+    total[0, 0] = 0
+    for i in range(cost.shape[0]):
+        for j in range(cost.shape[1]):
+            total[i + 1, j + 1] = cost[i, j] + min(total[i, j], total[i, j + 1], total[i + 1, j])
+    return float(total[-1, -1])
+
+
+@pytest.mark.parametrize(("rows", "frames"), [(1, 1), (1, 7), (7, 1), (5, 5), (9, 40), (40, 9), (12, 300)])
+def test_a_planted_way_comes_back(rows: int, frames: int) -> None:
+    generator = np.random.default_rng(rows * frames)
+    steps = [1] * (rows - 1) + [2] * (frames - 1)  # down, right
+    generator.shuffle(steps)
+    cells = [(0, 0)]
+    for step in steps:
+        i, j = cells[-1]
+        cells.append((i + (step == 1), j + (step == 2)))
+    cost = np.ones((rows, frames))
+    cost[tuple(np.array(cells).T)] = -1.0  # every cell of the way pays, so that no shortcut does
+    found = dtw(cost)
+    assert list(zip(*(axis.tolist() for axis in found), strict=True)) == cells
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_way_is_monotone_and_the_cheapest(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    shape = generator.integers(1, 30, 2)
+    cost = generator.normal(size=shape)
+    rows, frames = dtw(cost)
+    assert (rows[0], frames[0]) == (0, 0)
+    assert (rows[-1], frames[-1]) == (shape[0] - 1, shape[1] - 1)
+    moves = set(zip(np.diff(rows).tolist(), np.diff(frames).tolist(), strict=True))
+    assert moves <= {(0, 1), (1, 0), (1, 1)}
+    assert cost[rows, frames].sum() == pytest.approx(least_cost(cost))
+
+
+def test_equal_ways_go_right_first() -> None:
+    rows, frames = dtw(np.zeros((3, 4)))
+    # Walking back from the end, each tie steps left; then up the first column.
+    assert rows.tolist() == [0, 1, 2, 2, 2, 2]
+    assert frames.tolist() == [0, 0, 0, 1, 2, 3]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.train.captioner import HELD_OUT
+from xattn_viz.analysis.heads import weight_by_part
 from xattn_viz.analysis.localization import Share, share
-from xattn_viz.analysis.sources import by_part
 from xattn_viz.examples import HINTS, SCENES, SceneExample
 from xattn_viz.models import registry
 from xattn_viz.shapes import COLOURS, caption, draw
@@ -65,7 +65,7 @@ def test_colours_of_a_grey_picture_read_the_hint_and_shapes_the_picture(example:
     cross = registry.load(example.model).trace(draw(example.scene), **options).cross
     labels = list(cross.queries.labels or ())
     assert labels[example.word] == "red"
-    on_hint = dict(zip(labels, by_part(cross)[example.layer, example.head, :, 1], strict=True))
+    on_hint = dict(zip(labels, weight_by_part(cross)[example.layer, example.head, :, 1], strict=True))
     assert min(on_hint["red"], on_hint["blue"]) > 0.9
     assert example.model == "hint-separate" or max(on_hint["circle"], on_hint["star"]) < 0.1
     for colour in ("red", "blue"):

@@ -24,7 +24,7 @@ from PIL import Image
 from tests.sounds import chirp, encoded, wave_file
 from xattn_viz.inputs import InputError, audio, images
 from xattn_viz.inputs.audio import RATE
-from xattn_viz.inputs.chunks import stated
+from xattn_viz.inputs.audio_headers import stated_length
 
 SECONDS = 10
 TONE = chirp(RATE, SECONDS)
@@ -191,7 +191,7 @@ def outcome(read: Callable[[], Any]) -> Any:
 @settings(max_examples=400, deadline=None)
 @hypothesis.given(st.one_of(damaged(samples_of_files()), st.binary(max_size=200)))
 def test_any_bytes_are_a_sound_or_a_sentence(data: bytes) -> None:
-    stated(io.BytesIO(data))
+    stated_length(io.BytesIO(data))
     sound = outcome(lambda: audio.read(data, max_seconds=30))
     assert sound is None or np.isfinite(sound.samples).all()
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from xattn_viz.inputs.language import LEAST_BYTES, NAMES, _identifier, iso_639_1, language_note, other_language, prepare
+from xattn_viz.inputs.language import (
+    LANGUAGES,
+    LEAST_BYTES,
+    _identifier,
+    iso_639_1,
+    language_note,
+    other_language,
+    prepare_languages,
+)
 
 SENTENCES = Path(__file__).parents[1] / "models"
 OTHERS = {
@@ -71,7 +79,7 @@ def test_sentences_of_other_languages_are_named(other: str) -> None:
     assert other_language(OTHERS[other], "en") == other
     assert other_language(OTHERS[other], other) is None
     assert language_note(OTHERS[other], "en", "English → Portuguese") == (
-        f"This text looks like {NAMES[other]}, and English → Portuguese reads English."
+        f"This text looks like {LANGUAGES[other]}, and English → Portuguese reads English."
     )
 
 
@@ -116,6 +124,6 @@ def test_languages_have_the_code_of_two_letters_however_they_are_named(code: str
 
 def test_the_model_is_read_once_whoever_asks_first() -> None:
     for _ in range(3):
-        prepare()
+        prepare_languages()
     assert other_language(OTHERS["de"], "pt") == "de"
     assert _identifier() is _identifier()

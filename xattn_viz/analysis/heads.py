@@ -1,4 +1,4 @@
-"""What a head does, in numbers: how spread its weights are, where they are largest, how many merely rest."""
+"""What a head does, in numbers: how spread its weights are, where they are largest, which keys get how much."""
 
 from __future__ import annotations
 
@@ -81,3 +81,26 @@ def weight_on_special(maps: AttentionMaps) -> NDArray[np.float64]:
     """
     on_special: NDArray[np.float64] = maps.weights[..., maps.keys.is_special].sum(axis=-1, dtype=np.float64)
     return on_special
+
+
+def part_names(maps: AttentionMaps) -> tuple[str, ...]:
+    """The names of the sequences that the keys are put together from. Raises ValueError where they are one."""
+    if not maps.keys.parts:
+        raise ValueError(f"The keys of these maps are one {maps.keys.kind} sequence: no parts of it are named.")
+    return tuple(name for name, _, _ in maps.keys.parts)
+
+
+def weight_by_part(maps: AttentionMaps) -> NDArray[np.float64]:
+    """The share of each row's weight in each part of the keys, `[layer, head, query, part]`, as `part_names` says.
+
+    The shares of a row sum to 1 where the row does and the parts hold every key. Raises ValueError without parts.
+    """
+    part_names(maps)
+    parts = [maps.weights[..., start:end].sum(-1, dtype=np.float64) for _, start, end in maps.keys.parts or ()]
+    return np.stack(parts, -1)
+
+
+def has_one_part_per_layer(maps: AttentionMaps) -> bool:
+    """Whether each layer looks at one part only: each has a softmax of its own, and shares between them say nothing."""
+    shares = weight_by_part(maps)  # [layer, head, query, part]
+    return bool(((shares > 0).any((1, 2)).sum(-1) <= 1).all())

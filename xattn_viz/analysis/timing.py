@@ -23,7 +23,6 @@ import regex
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.dtw import dtw
 from xattn_viz.analysis.pauses import PAUSE, between_pauses, loud_frames, sound_end
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import Span, word_spans
@@ -58,7 +57,7 @@ class TimedWord:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class WarpingPath:
     """The way of the alignment: `rows` and `frames` `[step]`, both never falling, positions in the cross map.
 
     `scores` `[row, frame]` is what it was found in, from the row `first_row` of the map on: the higher, the more the
@@ -83,7 +82,7 @@ class Path:
 
 
 def timed_words(
-    trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares", path: Path | None = None
+    trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares", path: WarpingPath | None = None
 ) -> tuple[TimedWord, ...]:
     """The words of a trace in time. `heads` are those to listen to, each (layer, head); None for the method's own.
 
@@ -98,7 +97,7 @@ def timed_words(
     text = _text_rows(maps)
     if not len(text) or maps.keys.is_special.all():
         return ()
-    path = path or align(maps, heads, method=method)
+    path = path or warping_path(maps, heads, method=method)
     starts, times, spans = path.starts(len(maps.queries)), maps.keys.times or (), maps.queries.spans or ()
     own = np.flatnonzero(~maps.keys.is_special)
     found = [
@@ -154,7 +153,7 @@ def in_order(
     return placed
 
 
-def align(maps: AttentionMaps, heads: Sequence[Head] | None = None, *, method: Method = "shares") -> Path:
+def warping_path(maps: AttentionMaps, heads: Sequence[Head] | None = None, *, method: Method = "shares") -> WarpingPath:
     """The way through a cross map over sound, from the first token of the text to the end token behind it.
 
     Frames of padding take no part. Raises ValueError as `timed_words` does, and where there is no text.
@@ -163,10 +162,10 @@ def align(maps: AttentionMaps, heads: Sequence[Head] | None = None, *, method: M
     text, own = _text_rows(maps), np.flatnonzero(~maps.keys.is_special)
     if not len(text) or not len(own):
         raise ValueError("This map holds no text or no sound to align.")
-    weights = _chosen(maps, heads, method)[:, :, own].astype(np.float32)
+    weights = _weights_of(maps, heads, method)[:, :, own].astype(np.float32)
     scores = saliency(weights, method)[text[0] : text[-1] + 2]  # the row behind the text predicts its end
     rows, frames = dtw(-scores)
-    return Path(rows + text[0], own[frames], scores, int(text[0]))
+    return WarpingPath(rows + text[0], own[frames], scores, int(text[0]))
 
 
 def saliency(weights: NDArray[np.float32], method: Method) -> NDArray[np.float32]:
@@ -213,7 +212,7 @@ def _text_rows(maps: AttentionMaps) -> NDArray[np.int64]:
     return np.arange(own[0], own[-1] + 1) if len(own) else own
 
 
-def _chosen(maps: AttentionMaps, heads: Sequence[Head] | None, method: Method) -> NDArray[np.float32]:
+def _weights_of(maps: AttentionMaps, heads: Sequence[Head] | None, method: Method) -> NDArray[np.float32]:
     """The weights of the heads, `[head, query, key]`."""
     if heads is None:
         lowest = len(maps.layers) // 4 if method == "shares" else 0
@@ -237,3 +236,35 @@ def _median(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     # Of an odd count the middle one; `np.median` would find it and average it with nothing, in twice the time.
     middle: NDArray[np.float32] = np.partition(sliding_window_view(padded, width, axis=-1), half, axis=-1)[..., half]
     return middle
+
+
+def dtw(cost: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The cheapest way from the first to the last cell of `[row, frame]`, by steps down, right or both at once.
+
+    Returns the rows and the frames of its cells. Cells on one anti-diagonal do not depend on each other and are worked
+    out together. Where ways cost the same, right comes first, as in OpenAI's implementation.
+    """
+    n, m = cost.shape
+    # Column d of `total` is the anti-diagonal row + frame = d, indexed by row + 1; a border of infinity stands outside.
+    total = np.full((n + 1, n + m + 1), np.inf)
+    total[0, 0] = 0.0
+    came = np.zeros((n, n + m - 1), np.int8)
+    for d in range(n + m - 1):
+        rows = np.arange(max(0, d - m + 1), min(d, n - 1) + 1)
+        both, down, right = total[rows, d], total[rows, d + 1], total[rows + 1, d + 1]
+        diagonal = (both < down) & (both < right)
+        below = (down < both) & (down < right)
+        came[rows, d] = np.where(diagonal, 0, np.where(below, 1, 2))
+        total[rows + 1, d + 2] = cost[rows, d - rows] + np.where(diagonal, both, np.where(below, down, right))
+    return _walk_back(came, n, m)
+
+
+def _walk_back(came: NDArray[np.int8], n: int, m: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    row, frame = n - 1, m - 1
+    cells = [(row, frame)]
+    while row or frame:
+        step = 2 if row == 0 else 1 if frame == 0 else came[row, row + frame]
+        row, frame = row - (step != 2), frame - (step != 1)
+        cells.append((row, frame))
+    rows, frames = np.array(cells[::-1]).T
+    return rows, frames

@@ -7,7 +7,7 @@ import streamlit as st
 from xattn_viz.app import asking, kind, models, turning
 from xattn_viz.app.address import Request
 from xattn_viz.app.page import literal
-from xattn_viz.inputs.language import NAMES, language_note, other_language
+from xattn_viz.inputs.language import LANGUAGES, language_note, other_language
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard
 
@@ -25,7 +25,7 @@ def notice(request: Request) -> str | None:
     with place.container(horizontal=True, vertical_alignment="center", gap="small", key="language"):
         st.info(literal(note))
         if code := choice(card, found):
-            label = f"Read it as {NAMES[found]}"
+            label = f"Read it as {LANGUAGES[found]}"
             st.button(literal(label), on_click=asking.choose_option, args=("source_language", code))
         elif reader := reader_of(found, wanted):
             label = f"Use {models.title(reader.name)}"

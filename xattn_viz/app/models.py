@@ -143,7 +143,7 @@ def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
     Raises ModelError in one sentence.
     """
     if kind.current() == kind.TEXT:
-        language.prepare()  # beside the model, so that nobody waits for it
+        language.prepare_languages()  # beside the model, so that nobody waits for it
     allowed = name in st.session_state.get("weights_allowed", ())
     before = options_of(name)
     model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.analysis.sources import are_apart, by_part, part_names
+from xattn_viz.analysis.heads import has_one_part_per_layer, part_names, weight_by_part
 from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -39,7 +39,7 @@ def panel(trace: Trace) -> None:
         if not isinstance(model, HintedAdapter):
             return
         falls, cross, names = model.drops(trace), trace.cross, part_names(trace.cross)
-        shares = None if are_apart(cross) else by_part(cross).mean((0, 1))  # [query, part]
+        shares = None if has_one_part_per_layer(cross) else weight_by_part(cross).mean((0, 1))  # [query, part]
         rows = [
             {"word": visible(cross.queries.name(row))}
             | ({} if shares is None else {f"weight on the {name}": shares[row, i] for i, name in enumerate(names)})

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.timing import Head, Method, Path, TimedWord, align, timed_words
+from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, timed_words, warping_path
 from xattn_viz.app import kind, sounds
 from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import visible
@@ -34,7 +34,7 @@ _HELP = (
 )
 # The forms of `subtitles.FORMATS` as the buttons name them, and what each is.
 _FILES = {"SRT": "application/x-subrip", "VTT": "text/vtt", "JSON": "application/json", "TextGrid": "text/plain"}
-_Timed = tuple[tuple[TimedWord, ...], Path | None]
+_Timed = tuple[tuple[TimedWord, ...], WarpingPath | None]
 _TIMED: WeakKeyDictionary[Trace, dict[object, _Timed]] = WeakKeyDictionary()
 _HEAD = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
@@ -63,7 +63,7 @@ def _timed(trace: Trace, heads: tuple[Head, ...] | None, method: Method) -> _Tim
         return (), None
     kept = _TIMED.setdefault(trace, {})
     if (heads, method) not in kept:
-        path = align(trace.cross, heads, method=method)
+        path = warping_path(trace.cross, heads, method=method)
         kept[heads, method] = timed_words(trace, heads, method=method, path=path), path
     return kept[heads, method]
 

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.frozen import read_only
 from xattn_viz.core.messages import quoted
-from xattn_viz.inputs import InputError
-from xattn_viz.inputs.chunks import Stated, stated
-from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened
+from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened
+from xattn_viz.inputs.audio_headers import StatedLength, stated_length
 
 #: Samples a second, of every model that we know.
 RATE = 16_000
@@ -307,7 +306,7 @@ class _Track:
     samples: NDArray[np.float32]
     tracks: int
     is_damaged: bool
-    stated: float
+    stated_seconds: float
     mix: _Mix
 
     @property
@@ -319,7 +318,7 @@ def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound
     """The first track that is not silent; of a file of silence the first."""
     if not file.read(1):
         raise InputError(f"The file is empty, so it holds no sound: {_KNOWN}.")
-    header, found, number, notes = stated(file), None, 0, list[str]()
+    header, found, number, notes = stated_length(file), None, 0, list[str]()
     while found is None or (found.is_silent and number + 1 < min(found.tracks, _MOST_TRACKS)):
         number += found is not None
         track = _read_track(file, header, number, max_seconds, on_read)
@@ -337,7 +336,12 @@ def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound
 
 
 def _read_track(
-    file: BinaryIO, header: Stated, number: int, max_seconds: float, on_read: OnRead | None, only: int | None = None
+    file: BinaryIO,
+    header: StatedLength,
+    number: int,
+    max_seconds: float,
+    on_read: OnRead | None,
+    only: int | None = None,
 ) -> _Track:
     import av
 
@@ -398,10 +402,10 @@ def _gather(container: Any, number: int, max_seconds: float, on_read: OnRead | N
     return _Track(samples, len(container.streams.audio), bool(problems), said, mix)
 
 
-def _length_notes(track: _Track, header: Stated) -> Iterator[str]:
+def _length_notes(track: _Track, header: StatedLength) -> Iterator[str]:
     """What of the file could not be read, or is more than it says."""
     seconds = len(track.samples) / RATE
-    said = track.stated if header.read_share is None else seconds / header.read_share
+    said = track.stated_seconds if header.read_share is None else seconds / header.read_share
     if header.is_short:
         yield f"The file\u2019s header says that its sound ends earlier: {_duration(seconds)} were found and read."
     elif seconds < 0.98 * said - 0.2:  # codecs fill their last frame, and some durations are estimates

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from xattn_viz.core.frozen import read_only
-from xattn_viz.inputs import InputError
-from xattn_viz.inputs.source import as_array, is_file, of_mapping, opened
+from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened
 from xattn_viz.shapes import Scene, draw
 
 #: The most pixels that a picture may have, those of a large camera, and that are decoded at the same time, whoever

@@ -13,7 +13,7 @@ from typing import Any
 
 # ISO 639-1 codes, other codes that checkpoints use, names. Languages that hardly anybody types here (Latin, Esperanto,
 # the smaller neighbours of larger ones) are left out: they would only draw sentences full of names to themselves.
-_LANGUAGES = (
+_CODES_AND_NAMES = (
     "af/afr:Afrikaans am/amh:Amharic ar/arb/ara:Arabic as/asm:Assamese az/azj/aze:Azerbaijani be/bel:Belarusian "
     "bg/bul:Bulgarian bn/ben:Bengali ca/cat:Catalan cs/ces:Czech cy/cym:Welsh da/dan:Danish de/deu:German "
     "el/ell:Greek en/eng:English es/spa:Spanish et/est:Estonian eu/eus:Basque fa/pes/fas:Persian fi/fin:Finnish "
@@ -27,9 +27,9 @@ _LANGUAGES = (
     "sw/swh/swa:Swahili ta/tam:Tamil te/tel:Telugu th/tha:Thai tl/tgl:Tagalog tr/tur:Turkish uk/ukr:Ukrainian "
     "ur/urd:Urdu uz/uzn:Uzbek vi/vie:Vietnamese xh/xho:Xhosa yo/yor:Yoruba zh/zho/cmn:Chinese zu/zul:Zulu"
 )
-_ENTRIES = [(codes.split("/"), name) for codes, name in (entry.split(":") for entry in _LANGUAGES.split())]
+_ENTRIES = [(codes.split("/"), name) for codes, name in (entry.split(":") for entry in _CODES_AND_NAMES.split())]
 #: The languages that are told apart: ISO 639-1 codes and names.
-NAMES = {codes[0]: name for codes, name in _ENTRIES}
+LANGUAGES = {codes[0]: name for codes, name in _ENTRIES}
 _ISO_639_1 = {code: codes[0] for codes, _ in _ENTRIES for code in codes}
 #: Nothing is said of a text with fewer letters, in bytes of UTF-8: of 20 Latin ones, 7 Chinese ones.
 LEAST_BYTES = 20
@@ -40,7 +40,7 @@ _MOST_CHARACTERS = 10_000
 _CODE = re.compile(r"[a-z]{2,3}(?![A-Za-z])")
 _NO_WORD = frozenset("@/\\_<>{}=")
 _ENDS = frozenset(".!?…。！？:")
-_reading = threading.Lock()
+_loading = threading.Lock()
 
 
 def iso_639_1(code: str) -> str | None:
@@ -54,7 +54,7 @@ def iso_639_1(code: str) -> str | None:
     return _ISO_639_1.get(short, short if len(short) == 2 else None)
 
 
-def prepare() -> None:
+def prepare_languages() -> None:
     """Begin to read the model in a thread of its own, for who will soon ask."""
     threading.Thread(target=_identifier, daemon=True).start()
 
@@ -62,7 +62,7 @@ def prepare() -> None:
 def language_note(text: str, wanted: str, reader: str) -> str | None:
     """A sentence for people where a text is plainly in another language than `reader`, the name of a model, reads."""
     found = other_language(text, wanted)
-    return found and f"This text looks like {NAMES[found]}, and {reader} reads {NAMES[wanted]}."
+    return found and f"This text looks like {LANGUAGES[found]}, and {reader} reads {LANGUAGES[wanted]}."
 
 
 @lru_cache(maxsize=64)  # texts are as long as visitors make them
@@ -76,7 +76,7 @@ def other_language(text: str, wanted: str) -> str | None:
     >>> other_language("The cat sleeps on the kitchen chair.", "en")
     """
     evidence = _evidence(text[:_MOST_CHARACTERS])
-    if wanted not in NAMES or sum(len(sign.encode()) for sign in evidence if sign.isalpha()) < LEAST_BYTES:
+    if wanted not in LANGUAGES or sum(len(sign.encode()) for sign in evidence if sign.isalpha()) < LEAST_BYTES:
         return None
     chances = dict(_identifier().rank(evidence))
     likeliest = max(chances, key=chances.__getitem__)
@@ -100,14 +100,14 @@ def _evidence(text: str) -> str:
 
 def _identifier() -> Any:
     """The model: read in about a second, once; 75 MB in memory."""
-    with _reading:
-        return _read()
+    with _loading:
+        return _load_identifier()
 
 
 @cache
-def _read() -> Any:
+def _load_identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
     found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    found.set_languages(NAMES)
+    found.set_languages(LANGUAGES)
     return found

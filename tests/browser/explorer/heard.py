@@ -34,7 +34,7 @@ def spoken() -> tuple[Trace, Hearing]:
     """A clip of 9 seconds, its trace and its words in time."""
     sound = clips.sound(CLIP)
     trace = xv.load("whisper-tiny-en").trace(sound, kinds=("cross", "encoder", "decoder"))
-    return trace, Hearing(audio.flac(sound.samples), timing.timed_words(trace), timing.align(trace.cross))
+    return trace, Hearing(audio.flac(sound.samples), timing.timed_words(trace), timing.warping_path(trace.cross))
 
 
 def frames(trace: Trace) -> int:

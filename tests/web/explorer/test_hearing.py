@@ -27,7 +27,7 @@ def spoken() -> tuple[Trace, Hearing]:
     """A real trace of a clip, and the clip with its words in time."""
     sound = clips.sound(CLIP)
     trace = xv.load("whisper-tiny-en").trace(sound)
-    hearing = Hearing(audio.flac(sound.samples), timing.timed_words(trace), timing.align(trace.cross))
+    hearing = Hearing(audio.flac(sound.samples), timing.timed_words(trace), timing.warping_path(trace.cross))
     return trace, hearing
 
 

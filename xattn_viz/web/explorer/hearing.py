@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.pauses import loud_frames
-from xattn_viz.analysis.timing import Path, TimedWord
+from xattn_viz.analysis.timing import TimedWord, WarpingPath
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -37,7 +37,7 @@ class Hearing:
 
     sound: bytes
     words: tuple[TimedWord, ...] = ()
-    path: Path | None = None
+    path: WarpingPath | None = None
 
     def __post_init__(self) -> None:
         if self.sound[:4] not in _TYPES:
@@ -129,7 +129,7 @@ def _words(words: tuple[TimedWord, ...], rows: int) -> list[list[Any]]:
     ]
 
 
-def _path(path: Path | None, keys: Axis) -> list[list[float]]:
+def _path(path: WarpingPath | None, keys: Axis) -> list[list[float]]:
     """[row, start, end] of each row that the path goes through."""
     if path is None:
         return []

@@ -1,4 +1,4 @@
-"""What a sound file of chunks (WAV, RF64, Wave64, CAF, Ogg, MP4) says of its own length, against how long it is."""
+"""What the header of a sound file (WAV, RF64, Wave64, CAF, Ogg, MP4) says of its length, against how long it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LITTLE = 16_384  # bytes behind the sound that are tags of some kind
 
 
 @dataclass(frozen=True)
-class Stated:
+class StatedLength:
     """What a header says against what is there.
 
     `read_share` is how much of the sound that it promises is there, from 0 to 1, None where it promises nothing;
@@ -51,29 +51,29 @@ _KINDS = {
 }
 
 
-def stated(file: BinaryIO) -> Stated:
+def stated_length(file: BinaryIO) -> StatedLength:
     """What the file's header says of its length. Nothing where it is of no kind that is known here."""
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     magic, behind = file.read(4), file.read(4)
     if magic == b"OggS":
-        return Stated(is_cut=_ends_in_a_page(file, end))
+        return StatedLength(is_cut=_ends_in_a_page(file, end))
     if behind == b"ftyp":
-        return Stated(is_cut=_ends_in_a_box(file, end))
+        return StatedLength(is_cut=_ends_in_a_box(file, end))
     kind = _KINDS.get(magic)
     if kind is None:
-        return Stated()
+        return StatedLength()
     found = _data(file, kind, end)
     if found is None:
-        return Stated()
+        return StatedLength()
     start, length = found
     if not 0 < length < _UNKNOWN and not (magic != b"RIFF" and 0 < length < 1 << 62):
-        return Stated()
+        return StatedLength()
     if start + length > end:
-        return Stated(read_share=(end - start) / length, is_cut=True)
+        return StatedLength(read_share=(end - start) / length, is_cut=True)
     rest = end - start - length
     is_short = magic == b"RIFF" and rest > max(_LITTLE, length // 50) and not _are_chunks(file, start + length, end)
-    return Stated(read_share=None if is_short else 1.0, is_short=is_short)
+    return StatedLength(read_share=None if is_short else 1.0, is_short=is_short)
 
 
 def _data(file: BinaryIO, kind: _Kind, end: int) -> tuple[int, int] | None:
