@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
+from tests.server import ROOT
 from xattn_viz.plots import colours
+from xattn_viz.plots.colours import OPACITY, overlay, table
 
 
 def test_the_explorers_script_has_the_same_stops() -> None:
@@ -38,3 +41,48 @@ def test_more_weight_is_lighter_on_a_dark_ground(name: str) -> None:
 def test_an_unknown_map_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="no colour map 'jet': choose magma, viridis, cividis, grey"):
         colours.stops("jet", dark=True)
+
+
+THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_every_curve_stands_out_from_the_ground(dark: bool) -> None:
+    ground = luminance(THEME["dark" if dark else "light"]["backgroundColor"])
+    for number in range(7):
+        lighter, darker = sorted((luminance(colours.colour(number, dark)), ground), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3, colours.colour(number, dark)
+
+
+def test_an_empty_heading_is_left_out_and_a_long_one_is_cut() -> None:
+    assert colours.heading("") == ""
+    assert len(colours.heading("x" * 500)) < 120
+
+
+PICTURE = np.full((6, 12, 3), (10, 200, 90), np.uint8)
+
+
+def test_each_patch_has_its_colour_over_the_picture() -> None:
+    """In the middle of a patch stands exactly the mix of its colour and the picture, rounded."""
+    weights = np.array([[0.0, 0.1, 0.4], [0.4, 0.2, 0.05]])
+    shown = overlay(PICTURE, weights, 0.4, side=180)
+    assert shown.shape == (90, 180, 3)
+    colours = table("magma", dark=True)
+    for (row, column), weight in np.ndenumerate(weights):
+        wanted = OPACITY * colours[round(255 * weight / 0.4)] + (1 - OPACITY) * PICTURE[0, 0]
+        # The middle lies between two pixels: weights there differ by at most 1 % of the largest from the patch's.
+        np.testing.assert_allclose(shown[row * 45 + 22, column * 60 + 30], wanted, atol=6)
+
+
+def test_no_weight_and_too_much_have_the_ends_of_the_map() -> None:
+    colours = table("grey", dark=True)
+    for value, colour in ((0.0, colours[0]), (0.9, colours[-1])):
+        shown = overlay(PICTURE, np.full((2, 2), value), 0.5 if value else 0.0, side=24, name="grey")
+        assert (shown == np.rint(OPACITY * colour + (1 - OPACITY) * PICTURE[0, 0])).all()

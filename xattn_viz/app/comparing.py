@@ -15,7 +15,7 @@ from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
-from xattn_viz.plots.overlay import overlay
+from xattn_viz.plots.colours import overlay
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 _Words = list[tuple[str, NDArray[np.float64]]]

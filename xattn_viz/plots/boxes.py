@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from xattn_viz.core.tokens import plotly_label
-from xattn_viz.plots.look import LARGE, colour, template
+from xattn_viz.plots.colours import LARGE, colour, template
 
 Shape = Mapping[str, int]
 

@@ -1,4 +1,4 @@
-"""The colour maps of figures and pictures, stop for stop those of the explorer's script (a test compares them)."""
+"""The colours of figures and pictures: the explorer's own colour maps, curves told apart, weights over a picture."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from xattn_viz.core.messages import quoted
+from xattn_viz.core.tokens import plotly_label
 
 ColourMap = Literal["magma", "viridis", "cividis", "grey"]
 
-# 33 evenly spaced stops (two for grey) of the published maps: magma and viridis by Smith and van der Walt, cividis by
-# Nuñez et al., all CC0. Straight lines between them stay within 6/255 of the originals.
+#: The size of type in pixels where a figure is to be read from the last row of a room.
+LARGE = 16
+#: How much the weights hide of the picture, as in the explorer.
+OPACITY = 0.75
+# Stop for stop those of the explorer's script: a test compares them. 33 evenly spaced stops (two for grey) of the
+# published maps: magma and viridis by Smith and van der Walt, cividis by Nuñez et al., all CC0. Straight lines between
+# them stay within 6/255 of the originals.
 STOPS: dict[str, str] = {
     "magma": (
         "0000040303110a0822130d331d114628115a36106a430f7650127c5d177f691c817621818226818f2a819c2e7fa9327db63779c33b75cf4170"
@@ -27,6 +34,12 @@ STOPS: dict[str, str] = {
         "938d789b9376a39a75aba072b3a670bbad6cc3b469ccba64d4c15fddc958e6d051efd748f8df3cfee838"
     ),
     "grey": "000000ffffff",
+}
+# The accent of the app and Okabe and Ito's colours, told apart by the colour-blind; on a light ground darker ones, each
+# at least 3 : 1 against it.
+_SERIES = {
+    True: ("#ffb454", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8c83ff", "#999999"),
+    False: ("#a34a00", "#00639e", "#007a5a", "#a3407d", "#7a6500", "#5546b8", "#66625b"),
 }
 
 
@@ -45,8 +58,51 @@ def stops(name: str, *, dark: bool) -> list[str]:
 
 def table(name: str, *, dark: bool) -> NDArray[np.uint8]:
     """256 colours from weight 0 to the largest, `[colour, channel]`. Raises ValueError as `stops` does."""
-    channels = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops(name, dark=dark)])
+    channels = np.array(_channels(name, dark))
     places = np.linspace(0, len(channels) - 1, 256)
     mixed = [np.interp(places, np.arange(len(channels)), channels[:, c]) for c in range(3)]
     colours: NDArray[np.uint8] = np.rint(np.stack(mixed, axis=1)).astype(np.uint8)
     return colours
+
+
+def _channels(name: str, dark: bool) -> list[list[int]]:
+    return [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops(name, dark=dark)]
+
+
+def template(dark: bool) -> str:
+    """Plotly's template for a dark or a light ground."""
+    return "plotly_dark" if dark else "plotly_white"
+
+
+def colour_scale(colour_map: ColourMap, dark: bool) -> list[tuple[float, str]]:
+    """The stops as rgb(): Streamlit repaints some near-black colours written as #00000n, magma's first among them."""
+    channels = _channels(colour_map, dark)
+    return [(i / (len(channels) - 1), "rgb({}, {}, {})".format(*rgb)) for i, rgb in enumerate(channels)]
+
+
+def heading(text: str) -> str:
+    """A title, or the name of a curve: it cannot act as a tag, and is cut later than the label of a tick."""
+    return plotly_label(text, 80) if text else ""
+
+
+def colour(number: int, dark: bool) -> str:
+    """The colour of a curve or mark by its number, over again after seven; 0 is the accent of the app."""
+    return _SERIES[dark][number % len(_SERIES[dark])]
+
+
+def overlay(
+    picture: NDArray[np.uint8], weights: NDArray[np.floating], largest: float, *, side: int = 192, name: str = "magma"
+) -> NDArray[np.uint8]:
+    """The picture with weights over it, `[row, column, 3]`, its longer side `side` pixels.
+
+    `picture` is `[row, column, 3]`, `weights` `[row, column]` of patches that cover it; `largest` is the weight of the
+    last colour of the map `name`. Between the middles of patches the weights go over smoothly.
+    """
+    height, width = picture.shape[:2]
+    size = round(side * width / max(width, height)), round(side * height / max(width, height))
+    smooth = Image.fromarray(weights.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    share = np.clip(np.asarray(smooth) / (largest or 1.0), 0, 1)
+    coloured = table(name, dark=True)[np.rint(255 * share).astype(int)].astype(np.float32)
+    below = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST), np.float32)
+    mixed: NDArray[np.uint8] = np.rint(OPACITY * coloured + (1 - OPACITY) * below).astype(np.uint8)
+    return mixed

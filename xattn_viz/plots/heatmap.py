@@ -14,8 +14,7 @@ from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import plotly_label
 from xattn_viz.core.view import Rows, Scale, SelectedMap, select
 from xattn_viz.inputs.audio import MEL_RATE, RATE
-from xattn_viz.plots.colours import ColourMap
-from xattn_viz.plots.look import colour_scale, template
+from xattn_viz.plots.colours import ColourMap, colour_scale, template
 from xattn_viz.plots.svg import thinned
 
 #: Above this many cells a hover has Plotly's own words: a sentence a cell would weigh more than the map.

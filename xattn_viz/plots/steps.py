@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from xattn_viz.core.tokens import plotly_label
-from xattn_viz.plots.look import LARGE, template
+from xattn_viz.plots.colours import LARGE, template
 
 if TYPE_CHECKING:
     from xattn_viz.lessons.steps import Setting
