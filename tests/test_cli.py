@@ -114,7 +114,7 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
     [
         (["trace", "no-such-model", TEXT], "no-such-model"),
         (["trace", "firefox-en-pt", "  "], ""),
-        (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "map.png ends in none of .html"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "'map.png' ends in none of .html"),
         (
             ["trace", "firefox-en-pt", TEXT, "--layer", "9"],
             "There is no layer 9: layers count from 1, and these maps hold 1, 2.",
@@ -123,9 +123,9 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
             ["trace", "firefox-en-pt", TEXT, "--head", "9"],
             "There is no head 9: heads count from 1, and each layer has 8.",
         ),
-        (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "no/such/folder/map.csv: No such file"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "no/such/folder/map.csv"], "'no/such/folder/map.csv': No such file"),
         (["trace", "firefox-en-pt", TEXT, "--out", "a\0b.npz"], r"'a\x00b.npz' is no name of a file"),
-        (["trace", "firefox-en-pt", TEXT, "--out", "n" * 5000 + ".npz"], "nnn.npz: File name too long"),
+        (["trace", "firefox-en-pt", TEXT, "--out", "n" * 5000 + ".npz"], "nnn.npz': File name too long"),
         (["trace", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
         (["trace", "whisper-tiny-en", __file__], "no sound file"),
         (["words", "whisper-tiny-en", "no.wav"], "no.wav cannot be read: No such file"),
@@ -160,7 +160,7 @@ def test_a_full_disk_is_said_with_the_file_that_stays_as_it_was(tmp_path: Path, 
     for path in paths:
         path.write_bytes(b"good")
     done = limited([["trace", "tiny", TEXT, "--out", str(path)] for path in paths], size)
-    assert done == [(2, f"xattn-viz: {path}: File too large.\n") for path in paths]
+    assert done == [(2, f"xattn-viz: {str(path)!r}: File too large.\n") for path in paths]
     assert all(path.read_bytes() == b"good" for path in paths)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
@@ -168,7 +168,7 @@ def test_a_full_disk_is_said_with_the_file_that_stays_as_it_was(tmp_path: Path, 
 def test_words_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "t.srt"
     done = limited([["words", "whisper-tiny-en", str(FORWARD), "-o", str(path)]], 10)
-    assert done == [(2, f"xattn-viz: {path}: File too large.\n")]
+    assert done == [(2, f"xattn-viz: {str(path)!r}: File too large.\n")]
     assert list(tmp_path.iterdir()) == []
 
 

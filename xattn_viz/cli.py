@@ -66,7 +66,7 @@ def _close_output() -> None:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{files.shown(str(error.filename)) if error.filename else 'The output'}: {error.strerror}."
+        return f"{quoted(str(error.filename)) if error.filename else 'The output'}: {error.strerror}."
     return str(error)
 
 

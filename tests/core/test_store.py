@@ -263,7 +263,7 @@ def test_an_encrypted_member_is_refused() -> None:
 
 def test_a_file_is_named_and_a_missing_one_stays_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "holiday.npz").write_bytes(b"GIF89a")
-    with pytest.raises(ValueError, match=r"^holiday\.npz cannot be read as a trace: File is not a zip file\.$"):
+    with pytest.raises(ValueError, match=r"^'holiday\.npz' cannot be read as a trace: File is not a zip file\.$"):
         load_trace(tmp_path / "holiday.npz")
     with pytest.raises(FileNotFoundError):
         load_trace(tmp_path / "missing.npz")
@@ -341,7 +341,7 @@ def test_a_small_file_takes_little_memory_whatever_its_header_claims(name: str, 
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     megabytes, said = done.stdout.split(" ", 1)
     assert int(megabytes) < 200
-    assert said.startswith("bomb.npz cannot be read as a trace: ")
+    assert said.startswith("'bomb.npz' cannot be read as a trace: ")
 
 
 def test_a_trace_that_could_not_be_read_back_is_not_saved(tmp_path: Path) -> None:

@@ -76,3 +76,39 @@ def test_equal_traces_share_a_hash_and_stand_for_each_other_in_a_dictionary() ->
     first, second = (Trace((), "in", "out") for _ in range(2))
     assert first == second
     assert {first: "kept"}[second] == "kept"
+
+
+def test_a_trace_says_in_a_few_lines_what_it_holds() -> None:
+    trace = Trace(
+        (maps("cross"), maps("encoder")),
+        "a b",
+        "a b",
+        steps=(Step("a", 1, -0.5), Step("b", 2, 0.0, forced=True)),
+        provenance={"model": "tiny", "notes": ["It was cut."]},
+    )
+    assert repr(trace).splitlines() == [
+        "Trace of 'tiny'",
+        "  input: 'a b'",
+        "  output: 'a b' in 2 steps",
+        "  cross: float32 [layer 1, head 1, query 2, key 2]",
+        "  encoder: float32 [layer 1, head 1, query 2, key 2]",
+        "  1 notes, the first: 'It was cut.'",
+    ]
+    assert repr(trace.cross).splitlines() == [
+        "AttentionMaps cross: float32 [layer 1, head 1, query 2, key 2]",
+        "  queries: Axis(text, 2: a · b)",
+        "  keys: Axis(text, 2: a · b)",
+    ]
+    assert repr(trace.steps) == "(Step('a', 60.7%), Step('b', 100.0%, forced))"
+
+
+def test_maps_of_one_size_and_an_axis_of_many_positions_are_counted() -> None:
+    drawn = Trace((maps(), *(replace(maps(), step=i) for i in range(20))), np.zeros((80, 3000), np.float32), "")
+    assert repr(drawn).splitlines()[1:] == [
+        "  input: float32[80, 3000]",
+        "  output: ''",
+        "  cross: float32 [layer 1, head 1, query 2, key 2], 21 times",
+    ]
+    assert repr(Axis("text", labels=tuple("abcdefghijkl"))) == "Axis(text, 12: a · b · c · d · e · f · g · … · k · l)"
+    assert repr(Axis("audio", times=((0, 0.02), (0.02, 0.04)))) == "Axis(audio, 2: 0.00–0.02 s · 0.02–0.04 s)"
+    assert repr(Axis.picture(8, 8, ("[CLS]",))) == "Axis(image, 65: 8 × 8 patches, 1 special)"

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.pauses import PAUSE, between_pauses, loud_frames, sound_end
 from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.records import summary
 from xattn_viz.core.tokens import Span, word_spans
 from xattn_viz.core.trace import Trace
 
@@ -68,6 +69,8 @@ class WarpingPath:
     frames: NDArray[np.int64]
     scores: NDArray[np.float32]
     first_row: int
+
+    __repr__ = summary
 
     def starts(self, count: int) -> NDArray[np.int64]:
         """The frame at which each of `count` rows begins, and behind them the end, `[row + 1]`.

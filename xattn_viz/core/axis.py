@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.tokens import visible
+
 AxisKind = Literal["text", "audio", "image", "latent"]
 
 
@@ -80,6 +82,17 @@ class Axis:
         if self.times is not None:
             return "{:.2f}–{:.2f} s".format(*self.times[position])
         return str(position)
+
+    def __repr__(self) -> str:
+        count, special = len(self), int(self.is_special.sum())
+        if self.grid is not None:
+            said = f"{self.grid[0]} × {self.grid[1]} patches"
+        else:
+            shown = [*range(min(count, _MOST_SHOWN - 2)), *range(max(count - 2, _MOST_SHOWN - 2), count)]
+            names = [visible(self.name(i))[:_LONGEST_SHOWN] for i in shown]
+            names[-2:-2] = ["…"] * (count > _MOST_SHOWN)
+            said = " · ".join(names)
+        return f"Axis({self.kind}, {count}: {said}{f', {special} special' if special else ''})"
 
     @classmethod
     def picture(cls, rows: int, columns: int, special: Sequence[str] = ()) -> Axis:
@@ -185,4 +198,5 @@ class Axis:
         return groups
 
 
+_MOST_SHOWN, _LONGEST_SHOWN = 9, 24  # positions, and characters of each, that a representation shows
 _PER_POSITION = ("labels", "spans", "words", "special", "times")

@@ -8,10 +8,11 @@ import secrets
 import shutil
 from pathlib import Path
 
+from xattn_viz.core.messages import quoted
+
 #: What ends the name of a file that is not complete yet.
 PART = ".part"
 _MOST_NAMED = 40  # characters of the name that a part has too: a name may have 255 bytes, and a part adds some
-_MOST_SHOWN = 120  # characters of a path in a message
 
 
 def write(path: str | Path, content: bytes | str) -> None:
@@ -42,14 +43,7 @@ def check(path: str | Path) -> None:
     except UnicodeEncodeError:
         held = True
     if held:
-        raise ValueError(f"{shown(path)} is no name of a file: it holds a character that no name can have.")
-
-
-def shown(path: str | Path) -> str:
-    """A path for a message: quoted, so that nothing in it acts, and its middle left out where it is very long."""
-    text = str(path)
-    text = text if text.isprintable() else repr(text)
-    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN // 2]}…{text[-_MOST_SHOWN // 2 :]}"
+        raise ValueError(f"{quoted(path)} is no name of a file: it holds a character that no name can have.")
 
 
 def _replace(target: Path, data: bytes) -> None:

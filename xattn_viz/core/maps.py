@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.frozen import read_only, same
-from xattn_viz.core.map_checks import check_shapes, check_values
 from xattn_viz.core.projections import Projections
+from xattn_viz.core.records import read_only, same
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 MapKind = Literal["cross", "encoder", "decoder"]
 #: Why the rows of a map may sum to something other than 1.
 Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
+# Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
+_ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+_AT_ONCE = 1 << 22  # weights that are checked at once: a map can be as large as memory, and each takes 20 bytes or so
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +52,8 @@ class AttentionMaps:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", read_only(self.weights))
-        check_shapes(self)
-        check_values(self)
+        _check_shapes(self)
+        _check_values(self)
 
     @property
     def n_heads(self) -> int:
@@ -174,6 +176,25 @@ class AttentionMaps:
     def __eq__(self, other: object) -> bool:
         return same(self, other)
 
+    def __repr__(self) -> str:
+        step = "" if self.step is None else f" of denoising step {self.step}"
+        more = [f"altered: {', '.join(self.altered)}"] if self.altered else []
+        more += [repr(self.projections)] if self.projections else []
+        return "\n  ".join(
+            [
+                f"AttentionMaps {self.kind}{step}: {size(self)}",
+                f"queries: {self.queries!r}",
+                f"keys: {self.keys!r}",
+                *more,
+            ]
+        )
+
+
+def size(maps: AttentionMaps) -> str:
+    """The dtype and the shape of maps in words: "float32 [layer 2, head 8, query 11, key 8]"."""
+    axes = zip(("layer", "head", "query", "key"), maps.weights.shape, strict=True)
+    return f"{maps.weights.dtype} [{', '.join(f'{name} {count}' for name, count in axes)}]"
+
 
 def _with(altered: tuple[Alteration, ...], new: Alteration) -> tuple[Alteration, ...]:
     return altered if new in altered else (*altered, new)
@@ -191,3 +212,59 @@ def _columns(axis: Axis) -> dict[str, NDArray[Any]]:
         times = np.round(np.array(axis.times).reshape(-1, 2), 6)  # sums of 0.02 are off by 1e-15
         return {"start": times[:, 0], "end": times[:, 1]}
     return {"label": np.array([axis.name(i) for i in range(len(axis))], dtype=object)}
+
+
+def _check_shapes(maps: AttentionMaps) -> None:
+    """Raise ValueError where arrays and axes do not fit each other."""
+    shape, dtype = maps.weights.shape, maps.weights.dtype
+    if maps.weights.ndim != 4:
+        raise ValueError(f"Weights must be [layer, head, query, key]: got {maps.weights.ndim} axes of shape {shape}.")
+    if dtype.name not in _ROW_SUM_TOLERANCE:
+        raise ValueError(f"Weights must be float16 or float32: got {dtype} of shape {shape}.")
+    if 0 in shape:
+        raise ValueError(f"Weights [layer, head, query, key] must have one of each at least: got shape {shape}.")
+    wanted = (len(maps.layers), maps.n_heads, len(maps.queries), len(maps.keys))
+    if shape != wanted:
+        raise ValueError(f"Weights [layer, head, query, key] have shape {shape}, but the axes say {wanted}.")
+    if maps.read is not None and len(maps.read) != len(maps.queries):
+        raise ValueError(f"{len(maps.read)} tokens read do not fit the {len(maps.queries)} rows of weights {shape}.")
+    if maps.projections is not None:
+        q, k = maps.projections.queries.shape, maps.projections.keys.shape
+        if (*q[:3], k[2]) != shape:
+            raise ValueError(f"Projections of shapes {q} and {k} do not fit weights of shape {shape}.")
+
+
+def _check_values(maps: AttentionMaps) -> None:
+    """Raise ValueError where weights are no probabilities, or rows sum to something that `altered` does not explain."""
+    _, heads, rows, keys = maps.weights.shape
+    rows_at_once = max(1, _AT_ONCE // keys)
+    heads_at_once = max(1, _AT_ONCE // (rows * keys))
+    for number, layer in zip(maps.layers, maps.weights, strict=True):
+        for head in range(0, heads, heads_at_once):
+            for row in range(0, rows, rows_at_once):
+                block = layer[head : head + heads_at_once, row : row + rows_at_once]
+                _check_block(maps, block.astype(np.float32, copy=False), (number, head, row))
+
+
+def _check_block(maps: AttentionMaps, weights: NDArray[np.float32], at: tuple[int, int, int]) -> None:
+    """Check `weights` `[head, query, key]`, which begin at the layer, head and row of `at`."""
+    tolerance, shape = _ROW_SUM_TOLERANCE[maps.weights.dtype.name], maps.weights.shape
+    low, high = weights.min(), weights.max()  # NaN where there is one
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"Weights of shape {shape} hold NaN or infinity.")
+    # Aggregated weights may be float32 sums of float16 ones, with the rounding of those.
+    over = _ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
+    if low < 0 or high > 1 + over:
+        raise ValueError(f"Weights of shape {shape} reach from {low} to {high}, outside 0 … 1.")
+    if {"cropped", "aggregated", "ablated"} & set(maps.altered):
+        return
+    sums = weights.sum(axis=-1, dtype=np.float64)
+    wrong = np.abs(sums - 1) > tolerance
+    if "masked" in maps.altered:
+        wrong &= sums != 0
+    if wrong.any():
+        head, query = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"Rows of weights must sum to 1, shape {shape}: layer {at[0]}, head {at[1] + head}, row {at[2] + query} "
+            f"sums to {sums[head, query]:.4f}."
+        )

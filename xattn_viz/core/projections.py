@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.frozen import read_only, same
+from xattn_viz.core.records import read_only, same, summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,8 @@ class Projections:
         if self.bias is not None:
             scores = scores + np.broadcast_to(self.bias, (*self.queries.shape[:2], *scores.shape))[layer, head]
         return scores
+
+    __repr__ = summary
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON and back, checked field by field against their own annotations.
+"""Frozen dataclasses that hold arrays: read-only, compared by content, and as JSON and back.
 
 A file can hold anything, so reading takes nothing on trust: every value must have the type that the field declares.
 Arrays stay outside the JSON, which names them.
@@ -14,6 +14,62 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xattn_viz.core.messages import quoted
+
+_MOST_SHOWN = 3  # entries of a tuple that are shown one by one
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself when it and the memory behind it are read-only, else a read-only copy."""
+    array = np.asarray(array)
+    if not _is_locked(array):
+        array = array.copy()
+        array.flags.writeable = False
+    return array
+
+
+def _is_locked(array: NDArray[Any]) -> bool:
+    """Whether this array, every array that it is a view of, and the memory at the end are all read-only."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return False
+        owner = owner.base
+    return owner is None or isinstance(owner, bytes)
+
+
+def same(a: Any, b: object) -> bool:
+    """Field by field, arrays by shape, dtype and value."""
+    if not is_dataclass(a) or type(a) is not type(b):
+        return False
+    if a is b:
+        return True
+    return all(_equal(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+
+
+def _equal(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        return x.dtype == y.dtype and np.array_equal(x, y)
+    if isinstance(x, tuple) and isinstance(y, tuple) and any(isinstance(each, np.ndarray) for each in (*x, *y)):
+        return len(x) == len(y) and all(map(_equal, x, y))
+    return x is y or (type(x) is type(y) and bool(x == y))
+
+
+def summary(value: Any) -> str:
+    """A dataclass in a line, for its `__repr__`: each field as `brief` shows it."""
+    said = (f"{field.name}={brief(getattr(value, field.name))}" for field in fields(value))
+    return f"{type(value).__name__}({', '.join(said)})"
+
+
+def brief(value: object) -> str:
+    """A value in a few words: an array by its dtype and shape, a long tuple by its first entry and its length."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, tuple) and len(value) > _MOST_SHOWN:
+        return f"({brief(value[0])}, … {len(value)} in all)"
+    return quoted(value) if isinstance(value, str | tuple) else repr(value)
+
 
 Arrays = dict[str, NDArray[Any]]
 #: How deep lists and dicts may lie in one another inside a value.

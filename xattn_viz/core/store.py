@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core import files
+from xattn_viz.core.messages import quoted
 from xattn_viz.core.records import Arrays, decode, encode
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -93,7 +94,7 @@ def load_trace(source: str | Path | bytes, *, max_bytes: int = MAX_BYTES) -> Tra
         return _load(io.BytesIO(source), "These bytes", max_bytes)
     files.check(source)
     with Path(source).open("rb") as file:
-        return _load(file, files.shown(Path(source).name), max_bytes)
+        return _load(file, quoted(Path(source).name), max_bytes)
 
 
 def is_damaged(path: Path) -> bool:
@@ -178,10 +179,10 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[An
     """One array, read-only. Never allocates more than the size that the archive states for the member."""
     with archive.open(member) as file:
         data = file.read(member.file_size)  # at its end the ZIP's checksum is compared
-    shape, fortran, dtype, start = _read_npy_header(data, files.shown(member.filename))
+    shape, fortran, dtype, start = _read_npy_header(data, quoted(member.filename))
     stated = math.prod(shape) * dtype.itemsize
     if len(data) - start != stated:
-        name, held = files.shown(member.filename), len(data) - start
+        name, held = quoted(member.filename), len(data) - start
         raise ValueError(f"{name} states the shape {shape}, which its {held} bytes do not fit")
     array: NDArray[Any] = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
     return array

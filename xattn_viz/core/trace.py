@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.frozen import read_only, same
-from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.maps import AttentionMaps, MapKind, size
+from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import brief, read_only, same
 
 
 def probability(log_prob: float) -> float:
@@ -40,6 +43,10 @@ class Step:
     log_prob: float
     alternatives: tuple[Alternative, ...] = ()
     forced: bool = False
+
+    def __repr__(self) -> str:
+        others = f", {len(self.alternatives)} alternatives" if self.alternatives else ""
+        return f"Step({self.token!r}, {probability(self.log_prob):.1%}{others}{', forced' if self.forced else ''})"
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,20 @@ class Trace:
     def decoder(self) -> AttentionMaps:
         """The decoder's self-attention map."""
         return self.of_kind("decoder")
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Trace of {quoted(self.provenance.get('model', 'a model'))}",
+            f"input: {quoted(self.input) if isinstance(self.input, str) else brief(self.input)}",
+            f"output: {quoted(self.output)}{f' in {len(self.steps)} steps' if self.steps else ''}",
+        ]
+        for kind, group in groupby(sorted(self.maps, key=lambda maps: maps.kind), key=lambda maps: maps.kind):
+            sizes = Counter(map(size, group))
+            lines += [f"{kind}: {said}{f', {count} times' if count > 1 else ''}" for said, count in sizes.items()]
+        lines += [f"pictures: {len(self.pictures)} of {brief(self.pictures[-1])}"] if self.pictures else []
+        notes = self.provenance.get("notes")
+        lines += [f"{len(notes)} notes, the first: {quoted(notes[0])}"] if isinstance(notes, list) and notes else []
+        return "\n  ".join(lines)
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core import heads
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.heads import Reduction
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import summary
 from xattn_viz.core.trace import Trace
 
 #: What a colour bar ends at: the map's own maximum, or the maximum over all layers and heads.
 Scale = Literal["head", "common"]
 #: Which token a row of a cross map is named for: the one predicted at that step, or the one just read.
 Rows = Literal["predicted", "input"]
-#: How the heads of a map are brought into one: of a single layer only by their mean.
-Reduction = Literal["mean", "max"]
 
 _KIND_NAMES: dict[MapKind, str] = {
     "cross": "Cross-attention",
@@ -92,7 +94,8 @@ class View:
             if not re.fullmatch(words, value, re.ASCII):
                 continue
             if name == "head":
-                found["layer"], found["head"] = _layer_and_head(value)
+                with suppress(ValueError):  # 0, where they count from 1
+                    found["layer"], found["head"] = heads.parse(value)
             else:
                 found[field] = value == "true" if name == "special" else int(value) if field in _NUMBERS else value
         return replace(default or cls(), **found)
@@ -109,17 +112,12 @@ class View:
     @property
     def name(self) -> str:
         """The map by its numbers, from 1: "2.1" is layer 2, head 1; "2.mean", "mean", "max"."""
-        last = str(self.head + 1) if isinstance(self.head, int) else self.head
-        return last if self.layer is None else f"{self.layer + 1}.{last}"
+        return heads.key(self.layer, self.head)
 
     @property
     def title(self) -> str:
         """The map in words, as they stand inside a sentence."""
-        if self.layer is None:
-            return "mean over all heads" if self.head == "mean" else "maximum over all heads"
-        return f"layer {self.layer + 1}, " + (
-            f"head {self.head + 1}" if isinstance(self.head, int) else "mean over heads"
-        )
+        return heads.title(self.layer, self.head)
 
     @property
     def is_head(self) -> bool:
@@ -168,12 +166,6 @@ def all_steps(trace: Trace) -> tuple[AttentionMaps, ...]:
     return tuple(maps for maps in trace.maps if maps.step is None or maps.kind not in whole)
 
 
-def _layer_and_head(name: str) -> tuple[int | None, int | Reduction]:
-    layer, _, head = name.rpartition(".")
-    last: int | Reduction = int(head) - 1 if head.isdigit() else "max" if head == "max" else "mean"
-    return (int(layer) - 1 if layer else None), last
-
-
 @dataclass(frozen=True, eq=False)
 class SelectedMap:
     """One map out of many, with words for all that is drawn.
@@ -196,6 +188,8 @@ class SelectedMap:
     def sentence(self, query: str, key: str, weight: str) -> str:
         """What one cell says, in words; labels and weight as they are to be shown."""
         return f"{self.doing} {query}, {self.who} put {weight} on {key}"
+
+    __repr__ = summary
 
 
 def select(

@@ -20,6 +20,7 @@ import numpy as np
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.messages import quoted
 from xattn_viz.core.store import to_bytes as npz
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import Rows, Scale
@@ -60,7 +61,7 @@ def write(
 def check_ending(path: str | Path) -> str:
     """What a path ends in, one of `FORMATS`. Raises ValueError that lists them for another ending."""
     if (suffix := Path(path).suffix) not in FORMATS:
-        raise ValueError(f"{files.shown(path)} ends in none of {', '.join(FORMATS)}, which say what to write.")
+        raise ValueError(f"{quoted(str(path))} ends in none of {', '.join(FORMATS)}, which say what to write.")
     return suffix
 
 

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.frozen import read_only
 from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import read_only, summary
 from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened
 from xattn_viz.inputs.audio_headers import StatedLength, stated_length
 
@@ -72,6 +72,8 @@ class Sound:
     def seconds(self) -> float:
         """How long it lasts."""
         return len(self.samples) / RATE
+
+    __repr__ = summary
 
 
 def read(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from xattn_viz.core.frozen import read_only
+from xattn_viz.core.records import read_only, summary
 from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened
 from xattn_viz.shapes import Scene, draw
 
@@ -63,6 +63,8 @@ class Picture:
                 "images.read makes one."
             )
         object.__setattr__(self, "pixels", read_only(pixels))
+
+    __repr__ = summary
 
 
 def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xattn_viz.attention.layer import CrossAttention, scaled_dot_product_attention
-from xattn_viz.core.frozen import read_only, same
+from xattn_viz.core.records import read_only, same, summary
 from xattn_viz.lessons.steps.setting import Setting
 
 Matrix = NDArray[np.float64]
@@ -38,6 +38,8 @@ class Steps:
     def __post_init__(self) -> None:
         for name in vars(self):
             object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    __repr__ = summary
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)

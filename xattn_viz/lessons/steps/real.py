@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.frozen import read_only, same
 from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.records import read_only, same, summary
 from xattn_viz.core.tokens import visible
 
 Matrix = NDArray[np.float64]
@@ -73,6 +73,8 @@ class Given:
         scaled = self.k @ self.q[self.row] * self.scale + (0.0 if self.bias is None else self.bias[self.row])
         rest = [] if self.others_scaled is None else [self.others_scaled[self.row]]
         return float(np.exp(scaled[self.column] - _log_sum(np.array([[*scaled, *rest]]))[0]))
+
+    __repr__ = summary
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)

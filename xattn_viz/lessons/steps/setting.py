@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.frozen import read_only, same
+from xattn_viz.core.records import read_only, same, summary
 
 #: The matrices of a setting, in the order in which they are used.
 INPUTS = ("x", "context", "w_q", "w_k", "w_v", "w_o")
@@ -70,6 +70,8 @@ class Setting:
         shape = len(self.queries), len(self.keys)
         own = np.broadcast_to(~np.array(self.padding, bool), shape)
         return own & (np.tri(*shape) > 0) if self.causal else own
+
+    __repr__ = summary
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)
