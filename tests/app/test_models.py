@@ -36,7 +36,7 @@ def test_only_options_that_there_are_reach_the_model(
     model: Adapter, chosen: tuple[tuple[str, str | bool], ...], settings: dict[str, Any]
 ) -> None:
     found = models.settings(model, chosen)
-    wanted = {"num_beams": 1, "keep_projections": model.can_keep_projections, **settings}
+    wanted = {"num_beams": 1, "keep_projections": "project" in model.card.can, **settings}
     if "num_beams" not in settings:
         found.setdefault("num_beams", 1)
     assert found == wanted
@@ -58,7 +58,7 @@ def test_options_that_cannot_be_are_named(model: Adapter, option: str, value: st
 
 
 def test_a_model_that_cannot_keep_projections_is_not_asked_to(model: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "can_keep_projections", False)
+    monkeypatch.setattr(model, "card", replace(model.card, can=model.card.can - {"project"}))
     assert models.settings(model, ())["keep_projections"] is False
 
 

@@ -19,8 +19,9 @@ from xattn_viz.app.runs import Asked, Run
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, Cancelled, InputError, report
+from xattn_viz.models.base import Adapter, Cancelled, Hooks, InputError, report
 from xattn_viz.models.registry import families
+from xattn_viz.models.settings import Settings
 
 PATIENCE = 60.0
 TEXT = "The grey heron waits beside the water."
@@ -31,11 +32,11 @@ class Held(Adapter):
 
     def __init__(self) -> None:
         self.real = families()["firefox"].example()
-        self.card = self.real.card
+        self.card, self.size = self.real.card, self.real.size
         self.waits = threading.Event()
 
-    def _trace(self, input: Any, **settings: Any) -> Trace:
-        return self.real.trace(input, **settings)
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
+        return self.real.trace(input, **settings.as_keywords(), on_step=hooks.on_step)
 
     def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         yield self.real.trace(input, **{name: settings[name] for name in ("on_step", "on_partial") if name in settings})

@@ -102,7 +102,7 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
     if model.card.input_kind == "audio":
         # Queries and keys of 1,500 frames are too much to send; without them a map needs no padding.
         return {**found, CROP: True} if CROP in declared else found
-    return {**found, "keep_projections": model.can_keep_projections}
+    return {**found, "keep_projections": "project" in model.card.can}
 
 
 def cleaned(typed: str) -> str:

@@ -61,7 +61,7 @@ class Asked:
 
 def so_far(model: Adapter, done: int, total: int) -> str:
     """How far a run is after `done` of at most `total` steps, in words."""
-    return f"{done} tokens written" if model.writes else f"step {done} of {total}"
+    return f"{done} tokens written" if "write" in model.card.can else f"step {done} of {total}"
 
 
 class Run:

@@ -11,16 +11,18 @@ A family is one module or package in this folder, named for it. It imports nothi
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.maps import MapKind
+from xattn_viz.core.messages import quoted
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError as InputError
 from xattn_viz.inputs import audio, images
@@ -28,7 +30,9 @@ from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.inputs.language import iso_639_1, language_note
 from xattn_viz.inputs.text import check_text, check_texts
+from xattn_viz.models.settings import Head, Settings, Size, check_prefix
 from xattn_viz.models.unread import notes_of_text
+from xattn_viz.shapes.sentence import too_long
 
 if TYPE_CHECKING:
     from xattn_viz.models.folder import Folder
@@ -43,14 +47,20 @@ OnStep = Callable[[int, int], bool | None]
 OnPartial = Callable[[Trace], object]
 #: The least time between two calls of `OnPartial`.
 PARTIAL_SECONDS = 0.25
+#: The note of a trace that `OnPartial` is called with.
+UNFINISHED = "The model had not finished writing."
 #: Called with (bytes done, bytes in all) while a model is fetched. It may raise to give up.
 OnProgress = Callable[[int, int], object]
-#: An attention head to switch off: (kind of map, layer, head), layer and head from 0.
-Head = tuple[MapKind, int, int]
+#: What a model can do, as its card declares it (`ModelCard.can`).
+Capability = Literal["write", "align", "time", "draw", "ablate", "project", "compare"]
 
 
 class ModelError(Exception):
     """A model cannot be had or cannot do what was asked; the message is one sentence for the page."""
+
+
+class NeedsConsent(ModelError):  # noqa: N818 - what is to be done about it
+    """A model cannot be had unless somebody agrees: its weights are a pickle. `load` takes `allow_pickle=True` then."""
 
 
 class ModelWarning(UserWarning):
@@ -66,6 +76,8 @@ class Option:
     """A setting of `trace` that the page offers: its keyword, a title and explanation for people, default and choices.
 
     A boolean default makes it a switch; `choices` otherwise lists what may be chosen, and without any it is a text.
+    With `is_open` the choices are suggestions, and any other text may be given; with `between` any number between these
+    two, or a text that says one, and only whole ones where the two are.
     """
 
     name: str
@@ -73,6 +85,28 @@ class Option:
     default: bool | str
     help: str = ""
     choices: tuple[str, ...] = ()
+    is_open: bool = False
+    between: tuple[float, float] | None = None
+
+    def check(self, value: Any, model: str) -> str | bool | float:
+        """A value that was given for it. Raises ModelError where it cannot have that; `model` names whose option it is.
+
+        A text that is too long raises InputError.
+        """
+        if isinstance(self.default, bool):
+            if not isinstance(value, bool):
+                raise ModelError(f"{self.name} is True or False: got {quoted(value)}.")
+            return value
+        if self.between is not None:
+            return check_number(value, self.name, *self.between)
+        if self.choices and not self.is_open and value not in self.choices:
+            some = ", ".join(self.choices[:12]) + (", …" if len(self.choices) > 12 else "")
+            raise ModelError(f"{model} has no {self.title.lower()} {quoted(value)}; there are {some}.")
+        if not isinstance(value, str):
+            raise ModelError(f"{self.name} is a text: got {quoted(value)}.")
+        if said := too_long(value, self.name):
+            raise InputError(said)
+        return value
 
 
 @dataclass(frozen=True)
@@ -84,6 +118,10 @@ class ModelCard:
     before the first use, in megabytes of 10⁶ bytes, None where nothing has; `most_beams` is the most that its search
     can keep, 1 where it is greedy only. `output_kind` is what it makes: text, or a picture. `at_once` are the kinds of
     map that a page shows without being asked for them.
+
+    `can` is what the model can do: "write" its output token by token, "align" the words of it with those that it read,
+    place them in "time", "draw" pictures; "ablate" heads, "project", which is to hand out the queries and keys behind
+    its maps, and "compare" its sources where it has several (`Adapter.drops`).
     """
 
     name: str
@@ -100,6 +138,7 @@ class ModelCard:
     most_beams: int = 1
     output_kind: Literal["text", "image"] = "text"
     at_once: tuple[MapKind, ...] = ("cross",)
+    can: frozenset[Capability] = frozenset(("write", "align", "ablate", "project"))
 
     def language(self, side: Literal["source", "target"], options: Mapping[str, object]) -> str | None:
         """What it reads or writes with these options, as an ISO 639-1 code; None where that is not known.
@@ -112,18 +151,45 @@ class ModelCard:
         return iso_639_1(str(options.get(f"{side}_language", default)))
 
 
+class Hooks:
+    """What a run tells whoever asked for it: how far it is, and what is written so far. Each run has its own."""
+
+    def __init__(self, on_step: OnStep | None = None, on_partial: OnPartial | None = None) -> None:
+        self.on_step, self._on_partial = on_step, on_partial
+        self._due = time.monotonic() + PARTIAL_SECONDS
+
+    def report(self, done: int, total: int) -> None:
+        """Say how far the run is. Raises Cancelled when it shall not go on."""
+        report(self.on_step, done, total)
+
+    def show(self, make: Callable[[], Trace]) -> None:
+        """Call `make` for the trace of what is written so far and show it, if somebody wants it and it is due.
+
+        The next is due after `PARTIAL_SECONDS`, or after as long as this one took where that is longer: showing takes
+        at most half of the time.
+        """
+        begin = time.monotonic()
+        if self._on_partial is None or begin < self._due:
+            return
+        self._on_partial(make().with_notes(UNFINISHED))
+        end = time.monotonic()
+        self._due = end + max(PARTIAL_SECONDS, end - begin)
+
+
 class Adapter(ABC):
     """A loaded model that makes traces. One instance serves all threads: a run keeps its state to itself."""
 
     card: ModelCard
+    #: How many layers and heads it has, which `check` goes by.
+    size: Size
     #: What the loaded model takes, in bytes (`models.resources.held`); the registry bounds the sum.
     memory: int
     #: What the files hold that it was loaded from, as one sha256; empty where these never change.
     content: str = ""
-    #: Whether `trace` takes `keep_projections`; not where a model shows no more than its weights.
-    can_keep_projections: bool = True
-    #: Whether it makes its output token by token; a trace of one that does not has no steps, and no outputs but one.
-    writes: bool = True
+    #: Keywords that `trace` takes besides those of every model and the options of the card.
+    further: tuple[str, ...] = ()
+    #: Why it has no maps of a kind that models like it have, in one sentence each.
+    lacks: ClassVar[Mapping[MapKind, str]] = {}
     #: What its self-check found wrong with it when it was loaded, in one sentence for the page; None where nothing is.
     fault: str | None = None
 
@@ -152,7 +218,8 @@ class Adapter(ABC):
         or token ids as `Step.id` gives them, those of forced tokens included. To choose another token at step t is
         `prefix=[*(step.id for step in trace.steps[:t]), alternative.id]`; ids that end in `</s>` are a whole output.
         `kinds` are the maps wanted, `ablate` heads to switch off, `keep_projections` keeps the queries and keys behind
-        the maps; `options` are those of the card.
+        the maps; `options` are those of the card, and for a model that writes `max_new_tokens`, the most tokens that it
+        writes, and `hypothesis`, which of the `num_beams` outputs is traced (0, the best).
 
         `on_partial` is called while the model writes, at most every `PARTIAL_SECONDS`, with the trace of what is
         written so far: maps of the kinds wanted, without projections. Of several beams it shows the one that leads
@@ -161,20 +228,101 @@ class Adapter(ABC):
         Raises InputError for input that cannot be traced, ModelError for something that this model cannot do, and
         Cancelled when `on_step` returned False.
         """
-        read = self.read_input(input, sampling_rate, on_step)
-        trace = self._trace(
-            read,
+        settings = self.check(
             target=target,
             prefix=prefix,
             num_beams=num_beams,
             kinds=kinds,
             ablate=ablate,
             keep_projections=keep_projections,
-            on_step=on_step,
-            on_partial=on_partial and (lambda partial: on_partial(self._with_fault(partial))),
             **options,
         )
-        return self._with_fault(self._with_notes(trace, read, options))
+        read = self.read_input(input, sampling_rate, on_step)
+        hooks = Hooks(on_step, on_partial and (lambda partial: on_partial(self._with_fault(partial))))
+        return self._with_fault(self._with_notes(self._trace(read, settings, hooks), read, settings))
+
+    def check(
+        self,
+        *,
+        target: str | None = None,
+        prefix: str | Sequence[int] | None = None,
+        num_beams: int = 1,
+        kinds: Sequence[MapKind] = ("cross",),
+        ablate: Sequence[Head] = (),
+        keep_projections: bool = False,
+        hypothesis: int = 0,
+        max_new_tokens: int | None = None,
+        **options: Any,
+    ) -> Settings:
+        """The keywords of `trace` as settings. A family that takes others checks these itself.
+
+        Raises ModelError with one sentence about what this model cannot do, InputError for what is no prefix.
+        """
+        card = self.card
+        if "write" not in card.can:
+            given = {
+                "target": (target, None),
+                "prefix": (prefix, None),
+                "num_beams": (num_beams, 1),
+                "hypothesis": (hypothesis, 0),
+                "max_new_tokens": (max_new_tokens, None),
+            }
+            for name, (value, neutral) in given.items():
+                if value not in (neutral, ""):
+                    does = "draws" if "draw" in card.can else "answers at once"
+                    raise InputError(f"{card.title} {does} and writes no text: leave {name} away.")
+        self._check_maps(kinds, ablate)
+        if keep_projections and "project" not in card.can:
+            raise ModelError(f"{card.title} shows its weights only, not the queries and keys behind them.")
+        if card.most_beams == 1 != num_beams:
+            many = f"{quoted(num_beams)} beams are not to be had"
+            raise ModelError(f"{card.title} decodes greedily, with one beam: {many}.")
+        beams = int(check_number(num_beams, "num_beams", 1, card.most_beams))
+        begin = check_prefix(prefix, self.size.vocabulary)
+        if target is not None and begin:
+            raise ModelError("Give a target or a prefix, not both: a target is the whole output.")
+        return Settings(
+            target,
+            begin,
+            beams,
+            tuple(kinds),
+            tuple(sorted(set(ablate))),
+            keep_projections,
+            int(check_number(hypothesis, "hypothesis", 0, beams - 1)),
+            None if max_new_tokens is None else int(check_number(max_new_tokens, "max_new_tokens", 1, 100_000)),
+            self._check_options(options),
+        )
+
+    def _check_maps(self, kinds: Sequence[MapKind], ablate: Sequence[Head]) -> None:
+        """Raise ModelError where a kind of map or a head to ablate is none of the model's."""
+        if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):
+            raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {quoted(kinds)}.")
+        for kind in (*kinds, *(head[0] for head in ablate)):
+            if kind not in self.card.kinds:
+                has = ", ".join(self.card.kinds)
+                raise ModelError(self.lacks.get(kind, f"There is no kind of map {quoted(kind)}; this model has {has}."))
+        if ablate and "ablate" not in self.card.can:
+            raise ModelError(f"{self.card.title} shows its maps only: its heads cannot be ablated.")
+        for kind, layer, head in ablate:
+            heads = self.size.heads[kind]
+            if not 0 <= layer < len(heads):
+                there = f"{kind} layers are 0 to {len(heads) - 1} and heads 0 to {max(heads) - 1}"
+            elif not 0 <= head < heads[layer]:
+                there = f"layer {layer} has heads 0 to {heads[layer] - 1}"
+            else:
+                continue
+            raise ModelError(f"There is no {kind} head ({layer}, {head}) to ablate: {there}.")
+
+    def _check_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A value for each option of the card; ModelError for one that is none of them, or of its choices."""
+        offered = {option.name: option for option in self.card.options}
+        if unknown := given.keys() - offered.keys():
+            writes = ("hypothesis", "max_new_tokens") if "write" in self.card.can else ()
+            known = ", ".join([*offered, *self.further, *writes])
+            raise ModelError(f"{self.card.title} has no option {quoted(min(unknown))}; its options: {known}.")
+        return {
+            name: option.check(given.get(name, option.default), self.card.title) for name, option in offered.items()
+        }
 
     def traces(self, input: Any, *, sampling_rate: Any = None, **settings: Any) -> Iterator[Trace]:
         """Split a long input into segments and yield the trace of each, with its `offset` in the whole.
@@ -210,14 +358,15 @@ class Adapter(ABC):
             return Sound(source) if source.ndim == 1 else source
         return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))
 
-    def _with_notes(self, trace: Trace, read: object, options: Mapping[str, object]) -> Trace:
+    def _with_notes(self, trace: Trace, read: object, settings: Settings) -> Trace:
         """With what people should know of how an input was read; a sound keeps its notes itself, window by window."""
         if isinstance(read, str) and trace.steps:
-            language = self.card.language("source", options)
+            language = self.card.language("source", settings.options)
             other = language and language_note(read, language, self.card.title)
             trace = trace.with_notes(*([other] if other else []))
             if any(maps.kind == "cross" for maps in trace.maps):
-                trace = trace.with_notes(*notes_of_text(trace, language, self.card.language("target", options)))
+                target = self.card.language("target", settings.options)
+                trace = trace.with_notes(*notes_of_text(trace, language, target))
             return trace
         return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 
@@ -229,21 +378,8 @@ class Adapter(ABC):
         return False
 
     @abstractmethod
-    def _trace(
-        self,
-        input: Any,
-        *,
-        target: str | None,
-        prefix: str | Sequence[int] | None,
-        num_beams: int,
-        kinds: Sequence[MapKind],
-        ablate: Sequence[Head],
-        keep_projections: bool,
-        on_step: OnStep | None,
-        on_partial: OnPartial | None,
-        **options: Any,
-    ) -> Trace:
-        """What `trace` does, of what `read_input` gave."""
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
+        """What `trace` does, of what `read_input` gave and `check` let through."""
 
     def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         """What `traces` does, of what `read_input` gave: the one trace of what is never split."""
@@ -272,3 +408,19 @@ def report(on_step: OnStep | None, done: int, total: int) -> None:
     """Tell `on_step` how far the run is. Raises Cancelled when it returns False."""
     if on_step is not None and on_step(done, total) is False:
         raise Cancelled(f"Cancelled after {done} of at most {total} steps.")
+
+
+def check_number(value: object, name: str, least: float, most: float) -> float:
+    """A number from `least` to `most`, or what a text says to be one; a whole one where these two are.
+
+    Raises ModelError, which says what was given under which `name`.
+    """
+    is_whole = isinstance(least, int) and isinstance(most, int)
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or not least <= number <= most or (is_whole and number != int(number)):
+        kind, form = ("whole number", ",") if is_whole else ("number", "g")
+        raise ModelError(f"{name} must be a {kind} from {least:{form}} to {most:{form}}: got {quoted(value)}.")
+    return int(number) if is_whole else number

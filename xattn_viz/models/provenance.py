@@ -90,7 +90,7 @@ def _again(trace: Trace, changes: Mapping[str, Any]) -> Trace:
         raise ModelError(f"This trace cannot be run again: its provenance lacks {error}.") from error
     adapter = registry.load(name)
     if settings.get("keep_projections"):
-        if not adapter.can_keep_projections:
+        if "project" not in adapter.card.can:
             raise ModelError("This model shows its weights only, not the queries and keys behind them.")
         settings.pop("crop", None)  # they are kept of whole windows
     settings["kinds"] = tuple(settings["kinds"])

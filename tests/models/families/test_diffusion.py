@@ -20,12 +20,11 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.families import diffusion
-from xattn_viz.models.families.diffusion import gathering
+from xattn_viz.models.families.diffusion import MOST_STEPS, gathering
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 from xattn_viz.models.families.diffusion.capture import install
 from xattn_viz.models.families.diffusion.decoders import Film, Learnt
 from xattn_viz.models.families.diffusion.gathering import onto
-from xattn_viz.models.families.diffusion.settings import MOST_STEPS
 from xattn_viz.models.families.diffusion.sites import find_sites
 from xattn_viz.models.families.diffusion.weighing import weighed
 from xattn_viz.models.provenance import rerun
@@ -397,7 +396,7 @@ class Boxes(torch.nn.Module):
         ({"prefix": [1]}, InputError, "leave prefix away"),
         ({"num_beams": 4}, InputError, "leave num_beams away"),
         ({"keep_projections": True}, ModelError, "weights only"),
-        ({"kinds": ("encoder",)}, ModelError, "has \\('cross',\\)"),
+        ({"kinds": ("encoder",)}, ModelError, "no kind of map 'encoder'; this model has cross"),
         ({"steps": 101}, ModelError, "steps must be a whole number from 1 to 100: got 101"),
         ({"steps": "many"}, ModelError, "got 'many'"),
         ({"steps": 2.5}, ModelError, "whole number"),
@@ -410,7 +409,7 @@ class Boxes(torch.nn.Module):
         ({"weights": {1: 11}}, ModelError, "A weight must be"),
         ({"ablate": [("cross", 9, 0)]}, ModelError, "cross layers are 0 to 3"),
         ({"ablate": [("cross", 0, 2)]}, ModelError, "layer 0 has heads 0 to 1"),
-        ({"crop": True}, ModelError, "no option 'crop'; its options: guidance, negative_prompt, seed, steps, weights"),
+        ({"crop": True}, ModelError, "no option 'crop'; its options: seed, steps, guidance, negative_prompt, weights"),
     ],
     ids=str,
 )

@@ -16,7 +16,7 @@ from xattn_viz.core.tokens import word_spans
 from xattn_viz.core.trace import Trace
 from xattn_viz.lessons import selves
 from xattn_viz.models import registry
-from xattn_viz.models.base import Head
+from xattn_viz.models.settings import Head
 
 _MODEL = "firefox-en-pt"
 _MEAN = "mean"

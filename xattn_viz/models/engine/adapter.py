@@ -9,28 +9,27 @@ from typing import Any
 
 import torch
 
-from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
+from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Model, Run, Source
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.settings import Settings, Size, check
 from xattn_viz.models.engine.tokens import Text, Tokens
-from xattn_viz.models.partial import Partials
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.resources import held, turn
+from xattn_viz.models.settings import Settings, Size
 
 
 class EncoderDecoderAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
     def __init__(self, card: ModelCard, identity: Identity, runner: Runner, tokenizer: Any, size: Size) -> None:
-        self.card, self.runner, self.text = card, runner, Text(tokenizer)
+        # The library's own attention neither ablates nor hands out q and k.
+        self.card = replace(card, can=card.can - {"ablate", "project"}) if runner.native else card
+        self.runner, self.text, self.size = runner, Text(tokenizer), size
         self.model = Model(runner, self.text, identity, size)
         self.memory = held(runner.model)
-        self.can_keep_projections = not runner.native
 
     @abstractmethod
     def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
@@ -44,54 +43,27 @@ class EncoderDecoderAdapter(Adapter):
         """The tokens of an output that is given, as labels."""
         return self.text.target(text)
 
-    def _trace(
-        self,
-        input: Any,
-        *,
-        target: str | None = None,
-        prefix: str | Sequence[int] | None = None,
-        num_beams: int = 1,
-        kinds: Sequence[MapKind] = ("cross",),
-        ablate: Sequence[Head] = (),
-        keep_projections: bool = False,
-        on_step: OnStep | None = None,
-        on_partial: OnPartial | None = None,
-        **options: Any,
-    ) -> Trace:
-        """Run the model on one segment and return its maps; see `Adapter.trace`.
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
+        """The maps of one segment.
 
-        Besides the card's options: `max_new_tokens` bounds the output (else as the checkpoint says), `hypothesis`
-        picks another of the beams than the best (0). Probabilities are over the whole vocabulary, before any of the
-        checkpoint's own rules of generation; `hypotheses` are the other beams, with the log-probability of what the
-        search chose (what was given or forced counts as certain).
+        Probabilities are over the whole vocabulary, before any of the checkpoint's own rules of generation;
+        `hypotheses` are the other beams, with the log-probability of what the search chose (what was given or forced
+        counts as certain).
         """
-        settings = check(
-            self.card,
-            self.model.size,
-            self.runner.native,
-            options,
-            target=target,
-            prefix=prefix,
-            num_beams=num_beams,
-            kinds=kinds,
-            ablate=ablate,
-            keep_projections=keep_projections,
-        )
         source, notes = self._source(input, settings)
         frame = self._frame(settings)
         whole, begin = self._given(settings, frame)
-        with turn(on_step), torch.inference_mode():
+        with turn(hooks.on_step), torch.inference_mode():
             run = Run.start(self.model, settings, frame, source, notes)
             if whole is not None:
                 return run.trace(whole, len(whole.ids))
-            live = Partials(on_partial)
-            outputs = run.generate(begin, on_step, lambda ids: live.show(lambda: run.partial(ids, len(begin))))
+            show = lambda ids: hooks.show(lambda: run.partial(ids, len(begin)))  # noqa: E731
+            outputs = run.generate(begin, hooks.on_step, show)
             return run.finish(outputs, len(begin))
 
     def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
         """Only the output: generation with nothing recorded, no probabilities."""
-        asked = check(self.card, self.model.size, self.runner.native, options, num_beams=num_beams)
-        settings = replace(asked, kinds=())
+        settings = replace(self.check(num_beams=num_beams, **options), kinds=())
         source, _ = self._source(self.read_input(input), settings)
         with turn(), torch.inference_mode():
             found = Run.start(self.model, settings, self._frame(settings), source).generate()

@@ -9,8 +9,8 @@ from torch import nn
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import InputError
-from xattn_viz.models.engine.settings import Settings, Size
 from xattn_viz.models.resources import check_free
+from xattn_viz.models.settings import Settings, Size
 
 #: Maps of one kind with more weights than this are kept in float16.
 HALF_ABOVE = 16_000_000
@@ -80,7 +80,7 @@ def decoder_positions(config: Any, decoder: Any) -> int:
 def check_reading(size: Size, source: int) -> None:
     """Raise InputError where an encoder that attends from every token to all others needs more memory than is free."""
     # A bias or the weights of a layer, in float32, and what comes of them on the way.
-    needed = 3 * 4 * size.heads.get("encoder", 0) * source * source
+    needed = 3 * 4 * max(size.heads.get("encoder", (0,))) * source * source
     if needed > LARGE:
         check_free(needed, f"Reading {source:,} source positions", "shorten the text", InputError)
 
@@ -88,7 +88,7 @@ def check_reading(size: Size, source: int) -> None:
 def check_maps(kinds: Sequence[MapKind], size: Size, source: int, output: int) -> None:
     """Raise InputError where the maps asked for would take more than `MAX_MAP_BYTES`, or than is free."""
     cells = {"cross": output * source, "encoder": source * source, "decoder": output * output}
-    weights = [size.layers[kind] * size.heads[kind] * cells[kind] for kind in kinds]
+    weights = [sum(size.heads[kind]) * cells[kind] for kind in kinds]
     needed = sum(count * (2 if count > HALF_ABOVE else 4) for count in weights)
     what = f"The maps of {source:,} source positions and {output:,} output tokens"
     instead = "shorten the text, or ask for fewer kinds of map"

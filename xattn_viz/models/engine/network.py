@@ -18,7 +18,7 @@ from xattn_viz.attention.weights import Seen, compact
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.engine.limits import HALF_ABOVE
 from xattn_viz.models.engine.search import Frame, fresh
-from xattn_viz.models.engine.settings import Settings
+from xattn_viz.models.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.engine.limits import decoder_positions, encoder_positions
 from xattn_viz.models.engine.network import BlockSparse, Runner, own_attentions
-from xattn_viz.models.engine.settings import Size
+from xattn_viz.models.settings import Size
 
 _TARGET = 5  # tokens; what the encoder reads must be longer or shorter
 _NONE = "the library reports no cross-attention with a row for each token written and a column for each position read"
@@ -32,8 +32,7 @@ def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) ->
     """
     target = _TARGET if source != _TARGET else _TARGET + 1
     ids = torch.full((1, target), 5, device=runner.model.device)
-    layers: dict[MapKind, int] = {}
-    heads: dict[MapKind, int] = {}
+    heads: dict[MapKind, tuple[int, ...]] = {}
     native: Mapping[MapKind, Sequence[Tensor]] = {}
     with torch.inference_mode():
         try:
@@ -43,20 +42,19 @@ def probe(name: str, runner: Runner, read: Mapping[str, Tensor], source: int) ->
         for kind in ("cross", "encoder", "decoder"):
             modules = [module for module, site in sites.items() if site.kind == kind]
             if modules:
-                layers[kind], heads[kind] = len(modules), _heads(modules[0])
+                heads[kind] = tuple(map(_heads, modules))
         if not sites:
             native = _native(runner, read, ids, source)
             if "cross" not in native:  # ours was there, and hands out nothing itself
                 runner.model.set_attn_implementation("eager")
                 native = _native(runner, read, ids, source)
             for kind, weights in native.items():
-                layers[kind], heads[kind] = len(weights), weights[0].shape[1]
+                heads[kind] = tuple(int(layer.shape[1]) for layer in weights)
     config = runner.model.config
-    if "cross" not in layers:
+    if "cross" not in heads:
         raise ModelError(f"{name} cannot be shown: {_WHY_NOT.get(config.model_type, _NONE)}.")
     vocabulary = int(config.get_text_config(decoder=True).vocab_size)
     size = Size(
-        layers,
         heads,
         vocabulary,
         encoder_positions(config, runner.encoder),

@@ -14,7 +14,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
 from xattn_viz.core.projections import Projections
 from xattn_viz.core.trace import Alternative, Step
-from xattn_viz.models.engine.settings import Settings
+from xattn_viz.models.settings import Settings
 
 
 def attention_maps(

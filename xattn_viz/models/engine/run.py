@@ -23,9 +23,9 @@ from xattn_viz.models.engine.limits import check_maps, check_reading, length_lim
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.results import attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Written, generate
-from xattn_viz.models.engine.settings import Settings, Size
 from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.settings import Settings, Size
 
 _MERGED = (
     "This model's decoder attends to the source and to what it has written in one softmax: a row of a cross-attention "

@@ -14,8 +14,8 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 
 from xattn_viz.attention.weights import Seen
 from xattn_viz.models.base import ModelError, OnStep, report
-from xattn_viz.models.engine.settings import Settings
 from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import sentencex  # type: ignore[import-untyped]
 
 from xattn_viz.core.trace import Trace
-from xattn_viz.inputs import InputError
-from xattn_viz.inputs.text import check_text
 
 MAX_SENTENCES = 100
 
@@ -25,22 +23,6 @@ class Segment:
     def place(self, trace: Trace) -> Trace:
         """The segment's trace with its offset in the whole text, and its note."""
         return replace(trace.with_notes(*([self.note] if self.note else [])), offset=self.start)
-
-
-def check_prefix(prefix: object, vocabulary: int) -> str | tuple[int, ...] | None:
-    """The start of an output as text or as token ids below `vocabulary`; None where nothing was given.
-
-    Raises InputError naming what is wrong.
-    """
-    if prefix is None or isinstance(prefix, str):
-        return check_text(prefix, "prefix") if prefix else None
-    if not isinstance(prefix, Sequence) or isinstance(prefix, bytes):
-        raise InputError(f"A prefix must be text or a list of token ids, not {type(prefix).__name__}.")
-    for place, token in enumerate(prefix):
-        if type(token) is not int or not 0 <= token < vocabulary:
-            wanted = f"whole numbers from 0 to {vocabulary - 1:,}"
-            raise InputError(f"A prefix of token ids holds {wanted}: got {token!r:.40} at place {place}.")
-    return tuple(prefix) or None
 
 
 def sentences(text: str, language: str, whole: bool) -> Iterator[Segment]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models import hub
-from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.base import Capability, ModelCard, Option
 from xattn_viz.models.families.captioner.hinted import GREY, HINT, JOINS
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import configuration
@@ -45,8 +45,21 @@ def card(
     download_mb: int | None = None,
 ) -> ModelCard:
     """The card of a model of this family; `language` is the one that it writes."""
+    can: set[Capability] = {"write", "ablate", "project"}
     return ModelCard(
-        name, title, "captioner", licence, credit, None, language, "image", kinds, options, download_mb, MOST_BEAMS
+        name,
+        title,
+        "captioner",
+        licence,
+        credit,
+        None,
+        language,
+        "image",
+        kinds,
+        options,
+        download_mb,
+        MOST_BEAMS,
+        can=frozenset(can | ({"compare"} if options else set())),
     )
 
 

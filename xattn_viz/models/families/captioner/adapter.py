@@ -12,9 +12,9 @@ from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.settings import Settings, Size
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.provenance import Identity
+from xattn_viz.models.settings import Settings, Size
 from xattn_viz.models.sight import Eyes
 
 #: The name of the option that says what a model of several tasks (Donut) shall do.
@@ -48,7 +48,7 @@ class CaptionerAdapter(EncoderDecoderAdapter):
 
     def _frame(self, settings: Settings) -> Frame:
         frame = Frame.of(self.runner.writer, None, ())
-        task = settings.chosen(TASK)
+        task = settings.choice(TASK)
         return frame if task is None else replace(frame, start=int(self._tokenizer.convert_tokens_to_ids(task)))
 
     def _target(self, text: str, settings: Settings) -> Tokens:

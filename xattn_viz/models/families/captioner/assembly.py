@@ -49,7 +49,7 @@ def assemble(
         raise ModelError(f"{name} cannot be shown: {str(error).strip().rstrip('.')}.") from error
     runner, size = probe(name, bare, {"pixel_values": values}, positions)
     known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
-    kinds = tuple(kind for kind in known.kinds if kind in size.layers)
+    kinds = tuple(kind for kind in known.kinds if kind in size.heads)
     known = replace(known, kinds=kinds, options=() if is_blip else _tasks(model, tokenizer))
     identity = Identity.of(model, name, commit, digest, notes)
     return CaptionerAdapter(known, identity, runner, tokenizer, size, eyes, axis)

@@ -27,6 +27,7 @@ OWN_FOLDER = Path(__file__).with_name(OWN)
 GUIDANCE, OWN_GUIDANCE = "7.5", "1"
 #: How a pipeline's model_index.json names what this family runs.
 PIPELINE = "StableDiffusionPipeline"
+MOST_STEPS, MOST_GUIDANCE = 100, 20.0
 #: The file that says what a pipeline is.
 INDEX = "model_index.json"
 # A name on the hub says somewhere what it is: stabilityai/stable-diffusion-2-1, stabilityai/sd-turbo.
@@ -50,6 +51,7 @@ def card(
             "0",
             "Which noise the picture begins as: the same seed and prompt give the same picture.",
             tuple(map(str, range(10))),
+            between=(0, 2**32 - 1),
         ),
         Option(
             "steps",
@@ -57,6 +59,7 @@ def card(
             "25",
             "In how many steps the noise is taken away.",
             ("5", "10", "25", "50", "100"),
+            between=(1, MOST_STEPS),
         ),
         Option(
             "guidance",
@@ -64,10 +67,19 @@ def card(
             guidance,
             "How far the picture is pushed from what the model would draw without the prompt; 1 is not at all.",
             ("1", "1.5", "2", "3", "5", "7.5", "10"),
+            between=(1.0, MOST_GUIDANCE),
         ),
     )
     return ModelCard(
-        name, title, "diffusion", licence, credit, options=options, download_mb=download_mb, output_kind="image"
+        name,
+        title,
+        "diffusion",
+        licence,
+        credit,
+        options=options,
+        download_mb=download_mb,
+        output_kind="image",
+        can=frozenset(("draw", "ablate")),
     )
 
 

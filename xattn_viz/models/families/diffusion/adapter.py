@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import diffusers
@@ -10,45 +10,31 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
-from xattn_viz.models.base import Adapter, Head, ModelCard, OnPartial, OnStep, report
+from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.families.diffusion.decoders import PREVIEWS, Film, Picture
 from xattn_viz.models.families.diffusion.gathering import Gathering, Plan
 from xattn_viz.models.families.diffusion.model import Model
 from xattn_viz.models.families.diffusion.prompt import Prompt
-from xattn_viz.models.families.diffusion.settings import Settings, check
-from xattn_viz.models.partial import Partials
+from xattn_viz.models.families.diffusion.settings import Settings
 from xattn_viz.models.provenance import LIBRARIES, provenance
 from xattn_viz.models.resources import held, turn
+from xattn_viz.models.settings import Size
 
 
 class DiffusionAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
-    can_keep_projections = False
-    writes = False
+    further = ("negative_prompt", "weights")
 
     def __init__(self, card: ModelCard, model: Model) -> None:
         self.card, self.model = card, model
         parts = (model.reader, model.unet, getattr(model.decoder, "autoencoder", None))
         self.memory = held(*parts)
+        self.size = Size({"cross": tuple(site.heads for site in model.sites.values())})
 
-    def _trace(
-        self,
-        input: Any,
-        *,
-        target: str | None = None,
-        prefix: str | Sequence[int] | None = None,
-        num_beams: int = 1,
-        kinds: Sequence[MapKind] = ("cross",),
-        ablate: Sequence[Head] = (),
-        keep_projections: bool = False,
-        on_step: OnStep | None = None,
-        on_partial: OnPartial | None = None,
-        **options: Any,
-    ) -> Trace:
-        """Draw what a prompt says and return the pictures and maps; see `Adapter.trace`.
+    def check(self, *, negative_prompt: str = "", weights: Mapping[int, float] | None = None, **asked: Any) -> Settings:
+        """As `Adapter.check`.
 
         Options, each a number or what says one: `seed`; `steps`, 1 to 100; `guidance`, where 1 is none. With guidance
         above 1, `negative_prompt` says what to draw away from (nothing in particular unless given), and the maps are
@@ -57,6 +43,11 @@ class DiffusionAdapter(Adapter):
         attention weights are multiplied by it and each row is divided by its sum: the attention re-weighting of Hertz
         et al. 2022 (Prompt-to-Prompt Image Editing with Cross Attention Control), but rows stay distributions. A prompt
         can say the same itself: "a (blue:1.5) circle".
+        """
+        return Settings.of(super().check(**asked), negative_prompt, weights)
+
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:  # type: ignore[override]
+        """The pictures and maps of a prompt.
 
         There is one cross map with `step` None, the mean over all steps, and one for each step that is kept. Queries
         are the places of the picture, on one grid for all layers; keys are the tokens of the prompt. Layers are
@@ -66,18 +57,13 @@ class DiffusionAdapter(Adapter):
 
         Raises InputError for a prompt that is empty or too long, or holds words that the model does not know.
         """
-        of_text = {"target": target, "prefix": prefix, "num_beams": num_beams}
-        sites = tuple(self.model.sites.values())
-        settings = check(
-            self.card, sites, options, kinds=kinds, ablate=ablate, keep_projections=keep_projections, **of_text
-        )
         prompt, without = self._read(input, settings)
-        with turn(on_step), torch.inference_mode():
-            return self._run(prompt, without, settings, on_step, on_partial)
+        with turn(hooks.on_step), torch.inference_mode():
+            return self._run(prompt, without, settings, hooks)
 
     def plain(self, input: Any, **options: Any) -> Picture:
         """Only the finished picture, `[row, column, 3]`, with nothing recorded."""
-        settings = check(self.card, tuple(self.model.sites.values()), options)
+        settings = self.check(**options)
         prompt, without = self._read(input, settings)
         with turn(), torch.inference_mode():
             *_, last = self.model.denoise(prompt, without, settings)
@@ -88,32 +74,25 @@ class DiffusionAdapter(Adapter):
         prompt.bias(settings.weights)  # refused here rather than in the queue
         return prompt, self.model.words.read_without(settings.negative_prompt) if settings.is_guided else None
 
-    def _run(
-        self,
-        prompt: Prompt,
-        without: Prompt | None,
-        settings: Settings,
-        on_step: OnStep | None,
-        on_partial: OnPartial | None,
-    ) -> Trace:
+    def _run(self, prompt: Prompt, without: Prompt | None, settings: Settings, hooks: Hooks) -> Trace:
         sites = self.model.sites
         plan = Plan.of(tuple(sites.values()), len(prompt.axis()), settings.steps)
         gathering = Gathering(sites, plan, prompt, ablated=bool(settings.ablate))
-        film, partials = Film(self.model.decoder), Partials(on_partial)
+        film = Film(self.model.decoder)
 
         def see(module: Attention, weights: Tensor) -> None:
-            report(on_step, 0, 0)  # a step of a large model takes many seconds
+            hooks.report(0, 0)  # a step of a large model takes many seconds
             gathering.see(module, weights)
 
-        report(on_step, 0, settings.steps)
+        hooks.report(0, settings.steps)
         steps = self.model.denoise(prompt, without, settings, see)
         for done, step in enumerate(steps, start=1):
             gathering.end()
             if done - 1 in plan.steps:
                 film.add(step.prediction)
             if done < settings.steps:
-                report(on_step, done, settings.steps)
-                partials.show(lambda: self._made(prompt, settings, plan, gathering, film.so_far()))
+                hooks.report(done, settings.steps)
+                hooks.show(lambda: self._made(prompt, settings, plan, gathering, film.so_far()))
         return self._made(prompt, settings, plan, gathering, film.finished(step.latents))
 
     def _made(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,21 +12,24 @@ from torch import Tensor
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
+from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
 from xattn_viz.models.engine.text import sentences
 from xattn_viz.models.families.firefox.decoding import LENGTH_FACTOR
 from xattn_viz.models.families.firefox.network import Network
 from xattn_viz.models.families.firefox.run import Model, Run
-from xattn_viz.models.families.firefox.settings import Settings
 from xattn_viz.models.families.firefox.text import MAX_TOKENS, Source, read_source
 from xattn_viz.models.families.firefox.vocabulary import END, Tokens, Vocabulary
 from xattn_viz.models.formats.shortlist import Shortlist
-from xattn_viz.models.partial import Partials
 from xattn_viz.models.resources import held, turn
+from xattn_viz.models.settings import Settings, Size
 
 
 class FirefoxAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
+
+    lacks: ClassVar[Mapping[MapKind, str]] = {
+        "decoder": "This model has no decoder self-attention: its decoder is recurrent (an SSRU)."
+    }
 
     def __init__(
         self,
@@ -38,45 +42,34 @@ class FirefoxAdapter(Adapter):
     ) -> None:
         self.card, self.network, self.weights_sha256 = card, network, weights_sha256
         self.source, self.target, self.shortlist = source, target, shortlist
+        heads: dict[MapKind, tuple[int, ...]] = {
+            "cross": (network.size.n_heads,) * network.size.decoder_layers,
+            "encoder": (network.size.n_heads,) * network.size.encoder_layers,
+        }
+        self.size = Size(heads, network.size.target_vocabulary)
         self._model = Model(card, network, target, weights_sha256)
         self.memory = held(network, *(() if shortlist is None else (shortlist.offsets, shortlist.ids)))
 
-    def _trace(
-        self,
-        input: Any,
-        *,
-        target: str | None = None,
-        prefix: str | Sequence[int] | None = None,
-        num_beams: int = 1,
-        kinds: Sequence[MapKind] = ("cross",),
-        ablate: Sequence[Head] = (),
-        keep_projections: bool = False,
-        on_step: OnStep | None = None,
-        on_partial: OnPartial | None = None,
-        **options: Any,
-    ) -> Trace:
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
         """Translate one segment and return its maps; see `Adapter.trace`.
 
         The option `shortlist` (True) restricts the choice of tokens as Firefox does. Tokens of a `target` or `prefix`
         are scored over the whole vocabulary. Of a longer input the first 512 tokens are read; `provenance["notes"]`
         says so.
         """
-        settings = Settings.check(
-            self.card, self.network.size, target, prefix, num_beams, kinds, ablate, keep_projections, options
-        )
         source = read_source(self.source, input)
         forced, whole = self._forced(settings)
-        with turn(on_step), torch.inference_mode():
+        with turn(hooks.on_step), torch.inference_mode():
             run = Run.start(self._model, settings, source, self._allowed(source, settings))
-            generated = None if whole else run.generate(forced, on_step, Partials(on_partial))
+            generated = None if whole else run.generate(forced, hooks)
             trace = run.trace(forced, generated)
         return trace.with_notes(*self._notes(trace, settings))
 
     def translate(self, input: str, *, shortlist: bool = True) -> str:
         """Only the translation of one segment: no maps, no probabilities. Raises InputError as `trace` does."""
-        source, settings = read_source(self.source, input), Settings(kinds=(), shortlist=shortlist)
+        source, settings = read_source(self.source, input), replace(self.check(shortlist=shortlist), kinds=())
         with turn(), torch.inference_mode():
-            ids = Run.start(self._model, settings, source, self._allowed(source, settings)).generate(None).ids
+            ids = Run.start(self._model, settings, source, self._allowed(source, settings)).generate(None, Hooks()).ids
         return self.target.decode([i for i in ids if i != END]).text
 
     def _traces(self, input: Any, *, whole_text: bool = False, **settings: Any) -> Iterator[Trace]:
@@ -109,7 +102,7 @@ class FirefoxAdapter(Adapter):
         return tokens, whole
 
     def _allowed(self, source: Source, settings: Settings) -> Tensor | None:
-        if self.shortlist is None or not settings.shortlist:
+        if self.shortlist is None or not settings.options["shortlist"]:
             return None
         return torch.from_numpy(self.shortlist.allowed(list(source.tokens.ids), len(self.target)))
 
@@ -117,6 +110,6 @@ class FirefoxAdapter(Adapter):
         notes = []
         if trace.steps[-1].id != END:
             notes.append(f"The model was stopped after {len(trace.steps)} tokens, before it ended the sentence.")
-        if settings.shortlist and self.shortlist is None and not trace.steps[-1].forced:
+        if settings.options["shortlist"] and self.shortlist is None and not trace.steps[-1].forced:
             notes.append("This model has no shortlist, so every token of its vocabulary was scored.")
         return notes

@@ -10,7 +10,7 @@ from torch import Tensor
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.projections import Projections
-from xattn_viz.models.base import Head
+from xattn_viz.models.settings import Head
 
 START_LABEL = "<s>"  # the zero vector that the decoder reads first has no piece of its own
 

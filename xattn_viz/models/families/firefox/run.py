@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import sentencepiece
 import torch
 from torch import Tensor
 
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Step, Trace
-from xattn_viz.models.base import ModelCard, OnStep
+from xattn_viz.models.base import Hooks, ModelCard
 from xattn_viz.models.families.firefox.capture import Recorder
 from xattn_viz.models.families.firefox.decoding import LENGTH_FACTOR, START, Choice, Generated, greedy, steps
 from xattn_viz.models.families.firefox.network import Memory, Network
-from xattn_viz.models.families.firefox.settings import Settings, provenance_of
 from xattn_viz.models.families.firefox.text import Source
 from xattn_viz.models.families.firefox.vocabulary import END, Tokens, Vocabulary
-from xattn_viz.models.partial import Partials
+from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,15 @@ class Run:
         encoded = network.encode(ids, ablated=settings.ablated("encoder"), capture=encoder)
         return cls(model, settings, source, network.remember(encoded), encoder, Choice.of(network, allowed))
 
-    def generate(self, forced: Tokens | None, on_step: OnStep | None = None, live: Partials | None = None) -> Generated:
-        """What the model writes behind the tokens that are given; `live` shows what is written so far."""
+    def generate(self, forced: Tokens | None, hooks: Hooks) -> Generated:
+        """What the model writes behind the tokens that are given."""
 
         def show(ids: Sequence[int], logits: Sequence[Tensor]) -> None:
-            if live is not None:
-                live.show(lambda: self.trace(forced, Generated([*ids], torch.stack([*logits]))))
+            hooks.show(lambda: self.trace(forced, Generated([*ids], torch.stack([*logits]))))
 
         prefix, ablated = forced.ids if forced else (), self.settings.ablated("cross")
-        limit = len(prefix) + int(LENGTH_FACTOR * len(self.source.tokens.ids))
+        most = int(LENGTH_FACTOR * len(self.source.tokens.ids))
+        limit = len(prefix) + min(most, self.settings.max_new_tokens or most)
         return greedy(
             self.model.network,
             self.memory,
@@ -66,7 +69,7 @@ class Run:
             limit,
             prefix=prefix,
             ablated=ablated,
-            on_step=on_step,
+            on_step=hooks.on_step,
             on_written=show,
         )
 
@@ -113,3 +116,21 @@ class Run:
         if generated:
             made += steps(generated.logits, generated.ids, self.choice.ids, readable, forced=False)
         return made
+
+
+_LIBRARIES = (torch, np, sentencepiece)
+
+
+def provenance_of(
+    name: str, weights_sha256: str, settings: Settings, text: str, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Everything needed to run again, as JSON values."""
+    identity = Identity(name, None, weights_sha256, "float32", "cpu")
+    return provenance(identity, settings.as_keywords(), _decoding(settings), text, notes, _LIBRARIES)
+
+
+def _decoding(settings: Settings) -> dict[str, Any]:
+    if settings.target is not None:
+        return {"method": "none: the target was given", "scored_over": "the whole vocabulary"}
+    method = {"method": "greedy", "max_length_factor": LENGTH_FACTOR, "suppressed": ["<unk>"]}
+    return {**method, "scored_over": "the shortlist" if settings.options["shortlist"] else "the whole vocabulary"}

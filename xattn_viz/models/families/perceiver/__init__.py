@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models import hub
-from xattn_viz.models.base import ModelCard
+from xattn_viz.models.base import Capability, ModelCard
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import configuration
 
@@ -39,7 +39,10 @@ def card(
     at_once: tuple[MapKind, ...] = ("cross", "decoder"),
 ) -> ModelCard:
     """The card of a model of this family; `at_once` are the maps that a page shows without being asked for them."""
-    return ModelCard(name, title, "perceiver", licence, credit, input_kind="image", kinds=KINDS, at_once=at_once)
+    can: frozenset[Capability] = frozenset(("ablate", "project"))
+    return ModelCard(
+        name, title, "perceiver", licence, credit, input_kind="image", kinds=KINDS, at_once=at_once, can=can
+    )
 
 
 CARDS = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import outside
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep, report
+from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.engine.limits import HALF_ABOVE
 from xattn_viz.models.engine.results import attention_maps
 from xattn_viz.models.families.perceiver.answers import Answer, Question
@@ -22,7 +21,7 @@ from xattn_viz.models.families.perceiver.capture import Watch, watching
 from xattn_viz.models.families.perceiver.inputs import Inputs
 from xattn_viz.models.provenance import Identity, provenance
 from xattn_viz.models.resources import held, turn
-from xattn_viz.models.settings import Settings, Size, check
+from xattn_viz.models.settings import Settings, Size
 from xattn_viz.models.sight import Eyes
 
 
@@ -42,29 +41,18 @@ class Model:
 class PerceiverAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
-    writes = False
-
     def __init__(self, card: ModelCard, model: Model) -> None:
-        self.card, self.model = card, model
-        self.memory = held(model.network)
-        self.can_keep_projections = model.inputs.merged == 1
+        # Of weights that are summed up there are no queries and keys.
+        self.card = card if model.inputs.merged == 1 else replace(card, can=card.can - {"project"})
+        self.model, self.size, self.memory = model, model.size, held(model.network)
         latents = model.network.config.num_latents
         self._latents = Axis("latent", labels=tuple(f"latent {number}" for number in range(1, latents + 1)))
 
-    def _trace(
-        self,
-        input: Any,
-        *,
-        target: str | None = None,
-        prefix: str | Sequence[int] | None = None,
-        num_beams: int = 1,
-        kinds: Sequence[MapKind] = ("cross",),
-        ablate: Sequence[Head] = (),
-        keep_projections: bool = False,
-        on_step: OnStep | None = None,
-        on_partial: OnPartial | None = None,
-        **options: Any,
-    ) -> Trace:
+    def check(self, *, keep_projections: bool = False, **asked: Any) -> Settings:
+        """As `Adapter.check`: of what is summed up, the maps without queries and keys are traced all the same."""
+        return super().check(keep_projections=keep_projections and "project" in self.card.can, **asked)
+
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
         """Look at a picture and return the answer and the maps; see `Adapter.trace`.
 
         Of the kinds, "cross" are the latents that read patches of the picture, "encoder" the
@@ -75,24 +63,11 @@ class PerceiverAdapter(Adapter):
 
         Raises InputError for what is no picture, and for a `target` or a `prefix`.
         """
-        if target is not None or prefix is not None:
-            raise InputError(f"{self.card.title} answers at once and writes no text: leave target and prefix away.")
-        settings = check(
-            self.card,
-            self.model.size,
-            options,
-            num_beams=num_beams,
-            kinds=kinds,
-            ablate=ablate,
-            keep_projections=keep_projections,
-        )
-        if keep_projections and not self.can_keep_projections:
-            settings = replace(settings, keep_projections=False)
         picture = self.model.eyes.see(input)
         self._check_memory(settings)
-        with turn(on_step), torch.inference_mode():
-            report(on_step, 0, len(self.model.sites))
-            logits, watch = self._look(self.model.eyes.values(picture), settings, on_step)
+        with turn(hooks.on_step), torch.inference_mode():
+            hooks.report(0, len(self.model.sites))
+            logits, watch = self._look(self.model.eyes.values(picture), settings, hooks)
         answer = self.model.question.answer(logits)
         maps = tuple(self._maps(kind, watch, answer, settings) for kind in settings.kinds)
         said = provenance(
@@ -108,11 +83,13 @@ class PerceiverAdapter(Adapter):
     def _check_memory(self, settings: Settings) -> None:
         """Raise InputError where the maps, and what the model needs for them, do not fit into the free memory."""
         size, latents = self.model.size, len(self._latents)
-        weights = size.layers["encoder"] * size.heads["encoder"] * latents**2 if "encoder" in settings.kinds else 0
+        weights = sum(size.heads["encoder"]) * latents**2 if "encoder" in settings.kinds else 0
         # Twice: what each layer did, and the array that the layers are put into.
-        self.model.inputs.check_memory(size.heads["cross"], latents, 2 * weights * (2 if weights > HALF_ABOVE else 4))
+        self.model.inputs.check_memory(
+            size.heads["cross"][0], latents, 2 * weights * (2 if weights > HALF_ABOVE else 4)
+        )
 
-    def _look(self, values: Tensor, settings: Settings, on_step: OnStep | None) -> tuple[Tensor, Watch]:
+    def _look(self, values: Tensor, settings: Settings, hooks: Hooks) -> tuple[Tensor, Watch]:
         """The logits of one pass and what was seen of it."""
         network, total = self.model.network, len(self.model.sites)
         off: dict[Site, list[int]] = {}
@@ -124,7 +101,7 @@ class PerceiverAdapter(Adapter):
             off,
             settings.keep_projections,
             self.model.inputs.pool,
-            lambda done: report(on_step, done, total),
+            lambda done: hooks.report(done, total),
         )
         with watching(watch):
             logits = network(values.to(device=network.device, dtype=network.dtype)).logits[0]

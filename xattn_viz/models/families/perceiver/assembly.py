@@ -10,6 +10,7 @@ import torch
 from transformers.models.perceiver.modeling_perceiver import PerceiverSelfAttention
 
 from xattn_viz.attention.capture import Site
+from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.families.perceiver import CARDS, card
@@ -51,12 +52,12 @@ def _attention(network: Any) -> tuple[tuple[Site, ...], Size]:
     layers = config.num_blocks * config.num_self_attends_per_block
     sites = (Site("cross", 0), *(Site("encoder", layer) for layer in range(layers)), Site("decoder", 0))
     asking = next(m for m in network.perceiver.decoder.modules() if isinstance(m, PerceiverSelfAttention))
-    heads = {
-        "cross": encoder.cross_attention.attention.self.num_heads,
-        "encoder": encoder.self_attends[0].attention.self.num_heads,
-        "decoder": asking.num_heads,
+    heads: dict[MapKind, tuple[int, ...]] = {
+        "cross": (encoder.cross_attention.attention.self.num_heads,),
+        "encoder": (encoder.self_attends[0].attention.self.num_heads,) * layers,
+        "decoder": (asking.num_heads,),
     }
-    return sites, Size({"cross": 1, "encoder": layers, "decoder": 1}, heads, vocabulary=0)  # type: ignore[arg-type]
+    return sites, Size(heads)
 
 
 def _question(network: Any) -> Question:

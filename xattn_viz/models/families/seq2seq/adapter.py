@@ -14,12 +14,12 @@ from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.settings import Settings, Size
 from xattn_viz.models.engine.text import sentences
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.seq2seq.languages import language_id, prompt
 from xattn_viz.models.families.seq2seq.source import read_source
 from xattn_viz.models.provenance import Identity
+from xattn_viz.models.settings import Settings, Size
 
 
 class Seq2SeqAdapter(EncoderDecoderAdapter):
@@ -42,7 +42,7 @@ class Seq2SeqAdapter(EncoderDecoderAdapter):
             yield segment.place(self.trace(text[segment.start : segment.end], **settings))
 
     def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
-        language = settings.chosen("source_language") if self._two_sided else None
+        language = settings.choice("source_language") if self._two_sided else None
         start = prompt(settings.options, marian=not self._two_sided)
         limit = self.model.size.source
         tokens, notes = read_source(self.text, check_text(input), limit, prompt=start, language=language)
@@ -51,7 +51,7 @@ class Seq2SeqAdapter(EncoderDecoderAdapter):
         return Source(read, tokens.axis(), tokens.text), notes
 
     def _target_language(self, settings: Settings) -> str | None:
-        return settings.chosen("target_language") if self._two_sided else None
+        return settings.choice("target_language") if self._two_sided else None
 
     def _target(self, text: str, settings: Settings) -> Tokens:
         return self.text.target(text, language=self._target_language(settings))

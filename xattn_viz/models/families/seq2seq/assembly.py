@@ -39,7 +39,7 @@ def assemble(
     source_language, target_language = _pair(name, model.config)
     own = card(name, Path(name).name, source=source_language, target=target_language)
     known = next((c for c in CARDS if c.name == name), own)
-    kinds = tuple(kind for kind in known.kinds if kind in size.layers)
+    kinds = tuple(kind for kind in known.kinds if kind in size.heads)
     known = replace(known, kinds=kinds, options=options_of(tokenizer, model))
     return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), runner, tokenizer, size)
 

@@ -39,7 +39,7 @@ def options_of(tokenizer: Any, model: Any) -> tuple[Option, ...]:
         return (Option("target_language", "Target language", default, "The language to translate into.", choices),)
     if prefixes := task_prefixes(model.config):
         title = "Task, as the words before the text"
-        return (Option("task_prefix", title, prefixes[0], "What the model is to do with the text.", prefixes),)
+        return (Option("task_prefix", title, prefixes[0], "What the model is to do with the text.", prefixes, True),)
     return ()
 
 

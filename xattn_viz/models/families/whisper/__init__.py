@@ -55,7 +55,19 @@ def card(
 ) -> ModelCard:
     """The card of a model of this family; `language` is the only one that it hears and writes."""
     return ModelCard(
-        name, title, "whisper", licence, credit, language, language, "audio", KINDS, options, download_mb, MOST_BEAMS
+        name,
+        title,
+        "whisper",
+        licence,
+        credit,
+        language,
+        language,
+        "audio",
+        KINDS,
+        options,
+        download_mb,
+        MOST_BEAMS,
+        can=frozenset(("write", "time", "ablate", "project")),
     )
 
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
-from xattn_viz.core.maps import MapKind
+from xattn_viz.core.messages import quoted
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Head, InputError, ModelCard, OnPartial, OnStep
+from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard, ModelError
 from xattn_viz.models.families.whisper.decoding import positions
 from xattn_viz.models.families.whisper.model import Model
 from xattn_viz.models.families.whisper.replay import listening
 from xattn_viz.models.families.whisper.run import Run
-from xattn_viz.models.families.whisper.settings import Settings, check
+from xattn_viz.models.families.whisper.settings import Settings
 from xattn_viz.models.families.whisper.sound import Ears, Heard, check_length, first, windows
-from xattn_viz.models.partial import Partials
 from xattn_viz.models.resources import held, turn
 
 
 class WhisperAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
+    further = ("offset", "seconds")
+
     def __init__(self, card: ModelCard, model: Model, ears: Ears) -> None:
         self.card, self.model, self.ears = card, model, ears
+        self.size = model.runner.size
         self.memory = held(model.runner.model, ears.filters)
 
     @property
@@ -35,30 +37,25 @@ class WhisperAdapter(Adapter):
         """The (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in time."""
         return self.model.alignment_heads
 
-    def _trace(
-        self,
-        input: Any,
-        *,
-        target: str | None = None,
-        prefix: str | Sequence[int] | None = None,
-        num_beams: int = 1,
-        kinds: Sequence[MapKind] = ("cross",),
-        ablate: Sequence[Head] = (),
-        keep_projections: bool = False,
-        on_step: OnStep | None = None,
-        on_partial: OnPartial | None = None,
-        **options: Any,
-    ) -> Trace:
-        """Run the model on one window and return its maps; see `Adapter.trace`.
+    def check(self, *, offset: float = 0.0, seconds: float | None = None, **asked: Any) -> Settings:
+        """As `Adapter.check`; `offset` and `seconds` are those of a window (see `Settings`)."""
+        if not isinstance(offset, int | float) or not 0 <= offset < 1e9:
+            raise ModelError(f"The offset of a window is in seconds from 0: got {quoted(offset)}.")
+        if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < 1e9):
+            raise ModelError(f"The seconds that a log-mel lasts are more than 0: got {quoted(seconds)}.")
+        settings = Settings(**vars(super().check(**asked)), offset=float(offset), seconds=seconds)
+        if settings.crop and settings.keep_projections:
+            raise ModelError("Queries and keys are kept for whole windows only: leave crop off.")
+        return settings
+
+    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:  # type: ignore[override]
+        """The maps of one window.
 
         `input` may also be a log-mel, `[mel, frame]`, as a trace of this model shows it. Of a sound longer than 30 s
         the beginning is heard, and a note says so.
 
         Where nobody speaks nothing is written (`silence`): the output is empty, the map holds special tokens only, and
         a note says why. A `target` or a `prefix` is taken all the same, and so is all with `write_anyway`.
-
-        Besides the card's options: `offset` says where the window begins, in seconds of the whole; `max_new_tokens`
-        and `hypothesis` as for text; `seconds` how long a log-mel lasts that is silent throughout.
 
         Keys are the encoder's frames with their times, and those of padding are special. Encoder maps are pooled in
         steps of 5 frames. Probabilities are over the whole vocabulary, before any of the checkpoint's own rules of
@@ -67,20 +64,9 @@ class WhisperAdapter(Adapter):
         `provenance["notes"]` says what people should know: that the output repeats itself, was stopped, or that nobody
         speaks.
         """
-        settings = check(
-            self.card,
-            self.model.runner.size,
-            options,
-            target=target,
-            prefix=prefix,
-            num_beams=num_beams,
-            kinds=kinds,
-            ablate=ablate,
-            keep_projections=keep_projections,
-        )
         heard = self._hear(input, settings.seconds)
-        with turn(on_step), listening(on_step), torch.inference_mode():
-            return self._run(heard, settings, on_step, on_partial)
+        with turn(hooks.on_step), listening(hooks.on_step), torch.inference_mode():
+            return self._run(heard, settings, hooks)
 
     def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         """Yield the trace of each window of a sound, at most 30 s, cut at a quiet moment, with times in the whole.
@@ -97,7 +83,7 @@ class WhisperAdapter(Adapter):
 
     def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
         """Only the output: generation with nothing recorded, no probabilities."""
-        settings = check(self.card, self.model.runner.size, options, num_beams=num_beams)
+        settings = self.check(num_beams=num_beams, **options)
         heard = self._hear(self.read_input(input))
         with turn(), torch.inference_mode():
             run = Run.start(self.model, settings, heard)
@@ -113,22 +99,15 @@ class WhisperAdapter(Adapter):
             return self.ears.hear(first(check_length(input)))
         return self.ears.again(input, seconds)
 
-    def _run(
-        self,
-        heard: Heard,
-        settings: Settings,
-        on_step: OnStep | None,
-        on_partial: OnPartial | None,
-    ) -> Trace:
+    def _run(self, heard: Heard, settings: Settings, hooks: Hooks) -> Trace:
         run = Run.start(self.model, settings, heard)
         if (nothing := run.of_nothing()) is not None:
             return nothing
         begin, is_whole = self._begin(run)
         if is_whole:
             return run.trace(self.model.text.output(begin), len(begin))
-        partials = Partials(on_partial)
-        show = None if on_partial is None else lambda ids: partials.show(lambda: run.partial(ids, len(begin)))
-        return run.finish(run.generate(begin, on_step, show), len(begin))
+        show = lambda ids: hooks.show(lambda: run.partial(ids, len(begin)))  # noqa: E731
+        return run.finish(run.generate(begin, hooks.on_step, show), len(begin))
 
     def _begin(self, run: Run) -> tuple[list[int], bool]:
         """The ids that the output begins with, and whether they are all of it."""

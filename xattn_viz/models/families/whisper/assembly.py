@@ -79,13 +79,11 @@ def _probe(name: str, model: Any, ears: Ears) -> Runner:
             sites = find_sites(lambda: model(sound, decoder_input_ids=target), _TARGET)
         except ValueError as error:
             raise ModelError(f"{name} cannot be shown: {error}") from error
-    layers: dict[MapKind, int] = {"cross": 0, "encoder": 0, "decoder": 0}
-    for site in sites.values():
-        layers[site.kind] += 1
     config = model.config
     encoder, decoder = (
         int(getattr(config, f"{side}_attention_heads", None) or getattr(config, f"{side}_num_attention_heads"))
         for side in ("encoder", "decoder")
     )
-    heads: dict[MapKind, int] = {"cross": decoder, "encoder": encoder, "decoder": decoder}
-    return Runner(model, sites, Size(layers, heads, int(config.vocab_size)))
+    of_kind: dict[MapKind, int] = {"cross": decoder, "encoder": encoder, "decoder": decoder}
+    heads = {kind: tuple(count for site in sites.values() if site.kind == kind) for kind, count in of_kind.items()}
+    return Runner(model, sites, Size(heads, int(config.vocab_size)))

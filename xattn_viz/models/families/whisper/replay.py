@@ -51,7 +51,7 @@ class Runner:
         """
         wanted: tuple[MapKind, ...] = ("encoder",)
         mine = [(module, site) for module, site in self.sites.items() if site.kind == "encoder"]
-        together = max(1, _ENCODER_BYTES // (4 * self.size.heads["encoder"] * count * count))
+        together = max(1, _ENCODER_BYTES // (4 * max(self.size.heads["encoder"]) * count * count))
         if any(kind == "encoder" for kind, _, _ in settings.ablate):
             if len(mine) > 4 * together:
                 raise InputError("This encoder is too large to show its maps while heads of it are switched off.")
@@ -91,7 +91,7 @@ class Runner:
 
     def _check_size(self, kinds: Sequence[MapKind], output: int, frames: int) -> None:
         cells = {"cross": output * frames, "decoder": output * output}
-        needed = 4 * sum(self.size.layers[kind] * self.size.heads[kind] * cells[kind] for kind in kinds)
+        needed = 4 * sum(sum(self.size.heads[kind]) * cells[kind] for kind in kinds)
         if needed > MAX_MAP_BYTES:
             raise InputError(
                 f"The maps of {output:,} tokens would take {needed / 1e9:.1f} GB, more than the "

@@ -14,11 +14,11 @@ from xattn_viz.models import outside
 from xattn_viz.models.base import InputError, ModelCard
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
-from xattn_viz.models.engine.settings import Settings, Size
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.families.captioner.hinted import GREY, HINT, HINT_PART, PICTURE_PART, Join
 from xattn_viz.models.families.captioner.hinted.hint import Hints, beside
 from xattn_viz.models.provenance import Identity
+from xattn_viz.models.settings import Settings, Size
 from xattn_viz.models.sight import Eyes
 from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.scene import PAPER
@@ -56,7 +56,7 @@ class HintedAdapter(CaptionerAdapter):
     def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
         seen = self.eyes.see(input)
         picture = in_grey(seen) if settings.options[GREY] else seen
-        hint, model = self._hints.read(settings.chosen(HINT) or ""), self.runner.model
+        hint, model = self._hints.read(settings.choice(HINT) or ""), self.runner.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
         read = {"pixel_values": values, "hint": self._hints.ids(hint).to(model.device)}
         return Source(read, beside(self._axis, hint), picture), (*outside.notes(self.card.name, picture), *self._notes)
