@@ -6,7 +6,7 @@ import pytest
 
 from tests.web.explorer.packed import texts
 from xattn_viz.app import packing
-from xattn_viz.web.explorer import payload
+from xattn_viz.web import explorer
 
 OPTIONS: dict[str, Any] = {"select": {"head": "1.2"}, "layer": None, "kind": "cross", "growing": False}
 
@@ -19,8 +19,8 @@ def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_very_same_bytes_come_back() -> None:
     trace, other = texts(), texts(output="Um gato velho sentou.", seed=1)
     alone, both = packing.packed(trace, None, OPTIONS), packing.packed(trace, other, OPTIONS)
-    assert alone == (payload.pack(trace, **OPTIONS), payload.identity(trace))
-    assert both == (payload.pack(trace, beside=other, **OPTIONS), payload.identity(trace))
+    assert alone == (explorer.pack(trace, **OPTIONS), explorer.identity(trace))
+    assert both == (explorer.pack(trace, beside=other, **OPTIONS), explorer.identity(trace))
     assert packing.packed(trace, None, dict(reversed(OPTIONS.items())))[0] is alone[0]
     assert packing.packed(trace, other, OPTIONS)[0] is both[0]
 
@@ -57,7 +57,7 @@ def test_a_trace_at_the_address_of_one_that_is_gone_is_packed_anew(monkeypatch: 
     monkeypatch.setattr(packing, "id", lambda _: 1, raising=False)  # every trace lives where the last one did
     first, second = texts(), texts(seed=1)
     packing.packed(first, None, OPTIONS)
-    assert packing.packed(second, None, OPTIONS) == (payload.pack(second, **OPTIONS), payload.identity(second))
-    wanted = payload.pack(texts(seed=2), **OPTIONS)
+    assert packing.packed(second, None, OPTIONS) == (explorer.pack(second, **OPTIONS), explorer.identity(second))
+    wanted = explorer.pack(texts(seed=2), **OPTIONS)
     del second
     assert packing.packed(texts(seed=2), None, OPTIONS)[0] == wanted

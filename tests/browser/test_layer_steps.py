@@ -19,9 +19,9 @@ from tests.browser import translate as visitor
 from tests.lessons.steps.drawn import draw
 from tests.lessons.steps.test_compute import expected
 from tests.lessons.steps.test_real import planted
+from xattn_viz import web
 from xattn_viz.lessons.steps import Given, Setting, from_words, given, steps
-from xattn_viz.web.explorer import bundle
-from xattn_viz.web.stepper import payload
+from xattn_viz.web import stepper
 
 DEFAULT = ("gato preto", "the black cat")
 RUN_MIRROR = """([script, settings]) => {
@@ -43,8 +43,8 @@ def test_the_mirror_is_the_layer(page: Page) -> None:
     """200 settings, within the promised 1e-6. Reached: 2e-10 (scores up to 280,000), and 1e-14 of small numbers."""
     settings = [draw(np.random.default_rng(1000 + seed)) for seed in range(200)]
     page.goto("data:text/html,<p>the mirror</p>")
-    answers = page.evaluate(RUN_MIRROR, [bundle.script("stepper"), [payload.own(one, "") for one in settings]])
-    apart = [payload.difference(steps(one), answer) for one, answer in zip(settings, answers, strict=True)]
+    answers = page.evaluate(RUN_MIRROR, [web.script("stepper"), [stepper.pack_setting(one, "") for one in settings]])
+    apart = [stepper.difference(steps(one), answer) for one, answer in zip(settings, answers, strict=True)]
     assert max(apart) < 1e-6
     small = [off for one, off in zip(settings, apart, strict=True) if np.abs(one.x).max() <= 1]
     assert len(small) > 100
@@ -61,7 +61,7 @@ def test_numbers_are_short_and_right(page: Page) -> None:
       const { figure } = new Function(script.replace('export default ', '') + '; return { figure }')();
       return values.map(figure);
     }"""
-    texts = page.evaluate(run, [bundle.script("stepper"), values])
+    texts = page.evaluate(run, [web.script("stepper"), values])
     for text, value in zip(texts, values, strict=True):
         assert abs(seen.number(text) - value) <= seen.half_a_digit(text), (text, value)
         assert len(text) <= 6, text
@@ -237,10 +237,8 @@ def test_nothing_scrolls_sideways(app_url: str, page: Page, said: str) -> None:
 def test_a_real_head_shows_its_own_weights(page: Page, tmp_path: Path, bias: bool) -> None:
     kept = given(planted(6, 550, bias=bias), 5, 2, 3, 11)
     file = tmp_path / "head.html"
-    data = json.dumps(payload.real(kept))
-    file.write_text(
-        PAGE.format(css=bundle.css("stepper"), script=bundle.script("stepper"), data=data), encoding="utf-8"
-    )
+    data = json.dumps(stepper.pack_head(kept))
+    file.write_text(PAGE.format(css=web.css("stepper"), script=web.script("stepper"), data=data), encoding="utf-8")
     page.goto(file.as_uri())
     hold_given(page, kept)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import translate as visitor
-from xattn_viz.web.explorer import bundle
+from xattn_viz import web
 
 
 def hover(page: Page) -> None:
@@ -93,7 +93,7 @@ def test_words_reach_aa_on_every_tint(page: Page) -> None:
           }
           return lowest;
         }""",
-        bundle.script(),
+        web.script(),
     )
     assert 4.5 <= lowest < 8  # the tint passes through a middle grey, where neither ink is far ahead
 

@@ -14,7 +14,7 @@ from tests.browser import translate as visitor
 from tests.models.families import seq2seq_folders
 from tests.server import Server
 from xattn_viz.examples import EXAMPLES
-from xattn_viz.web.explorer.payload import identity
+from xattn_viz.web.explorer import identity
 
 TEXT = "The cat sat on the mat and looked at the rain."
 LONG = " ".join(seq2seq_folders.SENTENCES[:24])

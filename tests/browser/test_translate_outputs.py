@@ -17,7 +17,7 @@ from xattn_viz import examples
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
-from xattn_viz.web.explorer.payload import identity
+from xattn_viz.web.explorer import identity
 
 TEXT = EXAMPLES[0].text
 MINE = "O cão dormiu no tapete."

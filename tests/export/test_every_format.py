@@ -18,7 +18,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace, probability
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 
 def labelled(*labels: str, **fields: Any) -> Trace:

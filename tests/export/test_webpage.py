@@ -9,13 +9,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from xattn_viz import web
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.export import webpage
 from xattn_viz.export.webpage import html
-from xattn_viz.web.explorer import bundle
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 EVIL = "</script><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>\u202e"
 
@@ -120,8 +120,8 @@ def test_a_head_that_is_not_there_is_refused() -> None:
 def test_what_would_break_the_page_is_refused(
     monkeypatch: pytest.MonkeyPatch, script: str, css: str, sentence: str
 ) -> None:
-    monkeypatch.setattr(bundle, "script", lambda: script)
-    monkeypatch.setattr(bundle, "css", lambda: css)
+    monkeypatch.setattr(web, "script", lambda: script)
+    monkeypatch.setattr(web, "css", lambda: css)
     with pytest.raises(ValueError, match=sentence):
         webpage.html(made())
 

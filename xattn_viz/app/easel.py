@@ -9,11 +9,11 @@ from functools import cache
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+from xattn_viz import web
 from xattn_viz.app import giving, kind, pictures
 from xattn_viz.app.address import Request
 from xattn_viz.app.page import literal
-from xattn_viz.web.easel import payload
-from xattn_viz.web.explorer import bundle
+from xattn_viz.web import easel
 
 _KEY = "easel"
 #: What the page takes; `images.read` looks at what is in a file, whatever it is called.
@@ -23,7 +23,7 @@ FILES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff")
 @cache
 def _component() -> ComponentRenderer:
     return st.components.v2.component(
-        "xattn_viz_easel", html='<div class="xv"></div>', css=bundle.css("easel"), js=bundle.script("easel")
+        "xattn_viz_easel", html='<div class="xv"></div>', css=web.css("easel"), js=web.script("easel")
     )
 
 
@@ -51,7 +51,7 @@ def beside(request: Request) -> Iterator[None]:
 
 def _panel(request: Request) -> None:
     scene, (link, turn) = pictures.scene_of(request), st.session_state.get("easel_turn", ("", 0))
-    data = payload.pack(scene, turn if link and link == request.scene else None)
+    data = easel.pack(scene, turn if link and link == request.scene else None)
     _component()(data=data, key=_KEY, on_drawn_change=_drawn)
     st.text_input(
         "or say it",

@@ -9,11 +9,11 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+from xattn_viz import web
 from xattn_viz.app import choosing, comparing, known, packing, panels, timing
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View, all_steps
 from xattn_viz.shapes.caption import Coloured
-from xattn_viz.web.explorer import bundle
 
 Names = tuple[str, str]
 NAMES: Names = ("A", "B")
@@ -23,7 +23,7 @@ _KEY = "explorer"
 @cache
 def _component() -> ComponentRenderer:
     return st.components.v2.component(
-        "xattn_viz_explorer", html='<div class="xv"></div>', css=bundle.css(), js=bundle.script()
+        "xattn_viz_explorer", html='<div class="xv"></div>', css=web.css(), js=web.script()
     )
 
 
@@ -76,8 +76,8 @@ def draw(
     maps = next((maps for maps in all_steps(trace) if maps.kind == asked.get("kind")), trace.cross)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
-    hearing = (f"{sound} {timing.chosen(trace)}", timing.hearing(trace, sound)) if sound else None
-    packed, identity = packing.packed(trace, beside, {**options, "growing": growing}, hearing)
+    playback = (f"{sound} {timing.chosen(trace)}", timing.playback(trace, sound)) if sound else None
+    packed, identity = packing.packed(trace, beside, {**options, "growing": growing}, playback)
     said = _component()(
         data=packed,
         key=_KEY,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer import payload
-from xattn_viz.web.explorer.hearing import Hearing
+from xattn_viz.web import explorer
+from xattn_viz.web.explorer.sound import Playback
 
 PACKED_BYTES = 128_000_000
 
@@ -24,22 +24,22 @@ def packed(
     trace: Trace,
     beside: Trace | None,
     options: Mapping[str, Any],
-    hearing: tuple[str, Callable[[], Hearing]] | None = None,
+    playback: tuple[str, Callable[[], Playback]] | None = None,
 ) -> tuple[bytes, str]:
-    """The payload of a trace and its identity; `options` are the other arguments of `payload.pack`, as JSON values.
+    """The payload of a trace and its identity; `options` are the other arguments of `explorer.pack`, as JSON values.
 
-    `hearing` is a name for what is heard with it, and what makes that where it is not packed yet.
+    `playback` is a name for the sound to play, and what makes it where it is not packed yet.
     The very same bytes come back for the very same traces, so that they are not sent again.
     """
     shown = (trace,) if beside is None else (trace, beside)
-    key = (*map(id, shown), json.dumps(options, sort_keys=True), hearing and hearing[0])
+    key = (*map(id, shown), json.dumps(options, sort_keys=True), playback and playback[0])
     with _guard:
         kept = _kept.get(key)
         if kept is not None and all(ref() is one for ref, one in zip(kept[0], shown, strict=True)):
             _kept.move_to_end(key)
             return kept[1:]
-    heard = hearing[1]() if hearing else None
-    data, identity = payload.pack(trace, beside=beside, hearing=heard, **options), payload.identity(trace)
+    sound = playback[1]() if playback else None
+    data, identity = explorer.pack(trace, beside=beside, playback=sound, **options), explorer.identity(trace)
     with _guard:
         _kept[key] = (tuple(map(weakref.ref, shown)), data, identity)
         while len(_kept) > 1 and sum(len(one) for _, one, _ in _kept.values()) > PACKED_BYTES:

@@ -86,9 +86,9 @@ def below(trace: Trace, sound: str = "", *, told: Container[str | None] = ()) ->
     for note in trace.provenance.get("notes", ()):
         if note not in told:
             st.caption(literal(note))
-    hearing = timing.hearing(trace, sound) if sound else None
+    playback = timing.playback(trace, sound) if sound else None
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
-        "HTML": ("text/html", lambda: export.html(trace, hearing=hearing() if hearing else None)),
+        "HTML": ("text/html", lambda: export.html(trace, playback=playback() if playback else None)),
         "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
         "JSON": ("application/json", lambda: export.json(trace)),
         "CSV": ("text/csv", lambda: export.csv(trace)),

@@ -13,7 +13,7 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.inputs import InputError, audio
 from xattn_viz.inputs.audio import Sound
-from xattn_viz.web.explorer.hearing import own_frames
+from xattn_viz.web.explorer.axes import own_frames
 
 #: The longest sound that the page takes, in seconds: its maps have to stay in memory.
 MAX_SECONDS = 600

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from xattn_viz.web.explorer import bundle
+from xattn_viz import web
 
 _KEY = "stepper"
 
@@ -17,7 +17,7 @@ _KEY = "stepper"
 @cache
 def _component() -> ComponentRenderer:
     return st.components.v2.component(
-        "xattn_viz_stepper", html='<div class="xv"></div>', css=bundle.css("stepper"), js=bundle.script("stepper")
+        "xattn_viz_stepper", html='<div class="xv"></div>', css=web.css("stepper"), js=web.script("stepper")
     )
 
 

@@ -19,7 +19,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.export import subtitles
 from xattn_viz.inputs.audio import RATE, flac
-from xattn_viz.web.explorer.hearing import Hearing
+from xattn_viz.web.explorer.sound import Playback
 
 _UPPER, _PUBLISHED, _ALL, _OWN = "upper", "published", "all", "own"
 _TITLES = {
@@ -73,17 +73,17 @@ def chosen(trace: Trace) -> tuple[tuple[Head, ...] | None, Method]:
     return _read(trace)[0]
 
 
-def hearing(trace: Trace, sound: str) -> Callable[[], Hearing]:
+def playback(trace: Trace, sound: str) -> Callable[[], Playback]:
     """What makes what is heard with a trace: its stretch of the sound, the words by the chosen heads, and their way.
 
     It is called later, and for a download in a thread of its own, where there is no visitor any more.
     """
     start, end = (round(seconds * RATE) for seconds in sounds.stretch(trace))
-    return partial(_hearing, trace, sounds.sound(sound).samples[start:end], *chosen(trace))
+    return partial(_playback, trace, sounds.sound(sound).samples[start:end], *chosen(trace))
 
 
-def _hearing(trace: Trace, samples: NDArray[np.float32], heads: tuple[Head, ...] | None, method: Method) -> Hearing:
-    return Hearing(flac(samples), *_timed(trace, heads, method))
+def _playback(trace: Trace, samples: NDArray[np.float32], heads: tuple[Head, ...] | None, method: Method) -> Playback:
+    return Playback(flac(samples), *_timed(trace, heads, method))
 
 
 def panel(traces: Sequence[Trace], sound: str) -> None:

@@ -8,13 +8,13 @@ import html as markup
 import re
 import zlib
 
+from xattn_viz import web
 from xattn_viz.core import heads
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer import bundle
-from xattn_viz.web.explorer.hearing import Hearing
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer.sound import Playback
 
 _ENTRY = re.compile(r"^export default function (\w+)", re.MULTILINE)
 
@@ -90,24 +90,24 @@ def html(
     beside: Trace | None = None,
     name: str = "A",
     beside_name: str = "B",
-    hearing: Hearing | None = None,
+    playback: Playback | None = None,
 ) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
     `kind`, `layer` and `head`, from 0, choose the map shown first; without a layer and head it is the one that the
     explorer begins with, without a head the mean over the layer's. `beside` is another output of the same source to
-    show beside this one, under the names `beside_name` and `name`. `hearing` is the sound of the trace, to be played in
-    the page.
+    show beside this one, under the names `beside_name` and `name`. `playback` is the sound of the trace, to be played
+    in the page.
 
     Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
     itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
-    not there, for a `beside` with another source and for a `hearing` of another trace.
+    not there, for a `beside` with another source and for a `playback` of another trace.
     """
     select = {} if layer is None and head is None else {"head": _view(trace.of_kind(kind), layer, head)}
     if kind != "cross":
         select["map"] = trace.of_kind(kind).kind
     packed = pack(
-        trace, select=select, beside=beside, name=name, beside_name=beside_name, hearing=hearing, full_limit=None
+        trace, select=select, beside=beside, name=name, beside_name=beside_name, playback=playback, full_limit=None
     )
     script, css = _script(), _style()
     policy = (
@@ -138,7 +138,7 @@ def _view(maps: AttentionMaps, layer: int | None, head: int | None) -> str:
 
 
 def _script() -> str:
-    explorer = bundle.script()
+    explorer = web.script()
     entry = _ENTRY.search(explorer)
     if entry is None:
         raise ValueError("The explorer's script has no line 'export default function NAME'.")
@@ -151,7 +151,7 @@ def _packed(data: bytes) -> str:
 
 def _style() -> str:
     """The style itself, once it is sure that nothing in it ends the element early."""
-    style = bundle.css() + _CSS
+    style = web.css() + _CSS
     if re.search("</style", style, re.IGNORECASE):
         raise ValueError("The explorer's style holds '</style', which would end it early in a page.")
     return style

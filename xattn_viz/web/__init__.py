@@ -1,1 +1,52 @@
-"""What runs in the browser, and the Python that packs for it."""
+"""What runs in the browser: the ES modules of a component, joined into the one script that a page can hold.
+
+The modules import each other by relative name and nothing else, so that joining them is putting them one after the
+other without those lines, and without the comments about types; names are unique across them, which the browser itself
+enforces. A component is a folder of this package, with what packs its data; it may use modules of another one.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from functools import cache
+from importlib.resources import files
+
+_BASE = "explorer/core/base.css"
+#: The components, each the folder of its entry `<folder>.js`, and their style sheets.
+STYLES = {
+    "easel": (_BASE, "easel/easel.css"),
+    "explorer": (_BASE, "explorer/explorer.css", "explorer/sound/sound.css", "explorer/picture/picture.css"),
+    "stepper": (_BASE, "stepper/stepper.css"),
+}
+_IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/.-]+\.js)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+# A third of the source is about types, for the reader and the checker; Streamlit sends the script with every change.
+_TYPES = re.compile(r"^ */\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
+
+
+@cache
+def script(component: str = "explorer") -> str:
+    """The whole script of a component as one ES module; its default export mounts it."""
+    joined: dict[str, str] = {}
+    _collect(f"{component}/{component}.js", joined)
+    return "\n".join(joined.values())
+
+
+@cache
+def css(component: str = "explorer") -> str:
+    """The style sheets of a component, joined."""
+    return "\n".join(map(_read, STYLES[component]))
+
+
+def _collect(path: str, joined: dict[str, str]) -> None:
+    if path in joined:
+        return
+    source = _read(path)
+    for needed in _IMPORT.findall(source):
+        _collect(posixpath.normpath(posixpath.join(posixpath.dirname(path), needed)), joined)
+    joined[path] = _TYPES.sub("", _EXPORT.sub("", _IMPORT.sub("", source)))
+
+
+def _read(path: str) -> str:
+    return (files("xattn_viz.web") / path).read_text(encoding="utf-8")

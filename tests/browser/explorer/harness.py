@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from xattn_viz.web.explorer import bundle
+from xattn_viz import web
 
 # Counts what is listened to and observed, so that nothing piles up and nothing stays.
 COUNT = """
@@ -36,7 +36,7 @@ window.show = (packed) => {{
 def open_harness(page: Page, folder: Path) -> Page:
     """The empty page, from a file in a folder."""
     file = folder / "harness.html"
-    file.write_text(PAGE.format(css=bundle.css(), script=bundle.script()), encoding="utf-8")
+    file.write_text(PAGE.format(css=web.css(), script=web.script()), encoding="utf-8")
     page.add_init_script(COUNT)
     page.goto(file.as_uri())
     return page

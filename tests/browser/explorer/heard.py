@@ -20,8 +20,8 @@ from xattn_viz.analysis import timing
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
-from xattn_viz.web.explorer.hearing import Hearing
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer.sound import Playback
 
 CLIP = "amiable"
 #: The head that is shown first, which follows the speech.
@@ -30,11 +30,11 @@ FRAME = 0.02  # seconds
 
 
 @cache
-def spoken() -> tuple[Trace, Hearing]:
+def spoken() -> tuple[Trace, Playback]:
     """A clip of 9 seconds, its trace and its words in time."""
     sound = clips.sound(CLIP)
     trace = xv.load("whisper-tiny-en").trace(sound, kinds=("cross", "encoder", "decoder"))
-    return trace, Hearing(audio.flac(sound.samples), timing.timed_words(trace), timing.warping_path(trace.cross))
+    return trace, Playback(audio.flac(sound.samples), timing.timed_words(trace), timing.warping_path(trace.cross))
 
 
 def frames(trace: Trace) -> int:
@@ -51,12 +51,12 @@ def shown(trace: Trace, layer: int = 2, head: int = 4) -> NDArray[np.float64]:
 
 def open_heard(browser: Browser, folder: Path) -> Iterator[Explorer]:
     """One page for the tests of a file; it fails on script errors and foreign requests."""
-    trace, hearing = spoken()
+    trace, playback = spoken()
     watch = Watch()
     context = browser.new_context(viewport=VIEWPORT, color_scheme="dark")  # type: ignore[arg-type]
     watch.follow(context)
     page = open_harness(context.new_page(), folder)
-    show(page, pack(trace, hearing=hearing, select={"head": HEAD}, full_limit=None))
+    show(page, pack(trace, playback=playback, select={"head": HEAD}, full_limit=None))
     page.locator(".xv-sound").wait_for()
     yield Explorer(page, trace, "harness")
     context.close()

@@ -12,7 +12,7 @@ from tests.browser.explorer.conftest import PRINTED, Explorer, assert_painted, w
 from tests.browser.explorer.harness import show
 from tests.web.explorer.packed import texts
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 # O gato sentou. Era velho. </s>  beside  Um gato velho sentou. </s>: which row stands for which.
 PAIRS = [(0, 0), (1, 1), (None, 2), (2, 3), (3, None), (4, None), (5, 4)]

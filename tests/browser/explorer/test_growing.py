@@ -12,7 +12,7 @@ from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.planted import planted
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 
 def written(trace: Trace, count: int) -> Trace:

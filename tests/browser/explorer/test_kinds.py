@@ -20,7 +20,7 @@ from tests.web.explorer.packed import texts
 from xattn_viz import export
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 KINDS = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
 

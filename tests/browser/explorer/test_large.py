@@ -11,7 +11,7 @@ from tests.browser.explorer.harness import show
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 LAYERS, HEADS, ROWS, COLUMNS = 8, 12, 150, 700
 

@@ -14,7 +14,7 @@ from tests.browser.explorer.planted import planted
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer import payload
+from xattn_viz.web.explorer import FULL_LIMIT, pack
 
 
 def text_axis(name: str, length: int) -> Axis:
@@ -34,15 +34,15 @@ def large_trace() -> Trace:
 
 def test_a_large_trace_comes_layer_by_layer(harness: Page) -> None:
     trace = large_trace()
-    first = payload.pack(trace)
-    assert trace.cross.weights.size > payload.FULL_LIMIT
+    first = pack(trace)
+    assert trace.cross.weights.size > FULL_LIMIT
     assert len(first) < 0.75 * trace.cross.weights.size
 
     asked: list[int] = []
 
     def answer(wanted: dict[str, Any]) -> str:
         asked.append(wanted["layer"])
-        return base64.b64encode(payload.pack(trace, **wanted)).decode()
+        return base64.b64encode(pack(trace, **wanted)).decode()
 
     harness.expose_function("answer", answer)
     show(harness, first)
@@ -80,15 +80,15 @@ def test_a_large_trace_comes_layer_by_layer(harness: Page) -> None:
 
 def test_a_pinned_map_of_another_layer_stays_when_layers_are_sent(harness: Page) -> None:
     trace = large_trace()
-    harness.expose_function("answer", lambda wanted: base64.b64encode(payload.pack(trace, **wanted)).decode())
-    show(harness, payload.pack(trace, select={"head": "1.2", "pinned": "2.3"}))
+    harness.expose_function("answer", lambda wanted: base64.b64encode(pack(trace, **wanted)).decode())
+    show(harness, pack(trace, select={"head": "1.2", "pinned": "2.3"}))
     for panel in ("Chosen map", "Pinned map"):
         expect(harness.locator(f'[aria-label="{panel}"] .xv-cells')).to_be_visible(timeout=20_000)
     assert [name for name, _ in harness.evaluate("told")].count("layer") == 1
 
 
 def test_a_layer_is_asked_for_once(harness: Page) -> None:
-    show(harness, payload.pack(large_trace(), select={"head": "1.2"}))
+    show(harness, pack(large_trace(), select={"head": "1.2"}))
     expect(harness.get_by_text("Asking for this layer")).to_be_visible()
     harness.set_viewport_size({"width": 1000, "height": 700})
     harness.locator(".xv-columns .xv-text").first.hover()
@@ -98,13 +98,13 @@ def test_a_layer_is_asked_for_once(harness: Page) -> None:
 
 def test_new_data_on_the_same_page_adds_no_listeners(harness: Page) -> None:
     trace = planted()
-    show(harness, payload.pack(trace, select={"head": "2.3"}))
+    show(harness, pack(trace, select={"head": "2.3"}))
     explorer = Explorer(harness, trace, "harness")
     explorer.choose("1.2")
     tiles = harness.evaluate("document.querySelectorAll('.xv button').length")
     before = harness.evaluate("({ ...counted })")
     for _ in range(3):
-        show(harness, payload.pack(trace, select={"head": "2.3"}))
+        show(harness, pack(trace, select={"head": "2.3"}))
     assert harness.evaluate("({ ...counted })") == before
     assert before["observers"] == 1
     assert harness.evaluate("document.querySelectorAll('.xv button').length") == tiles
@@ -116,7 +116,7 @@ def test_new_data_on_the_same_page_adds_no_listeners(harness: Page) -> None:
 
 def test_leaving_removes_observers_and_coming_back_restores_the_view(harness: Page) -> None:
     trace = planted()
-    show(harness, payload.pack(trace, select={"head": "2.3"}))
+    show(harness, pack(trace, select={"head": "2.3"}))
     explorer = Explorer(harness, trace, "harness")
     explorer.choose("1.3")
     explorer.press("Words")
@@ -128,7 +128,7 @@ def test_leaving_removes_observers_and_coming_back_restores_the_view(harness: Pa
         "document.createElement('div'), { className: 'xv' }))"
     )
     harness.mouse.move(1, 1)
-    show(harness, payload.pack(trace, select={"head": "2.3"}))
+    show(harness, pack(trace, select={"head": "2.3"}))
     assert (explorer.data("head"), explorer.data("row"), explorer.data("column")) == ("1.3", "2", "1")
     expect(harness.locator('[data-value="words"]')).to_have_attribute("aria-pressed", "true")
     expect(harness.locator(".xv-check")).to_be_visible()
@@ -137,20 +137,20 @@ def test_leaving_removes_observers_and_coming_back_restores_the_view(harness: Pa
 def test_another_trace_keeps_the_head_unless_it_brings_one(harness: Page) -> None:
     trace = planted()
     other = Trace((trace.cross.by_input_token(),), "another " + str(trace.input), trace.output)
-    show(harness, payload.pack(trace, select={"head": "2.3"}))
+    show(harness, pack(trace, select={"head": "2.3"}))
     explorer = Explorer(harness, trace, "harness")
     explorer.choose("1.2")
     explorer.click_cell(2, 1)
-    show(harness, payload.pack(other))
+    show(harness, pack(other))
     assert (explorer.data("head"), explorer.data("row")) == ("1.2", "0")
     expect(harness.locator(".xv-check")).to_be_hidden()
-    show(harness, payload.pack(trace, select={"head": "2.3"}))
+    show(harness, pack(trace, select={"head": "2.3"}))
     assert explorer.data("head") == "2.3"
 
 
 def test_changing_the_head_of_a_long_text_stays_quick(harness: Page) -> None:
     trace = large_trace()
-    show(harness, payload.pack(trace, full_limit=None))
+    show(harness, pack(trace, full_limit=None))
     times = harness.evaluate(
         """() => ['1.2', '2.3', '1.4', '2.5', '1.6'].map(view => {
           const start = performance.now();

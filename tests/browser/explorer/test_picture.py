@@ -25,7 +25,7 @@ from xattn_viz import export
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.plots import colours
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 ROWS, COLUMNS = GRID
 #: The planted head, as the page names it.

@@ -15,7 +15,7 @@ from tests.browser.explorer.heard import near, open_heard, reset, rest, spoken
 from tests.browser.explorer.planted import planted
 from tests.browser.speech import listen
 from xattn_viz import export
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 EXACT = 0.05  # seconds
 BUSY = 0.4
@@ -34,18 +34,18 @@ def heard(opened: Explorer) -> Explorer:
 
 
 def test_a_word_is_played_from_its_start_to_its_end(heard: Explorer) -> None:
-    _, hearing = spoken()
+    _, playback = spoken()
     rows = heard.trace.cross.queries
     late: list[float] = []
     for number in (0, 5, 14, 17, 25):  # "amiable" is written in two tokens
-        word = hearing.words[number]
+        word = playback.words[number]
         token = heard.token("output", word.rows[1])
         assert (rows.labels or ())[word.rows[1]] in word.text
         places = listen(heard.page, token.click)
         assert places[0] == near(word.start, EXACT)
         assert places == sorted(places)
         late.append(places[-1] - word.end)
-    word = hearing.words[6]
+    word = playback.words[6]
     label = heard.page.locator(f"{MAP} .xv-row-labels .xv-label").nth(word.rows[0])
     for part in (label, heard.page.locator(f"{MAP} .xv-said").nth(6)):
         places = listen(heard.page, part.click)
@@ -58,8 +58,8 @@ def test_a_word_is_played_from_its_start_to_its_end(heard: Explorer) -> None:
 
 
 def test_named_for_the_token_read_it_is_still_the_tokens_own_word(heard: Explorer) -> None:
-    _, hearing = spoken()
-    word = hearing.words[14]
+    _, playback = spoken()
+    word = playback.words[14]
     heard.press("Read")
     token = heard.token("output", word.rows[0] + 1)
     expect(token).to_have_text(word.text)
@@ -81,7 +81,7 @@ def test_a_click_on_the_spectrogram_seeks(heard: Explorer) -> None:
 
 
 def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
-    _, hearing = spoken()
+    _, playback = spoken()
     page = heard.page
     box = page.locator(f"{MAP} .xv-picture").bounding_box()
     assert box is not None
@@ -119,7 +119,7 @@ def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
         spoken_rows = [
             [
                 row
-                for word in hearing.words
+                for word in playback.words
                 if word.start <= at < word.end
                 for row in range(word.rows[0], word.rows[1] + 1)
             ]
@@ -145,8 +145,8 @@ def test_a_zoomed_view_goes_along(heard: Explorer) -> None:
     heard.press("Pause")
     assert float(stage.get_attribute("data-to") or 0) == pytest.approx(2 * end - start)
     # A word that is chosen elsewhere comes into view, and so does the next step.
-    _, hearing = spoken()
-    last, first = hearing.words[-1], hearing.words[0]
+    _, playback = spoken()
+    last, first = playback.words[-1], playback.words[0]
 
     def in_view(start: float, stop: float) -> bool:
         seen = [float(stage.get_attribute(f"data-{side}") or 0) for side in ("from", "to")]
@@ -177,19 +177,19 @@ def test_another_trace_takes_the_sound_away(heard: Explorer) -> None:
     expect(page.locator(".xv-columns .xv-text").first).to_be_visible()
     assert page.evaluate("document.querySelector('audio').getAttribute('src')") is None
     assert page.evaluate("window.revoked") == [address]
-    trace, hearing = spoken()
-    show(page, pack(trace, hearing=hearing, full_limit=None))
+    trace, playback = spoken()
+    show(page, pack(trace, playback=playback, full_limit=None))
     expect(page.locator(".xv-sound-play")).to_be_enabled()
     page.evaluate("window.leave()")
     assert page.evaluate("window.revoked.length") == 2
 
 
 def test_an_exported_page_plays_under_its_policy(page: Page, tmp_path: Path) -> None:
-    trace, hearing = spoken()
+    trace, playback = spoken()
     file = tmp_path / "speech.html"
-    file.write_text(export.html(trace, layer=2, head=4, hearing=hearing), encoding="utf-8")
+    file.write_text(export.html(trace, layer=2, head=4, playback=playback), encoding="utf-8")
     page.goto(file.as_uri())
     page.locator(".xv-sound-play").wait_for()
-    word = hearing.words[14]
+    word = playback.words[14]
     places = listen(page, page.locator(".xv-rows .xv-text").nth(word.rows[0]).click)
     assert (places[0], places[-1]) == (near(word.start, EXACT), near(word.end, BUSY))

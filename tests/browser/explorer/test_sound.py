@@ -195,8 +195,8 @@ def test_hovered_time_tints_words_and_a_hovered_token_tints_time(heard: Explorer
 
 
 def test_word_times_are_drawn_until_they_are_switched_off(heard: Explorer) -> None:
-    _, hearing = spoken()
-    path = hearing.path
+    _, playback = spoken()
+    path = playback.path
     assert path is not None
     frame = heard.stage().locator(".xv-frame")
     start, end = view_of(heard)
@@ -210,13 +210,13 @@ def test_word_times_are_drawn_until_they_are_switched_off(heard: Explorer) -> No
     assert frame.evaluate(drawn, place) > 150
     assert frame.evaluate(drawn, [place[0], place[1] + 0.3]) < 100
     words = heard.page.locator(f"{MAP} .xv-said")
-    expect(words).to_have_count(len(hearing.words))
+    expect(words).to_have_count(len(playback.words))
     heard.page.get_by_label("Word times").uncheck()
     assert frame.evaluate(drawn, place) == 0
     heard.page.get_by_label("Word times").check()
     boxes = words.evaluate_all("all => all.map(word => [word.offsetLeft, word.offsetLeft + word.offsetWidth])")
     wide = heard.stage().evaluate("stage => stage.clientWidth")
-    for word, box in zip(hearing.words, boxes, strict=True):
+    for word, box in zip(playback.words, boxes, strict=True):
         assert np.array(box) / wide * (end - start) == pytest.approx([word.start, word.end], abs=0.02)
 
 

@@ -14,19 +14,19 @@ from tests.browser.explorer.conftest import PACKED, Explorer, assert_painted
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.heard import CLIP, frames, lines, per_pixel, shown, spoken, view_of
 from xattn_viz.examples import clips
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 
 def test_layers_come_on_demand_and_the_sound_plays_on(harness: Page) -> None:
-    trace, hearing = spoken()
+    trace, playback = spoken()
     asked: list[dict[str, object]] = []
 
     def answer(wanted: dict[str, object]) -> str:
         asked.append(wanted)
-        return base64.b64encode(pack(trace, hearing=hearing, **wanted)).decode()  # type: ignore[arg-type]
+        return base64.b64encode(pack(trace, playback=playback, **wanted)).decode()  # type: ignore[arg-type]
 
     harness.expose_function("answer", answer)
-    show(harness, pack(trace, hearing=hearing))
+    show(harness, pack(trace, playback=playback))
     explorer = Explorer(harness, trace, "harness")
     source = harness.evaluate("document.querySelector('audio').src")
     for layer, head in ((2, 4), (0, 1)):
@@ -41,8 +41,8 @@ def test_layers_come_on_demand_and_the_sound_plays_on(harness: Page) -> None:
 
 
 def test_rows_are_words_or_sentences_and_columns_stay_time(harness: Page) -> None:
-    trace, hearing = spoken()
-    show(harness, pack(trace, hearing=hearing, select={"head": "3.5"}, full_limit=None))
+    trace, playback = spoken()
+    show(harness, pack(trace, playback=playback, select={"head": "3.5"}, full_limit=None))
     explorer = Explorer(harness, trace, "harness")
     weights, queries = shown(trace), trace.cross.queries
     explorer.press("Words")
@@ -60,11 +60,11 @@ def test_rows_are_words_or_sentences_and_columns_stay_time(harness: Page) -> Non
 
 
 def test_two_transcripts_of_one_sound_stand_beside_each_other(harness: Page) -> None:
-    trace, hearing = spoken()
+    trace, playback = spoken()
     heard = replace(trace, maps=(trace.cross,))
     target = trace.output.replace("married a more amiable woman", "married a wiser woman")
     other = xv.load("whisper-tiny-en").trace(clips.sound(CLIP), target=target)
-    sent = pack(heard, beside=other, hearing=hearing, select={"head": "3.5"}, full_limit=None)
+    sent = pack(heard, beside=other, playback=playback, select={"head": "3.5"}, full_limit=None)
     show(harness, sent)
     explorer = Explorer(harness, other, "harness")
     weights = shown(other)
@@ -79,7 +79,7 @@ def test_two_transcripts_of_one_sound_stand_beside_each_other(harness: Page) -> 
 
 
 def test_an_output_that_grows_has_its_spectrogram_and_nothing_to_play(harness: Page) -> None:
-    trace, hearing = spoken()
+    trace, playback = spoken()
     cross = trace.cross
     part = replace(
         cross,
@@ -95,7 +95,7 @@ def test_an_output_that_grows_has_its_spectrogram_and_nothing_to_play(harness: P
     expect(harness.locator(".xv-sound-play")).to_be_hidden()
     expect(harness.locator('[aria-label="Chosen map"] .xv-picture')).to_be_visible()
     assert explorer.said().startswith(f"Writing {(part.queries.labels or ())[5]}, this head listened to ")
-    show(harness, pack(trace, hearing=hearing, full_limit=None))
+    show(harness, pack(trace, playback=playback, full_limit=None))
     expect(harness.locator(".xv-sound-play")).to_be_enabled()
     expect(explorer.root).to_have_attribute("data-row", str(len(cross.queries) - 1))
 

@@ -12,7 +12,7 @@ from tests.browser.explorer.conftest import PRINTED, Explorer, assert_painted, w
 from tests.browser.explorer.harness import show
 from tests.web.explorer.packed import texts
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 # Where the sentences of `texts` begin, and where the last one ends: 3 and `</s>`; 2 and `</s>`; `<s>` and 2.
 SOURCE = [0, 4, 9, 11, 12]

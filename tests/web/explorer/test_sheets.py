@@ -11,7 +11,7 @@ from tests.web.explorer.packed import ROUNDING, sheet_of, texts, unpacked
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
 
 # SOURCE and OUTPUT of packed.py, token by token; `</s>` and `<s>` are alone.
 SOURCE_SENTENCES = [[0, 1, 2, 3], [4, 5, 6, 7, 8], [9, 10], [11]]

@@ -7,7 +7,7 @@ import streamlit as st
 from xattn_viz.app import failing, stepper
 from xattn_viz.app.layer import parts
 from xattn_viz.lessons.steps import Given
-from xattn_viz.web.stepper import payload
+from xattn_viz.web.stepper import pack_head
 
 #: Where the other pages leave what they want to be shown: a `steps.Given`.
 KEY = "given_head"
@@ -29,7 +29,7 @@ def show() -> None:
         parts.claim(f"{given.queries[given.row]} → {given.keys[given.column]}: {where}")
         st.button("Back to a layer of your own", on_click=_leave)
     failing.doubt(st.session_state.get(FAULT))
-    stepper.show(payload.real(given))
+    stepper.show(pack_head(given))
     ours, recorded = given.weight(), float(given.captured[given.row, given.column])
     parts.finding(
         f"Recomputed from q and k, the weight is {ours:.4f}; captured while the model ran, it was {recorded:.4f}: "

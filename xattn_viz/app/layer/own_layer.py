@@ -15,7 +15,7 @@ from xattn_viz.app.page import literal
 from xattn_viz.lessons.steps import Setting, from_words
 from xattn_viz.lessons.steps.setting import INPUTS
 from xattn_viz.lessons.steps.words import KEYS, QUERIES
-from xattn_viz.web.stepper import payload
+from xattn_viz.web.stepper import read_setting
 
 _HEADS = (1, 2, 4)
 _NAMES = ("queries", "keys", "heads", "scale", "padding", "causal")
@@ -82,7 +82,7 @@ def _changed(kept: Kept, base: Setting, words: tuple[str, str]) -> Setting:
         return base if before is None else _carried(before, origin, base)
     if said and said.get("id") == identity():
         try:
-            return payload.told(said, base)
+            return read_setting(said, base)
         except ValueError:
             pass
     return base if before is None else replace(base, **{name: getattr(before, name) for name in INPUTS})

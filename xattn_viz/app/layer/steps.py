@@ -7,7 +7,7 @@ import streamlit as st
 from xattn_viz.app import stepper
 from xattn_viz.app.layer import given_head, own_layer, parts
 from xattn_viz.lessons.steps import Setting, snippet, steps
-from xattn_viz.web.stepper import payload
+from xattn_viz.web.stepper import difference, pack_setting, read_setting
 
 
 @st.fragment
@@ -20,7 +20,7 @@ def show() -> None:
     setting = own_layer.asked()
     if setting is None:
         return
-    stepper.show(payload.own(setting, own_layer.identity()))
+    stepper.show(pack_setting(setting, own_layer.identity()))
     _compare(setting)
     parts.in_a_notebook(snippet(setting), "steps")
 
@@ -31,7 +31,7 @@ def _compare(setting: Setting) -> None:
     if not said or said.get("id") != own_layer.identity():
         return
     try:
-        apart = payload.difference(steps(payload.told(said, setting)), said.get("results") or {})
+        apart = difference(steps(read_setting(said, setting)), said.get("results") or {})
     except ValueError:
         return
     same = "gives the same" if apart < 1e-6 else "does not give the same"

@@ -1,1 +1,190 @@
-"""The canvas explorer: a trace packed into bytes and the script that draws them, for the app and the export alike."""
+"""The canvas explorer: a trace packed into the bytes that its script draws, for the app and the export alike.
+
+Layout: u32 header length (little-endian), the header as UTF-8 JSON padded with blanks to 4 bytes, then data. Offsets
+in the header count from the start of the data. A trace is packed as sheets, one a kind of attention; where a second
+output of the same source is shown beside it, that one's cross-attention is a sheet more. Pixels are sent as they are,
+red, green and blue, so that the script needs no decoder and paints them at once; large pictures are sent smaller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Step, Trace, probability
+from xattn_viz.core.view import all_steps
+from xattn_viz.web.explorer.axes import Axes, paired_by_units, sentence_spans
+from xattn_viz.web.explorer.sheets import Data, Limits, sheet
+from xattn_viz.web.explorer.sound import Playback, pack_sound
+
+#: Up to this many bytes every map of a sheet is sent in full; above, its overview is pooled and one layer is sent at a
+#: time.
+FULL_LIMIT = 4_000_000
+#: The same for a map whose keys are frames of sound, many of which look alike.
+SOUND_LIMIT = 200_000
+#: Up to this many bytes the exact weights, queries and keys of a sheet are sent too.
+EXACT_LIMIT = 1_000_000
+#: The largest side of a picture that is sent, in pixels.
+SIDE = 640
+#: The most bytes that the pictures after the denoising steps take together.
+STEPS_BYTES = 2_000_000
+
+_ORDER: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
+
+
+def pack(
+    trace: Trace,
+    *,
+    select: Mapping[str, Any] | None = None,
+    layer: int | None = None,
+    kind: MapKind = "cross",
+    beside: Trace | None = None,
+    name: str = "A",
+    beside_name: str = "B",
+    growing: bool = False,
+    playback: Playback | None = None,
+    full_limit: int | None = FULL_LIMIT,
+    exact_limit: int = EXACT_LIMIT,
+) -> bytes:
+    """The bytes that the explorer's script reads: every map of the trace, its cross-attention first.
+
+    `select` is what to show at first (`map`: "encoder"; `head`: "2.1" is layer 2, head 1 counted from 1; `row`: a
+    position). `layer` of `kind` is the layer sent in full where the whole of a sheet would exceed `full_limit` bytes
+    (None: no limit); of other such sheets only the overview is sent. `beside` is another output of the same source,
+    which is shown beside this one, by the names `name` and `beside_name`. `growing` says that the output is not
+    complete yet. `playback` is the sound of the trace to be played, and its words in time. Raises ValueError for a
+    layer that is not there, for a `beside` with another source and for a `playback` of another trace.
+    """
+    if beside is not None:
+        _check_beside(trace, beside)
+    texts = (trace.input, trace.output, beside.output if beside else "")
+    axes = Axes(sentences=any(isinstance(text, str) and len(sentence_spans(text)) > 1 for text in texts))
+    data = Data()
+
+    def packed(maps: AttentionMaps, whose: Trace) -> dict[str, Any]:
+        chosen = None
+        if maps.kind == kind:
+            chosen = maps.layers[maps.layer_index(layer if layer is not None else -1)]
+        rows = whose.input if maps.kind == "encoder" else whose.output
+        columns = whose.output if maps.kind == "decoder" else whose.input
+        limit = full_limit
+        if limit is not None and maps.keys.kind == "audio":
+            limit = min(limit, SOUND_LIMIT)
+        return sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen))
+
+    sheets = [packed(maps, trace) for maps in sorted(all_steps(trace), key=lambda maps: _ORDER.index(maps.kind))]
+    other = packed(beside.cross, beside) if beside is not None else None
+    header = {
+        "version": 2,
+        "id": identity(trace),
+        "axes": axes.packed,
+        "sheets": sheets,
+        "steps": [_step(step) for step in trace.steps],
+        "select": dict(select or {}),
+    }
+    if growing:
+        header["growing"] = True
+    if beside is not None and other is not None:
+        header["beside"] = {
+            "id": identity(beside),
+            "names": [visible(name), visible(beside_name)],
+            "sheet": other,
+            "steps": [_step(step) for step in beside.steps],
+            "pairs": {
+                rows: paired_by_units(axes, sheets[0][field], other[field])
+                for rows, field in (("predicted", "queries"), ("input", "read"))
+                if sheets[0][field] is not None and other[field] is not None
+            },
+        }
+    header |= pack_pictures(trace, axes, data, full_limit)
+    sound = pack_sound(trace, playback, data)
+    if sound is not None:
+        header["sound"] = sound
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    text += b" " * (-len(text) % 4)
+    return len(text).to_bytes(4, "little") + text + data.joined()
+
+
+def identity(trace: Trace) -> str:
+    """A digest that tells one trace from another, so that the script knows when what it shows has changed."""
+    digest = hashlib.sha256(np.ascontiguousarray(trace.cross.weights).data)
+    digest.update(repr((trace.input, trace.output)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _check_beside(trace: Trace, beside: Trace) -> None:
+    ours, theirs = trace.cross, beside.cross
+    if (ours.layers, ours.n_heads) != (theirs.layers, theirs.n_heads):
+        raise ValueError(
+            f"Two outputs stand beside each other only where one model wrote both: here are {len(ours.layers)} layers "
+            f"of {ours.n_heads} heads and {len(theirs.layers)} layers of {theirs.n_heads} heads."
+        )
+    if ours.keys != theirs.keys:
+        raise ValueError(
+            f"Two outputs stand beside each other only where they have the same source: here are {len(ours.keys)} "
+            f"tokens and {len(theirs.keys)} others."
+        )
+
+
+def _step(step: Step) -> dict[str, Any]:
+    alternatives = [[visible(other.token), probability(other.log_prob), other.id] for other in step.alternatives]
+    return {
+        "token": visible(step.token),
+        "id": step.id,
+        "p": probability(step.log_prob),
+        "alternatives": alternatives,
+        "forced": step.forced,
+    }
+
+
+def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> dict[str, Any]:
+    """The header's part about pictures: `picture`, the one that the patches lie in, and what was drawn step by step.
+
+    `drawn` holds a picture a denoising step. `noise` holds the maps of the steps, in their order, heads only: of maps
+    that would take more than `limit` bytes (None: no limit) none is sent. `modules` says of each layer which module
+    it is and on which grid it works itself, where the trace knows. Nothing where the trace has no picture.
+    """
+    if trace.picture is None:
+        return {}
+    packed: dict[str, Any] = {"picture": _picture(trace.picture, SIDE, data)}
+    if modules := _modules(trace.provenance.get("layers")):
+        packed["modules"] = modules
+    if len(trace.pictures) > 1:
+        height, width = trace.picture.shape[:2]
+        most = (STEPS_BYTES / len(trace.pictures) / 3 * max(width, height) / min(width, height)) ** 0.5
+        packed["drawn"] = [_picture(picture, min(SIDE, int(most)), data) for picture in trace.pictures]
+    chosen = {id(maps) for maps in all_steps(trace)}
+    single = sorted((maps for maps in trace.maps if id(maps) not in chosen), key=lambda maps: maps.step or 0)
+    if single and (limit is None or sum(maps.weights.size for maps in single) <= limit):
+        whole = Limits(None, 0, None, means=False)
+        steps = [sheet(maps, (trace.output, trace.input), axes, data, whole) | {"step": maps.step} for maps in single]
+        packed["noise"] = steps
+    return packed
+
+
+def _modules(layers: Any) -> list[list[Any]]:
+    """The module and grid of each layer, [name, rows, columns]; none where the provenance says anything else."""
+    modules: list[list[Any]] = []
+    for layer in layers if isinstance(layers, list) else ():
+        match layer:
+            case {"module": str(name), "grid": [int(rows), int(columns)]}:
+                modules.append([visible(name), rows, columns])
+            case _:
+                return []
+    return modules
+
+
+def _picture(pixels: NDArray[np.uint8], side: int, data: Data) -> dict[str, int]:
+    """A picture `[row, column, 3]`, averaged down until neither side is longer than `side`."""
+    smaller = -(-max(pixels.shape[:2]) // max(side, 1))
+    if smaller > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(smaller))
+    return {"at": data.add(pixels), "width": pixels.shape[1], "height": pixels.shape[0]}

@@ -5,7 +5,8 @@ the rows and columns of their grid besides; they are the first positions that ar
 says what stands behind them.
 
 Several maps of a trace share an axis (the source is read by the cross-attention and by the encoder), so that each axis
-is packed once and named by number.
+is packed once and named by number. Two outputs of one source stand row by row: which token, word or sentence of one
+stands for which of the other.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise, zip_longest
 from typing import Any
 
+import numpy as np
 import sentencex  # type: ignore[import-untyped]
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import Span, visible, visible_text
-from xattn_viz.web.explorer.hearing import own_frames
+
+#: A row of one output and its counterpart in the other; None where there is none.
+Pair = tuple[int | None, int | None]
 
 _HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates, halves of a character
 
@@ -53,6 +59,12 @@ class Axes:
                 groups.append([])
             groups[index].append(position)
         return groups
+
+
+def own_frames(axis: Axis) -> int:
+    """How many positions an axis has before its padding; all of them where it is no sound, or nothing but padding."""
+    own = np.flatnonzero(~axis.is_padding)
+    return int(own[-1]) + 1 if len(own) else 0
 
 
 def sentence_spans(text: str) -> list[Span]:
@@ -123,3 +135,32 @@ def _between(spans: Sequence[Span], marks: Sequence[bool], text: str) -> dict[st
         gaps.append(visible_text(text[end : max(end, start)]))
         end = max(end, start + len(inside))
     return {"gaps": gaps, "rest": visible_text(text[end:])} | ({"blanks": blanks} if blanks else {})
+
+
+def paired(labels: Sequence[str], others: Sequence[str]) -> list[Pair]:
+    """Every row of both outputs, once and in order, beside its counterpart.
+
+    Equal labels that `difflib` matches stand beside each other; between them rows are paired in turn, and what one
+    output has more of has no counterpart.
+    """
+    found: list[Pair] = []
+    for _, i, i_end, j, j_end in SequenceMatcher(None, labels, others, autojunk=False).get_opcodes():
+        found.extend(zip_longest(range(i, i_end), range(j, j_end)))
+    return found
+
+
+def paired_by_units(axes: Axes, number: int, other: int) -> dict[str, list[Pair]]:
+    """The pairs of two axes, by their numbers, for each unit: "pieces", "words" and, if there are any, "sentences"."""
+    some = any("sentences" in axes.packed[n] for n in (number, other))
+    units = ["pieces", "words", *(["sentences"] if some else [])]
+    return {unit: paired(_labels(axes, number, unit), _labels(axes, other, unit)) for unit in units}
+
+
+def _labels(axes: Axes, number: int, unit: str) -> list[str]:
+    axis = axes.packed[number]
+    labels: list[str] = axis["labels"]
+    indices = axis.get(unit)
+    if indices is None:
+        return labels
+    starts = [0, *(i for i, (a, b) in enumerate(pairwise(indices), 1) if a != b), len(labels)]
+    return ["".join(labels[start:end]) for start, end in pairwise(starts)]

@@ -1,7 +1,8 @@
 """One sheet of the explorer: the attention maps of one kind with their axes, in uint8 and, where cheap, exact.
 
 Every map is scaled by its own maximum: at most 0.002 from the weight itself. Sums over sentences are made here, from
-the exact weights, because many small weights that round to nothing can make up most of a sentence.
+the exact weights, because many small weights that round to nothing can make up most of a sentence. Of a trace too large
+to be sent whole there are small maps for the overview, and one layer in full.
 
 Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of maps over
 a picture a second byte of each weight is sent where that is cheap, because a box sums many small ones, and the largest
@@ -10,19 +11,39 @@ weight on a patch besides: the colours of a picture end there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.web.explorer.axes import Axes
-from xattn_viz.web.explorer.data import Data
-from xattn_viz.web.explorer.hearing import own_frames
-from xattn_viz.web.explorer.pooling import TILE_SIDE, max_pool
-from xattn_viz.web.explorer.sums import Sums
+from xattn_viz.web.explorer.axes import Axes, own_frames
+
+#: The largest side of a pooled tile of the overview, in cells.
+TILE_SIDE = 64
+
+
+class Data:
+    """The data part of a payload: arrays as they are appended, each at a multiple of 4 bytes; `length` in bytes."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.length = 0
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Append an array; where it begins, in bytes."""
+        chunk = np.ascontiguousarray(array).tobytes()
+        chunk += bytes(-len(chunk) % 4)
+        at, self.length = self.length, self.length + len(chunk)
+        self.chunks.append(chunk)
+        return at
+
+    def joined(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunks)
 
 
 @dataclass(frozen=True)
@@ -59,12 +80,14 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     queries, keys = axes.add(maps.queries, texts[0]), axes.add(maps.keys, texts[1])
     read = None if maps.read is None else axes.add(maps.read, texts[0])
     shape = own_frames(maps.queries), own_frames(maps.keys)
-    heard = maps.keys.kind == "audio"
+    is_sound = maps.keys.kind == "audio"
     views = len(maps.layers) * (maps.n_heads + 1) + 2
     full = limits.full is None or views * shape[0] * shape[1] <= limits.full
     fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
     # Frames are never summed: the script averages the rows of a sentence itself.
-    sums = None if heard else Sums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
+    sums = (
+        None if is_sound else SentenceSums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
+    )
     return {
         "kind": maps.kind,
         "layers": maps.layers,
@@ -79,7 +102,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
             if limits.means or view.head is not None
         ],
         "tiles": None if full else [min(TILE_SIDE, n) for n in shape],
-        "exact": None if heard else _exact(maps, data, limits.exact),
+        "exact": None if is_sound else _exact(maps, data, limits.exact),
     }
 
 
@@ -118,7 +141,7 @@ def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) ->
     return clipped
 
 
-def _view(view: _View, data: Data, limits: Limits, sums: Sums | None, *, full: bool) -> dict[str, Any]:
+def _view(view: _View, data: Data, limits: Limits, sums: SentenceSums | None, *, full: bool) -> dict[str, Any]:
     scale = float(view.weights.max(initial=0)) or 1.0
     named = {"layer": view.layer, "head": view.head, "reduce": view.reduce}
     packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}
@@ -173,3 +196,41 @@ def _exact(maps: AttentionMaps, data: Data, limit: int) -> dict[str, Any] | None
     weights, queries, keys = (data.add(array.astype("<f4")) for array in arrays)
     d_k = projections.queries.shape[-1]
     return {"weights": weights, "queries": queries, "keys": keys, "d_k": d_k, "scale": projections.scale}
+
+
+@dataclass(frozen=True)
+class SentenceSums:
+    """What sums a map between sentences.
+
+    `columns` are 1 where a key belongs to a sentence, `[key, sentence]`; `rows` are where the sentences of the rows
+    begin and how many rows each has, once for the rows predicted and once for those read.
+    """
+
+    columns: NDArray[np.float32]
+    rows: tuple[tuple[NDArray[np.intp], NDArray[np.float32]], ...]
+
+    @classmethod
+    def between(cls, axes: Axes, rows: Sequence[int], keys: int) -> SentenceSums | None:
+        """None where neither side has sentences."""
+        if not any("sentences" in axes.packed[number] for number in (*rows, keys)):
+            return None
+        groups = axes.sentence_groups(keys)
+        columns = np.zeros((sum(map(len, groups)), len(groups)), np.float32)
+        for sentence, positions in enumerate(groups):
+            columns[positions, sentence] = 1
+        return cls(columns, tuple(_beginnings(axes.sentence_groups(number)) for number in rows))
+
+
+def _beginnings(groups: list[list[int]]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    return np.array([group[0] for group in groups]), np.array([[len(group)] for group in groups], np.float32)
+
+
+def max_pool(weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """A map `[query, key]` reduced to at most `side` × `side` cells, each the maximum of its block: no peak is lost."""
+    rows, columns = weights.shape
+    if rows > side:  # block by block: several times as quick as reduceat down the columns
+        bounds = np.arange(side + 1) * rows // side
+        weights = np.stack([weights[start:end].max(axis=0) for start, end in pairwise(bounds)])
+    if columns > side:
+        weights = np.maximum.reduceat(weights, np.arange(side) * columns // side, axis=1)
+    return weights

@@ -2,7 +2,7 @@ import { openPictures } from "../picture/pictures.js";
 import { openSound, seconds } from "../sound/sound.js";
 
 /**
- * The bytes that Python packed (payload.py says how), read without copying what is large.
+ * The bytes that Python packed (explorer/__init__.py says how), read without copying what is large.
  *
  * @typedef {object} Axis
  * @property {string} kind

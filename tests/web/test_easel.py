@@ -7,14 +7,14 @@ from PIL import Image, ImageDraw
 
 from xattn_viz.shapes import SHAPES, Scene, Thing, draw
 from xattn_viz.shapes.scene import from_link
-from xattn_viz.web.easel import payload
+from xattn_viz.web import easel
 
 
 def test_what_the_easel_shows_is_what_is_drawn() -> None:
     """Filling the outlines that are sent draws each scene as `draw` does, but for smoothed edges."""
     for shape in SHAPES:
         scene = Scene((Thing("green", shape, 0.4, 0.55, 0.3),))
-        sent = json.loads(json.dumps(payload.pack(scene, 3)))
+        sent = json.loads(json.dumps(easel.pack(scene, 3)))
         (thing,), outline = sent["things"], sent["shapes"][shape]
         image = Image.new("RGB", (400, 400), sent["paper"])
         pen = ImageDraw.Draw(image)
@@ -30,7 +30,7 @@ def test_what_the_easel_shows_is_what_is_drawn() -> None:
 
 
 def test_blank_paper_has_all_to_choose_from() -> None:
-    sent = payload.pack(None)
+    sent = easel.pack(None)
     assert (sent["things"], sent["turn"]) == ([], None)
     sizes = {size: Thing("red", "star", 0.5, 0.5, radius).size for size, radius in sent["sizes"].items()}
     assert sizes == {"small": "small", "large": "large"}

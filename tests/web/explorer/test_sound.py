@@ -15,20 +15,20 @@ from xattn_viz.analysis.pauses import loud_frames
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
-from xattn_viz.web.explorer.hearing import Hearing
-from xattn_viz.web.explorer.payload import pack
+from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer.sound import Playback
 
 CLIP = "muted"  # 11.1 seconds
 SMALL = 500_000
 
 
 @cache
-def spoken() -> tuple[Trace, Hearing]:
+def spoken() -> tuple[Trace, Playback]:
     """A real trace of a clip, and the clip with its words in time."""
     sound = clips.sound(CLIP)
     trace = xv.load("whisper-tiny-en").trace(sound)
-    hearing = Hearing(audio.flac(sound.samples), timing.timed_words(trace), timing.warping_path(trace.cross))
-    return trace, hearing
+    playback = Playback(audio.flac(sound.samples), timing.timed_words(trace), timing.warping_path(trace.cross))
+    return trace, playback
 
 
 def own(trace: Trace) -> int:
@@ -36,10 +36,10 @@ def own(trace: Trace) -> int:
 
 
 def test_everything_but_the_sound_is_small() -> None:
-    trace, hearing = spoken()
+    trace, playback = spoken()
     assert clips.sound(CLIP).seconds > 11
-    whole, without = pack(trace, hearing=hearing), pack(trace)
-    sound = len(hearing.sound)
+    whole, without = pack(trace, playback=playback), pack(trace)
+    sound = len(playback.sound)
     assert len(whole) - sound < SMALL
     assert len(without) < len(whole) - sound
     assert sound < 0.75 * len(audio.wav(clips.sound(CLIP).samples))
@@ -93,8 +93,8 @@ def test_weight_on_padding_that_was_left_out_before_is_known() -> None:
 
 
 def test_the_spectrogram_the_words_and_the_file_come_back() -> None:
-    trace, hearing = spoken()
-    header, data = unpacked(pack(trace, hearing=hearing))
+    trace, playback = spoken()
+    header, data = unpacked(pack(trace, playback=playback))
     sound, count = header["sound"], own(trace)
     assert (sound["start"], sound["end"], sound["offset"]) == (0, pytest.approx(count * 0.02), 0)
     assert sound["padding"] == pytest.approx(30 - count * 0.02)
@@ -105,22 +105,22 @@ def test_the_spectrogram_the_words_and_the_file_come_back() -> None:
     assert np.abs(sent * np.ptp(exact) + exact.min() - exact).max() <= ROUNDING * np.ptp(exact) + 1e-5
     loud = np.flatnonzero(loud_frames(trace))
     assert sound["speech"] == pytest.approx([loud[0] * 0.02, (loud[-1] + 1) * 0.02], abs=1e-4)
-    assert [word[0] for word in sound["words"]] == [word.text for word in hearing.words]
-    for packed, word in zip(sound["words"], hearing.words, strict=True):
+    assert [word[0] for word in sound["words"]] == [word.text for word in playback.words]
+    for packed, word in zip(sound["words"], playback.words, strict=True):
         assert packed[1:] == pytest.approx([word.start, word.end, *word.rows, word.confidence], abs=1e-4)
-    path = hearing.path
+    path = playback.path
     assert path is not None
     for row, start, end in sound["path"]:
         frames = path.frames[path.rows == row]
         assert (start, end) == (pytest.approx(frames.min() * 0.02), pytest.approx((frames.max() + 1) * 0.02))
     file = sound["audio"]
-    assert data[file["at"] : file["at"] + file["bytes"]] == hearing.sound
+    assert data[file["at"] : file["at"] + file["bytes"]] == playback.sound
     assert file["type"] == "audio/flac"
 
 
 def test_a_long_spectrogram_is_averaged_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     trace, _ = spoken()
-    monkeypatch.setattr("xattn_viz.web.explorer.hearing.SPECTROGRAM_CELLS", 80 * own(trace))
+    monkeypatch.setattr("xattn_viz.web.explorer.sound.SPECTROGRAM_CELLS", 80 * own(trace))
     header, data = unpacked(pack(trace))
     mel, exact = header["sound"]["mel"], np.asarray(trace.input)[:, : 2 * own(trace)]
     mean = exact.reshape(80, -1, 2).mean(2)
@@ -143,12 +143,12 @@ def test_of_samples_the_loudness_is_shown_and_no_spectrogram() -> None:
 
 
 def test_what_is_no_sound_of_this_trace_is_refused() -> None:
-    trace, hearing = spoken()
+    trace, playback = spoken()
     with pytest.raises(ValueError, match="WAV or FLAC"):
-        Hearing(clips.data(CLIP))
-    short = replace(hearing, words=(replace(hearing.words[0], rows=(500, 500)),))
-    with pytest.raises(ValueError, match=f"'{hearing.words[0].text}' is of another trace"):
-        pack(trace, hearing=short)
+        Playback(clips.data(CLIP))
+    short = replace(playback, words=(replace(playback.words[0], rows=(500, 500)),))
+    with pytest.raises(ValueError, match=f"'{playback.words[0].text}' is of another trace"):
+        pack(trace, playback=short)
 
 
 def test_text_carries_nothing_of_sound() -> None:

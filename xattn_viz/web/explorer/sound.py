@@ -18,7 +18,8 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import MEL_RATE, RATE
-from xattn_viz.web.explorer.data import Data
+from xattn_viz.web.explorer.axes import own_frames
+from xattn_viz.web.explorer.sheets import Data
 
 #: The most cells of a spectrogram that are sent; of longer sounds, neighbouring frames are averaged.
 SPECTROGRAM_CELLS = 120_000
@@ -28,7 +29,7 @@ _TYPES = {b"RIFF": "audio/wav", b"fLaC": "audio/flac"}
 
 
 @dataclass(frozen=True, eq=False)
-class Hearing:
+class Playback:
     """A segment to be played: `sound` is a WAV or FLAC file of exactly the segment that was traced.
 
     `words` are its words in time and `path` is the way of their alignment, both of the trace's cross map
@@ -44,13 +45,7 @@ class Hearing:
             raise ValueError("The sound to play must be a WAV or FLAC file: `xattn_viz.inputs.audio.flac` makes one.")
 
 
-def own_frames(axis: Axis) -> int:
-    """How many positions an axis has before its padding; all of them where it is no sound, or nothing but padding."""
-    own = np.flatnonzero(~axis.is_padding)
-    return int(own[-1]) + 1 if len(own) else 0
-
-
-def pack_sound(trace: Trace, hearing: Hearing | None, data: Data) -> dict[str, Any] | None:
+def pack_sound(trace: Trace, playback: Playback | None, data: Data) -> dict[str, Any] | None:
     """The header's part about the sound; its arrays go to `data`, the file to play last. None where nothing was heard.
 
     Raises ValueError for words of another trace.
@@ -71,11 +66,11 @@ def pack_sound(trace: Trace, hearing: Hearing | None, data: Data) -> dict[str, A
         loud = np.flatnonzero(loud_frames(trace)[:count])
         if len(loud):
             packed["speech"] = [round(keys.times[loud[0]][0], 4), round(keys.times[loud[-1]][1], 4)]
-    if hearing is not None:
-        packed["words"] = _words(hearing.words, len(trace.cross.queries))
-        packed["path"] = _path(hearing.path, keys)
-        at = data.add(np.frombuffer(hearing.sound, np.uint8))
-        packed["audio"] = {"at": at, "bytes": len(hearing.sound), "type": _TYPES[hearing.sound[:4]]}
+    if playback is not None:
+        packed["words"] = _words(playback.words, len(trace.cross.queries))
+        packed["path"] = _path(playback.path, keys)
+        at = data.add(np.frombuffer(playback.sound, np.uint8))
+        packed["audio"] = {"at": at, "bytes": len(playback.sound), "type": _TYPES[playback.sound[:4]]}
     return packed
 
 

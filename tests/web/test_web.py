@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from xattn_viz.web.explorer import bundle
+from xattn_viz import web
 
-COMPONENTS = pytest.mark.parametrize("component", bundle.STYLES)
+COMPONENTS = pytest.mark.parametrize("component", web.STYLES)
 MOUNT = "export default function mount({ data, parentElement, set"
 
 
@@ -22,7 +22,7 @@ def sources(folder: str) -> dict[str, str]:
 
 @COMPONENTS
 def test_the_script_imports_nothing_and_exports_one_thing(component: str) -> None:
-    script = bundle.script(component)
+    script = web.script(component)
     assert not re.search(r"^import ", script, re.MULTILINE)
     (exported,) = re.findall(r"^export .*", script, re.MULTILINE)
     assert exported.startswith(MOUNT)
@@ -30,7 +30,7 @@ def test_the_script_imports_nothing_and_exports_one_thing(component: str) -> Non
 
 @COMPONENTS
 def test_every_module_of_the_folder_is_in_it_once(component: str) -> None:
-    script = bundle.script(component)
+    script = web.script(component)
     modules = sources(component)
     assert len(modules) > 3
     for source in modules.values():
@@ -42,27 +42,27 @@ def test_every_module_of_the_folder_is_in_it_once(component: str) -> None:
 @COMPONENTS
 def test_top_level_names_are_unique(component: str) -> None:
     names = re.findall(
-        r"^(?:export default )?(?:async )?(?:function|const|let) (\w+)", bundle.script(component), re.MULTILINE
+        r"^(?:export default )?(?:async )?(?:function|const|let) (\w+)", web.script(component), re.MULTILINE
     )
     assert len(names) > 20
     assert sorted(names) == sorted(set(names))
 
 
 def test_a_component_uses_modules_of_another() -> None:
-    assert "function isolated(" in bundle.script("stepper")
-    assert "makeOverview" not in bundle.script("stepper")
-    assert "--xv-ground:" in bundle.css("stepper")
+    assert "function isolated(" in web.script("stepper")
+    assert "makeOverview" not in web.script("stepper")
+    assert "--xv-ground:" in web.css("stepper")
 
 
 def test_the_scripts_hold_no_address_but_that_of_svg() -> None:
-    for component in bundle.STYLES:
-        found = set(re.findall(r"https?://[^\s\"']+", bundle.script(component) + bundle.css(component)))
+    for component in web.STYLES:
+        found = set(re.findall(r"https?://[^\s\"']+", web.script(component) + web.css(component)))
         assert found <= {"http://www.w3.org/2000/svg"}
 
 
 @COMPONENTS
 def test_comments_about_types_stay_at_home_and_all_else_is_sent(component: str) -> None:
-    script = bundle.script(component)
+    script = web.script(component)
     assert not re.search(r"^ *\*", script, re.MULTILINE)
     for name, source in sources(component).items():
         said, about_types = list[str](), False
@@ -78,6 +78,6 @@ def test_comments_about_types_stay_at_home_and_all_else_is_sent(component: str) 
 @pytest.mark.parametrize("component", ["explorer", "stepper"])
 def test_no_name_at_the_top_is_taken_twice(component: str) -> None:
     # A module's own names too: in the joined script a second one would be an error, and nothing would be shown.
-    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", bundle.script(component), re.MULTILINE)
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", web.script(component), re.MULTILINE)
     assert len(names) > 20
     assert sorted(names) == sorted(set(names))
