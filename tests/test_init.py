@@ -30,6 +30,14 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         _ = xv.heatmaps
 
 
+def test_what_is_listed_is_what_is_public() -> None:
+    assert dir(xv) == sorted(xv.__all__)
+    assert "annotations" not in dir(xv)
+    assert {"Adapter", "InputError", "ModelError", "View"} <= set(dir(xv))
+    lowered = [name.lower() for name in dir(xv)]
+    assert len({*lowered, *(f"{name}s" for name in lowered)}) == 2 * len(lowered)  # none but by a capital or an s apart
+
+
 def test_a_trace_is_reproduced_from_its_provenance() -> None:
     trace = xv.load("firefox-en-pt").trace("A dog slept near the door.", ablate=(("cross", 0, 1),))
     assert xv.rerun(xv.load_trace(xv.export.npz(trace))) == trace

@@ -44,8 +44,8 @@ A model that hears takes a sound file; each word it wrote has its time in the so
 
 The maths alone is one small layer whose every number is open, two words reading three:
 
->>> setting = xv.steps.from_words("gato preto", "the black cat", n_heads=2)
->>> xv.steps.steps(setting).weights.shape  # [head, query, key]
+>>> setting = xv.layer_steps.from_words("gato preto", "the black cat", n_heads=2)
+>>> xv.layer_steps.steps(setting).weights.shape  # [head, query, key]
 (2, 2, 3)
 >>> figure = xv.figures.steps(setting)
 
@@ -68,17 +68,19 @@ if TYPE_CHECKING:
     from xattn_viz.core.projections import Projections
     from xattn_viz.core.store import load_trace, save
     from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
+    from xattn_viz.core.view import View
     from xattn_viz.corpus import trace_many
     from xattn_viz.export import subtitles
     from xattn_viz.inputs import InputError
-    from xattn_viz.lessons import steps
-    from xattn_viz.models.base import ModelError
+    from xattn_viz.lessons import steps as layer_steps
+    from xattn_viz.models.base import Adapter, ModelError
     from xattn_viz.models.provenance import rerun
     from xattn_viz.models.registry import cards, load
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adapter",
     "Alternative",
     "AttentionMaps",
     "Axis",
@@ -90,16 +92,17 @@ __all__ = [
     "Step",
     "TimedWord",
     "Trace",
+    "View",
     "WordLink",
     "align",
     "cards",
     "export",
     "figures",
+    "layer_steps",
     "load",
     "load_trace",
     "rerun",
     "save",
-    "steps",
     "subtitles",
     "timed_words",
     "trace_many",
@@ -107,6 +110,7 @@ __all__ = [
 
 # Where each name lives; those in `_MODULES` are modules themselves.
 _HOMES = {
+    "Adapter": "models.base",
     "align": "analysis.alignment",
     "Alternative": "core.trace",
     "AttentionMaps": "core.maps",
@@ -117,22 +121,23 @@ _HOMES = {
     "figures": "plots",
     "Hypothesis": "core.trace",
     "InputError": "inputs",
+    "layer_steps": "lessons.steps",
     "load": "models.registry",
     "load_trace": "core.store",
     "ModelError": "models.base",
     "Projections": "core.projections",
-    "rerun": "models.rerun",
+    "rerun": "models.provenance",
     "save": "core.store",
     "Step": "core.trace",
-    "steps": "lessons.steps",
     "subtitles": "export.subtitles",
     "timed_words": "analysis.timing",
     "TimedWord": "analysis.timing",
     "Trace": "core.trace",
     "trace_many": "corpus",
+    "View": "core.view",
     "WordLink": "analysis.alignment",
 }
-_MODULES = {"export", "figures", "steps", "subtitles"}
+_MODULES = {"export", "figures", "layer_steps", "subtitles"}
 
 
 def __getattr__(name: str) -> Any:
@@ -143,4 +148,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)
