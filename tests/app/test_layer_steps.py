@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.lessons.steps.test_real import planted
+from tests.lessons.test_real_head import planted
 from xattn_viz.app.layer.steps import power
-from xattn_viz.lessons.steps import given
+from xattn_viz.lessons.real_head import real_head
 
 SECTION = "from xattn_viz.app.layer import steps\nsteps.show()"
 
@@ -19,7 +19,7 @@ def said(app: AppTest) -> str:
 
 
 def test_a_head_that_another_page_left_is_shown_until_it_is_put_away() -> None:
-    kept = given(planted(6, 60, bias=True), 5, 2, 3, 11)
+    kept = real_head(planted(6, 60, bias=True), 5, 2, 3, 11)
     app = AppTest.from_string(SECTION)
     app.session_state["given_head"] = kept
     app.run()

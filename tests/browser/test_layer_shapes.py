@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.translate import PATIENCE, expect_rest, said, serious
 from xattn_viz.attention.layer import CrossAttention
-from xattn_viz.lessons import dot_or_additive, sources
+from xattn_viz.lessons import dot_or_additive, two_sources
 from xattn_viz.models import registry
 
 # Numbers are sent as float64 and are drawn from float32 at most.
@@ -132,7 +132,9 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
     field.press("Enter")
     page.get_by_role("radio", name="bat", exact=True).click()
     typed = model.trace("The *bat* flew out of the cave.", kinds=("cross", "encoder"))
-    expect(page.get_by_text(f"In “{typed.output}” the word that reads “bat” most is")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(f"In “{typed.output}” the word that attends to “bat” most is")).to_be_visible(
+        timeout=PATIENCE
+    )
     slide(page, "selves_layer")
     expect(page.get_by_text("(layer 3, mean of the heads)")).to_be_visible()
     words = typed.encoder.to_words()
@@ -169,8 +171,8 @@ def test_both_kinds_of_attention_show_what_they_learned_and_what_they_need(page:
 def test_one_softmax_is_shared_and_two_are_not(page: Page, app_url: str) -> None:
     open_section(page, app_url, "sources", sources_words="3")
     for patches in (6, 7):
-        setting = sources.Setting(patches, 3)
-        layer, (x, image, text) = sources.layer(), sources.vectors(setting)
+        setting = two_sources.Setting(patches, 3)
+        layer, (x, image, text) = two_sources.layer(), two_sources.vectors(setting)
         together = layer(x, torch.cat([image, text], 1)).weights[0, 0].detach().numpy()
         share = together[:, :patches].sum(-1).mean()
         expect(
@@ -187,6 +189,6 @@ def test_one_softmax_is_shared_and_two_are_not(page: Page, app_url: str) -> None
         xs, ys = figure(page, "sources-curves")["curves"][0]
         return float(ys[xs.index(1.0)])
 
-    wanted = pytest.approx(sources.shared(sources.Setting(8, 3)).share[0], abs=TOLERANCE)
+    wanted = pytest.approx(two_sources.shared(two_sources.Setting(8, 3)).share[0], abs=TOLERANCE)
     assert wait_for(page, where_both_are_alike, wanted) == wanted
     fits(page)

@@ -16,11 +16,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import stepper as seen
 from tests.browser import translate as visitor
-from tests.lessons.steps.drawn import draw
-from tests.lessons.steps.test_compute import expected
-from tests.lessons.steps.test_real import planted
+from tests.lessons.random_settings import draw
+from tests.lessons.test_real_head import planted
+from tests.lessons.test_steps import expected
 from xattn_viz import web
-from xattn_viz.lessons.steps import Given, Setting, from_words, given, steps
+from xattn_viz.lessons.real_head import RealHead, real_head
+from xattn_viz.lessons.steps import Setting, from_words, steps
 from xattn_viz.web import stepper
 
 DEFAULT = ("gato preto", "the black cat")
@@ -235,15 +236,15 @@ def test_nothing_scrolls_sideways(app_url: str, page: Page, said: str) -> None:
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_real_head_shows_its_own_weights(page: Page, tmp_path: Path, bias: bool) -> None:
-    kept = given(planted(6, 550, bias=bias), 5, 2, 3, 11)
+    kept = real_head(planted(6, 550, bias=bias), 5, 2, 3, 11)
     file = tmp_path / "head.html"
     data = json.dumps(stepper.pack_head(kept))
     file.write_text(PAGE.format(css=web.css("stepper"), script=web.script("stepper"), data=data), encoding="utf-8")
     page.goto(file.as_uri())
-    hold_given(page, kept)
+    hold_real(page, kept)
 
 
-def hold_given(page: Page, kept: Given) -> None:
+def hold_real(page: Page, kept: RealHead) -> None:
     """Every matrix against torch-made weights, the others' column among them, and the arithmetic."""
     assert kept.others_captured is not None
     captured = np.vstack([kept.captured.T, kept.others_captured])

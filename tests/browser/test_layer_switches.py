@@ -11,8 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from xattn_viz.lessons import cost, masking
 from xattn_viz.lessons.cost import LENGTHS, WAYS
-from xattn_viz.lessons.limits import Kind, limited
-from xattn_viz.lessons.masking import changed, padded
+from xattn_viz.lessons.masking import LimitKind, changed, limited, padded
 from xattn_viz.lessons.scale import WIDTHS, row, saturation
 
 PATIENCE = 60_000  # the first visitor waits for torch and the model
@@ -119,7 +118,7 @@ def test_the_causal_mask(page: Page, app_url: str) -> None:
 def test_limits(page: Page, app_url: str) -> None:
     open_section(page, app_url, "limits")
     for shown, kind, amount in (("Window", "window", 1), ("Top k", "top k", 1), ("Top k", "top k", 2)):
-        seen = limited(LONGER, cast(Kind, kind), amount, 1, 0)
+        seen = limited(LONGER, cast(LimitKind, kind), amount, 1, 0)
         page.get_by_role("radio", name=shown).click()
         if amount > 1:
             page.get_by_role("slider").press("ArrowRight")

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from xattn_viz.lessons import dot_or_additive as lesson
+from xattn_viz.lessons.dot_or_additive import Count, count, drawn
 
 SEEDS = range(5)
 
@@ -73,3 +75,20 @@ def test_the_snippet_prints_what_the_section_says(d_k: int, capsys: pytest.Captu
     expected = [spread.dot, spread.dot_scaled, lesson.learned("dot product", d_k).on_path]
     expected += [spread.additive, spread.additive_scaled, lesson.learned("additive", d_k).on_path]
     assert printed == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_small_network_by_hand() -> None:
+    network = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2, bias=False))
+    # 4 rows: 4·3·5 products, 4·5 tanh, 4·5·2 products; the largest tensor is the hidden one, 4 × 5.
+    assert count(network, torch.zeros(4, 3)) == Count(3 * 5 + 5 + 5 * 2, 4 * 3 * 5 + 4 * 5 * 2, 4 * 5, 4 * 5)
+
+
+def test_weights_come_from_their_own_seed_and_keep_the_variance() -> None:
+    state = torch.get_rng_state()
+    one, same, other = (drawn(lambda: nn.Linear(400, 300, bias=False), seed, torch.float64) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(one.weight, same.weight)
+    assert not torch.equal(one.weight, other.weight)
+    assert one.weight.dtype == torch.float64
+    # 120,000 draws: their deviation lies within a percent of 1/√400.
+    assert abs(float(one.weight.detach().std()) * 20 - 1) < 0.01

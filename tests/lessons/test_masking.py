@@ -1,3 +1,5 @@
+"""The layer that the lessons take out of the model is the one that makes its maps."""
+
 from __future__ import annotations
 
 import ast
@@ -8,7 +10,58 @@ import numpy as np
 import pytest
 import torch
 
-from xattn_viz.lessons.masking import causal_snippet, changed, padded, padding_snippet
+from xattn_viz.lessons.masking import (
+    MODEL,
+    MOST_TOKENS,
+    LimitKind,
+    causal_snippet,
+    changed,
+    decoder_cross,
+    encoder_self,
+    limit_snippet,
+    limited,
+    padded,
+    padding_snippet,
+)
+from xattn_viz.models import registry
+from xattn_viz.models.base import InputError
+
+BOAT = "The little red boat belongs to my grandfather."
+TOLERANCE = 1e-6  # float32, the same sums
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_cross_attention_gives_the_weights_of_the_trace(layer: int) -> None:
+    maps, taken = registry.load(MODEL).trace(BOAT).cross, decoder_cross(BOAT, layer)
+    attention = taken.layer.attend(taken.q, *taken.layer.project_context(taken.context))
+    assert np.allclose(attention.weights[0].detach().numpy(), maps.weights[layer], atol=TOLERANCE)
+    assert (taken.queries, taken.keys) == (maps.queries.labels, maps.keys.labels)
+
+
+def test_self_attention_gives_the_weights_of_the_trace() -> None:
+    # The trace's encoder reads </s> behind the text, so the rest of each row is as large as without it, scaled.
+    maps, taken = registry.load(MODEL).trace(BOAT, kinds=("encoder",)).encoder, encoder_self(BOAT)
+    weights = maps.weights[0][:, :-1, :-1]
+    expected = weights / weights.sum(-1, keepdims=True)
+    assert np.allclose(taken.layer(taken.x, taken.x).weights[0].detach().numpy(), expected, atol=TOLERANCE)
+    assert taken.tokens == (maps.queries.labels or ())[:-1]
+
+
+def test_one_token_is_replaced() -> None:
+    before, after = encoder_self(BOAT), encoder_self(BOAT, 2)
+    same = (before.x == after.x).all(-1)[0].tolist()
+    assert same == [i != 2 for i in range(len(same))]
+    assert after.tokens[2] == "boat"
+
+
+def test_what_cannot_be_shown_is_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=f"up to {MOST_TOKENS} can be shown"):
+        decoder_cross("cat " * 40)
+    with pytest.raises(InputError, match="no token 99"):
+        encoder_self(BOAT, 98)
+    with pytest.raises(InputError, match="type at least one word"):
+        decoder_cross("  ")
+
 
 TEXT = "The cat sat on the mat."
 # Float32: with other lengths the sums before the layer are done in another order, through the six encoder layers.
@@ -84,3 +137,65 @@ def run(code: str, capsys: Any) -> list[str]:
 
 def test_a_lesson_leaves_no_gradients_behind() -> None:
     assert not torch.from_numpy(padded(TEXT, 1, True).weights).requires_grad
+
+
+OLD_MAN = "The old man sold his little red boat to my grandfather."
+KINDS = pytest.mark.parametrize("kind", ["window", "top k"])
+
+
+@KINDS
+@pytest.mark.parametrize("amount", [1, 2, 5])
+def test_what_is_left_is_the_softmax_over_the_keys_kept(kind: LimitKind, amount: int) -> None:
+    seen = limited(OLD_MAN, kind, amount, 1, 0)
+    kept = seen.limited > 0
+    left = np.where(kept, seen.full, 0)
+    assert np.allclose(seen.limited, left / left.sum(-1, keepdims=True), atol=TOLERANCE)
+    assert seen.lost == pytest.approx(1 - left.sum(-1).mean(), abs=TOLERANCE)
+    assert seen.kept == kept.sum()
+    assert seen.pairs == seen.full.size
+    assert np.allclose(seen.full, registry.load("firefox-en-pt").trace(OLD_MAN).cross.weights[1, 0], atol=TOLERANCE)
+    if kind == "window":
+        centres = np.round(np.linspace(0, len(seen.keys) - 1, len(seen.queries)) + 1e-9)  # half goes to the later key
+        distances = np.abs(np.arange(len(seen.keys)) - centres[:, None])
+        assert np.array_equal(kept, distances <= amount)
+    else:
+        assert (kept.sum(-1) == amount).all()
+        assert (np.where(kept, seen.full, 1).min(-1) >= np.where(kept, 0, seen.full).max(-1)).all()
+
+
+@KINDS
+def test_a_wider_limit_loses_less_until_nothing_is_lost(kind: LimitKind) -> None:
+    everything = len(limited(OLD_MAN, kind, 1).keys)
+    seen = [limited(OLD_MAN, kind, amount) for amount in range(1, everything + 1)]
+    assert all(a.lost >= b.lost and a.multiplications <= b.multiplications for a, b in pairwise(seen))
+    assert seen[0].lost > 0.05
+    assert seen[0].moved > 0.01
+    last = seen[-1]
+    assert (last.lost, last.moved, last.kept) == (0, 0, last.pairs)
+    assert last.multiplications == last.full_multiplications
+
+
+@pytest.mark.parametrize("amount", [1, 3])
+def test_the_cost_is_counted_and_top_k_has_to_score_all_pairs(amount: int) -> None:
+    band, top = limited(OLD_MAN, "window", amount), limited(OLD_MAN, "top k", amount)
+    d_k = 32  # 256 / 8 heads, and as wide for values
+    assert band.full_multiplications == top.full_multiplications == len(band.queries) * len(band.keys) * 2 * d_k
+    assert band.scored == band.kept
+    assert band.multiplications == band.kept * 2 * d_k
+    assert top.scored == top.pairs
+    assert top.multiplications == top.pairs * d_k + amount * len(top.queries) * d_k
+    # As many pairs chosen by their weight lose no more than those chosen by their place.
+    assert top.kept <= band.kept or top.lost <= band.lost
+
+
+@pytest.mark.parametrize(("kind", "amount", "layer", "head"), [("window", 1, 1, 0), ("top k", 3, 0, 5)])
+def test_the_snippet_prints_what_the_section_shows(
+    kind: LimitKind, amount: int, layer: int, head: int, capsys: Any
+) -> None:
+    code = limit_snippet(OLD_MAN, kind, amount, layer, head)
+    assert len(code.splitlines()) <= 15
+    exec(compile(code, "snippet", "exec"), {})  # noqa: S102 - our own code
+    lost, moved = map(float, capsys.readouterr().out.split())
+    seen = limited(OLD_MAN, kind, amount, layer, head)
+    assert lost == pytest.approx(seen.lost, abs=TOLERANCE)
+    assert moved == pytest.approx(seen.moved, abs=TOLERANCE)

@@ -6,13 +6,13 @@ import pytest
 
 from xattn_viz import plots
 from xattn_viz.core.tokens import plotly_label
-from xattn_viz.lessons import shapes
-from xattn_viz.lessons.shapes import Setting
+from xattn_viz.lessons import tensor_shapes
+from xattn_viz.lessons.tensor_shapes import Setting
 
 
 @pytest.mark.parametrize("setting", [Setting(), Setting(8, 12, 12, 64, 64), Setting(1, 1, 1, 8, 8)], ids=str)
 def test_every_tensor_is_drawn_to_scale_and_named_with_its_shape(setting: Setting) -> None:
-    done = shapes.forward(setting)
+    done = tensor_shapes.forward(setting)
     figure = plots.boxes(done.rows)
     texts = [re.sub("<[^>]+>|[\u2068\u2069]", " ", note.text).split() for note in figure.layout.annotations]
     for words, (name, shape) in zip(texts, done.tensors.items(), strict=True):

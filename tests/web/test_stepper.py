@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.lessons.steps.test_real import planted
-from xattn_viz.lessons.steps import from_words, given, steps
+from tests.lessons.test_real_head import planted
+from xattn_viz.lessons.real_head import real_head
+from xattn_viz.lessons.steps import from_words, steps
 from xattn_viz.web import stepper
 
 SETTING = from_words("gato preto", "the black cat", n_heads=2, padding=(False, False, True))
@@ -70,7 +71,7 @@ def test_numbers_from_the_script_stay_within_the_bound() -> None:
 
 
 def test_a_real_head_is_plain_json() -> None:
-    kept = given(planted(5, 40, bias=True), 4, 0, 2, 7)
+    kept = real_head(planted(5, 40, bias=True), 4, 0, 2, 7)
     sent = json.loads(json.dumps(stepper.pack_head(replace(kept, bias=np.full(kept.captured.shape, -np.inf)))))
     assert sent["bias"][0][0] is None
     assert np.array_equal(np.array(sent["q"]), kept.q)

@@ -10,7 +10,7 @@ import streamlit as st
 from xattn_viz.app.layer import given_head
 from xattn_viz.app.page import PAGES, literal
 from xattn_viz.core.trace import Trace
-from xattn_viz.lessons.steps import Given, given
+from xattn_viz.lessons.real_head import RealHead, real_head
 from xattn_viz.models import provenance
 from xattn_viz.models.base import ModelError
 
@@ -30,7 +30,7 @@ def show(trace: Trace, cell: Any) -> None:
     st.switch_page(PAGES / "layer.py", query_params={"section": "steps"})
 
 
-def of(trace: Trace, cell: Any) -> tuple[Given, str | None]:
+def of(trace: Trace, cell: Any) -> tuple[RealHead, str | None]:
     """The head of a cell as the explorer's script names it, and what is wrong with its model, where something is.
 
     `cell` holds `kind`, `layer` (the model's own number), `head`, and the positions, `rows` and `columns`, that are one
@@ -49,4 +49,4 @@ def of(trace: Trace, cell: Any) -> tuple[Given, str | None]:
     known = again.of_kind(maps.kind)
     if known.queries.labels != maps.queries.labels:
         raise ModelError("The model was run again for its queries and keys, and wrote something else this time.")
-    return given(known, cell["layer"], cell["head"], int(rows[row]), int(columns[column])), again.fault
+    return real_head(known, cell["layer"], cell["head"], int(rows[row]), int(columns[column])), again.fault

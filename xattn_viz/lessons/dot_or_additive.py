@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from xattn_viz.attention.additive import AdditiveAttention
 from xattn_viz.attention.layer import Attention, scaled_dot_product_attention
-from xattn_viz.lessons.counting import Count, count
-from xattn_viz.lessons.drawing import drawn
 
 #: The width of a word's vector; both kinds of attention project it to d_k.
 D_MODEL = 16
@@ -161,3 +162,53 @@ def _weights(module: Any, queries: Tensor, keys: Tensor) -> NDArray[np.float64]:
 
 def _on_path(weights: NDArray[np.float64]) -> float:
     return float(weights[range(_LENGTH), _SHOWN].mean())
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was counted.
+
+    `multiplications` are those in matrix products, `largest` the numbers in the largest tensor that was made.
+    """
+
+    parameters: int
+    multiplications: int
+    tanhs: int
+    largest: int
+
+
+@torch.inference_mode()
+def count(module: nn.Module, *inputs: Tensor) -> Count:
+    """Run a module once and count."""
+    # PyTorch counts a multiplication and an addition for each term of a matrix product.
+    with FlopCounterMode(display=False) as operations, _Sizes() as sizes:
+        module(*inputs)
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return Count(parameters, operations.get_total_flops() // 2, sizes.tanhs, sizes.largest)
+
+
+class _Sizes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tanhs = self.largest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor) and not func.is_view:
+            self.largest = max(self.largest, out.numel())
+            self.tanhs += out.numel() if func is torch.ops.aten.tanh.default else 0
+        return out
+
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+def drawn(build: Callable[[], _Module], seed: int, dtype: torch.dtype = torch.float32) -> _Module:
+    """What `build` makes, each weight `[out, in]` drawn anew so that it keeps the variance of what it reads."""
+    with torch.device("meta"):  # without numbers: those that follow are drawn here, not from the generator of all
+        module = build()
+    module.to_empty(device="cpu").to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    for weight in module.parameters():
+        nn.init.normal_(weight, std=weight.shape[1] ** -0.5, generator=generator)
+    return module

@@ -7,7 +7,7 @@ import pytest
 
 from xattn_viz.app.layer import trainings as module
 from xattn_viz.app.layer.trainings import Trainings
-from xattn_viz.lessons.learning.training import Setting, Training
+from xattn_viz.lessons.training import Setting, Training
 from xattn_viz.models import resources
 
 PATIENCE = 60.0

@@ -11,9 +11,7 @@ from xattn_viz import plots
 from xattn_viz.app.layer import parts
 from xattn_viz.app.layer.learning_settings import CROSS, LENGTHS, controls
 from xattn_viz.app.layer.trainings import Trainings
-from xattn_viz.lessons.learning import words
-from xattn_viz.lessons.learning.notebook import snippet
-from xattn_viz.lessons.learning.training import Setting
+from xattn_viz.lessons.training import Setting, lengths_sentence, map_sentence, orders_sentence, snippet
 
 # Between two looks at one training; two of them draw twice as much.
 _LOOK_SECONDS = 0.5
@@ -96,8 +94,8 @@ def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
 def _finding(view: str, trainings: Trainings, number: int) -> str:
     records = {name: made[number] for name, made in trainings.records.items()}
     if view == "one":
-        return words.of_map(trainings.of[CROSS], records[CROSS])
-    return (words.of_lengths if view == "context" else words.of_orders)(trainings.of, records)
+        return map_sentence(trainings.of[CROSS], records[CROSS])
+    return (lengths_sentence if view == "context" else orders_sentence)(trainings.of, records)
 
 
 def _replay(trainings: Trainings, last: int) -> int:

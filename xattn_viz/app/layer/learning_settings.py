@@ -7,9 +7,9 @@ from typing import get_args
 
 import streamlit as st
 
-from xattn_viz.lessons.learning.model import Order
-from xattn_viz.lessons.learning.tasks import TASKS
-from xattn_viz.lessons.learning.training import Setting
+from xattn_viz.lessons.model import Order
+from xattn_viz.lessons.tasks import TASKS
+from xattn_viz.lessons.training import Setting
 
 _VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "Both orders"}
 #: The lengths on which both models of the view "context" are trained.

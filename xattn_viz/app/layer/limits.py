@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from xattn_viz import plots
 from xattn_viz.app.layer import offline, parts
-from xattn_viz.lessons import limits
-from xattn_viz.lessons.limits import Kind, Limited, limited
+from xattn_viz.lessons import masking
+from xattn_viz.lessons.masking import Limited, LimitKind, limited
 
 SENTENCE = "The old man sold his little red boat to my grandfather."
-KINDS: dict[Kind, str] = {"window": "Window", "top k": "Top k"}
+KINDS: dict[LimitKind, str] = {"window": "Window", "top k": "Top k"}
 MOST = 8
 
 
@@ -24,7 +24,7 @@ def show() -> None:
     """The map with all keys, the limited one, and what every limit of both kinds loses."""
     parts.claim("A limit on the keys saves work and cuts off weight: how much of each?")
     columns = st.columns([2, 4, 2, 3], vertical_alignment="bottom")
-    kind: Kind = columns[0].segmented_control(
+    kind: LimitKind = columns[0].segmented_control(
         "Attend to",
         list(KINDS),
         format_func=lambda kind: KINDS[kind],
@@ -42,14 +42,14 @@ def show() -> None:
         return
     _figures(shown, kind, partial(_limited, text, layer, head))
     parts.finding(_said(shown, kind, amount))
-    parts.in_a_notebook(limits.snippet(text, kind, amount, layer, head), "limits")
+    parts.in_a_notebook(masking.limit_snippet(text, kind, amount, layer, head), "limits")
 
 
-def _limited(text: str, layer: int, head: int, kind: Kind, amount: int) -> Limited:
+def _limited(text: str, layer: int, head: int, kind: LimitKind, amount: int) -> Limited:
     return limited(text, kind, amount, layer, head)
 
 
-def _figures(shown: Limited, kind: Kind, limit: partial[Limited]) -> None:
+def _figures(shown: Limited, kind: LimitKind, limit: partial[Limited]) -> None:
     left, middle, right = st.columns([5, 5, 4])
     with left:
         parts.figure(_map(shown, shown.full, "all keys"), "limits-full")
@@ -83,7 +83,7 @@ def _losses(shown: Limited, limit: partial[Limited]) -> go.Figure:
     return figure.update_yaxes(tickformat=".0%", rangemode="tozero")
 
 
-def _said(shown: Limited, kind: Kind, amount: int) -> str:
+def _said(shown: Limited, kind: LimitKind, amount: int) -> str:
     reach = f"A window of {amount} to either side" if kind == "window" else f"The top {amount} of each row"
     saved = (
         f"A kernel that leaves out the rest needs {shown.multiplications:,} multiplications for this head instead of "

@@ -22,7 +22,7 @@ LAYERS, HEADS = 2, 8  # of the model's decoder
 
 def asked(lesson: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
     """What a lesson gives for what the visitor typed, or None with a sentence on the page that says why not."""
-    from xattn_viz.lessons.translation import MODEL  # imports torch
+    from xattn_viz.lessons.masking import MODEL  # imports torch
 
     share_cores()
     try:

@@ -12,9 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.app import stepper
 from xattn_viz.app.page import literal
-from xattn_viz.lessons.steps import Setting, from_words
-from xattn_viz.lessons.steps.setting import INPUTS
-from xattn_viz.lessons.steps.words import KEYS, QUERIES
+from xattn_viz.lessons.steps import INPUTS, KEYS, QUERIES, Setting, from_words
 from xattn_viz.web.stepper import read_setting
 
 _HEADS = (1, 2, 4)

@@ -14,7 +14,7 @@ from xattn_viz.app.layer import offline, parts
 from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import word_spans
 from xattn_viz.core.trace import Trace
-from xattn_viz.lessons import selves
+from xattn_viz.lessons import self_vs_cross
 from xattn_viz.models import registry
 from xattn_viz.models.settings import Head
 
@@ -32,7 +32,7 @@ def show() -> None:
     with columns[0]:
         text = st.selectbox(
             "Sentence (type your own)",
-            list(selves.EXAMPLES),
+            list(self_vs_cross.EXAMPLES),
             accept_new_options=True,
             key="selves_text",
             bind="query-params",
@@ -48,26 +48,26 @@ def show() -> None:
             "Head", [_MEAN, *(str(i + 1) for i in range(n_heads))], key="selves_head", bind="query-params"
         )
     head = None if named == _MEAN else int(named) - 1
-    reading = selves.read(trace, _word(trace), layer, head)
-    _say(trace, reading, layer, head)
+    found = self_vs_cross.compare(trace, _word(trace), layer, head)
+    _say(trace, found, layer, head)
     left, right = st.columns(2)
     for place, key, title, rows, weights, lit in (
-        (left, "own", f"Self: encoder, layer {layer + 1}", reading.source, reading.own, reading.word),
-        (right, "cross", "Cross: decoder, last layer", reading.target, reading.cross, reading.reader),
+        (left, "own", f"Self: encoder, layer {layer + 1}", found.source, found.self_attention, found.word),
+        (right, "cross", "Cross: decoder, last layer", found.target, found.cross_attention, found.reader),
     ):
         with place:
-            parts.figure(_map(weights, rows, reading.source, title, lit), f"selves-{key}")
-    parts.in_a_notebook(selves.snippet(text, reading.source[reading.word], layer, head), "selves")
+            parts.figure(_map(weights, rows, found.source, title, lit), f"selves-{key}")
+    parts.in_a_notebook(self_vs_cross.snippet(text, found.source[found.word], layer, head), "selves")
 
 
 def _word(trace: Trace) -> str:
-    words = selves.source_words(trace)
+    words = self_vs_cross.source_words(trace)
     if st.session_state.get("selves_word") not in words:
         st.session_state.pop("selves_word", None)  # a word of the sentence before
     chosen: str = st.segmented_control(
         "Word",
         words,
-        default=selves.first_choice(trace),
+        default=self_vs_cross.first_choice(trace),
         format_func=literal,
         required=True,
         key="selves_word",
@@ -77,23 +77,23 @@ def _word(trace: Trace) -> str:
     return chosen
 
 
-def _say(trace: Trace, reading: selves.Reading, layer: int, head: int | None) -> None:
+def _say(trace: Trace, found: self_vs_cross.Comparison, layer: int, head: int | None) -> None:
     whose = "mean of the heads" if head is None else f"head {head + 1}"
-    word, reader = reading.source[reading.word], reading.target[reading.reader]
-    found = (
-        f"In “{trace.output}” the word that reads “{word}” most is “{reader}”: its weights are "
-        f"{_listed(reading.most_read_by_reader())}. In its own sentence “{word}” reads {_listed(reading.most_read())} "
-        f"(layer {layer + 1}, {whose})."
+    word, reader = found.source[found.word], found.target[found.reader]
+    said = (
+        f"In “{trace.output}” the word that attends to “{word}” most is “{reader}”: its weights are "
+        f"{_listed(found.strongest_in_cross())}. In its own sentence “{word}” attends to "
+        f"{_listed(found.strongest_in_self())} (layer {layer + 1}, {whose})."
     )
     heads = range(trace.encoder.n_heads) if head is None else [head]
     ablate: tuple[Head, ...] = tuple(("encoder", layer, one) for one in heads)
     off = _trace(str(trace.input), ablate).output
     what = f"layer {layer + 1}" if head is None else f"layer {layer + 1}, head {head + 1}"
     same = "the translation stays the same" if off == trace.output else f"the translation becomes “{off}”"
-    parts.finding(f"{found} What was read need not decide: with self-attention of {what} switched off, {same}.")
+    parts.finding(f"{said} What was attended to need not decide: with self-attention of {what} switched off, {same}.")
 
 
-def _listed(weights: list[selves.Weight]) -> str:
+def _listed(weights: list[self_vs_cross.Weight]) -> str:
     named = [f"“{word}” {weight:.2f}" for word, weight in weights]
     return f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
 

@@ -7,7 +7,7 @@ import streamlit as st
 from xattn_viz import plots
 from xattn_viz.app.layer import parts
 from xattn_viz.app.page import literal
-from xattn_viz.lessons import shapes
+from xattn_viz.lessons import tensor_shapes
 
 _LONGEST = 12
 _WIDTHS = [8, 16, 24, 32, 40, 48, 56, 64]
@@ -19,17 +19,17 @@ def show() -> None:
     parts.claim("The output is as long and as wide as the queries, whatever the context is.")
     setting = _setting()
     try:
-        done = shapes.forward(setting)
+        done = tensor_shapes.forward(setting)
     except ValueError as error:
-        st.info(literal(f"{error} It can be split into {_listed(shapes.heads_of(setting.d_model))}."))
+        st.info(literal(f"{error} It can be split into {_listed(tensor_shapes.heads_of(setting.d_model))}."))
         return
     parts.finding(_sentence(setting, done))
     parts.figure(plots.boxes(done.rows, dark=parts.is_dark()), "shapes")
-    parts.in_a_notebook(shapes.snippet(setting), "shapes")
+    parts.in_a_notebook(tensor_shapes.snippet(setting), "shapes")
 
 
-def _setting() -> shapes.Setting:
-    default = shapes.Setting()
+def _setting() -> tensor_shapes.Setting:
+    default = tensor_shapes.Setting()
     columns = st.columns(5)
     with columns[0]:
         n_heads = st.slider("Heads", 1, 8, default.n_heads, key="shapes_heads", bind="query-params")
@@ -43,10 +43,10 @@ def _setting() -> shapes.Setting:
         d_context = st.slider(
             "Width of the context", 8, 64, default.d_context, 8, key="shapes_context", bind="query-params"
         )
-    return shapes.Setting(n_heads, queries, keys, d_model, d_context)
+    return tensor_shapes.Setting(n_heads, queries, keys, d_model, d_context)
 
 
-def _sentence(setting: shapes.Setting, done: shapes.Pass) -> str:
+def _sentence(setting: tensor_shapes.Setting, done: tensor_shapes.Pass) -> str:
     output = done.tensors["output"]
     counts = {f"{count:,}" for count in done.parameters.values()}
     return (

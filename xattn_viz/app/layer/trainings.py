@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from xattn_viz.app import garbage
-from xattn_viz.lessons.learning.training import Record, Setting, Training
+from xattn_viz.lessons.training import Record, Setting, Training
 from xattn_viz.models.base import Cancelled
 from xattn_viz.models.resources import share_cores, turn
 

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.lessons.steps.compute import Steps
-from xattn_viz.lessons.steps.real import Given
-from xattn_viz.lessons.steps.setting import INPUTS, Setting
-from xattn_viz.lessons.steps.words import LARGEST
+from xattn_viz.lessons.real_head import RealHead
+from xattn_viz.lessons.steps import INPUTS, LARGEST, Setting, Steps
 
 
 def pack_setting(setting: Setting, identity: str) -> dict[str, Any]:
@@ -35,16 +33,16 @@ def pack_setting(setting: Setting, identity: str) -> dict[str, Any]:
     }
 
 
-def pack_head(given: Given) -> dict[str, Any]:
+def pack_head(head: RealHead) -> dict[str, Any]:
     """One head of a model; its identity is a digest of all that is sent."""
     plain = ("row", "column", "scale", "others")
     arrays = ("q", "k", "captured", "bias", "others_scaled", "others_captured")
     sent = {
         "kind": "given",
-        "queries": list(given.queries),
-        "keys": list(given.keys),
-        **{name: getattr(given, name) for name in plain},
-        **{name: _finite(getattr(given, name)) for name in arrays},
+        "queries": list(head.queries),
+        "keys": list(head.keys),
+        **{name: getattr(head, name) for name in plain},
+        **{name: _finite(getattr(head, name)) for name in arrays},
     }
     return {**sent, "id": hashlib.sha256(json.dumps(sent).encode()).hexdigest()[:16]}
 

@@ -1,13 +1,13 @@
-"""A small encoder-decoder in which every attention is the layer of this package."""
+"""Two small encoder-decoders for the toy tasks: one whose attentions are the layer of this package, one without any."""
 
 from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from xattn_viz.attention import masks
 from xattn_viz.attention.layer import CrossAttention
@@ -127,3 +127,67 @@ def positions(length: int, d_model: int) -> Tensor:
     rates = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10_000.0) / d_model))
     angles = torch.arange(length)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+class FixedContext(nn.Module):
+    """Two GRUs: one reads the source, its last state is what the other starts from and reads again at every step.
+
+    That is the encoder-decoder of Cho et al. 2014. `width` is that of the state.
+    """
+
+    def __init__(self, symbols: int, *, width: int = 40, d_model: int = 32) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, d_model)
+        self.encoder = nn.GRU(d_model, width, batch_first=True)
+        self.decoder = nn.GRU(d_model + width, width, batch_first=True)
+        self.to_logits = nn.Linear(width, symbols)
+
+    def forward(self, source: Tensor, read: Tensor, padding: Tensor) -> Predicted:
+        """What follows each symbol of `read` `[batch, query]`, given `source` `[batch, key]`, its padding included."""
+        _, context = self.encoder(self.embedding(source))  # [1, batch, width]
+        repeated = context[0][:, None].expand(-1, read.shape[1], -1)
+        states, _ = self.decoder(torch.cat([self.embedding(read), repeated], 2), context)
+        no_weights = states.new_empty(len(source), 0, 0, read.shape[1], source.shape[1])
+        return Predicted(self.to_logits(states), no_weights)
+
+
+# Scores are products of queries and keys: of both halved they are a quarter, and the first maps nearly uniform.
+_SMALL = 0.5
+_Model = TypeVar("_Model", bound=nn.Module)
+
+
+def initialised(model: _Model, generator: Generator) -> _Model:
+    """Give a model that was built on the device `meta` its first weights, drawn from `generator`.
+
+    PyTorch's own initialisation draws from a generator that all threads of a process share. Self-attention and the
+    feed-forward networks begin by adding nothing (as in Zhang et al. 2019, Fixup): else an encoder of two layers may
+    carry every symbol to every position, and cross-attention then solves the task from anywhere.
+    """
+    model.to_empty(device="cpu")
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=module.embedding_dim**-0.5, generator=generator)
+        elif isinstance(module, nn.Linear | nn.GRU):
+            _projection(module, generator)
+    for module in model.modules():
+        if isinstance(module, CrossAttention):
+            module.q_proj.weight.data *= _SMALL
+            module.k_proj.weight.data *= _SMALL
+        if isinstance(module, EncoderLayer):
+            nn.init.zeros_(module.attention.out_proj.weight)
+        elif isinstance(module, DecoderLayer):
+            nn.init.zeros_(module.self_attention.out_proj.weight)
+        elif isinstance(module, FeedForward):
+            nn.init.zeros_(module.outer.weight)
+    return model
+
+
+def _projection(module: nn.Module, generator: Generator) -> None:
+    for parameter in module.parameters(recurse=False):
+        if parameter.dim() > 1:
+            nn.init.xavier_uniform_(parameter, generator=generator)
+        else:
+            nn.init.zeros_(parameter)

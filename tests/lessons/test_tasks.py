@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from xattn_viz.lessons.learning.tasks import PADDING, START, TASKS
+from xattn_viz.lessons.tasks import PADDING, START, TASKS
 
 
 @pytest.mark.parametrize(("name", "rule"), [("copy", list), ("reverse", lambda s: s[::-1]), ("sort", sorted)])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -12,10 +13,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from xattn_viz.core.messages import quoted
-from xattn_viz.lessons.learning.bottleneck import FixedContext
-from xattn_viz.lessons.learning.initial import initialised
-from xattn_viz.lessons.learning.model import EncoderDecoder, Order, Predicted
-from xattn_viz.lessons.learning.tasks import PADDING, TASKS, Batch, Task
+from xattn_viz.lessons.model import EncoderDecoder, FixedContext, Order, Predicted, initialised
+from xattn_viz.lessons.tasks import PADDING, TASKS, Batch, Task
 
 #: The most updates of a training.
 MOST_STEPS = 1500
@@ -100,7 +99,7 @@ class Training:
         self.setting, self.step = setting, 0
         self.task: Task = TASKS[setting.task]
         self.lengths = setting.lengths or (self.task.length,)
-        self.model = _model(setting)
+        self.model = _make_model(setting)
         self._batches = Generator().manual_seed(setting.seed)
         drawn = Generator().manual_seed(_HELD_OUT_SEED)
         self._held_out = [self.task.sample(drawn, HELD_OUT, length, held_out=True) for length in self.lengths]
@@ -180,7 +179,7 @@ def on_path(weights: Tensor, path: Tensor) -> Tensor:
     return share.movedim(-1, 1)[path.any(-1)].mean((0, 2))  # [batch, query, layer, head] -> [layer]
 
 
-def _model(setting: Setting) -> nn.Module:
+def _make_model(setting: Setting) -> nn.Module:
     symbols = len(TASKS[setting.task].symbols)
     with torch.device("meta"):
         if setting.model == "fixed context":
@@ -192,3 +191,61 @@ def _model(setting: Setting) -> nn.Module:
 
 def _loss(predicted: Predicted, batch: Batch) -> Tensor:
     return functional.cross_entropy(predicted.logits.flatten(0, 1), batch.target.flatten())
+
+
+_SORTED = " To sort, a vector need only hold which letters there are, not their order."
+
+
+def map_sentence(training: Training, record: Record) -> str:
+    """How much of the map of the example lies where it ought to, and how well the task is solved."""
+    return (
+        f"Weight on {training.task.path}: {_on_path(training, record)}. Of unseen examples {record.symbols[0]:.2f} of "
+        f"the symbols are right, {record.outputs[0]:.2f} of the outputs."
+    )
+
+
+def lengths_sentence(trainings: Mapping[str, Training], records: Mapping[str, Record]) -> str:
+    """How well each model writes the longest outputs, and how large it is."""
+    longest = max(next(iter(trainings.values())).lengths)
+    shares = ", ".join(f"{name} {record.outputs[-1]:.2f}" for name, record in records.items())
+    sizes = " and ".join(f"{training.parameters:,}" for training in trainings.values())
+    said = f"Outputs of {longest} letters that are right: {shares}. The same examples for both; {sizes} parameters."
+    return said + _SORTED if any(training.task.name == "sort" for training in trainings.values()) else said
+
+
+def orders_sentence(trainings: Mapping[str, Training], records: Mapping[str, Record]) -> str:
+    """How much of the map of each order lies where it ought to."""
+    path = next(iter(trainings.values())).task.path
+    said = "; ".join(f"{name} {_on_path(training, records[name])}" for name, training in trainings.items())
+    outputs = " and ".join(f"{record.outputs[0]:.2f}" for record in records.values())
+    return f"Weight on {path}: {said}. Unseen outputs that are right: {outputs}."
+
+
+def _on_path(training: Training, record: Record) -> str:
+    shares = [f"{share:.2f}" for share in training.example.on_path(record.weights)]
+    return shares[0] if len(shares) == 1 else f"{shares[0]} in layer 1, {shares[1]} in layer 2"
+
+
+def snippet(settings: Iterable[Setting]) -> str:
+    """A script that trains what the settings say and prints of the last records what the page says of them."""
+    return "\n".join(
+        [
+            "from xattn_viz.lessons.training import Setting, Training",
+            "",
+            "settings = [",
+            *(f"    {_written(setting)}," for setting in settings),
+            "]",
+            "for setting in settings:",
+            "    for record in Training(setting):",
+            "        pass  # record.weights: [layer, head, query, key] of one example",
+            "    print(record.step, record.loss, record.outputs, record.on_path)",
+        ]
+    )
+
+
+def _written(setting: Setting) -> str:
+    """The setting as one would write it: its task, and what differs from the defaults."""
+    plain = Setting()
+    names = [field.name for field in fields(setting)]
+    said = [name for name in names if name == "task" or getattr(setting, name) != getattr(plain, name)]
+    return f"Setting({', '.join(f'{name}={getattr(setting, name)!r}' for name in said)})"

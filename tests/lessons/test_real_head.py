@@ -12,7 +12,7 @@ import xattn_viz as xv
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.projections import Projections
-from xattn_viz.lessons.steps import given
+from xattn_viz.lessons.real_head import real_head
 
 
 def planted(queries: int, keys: int, *, bias: bool, d_k: int = 32, seed: int = 0) -> AttentionMaps:
@@ -37,7 +37,7 @@ def planted(queries: int, keys: int, *, bias: bool, d_k: int = 32, seed: int = 0
 def test_the_weights_follow_from_what_is_kept(queries: int, keys: int, bias: bool) -> None:
     maps = planted(queries, keys, bias=bias)
     row, column = queries - 1, keys // 2
-    kept = given(maps, 5, 1, row, column)
+    kept = real_head(maps, 5, 1, row, column)
     scaled = kept.q @ kept.k.T * kept.scale + (0 if kept.bias is None else kept.bias)
     if kept.others:
         assert kept.others_scaled is not None
@@ -63,14 +63,14 @@ def test_the_strongest_keys_are_kept_and_the_chosen_one() -> None:
     maps = planted(4, 100, bias=False)
     row = maps.head(4, 0)[2]
     weakest = int(row.argmin())
-    kept = given(maps, 4, 0, 2, weakest)
+    kept = real_head(maps, 4, 0, 2, weakest)
     strongest = set(np.argsort(-row)[:23].tolist())
     assert {int(name[1:]) for name in kept.keys} == strongest | {weakest}
 
 
 def test_a_layer_can_be_counted_from_the_end() -> None:
     maps = planted(3, 4, bias=False)
-    assert given(maps, -1, -1, 0, 0) == given(maps, 5, 2, 0, 0)
+    assert real_head(maps, -1, -1, 0, 0) == real_head(maps, 5, 2, 0, 0)
 
 
 def test_frames_of_sound_are_named_by_their_seconds() -> None:
@@ -79,19 +79,19 @@ def test_frames_of_sound_are_named_by_their_seconds() -> None:
     heard = AttentionMaps(
         maps.weights, maps.queries, Axis("audio", times=times), "cross", (4, 5), projections=maps.projections
     )
-    kept = given(heard, 4, 0, 1, 31)
+    kept = real_head(heard, 4, 0, 1, 31)
     assert kept.keys[kept.column] == "0.62 s"
 
 
 def test_what_is_not_there_is_refused() -> None:
     maps = planted(3, 4, bias=False)
     with pytest.raises(ValueError, match=r"no cell \(3, 0\): this map is \(3, 4\)"):
-        given(maps, 4, 0, 3, 0)
+        real_head(maps, 4, 0, 3, 0)
     with pytest.raises(ValueError, match="no layer 9"):
-        given(maps, 9, 0, 0, 0)
+        real_head(maps, 9, 0, 0, 0)
     bare = AttentionMaps(maps.weights, maps.queries, maps.keys, "cross", (4, 5))
     with pytest.raises(ValueError, match="keep_projections=True"):
-        given(bare, 4, 0, 0, 0)
+        real_head(bare, 4, 0, 0, 0)
 
 
 @cache
@@ -103,6 +103,6 @@ def test_a_model_in_the_package_gives_its_own_weights() -> None:
     maps = trace().cross
     for row in range(len(maps.queries)):
         column = int(maps.head(1, 0)[row].argmax())
-        kept = given(maps, 1, 0, row, column)
+        kept = real_head(maps, 1, 0, row, column)
         # q and k are kept in float32, and scores of this model reach some hundreds: 1e-5 of them at most
         assert kept.weight() == pytest.approx(float(maps.head(1, 0)[row, column]), abs=2e-5)

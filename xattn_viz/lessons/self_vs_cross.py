@@ -28,27 +28,28 @@ Weight = tuple[str, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Comparison:
     """One word of the source: its row of the encoder's self-attention, and the row of the translation that reads it.
 
-    `own` `[source word, source word]` and `cross` `[target word, source word]` are whole maps; `word` is the row of
-    `own` and `reader` that of `cross` where the most weight lies on the word, special tokens left out.
+    `self_attention` `[source word, source word]` and `cross_attention` `[target word, source word]` are whole maps.
+    `word` is the word's row of the one, and `reader` that of the other where the most weight lies on the word, special
+    tokens left out.
     """
 
     source: tuple[str, ...]
     target: tuple[str, ...]
-    own: NDArray[np.float64]
-    cross: NDArray[np.float64]
+    self_attention: NDArray[np.float64]
+    cross_attention: NDArray[np.float64]
     word: int
     reader: int
 
-    def most_read(self, count: int = 3) -> list[Weight]:
+    def strongest_in_self(self, count: int = 3) -> list[Weight]:
         """The words that the word itself reads most, in its own sentence."""
-        return _largest(self.own[self.word], self.source, count)
+        return _largest(self.self_attention[self.word], self.source, count)
 
-    def most_read_by_reader(self, count: int = 3) -> list[Weight]:
+    def strongest_in_cross(self, count: int = 3) -> list[Weight]:
         """The source words that its reader in the translation reads most."""
-        return _largest(self.cross[self.reader], self.source, count)
+        return _largest(self.cross_attention[self.reader], self.source, count)
 
 
 def source_words(trace: Trace) -> tuple[str, ...]:
@@ -63,7 +64,7 @@ def first_choice(trace: Trace) -> str:
     return known if known in words else max(words[:-1] or words, key=len)
 
 
-def read(trace: Trace, word: str, layer: int, head: int | None = None) -> Reading:
+def compare(trace: Trace, word: str, layer: int, head: int | None = None) -> Comparison:
     """What `word` of `source_words` reads in one encoder layer and head, and its reader in the last decoder layer.
 
     Layers and heads count from 0; `head=None` is the mean over the heads, as it is for the decoder. Raises ValueError
@@ -77,21 +78,21 @@ def read(trace: Trace, word: str, layer: int, head: int | None = None) -> Readin
     reads, row = cross.head(-1, 0), words.index(word)
     readers = np.where(cross.queries.is_special, -1.0, reads[:, row])
     target = _names(cross.queries)
-    return Reading(words, target, weights.astype(np.float64), reads.astype(np.float64), row, int(readers.argmax()))
+    return Comparison(words, target, weights.astype(np.float64), reads.astype(np.float64), row, int(readers.argmax()))
 
 
 def snippet(text: str, word: str, layer: int, head: int | None) -> str:
     """A script that prints the weights of a word in its own sentence, and those of its reader in the translation."""
     return f"""import xattn_viz as xv
-from xattn_viz.lessons import selves
+from xattn_viz.lessons import self_vs_cross
 
 trace = xv.load("firefox-en-pt").trace({text!r}, kinds=("cross", "encoder"))
 print(trace.output)
-reading = selves.read(trace, {word!r}, layer={layer}, head={head})  # counted from 0
-for word, weight in zip(reading.source, reading.own[reading.word]):
+found = self_vs_cross.compare(trace, {word!r}, layer={layer}, head={head})  # counted from 0
+for word, weight in zip(found.source, found.self_attention[found.word]):
     print("self", word, weight)
-print(reading.target[reading.reader], "reads")
-for word, weight in zip(reading.source, reading.cross[reading.reader]):
+print(found.target[found.reader], "reads")
+for word, weight in zip(found.source, found.cross_attention[found.reader]):
     print("cross", word, weight)
 """
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from xattn_viz.lessons.learning.notebook import snippet
-from xattn_viz.lessons.learning.tasks import START
-from xattn_viz.lessons.learning.training import HELD_OUT, MOST_STEPS, Record, Setting, Training, on_path
+from xattn_viz.lessons.tasks import START
+from xattn_viz.lessons.training import HELD_OUT, MOST_STEPS, Record, Setting, Training, on_path, snippet
 
 LENGTHS = (4, 10, 16)
 

@@ -10,10 +10,8 @@ from torch import Generator, nn
 from torch.nn import functional
 
 from xattn_viz.attention.layer import CrossAttention
-from xattn_viz.lessons.learning.bottleneck import FixedContext
-from xattn_viz.lessons.learning.initial import initialised
-from xattn_viz.lessons.learning.model import EncoderDecoder, Order, positions
-from xattn_viz.lessons.learning.tasks import TASKS, Batch
+from xattn_viz.lessons.model import EncoderDecoder, FixedContext, Order, initialised, positions
+from xattn_viz.lessons.tasks import TASKS, Batch
 
 SYMBOLS = len(TASKS["dates"].symbols)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xattn_viz.attention.layer import CrossAttention
-from xattn_viz.lessons.drawing import drawn
+from xattn_viz.lessons.dot_or_additive import drawn
 
 #: The width of every vector here, and of the one head.
 D_MODEL = 16
@@ -96,11 +96,11 @@ def by_loudness(setting: Setting, loudness: tuple[float, ...]) -> list[Shared]:
 def snippet(setting: Setting) -> str:
     """A script that prints the share of each source in one sequence, and in a layer of its own."""
     return f"""import torch
-from xattn_viz.lessons import sources
+from xattn_viz.lessons import two_sources
 
-setting = sources.Setting({setting.patches}, {setting.words}, {setting.loudness}, {setting.seed})
-attend = sources.layer({setting.seed})  # a CrossAttention
-x, patches, words = sources.vectors(setting)  # [batch, query or key, d_model]
+setting = two_sources.Setting({setting.patches}, {setting.words}, {setting.loudness}, {setting.seed})
+attend = two_sources.layer({setting.seed})  # a CrossAttention
+x, patches, words = two_sources.vectors(setting)  # [batch, query or key, d_model]
 together = attend(x, torch.cat([patches, words], dim=1)).weights.mean((0, 1, 2))
 print("patches", together[: setting.patches].sum().item())
 print("words", together[setting.patches :].sum().item())

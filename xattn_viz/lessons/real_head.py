@@ -19,7 +19,7 @@ MOST_QUERIES = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class RealHead:
     """The queries and keys of one head of a model, around one chosen cell: weights = softmax(q kᵀ · scale + bias).
 
     `q` is `[query, d_k]`, `k` `[key, d_k]`, `bias` `[query, key]` where the model adds one, `captured` `[query, key]`
@@ -80,7 +80,7 @@ class Given:
         return same(self, other)
 
 
-def given(maps: AttentionMaps, layer: int, head: int, row: int, column: int) -> Given:
+def real_head(maps: AttentionMaps, layer: int, head: int, row: int, column: int) -> RealHead:
     """One head around one cell of maps that hold projections; `layer` is the model's own number, all from 0.
 
     Shown are the chosen query with its neighbours, and the keys that it attends to most (at most `MOST_KEYS`, the
@@ -104,7 +104,7 @@ def given(maps: AttentionMaps, layer: int, head: int, row: int, column: int) -> 
         shape = (*kept.queries.shape[:2], len(q), len(k))
         bias = np.broadcast_to(kept.bias, shape)[index, head][rows].astype(np.float64)
     scaled = q[rows] @ k[left_out].T * kept.scale + (0 if bias is None else bias[:, left_out])
-    return Given(
+    return RealHead(
         tuple(_names(maps.queries, rows)),
         tuple(_names(maps.keys, columns)),
         q[rows],

@@ -1,1 +1,0 @@
-"""Small encoder-decoders of the layer, trained while one watches: tasks, models, and the training itself."""
