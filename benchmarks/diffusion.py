@@ -78,7 +78,7 @@ class Case:
 
 def stable_diffusion() -> DiffusionAdapter:
     """A model with the layers of Stable Diffusion 1.5, and pictures of 512 x 512."""
-    small = diffusion.example()
+    small = diffusion.FAMILY.example()
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=64,
@@ -128,7 +128,7 @@ def measure(case: Case) -> None:
 def main() -> None:
     """Measure both."""
     torch.set_num_threads(1)
-    own = diffusion.load(sys.argv[1] if len(sys.argv) > 1 else diffusion.OWN)
+    own = diffusion.FAMILY.load(sys.argv[1] if len(sys.argv) > 1 else diffusion.OWN)
     measure(Case("draw-shapes", own, "a red circle left of a blue square", 25, 25, 15))
     # 75 pieces and both ends: as many keys as Stable Diffusion can have.
     measure(Case("Stable Diffusion's layers", stable_diffusion(), " ".join(["the"] * 75), 3, 12, 5))

@@ -24,7 +24,7 @@ import torch
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from xattn_viz.models import registry
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
-from xattn_viz.models.families.firefox.files import package_folder
+from xattn_viz.models.families.firefox.loading import package_folder
 
 MODEL, FOLDER = "firefox-en-pt", "enpt-1693087644"
 SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "sentences.en.txt"

@@ -20,8 +20,8 @@ from xattn_viz.doctor import app_script
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
 from xattn_viz.models.base import Adapter, ModelWarning
-from xattn_viz.models.families.firefox import example
-from xattn_viz.models.families.whisper import example as hearing_example
+from xattn_viz.models.families.firefox import FAMILY as TEXT_FAMILY
+from xattn_viz.models.families.whisper import FAMILY as SPEECH_FAMILY
 from xattn_viz.shapes import Scene, Thing, draw
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ FORWARD = Path(clips.__file__).with_name("forward.ogg")
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Adapter:
     """A model with random weights, under the name `tiny`."""
-    adapter = example()
+    adapter = TEXT_FAMILY.example()
     monkeypatch.setattr("xattn_viz.models.registry.load", lambda name: adapter)
     return adapter
 
@@ -178,7 +178,7 @@ def limited(commands: list[list[str]], size: int) -> list[tuple[int, str]]:
 import contextlib, io, json, resource, sys
 from xattn_viz.cli import main
 from xattn_viz.models import registry\nfrom xattn_viz.models.families import firefox
-load, tiny = registry.load, firefox.example()
+load, tiny = registry.load, firefox.FAMILY.example()
 registry.load = lambda name: tiny if name == "tiny" else load(name)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 done = []
@@ -219,7 +219,7 @@ def test_control_characters_do_not_reach_the_terminal(tiny: Adapter, capsys: pyt
 def test_a_recording_of_several_windows_has_a_file_a_window(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    adapter = hearing_example()
+    adapter = SPEECH_FAMILY.example()
     monkeypatch.setattr("xattn_viz.models.registry.load", lambda name: adapter)
     long = tmp_path / "long.wav"
     long.write_bytes(audio.wav(np.tile(clips.sound("forward").samples, 13)))  # 36 s

@@ -52,7 +52,7 @@ def prompts_right(folder: Path, count: int = 200, *, guidance: float = 1.0, step
         "two": [prompts.random_prompt(chance, two=True, trained=False) for _ in range(count)],
     }
     said = {name: [prompt for prompt, _ in each] for name, each in asked.items()}
-    painter = diffusion.load(str(folder))
+    painter = diffusion.FAMILY.load(str(folder))
     pixels = painter.plain(said["one"][0], steps=1).shape[0]
     truth = {
         name: shares(said[name], [draw(scene, pixels) for _, scene in each])["fully"] for name, each in asked.items()

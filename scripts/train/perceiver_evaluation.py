@@ -25,7 +25,7 @@ def places(folder: Path) -> dict[str, Any]:
 
     Also the share of scenes named right by how many things they hold.
     """
-    model, scenes = perceiver.load(str(folder)), unseen(COUNT)
+    model, scenes = perceiver.FAMILY.load(str(folder)), unseen(COUNT)
     by_things = {
         str(number): measured(model, [scene for scene in scenes if len(scene.things) == number])["scenes_named"]
         for number in (1, 2, 3)

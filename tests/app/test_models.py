@@ -8,9 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.server import ROOT
-from xattn_viz.app import models
+from xattn_viz.app import failing, models
+from xattn_viz.app.address import Request
+from xattn_viz.app.runs import Asked
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, InputError, ModelError, Option
+from xattn_viz.models.base import Adapter, InputError, ModelError, NeedsConsent, Option
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +101,11 @@ def test_a_name_is_taken_as_it_is_typed_or_pasted(typed: str, name: str) -> None
     assert models.cleaned(typed) == name
 
 
-def test_consent_helps_only_where_the_model_asks_for_it() -> None:
-    assert models.wants_consent(ModelError("Load it with allow_pickle=True."))
-    assert not models.wants_consent(InputError("allow_pickle=True"))
-    assert not models.wants_consent(ModelError("There is no such model."))
+def test_consent_is_asked_for_by_the_kind_of_error_and_never_by_its_words() -> None:
+    asked = Asked(Request("model", "text"))
+    assert failing.of(asked, NeedsConsent("Its weights are a pickle.")).consent
+    for error in (ModelError("Load it with allow_pickle=True."), InputError("allow_pickle=True")):
+        assert not failing.of(asked, error).consent
 
 
 def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypatch: pytest.MonkeyPatch) -> None:

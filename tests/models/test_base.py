@@ -47,8 +47,8 @@ def test_a_text_in_another_language_is_told_in_the_notes() -> None:
 
 
 def test_a_model_whose_language_nobody_knows_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from xattn_viz.models.families.seq2seq import example
+    from xattn_viz.models.families.seq2seq import FAMILY
 
     monkeypatch.setattr(language, "other_language", None)  # is not asked
-    assert example().card.language("source", {}) is None
-    example().trace(PORTUGUESE)
+    assert FAMILY.example().card.language("source", {}) is None
+    FAMILY.example().trace(PORTUGUESE)

@@ -284,8 +284,8 @@ def test_a_firefox_folder_is_held_to_the_same(make_folder: Callable[..., Path], 
 
 _BOTH = """
 import sys
-from xattn_viz.models import seq2seq
-safe, pickled = (seq2seq.load(folder, allow_pickle=True) for folder in sys.argv[1:])
+from xattn_viz.models.families import seq2seq
+safe, pickled = (seq2seq.FAMILY.load(folder, allow_pickle=True) for folder in sys.argv[1:])
 for adapter in (safe, pickled):
     assert all(tensor.data_ptr() % 64 == 0 for tensor in adapter.runner.model.state_dict().values() if tensor.numel())
 one, other = (adapter.trace("The cat sat on the mat.") for adapter in (safe, pickled))

@@ -18,7 +18,7 @@ from tests.models.families import seq2seq_folders, whisper_folders
 from tests.models.hub_server import COMMIT, CONVERTED, Hub, serve
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
 from xattn_viz.models.families import seq2seq, whisper
 from xattn_viz.models.hub import fetching, files, name_in
 
@@ -34,7 +34,7 @@ class Kind:
 
     def load(self, name: str | None = None, **options: Any) -> Adapter:
         """Past the registry, which would keep it."""
-        family: Any = whisper if "whisper" in self.name else seq2seq
+        family: Any = (whisper if "whisper" in self.name else seq2seq).FAMILY
         loaded: Adapter = family.load(name or self.name, **options)
         return loaded
 
@@ -175,7 +175,7 @@ def test_without_network_a_pickle_still_needs_consent(
     hub.models[name] = (kind.write(tmp_path / "bin", safe=False), "good")
     kind.load(name, allow_pickle=True)
     unplug(monkeypatch)
-    with pytest.raises(ModelError, match="only in PyTorch's older format"):
+    with pytest.raises(NeedsConsent, match="only in PyTorch's older format"):
         kind.load(name)
     assert kind.load(name, allow_pickle=True).trace(kind.input).provenance["revision"] == COMMIT
     with pytest.raises(ModelError, match="cannot be reached"):
@@ -202,13 +202,13 @@ def test_of_several_copies_of_the_weights_one_is_fetched() -> None:
 
 def test_names_of_the_hub() -> None:
     for name in ("openai/whisper-tiny", "distil-whisper/distil-small.en", "UsefulSensors/moonshine-base"):
-        assert whisper.downloads(name)
-    assert not whisper.downloads("Helsinki-NLP/opus-mt-en-fr")
-    assert seq2seq.downloads("Helsinki-NLP/opus-mt-en-fr")
-    assert seq2seq.downloads("t5-small")
+        assert whisper.FAMILY.downloads(name)
+    assert not whisper.FAMILY.downloads("Helsinki-NLP/opus-mt-en-fr")
+    assert seq2seq.FAMILY.downloads("Helsinki-NLP/opus-mt-en-fr")
+    assert seq2seq.FAMILY.downloads("t5-small")
     for name in ("nonsense", "a/b/c", "../a", "/etc/passwd", "a/../b", "http://x/y", "", "a/b/whisper", "../whisper/x"):
-        assert not seq2seq.downloads(name), name
-        assert not whisper.downloads(name), name
+        assert not seq2seq.FAMILY.downloads(name), name
+        assert not whisper.FAMILY.downloads(name), name
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.models import families, registry
+from xattn_viz.models.base import Adapter, ModelCard, ModelError, ModelWarning
+from xattn_viz.models.family import Family
 
 
 def test_cards_need_no_torch() -> None:
@@ -32,6 +33,41 @@ def test_names_are_unique_and_cards_complete() -> None:
         assert card.title
         assert card.licence
         assert card.credit
+
+
+def test_whatever_lies_beside_the_families_the_cards_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_helper.py").write_text("COUNT = 3")
+    (tmp_path / "a_package").mkdir()
+    (tmp_path / "a_package" / "__init__.py").write_text("from xattn_viz.models.base import Adapter")
+    (tmp_path / "a_broken_one.py").write_text("import a_library_that_nobody_has")
+    before = registry.cards()
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
+    registry.families.cache_clear()
+    try:
+        with pytest.warns(ModelWarning, match="a_broken_one cannot be used: No module named 'a_library_that"):
+            assert registry.cards() == before
+    finally:
+        registry.families.cache_clear()
+
+
+def test_a_family_needs_no_more_than_its_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "tiny_family"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "loading.py").write_text("def load(name, **options):\n    return name, options")
+    (package / "tiny.py").write_text("def tiny():\n    return 'tiny'")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    card = ModelCard("a", "A", "tiny_family", "MIT", "nobody")
+    family: Family[Any] = Family("tiny_family", [card])
+    assert family.load("a", revision="main") == ("a", {"revision": "main"})
+    assert family.example() == "tiny"
+    assert family.card_of("a") == card
+    assert family.card_of("b") is None
+    assert not family.recognises(tmp_path)
+    assert not family.downloads("somebody/a")
+    monkeypatch.setattr(Family, "needs", {"a_library_that_nobody_has": "It needs a library."})
+    with pytest.raises(ModelError, match="It needs a library"):
+        family.example()
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:

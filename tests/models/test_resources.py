@@ -73,7 +73,7 @@ _EIGHT = """
 import os, sys, shutil, pathlib, psutil
 import xattn_viz as xv
 from xattn_viz.models import registry
-from xattn_viz.models.families.firefox.files import package_folder
+from xattn_viz.models.families.firefox.loading import package_folder
 source = next(package_folder("x").glob("enpt*"))
 own = psutil.Process()
 used = []

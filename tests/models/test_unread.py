@@ -63,7 +63,7 @@ def test_nothing_is_said_of_texts_that_are_translated_whole(name: str, writers: 
 
 def test_a_model_whose_attention_is_diffuse_names_no_sentence(writers: Any) -> None:
     lines = lines_of("firefox-en-pt", writers)
-    for model in (firefox.example(), seq2seq.example()):
+    for model in (firefox.FAMILY.example(), seq2seq.FAMILY.example()):
         for count in (2, 3):
             trace = model.trace(" ".join(lines[:count]), kinds=("cross",))
             assert unread_sentences(trace, "en") == (count, [])

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import kind, models, turning
+from xattn_viz.app import kind, turning
 from xattn_viz.app.page import literal
 from xattn_viz.app.runs import Asked
 from xattn_viz.core.trace import Trace
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import InputError, ModelError, NeedsConsent
 from xattn_viz.models.families.whisper import ANYWAY
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def ask_first(model: str, problem: DeltaGenerator) -> None:
 
 def of(asked: Asked, error: Exception) -> Failure:
     """What an error of a run is to the visitor; one that is a fault of the program goes to the log."""
-    if models.wants_consent(error):
+    if isinstance(error, NeedsConsent):
         return Failure(asked, f"{asked.request.model} {_BIN}", consent=True)
     if isinstance(error, InputError | ModelError):
         return Failure(asked, str(error))

@@ -26,9 +26,6 @@ BEAMS, SELF_ATTENTION = "num_beams", "self_attention"
 CROP = "crop"
 _BEAMS = (1, 2, 3, 4, 5, 8, 16)
 
-# How a family's sentence names what it wants to be allowed: to read weights from a .bin file.
-_CONSENT = "allow_pickle=True"
-
 Draw = Callable[..., object]
 
 
@@ -130,11 +127,6 @@ def agree(name: str) -> None:
 def allow_weights(name: str) -> None:
     """The visitor allows a model's weights to be read from a `.bin` file, as data only."""
     st.session_state.setdefault("weights_allowed", set()).add(name)
-
-
-def wants_consent(error: Exception) -> bool:
-    """Whether a model failed to load only because nobody allowed its `.bin` weights."""
-    return isinstance(error, ModelError) and _CONSENT in str(error)
 
 
 def load(name: str, draw: Draw) -> tuple[Adapter, bool]:

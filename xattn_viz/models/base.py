@@ -1,13 +1,4 @@
-"""What a model family must offer, and the errors that it raises: the contract between models and everything else.
-
-A family is one module or package in this folder, named for it. It imports nothing heavy when it is imported and has:
-
-- `CARDS`, a tuple of `ModelCard`: the models that it knows by name;
-- `recognises(folder)`: whether a folder holds a model of this family;
-- `downloads(name)`: whether it could fetch a model of that name; it then takes `on_progress` in `load`;
-- `load(name_or_folder, **options)`: the `Adapter`, raising `ModelError`;
-- `example()`: a tiny adapter with random weights, for the contract test.
-"""
+"""The contract between models and everything else: errors, cards, and the `Adapter` that traces."""
 
 from __future__ import annotations
 
@@ -15,8 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +23,6 @@ from xattn_viz.inputs.text import check_text, check_texts
 from xattn_viz.models.settings import Head, Settings, Size, check_prefix
 from xattn_viz.models.unread import notes_of_text
 from xattn_viz.shapes.sentence import too_long
-
-if TYPE_CHECKING:
-    from xattn_viz.models.folder import Folder
 
 #: What a model reads, in words, by the `input_kind` of its card.
 _READS = {"text": "text", "audio": "sounds", "image": "pictures"}
@@ -384,24 +371,6 @@ class Adapter(ABC):
     def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         """What `traces` does, of what `read_input` gave: the one trace of what is never split."""
         yield self.trace(input, **settings)
-
-
-class Family(Protocol):
-    """A module of this folder that declares models."""
-
-    CARDS: tuple[ModelCard, ...]
-
-    def recognises(self, folder: Path) -> bool:
-        """Whether a folder holds a model of this family, judged by its file names."""
-
-    def downloads(self, name: str) -> bool:
-        """Whether a name on no card could be that of a model that this family fetches from elsewhere."""
-
-    def load(self, name_or_folder: str | Folder, **options: Any) -> Adapter:
-        """Load a model by its name, or from a folder."""
-
-    def example(self) -> Adapter:
-        """A tiny model with random weights that runs anywhere."""
 
 
 def report(on_step: OnStep | None, done: int, total: int) -> None:

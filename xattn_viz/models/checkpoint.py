@@ -29,7 +29,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
 
 from xattn_viz.core.messages import quoted
-from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.generation import sift
 from xattn_viz.models.hub.fetching import fetch
@@ -276,7 +276,7 @@ def _weights(folder: Folder, name: str, forms: Sequence[Form], allow_pickle: boo
         raise ModelError(f"{name} has no weights that can be read: neither {expected(forms)}.")
     form, files = found
     if form == "pickle" and not allow_pickle:
-        raise ModelError(
+        raise NeedsConsent(
             f"{name} has its weights only in PyTorch's older format ({files[0]}): allow it with allow_pickle=True if "
             "you trust where it comes from. It is then read as data, and no code in it is run."
         )

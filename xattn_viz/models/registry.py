@@ -1,7 +1,6 @@
 """From a model's name or folder to its loaded adapter, one shared instance a process.
 
-Every package of `models.families` is a model family (see `base`). Families
-import torch only when they load a model, so asking for the cards is cheap.
+Families import torch only when they load a model, so asking for the cards is cheap.
 """
 
 from __future__ import annotations
@@ -16,18 +15,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
 from xattn_viz.core.messages import quoted
 from xattn_viz.models import families as _families
-from xattn_viz.models.base import Adapter, Family, ModelCard, ModelError, ModelWarning, OnProgress
+from xattn_viz.models.base import Adapter, ModelCard, ModelError, ModelWarning, OnProgress
+from xattn_viz.models.family import Family
 from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder
 from xattn_viz.models.resources import release
 from xattn_viz.models.self_check import find_fault
-
-# Text encoder-decoders are recognised by less than the others, so they are asked last.
-_LAST = "seq2seq"
 
 #: The most that loaded models may take together, in GB; half of the machine's memory unless set.
 MEMORY_VARIABLE = "XATTN_VIZ_MODEL_GB"
@@ -40,18 +37,26 @@ _guard = threading.Lock()
 
 
 @cache
-def families() -> dict[str, Family]:
-    """The model families by name, found by the packages of `models.families`."""
-    names = (module.name for module in pkgutil.iter_modules(_families.__path__) if module.ispkg)
-    return {
-        name: cast(Family, importlib.import_module(f"{_families.__name__}.{name}"))
-        for name in sorted(names, key=lambda name: (name == _LAST, name))
-    }
+def families() -> dict[str, Family[Adapter]]:
+    """The model families by name: what lies in `models.families` and names a `FAMILY`, whatever else lies there.
+
+    What cannot be imported is left out, with a warning.
+    """
+    found: dict[str, Family[Adapter]] = {}
+    for module in pkgutil.iter_modules(_families.__path__):
+        try:
+            family = getattr(importlib.import_module(f"{_families.__name__}.{module.name}"), "FAMILY", None)
+        except Exception as error:  # anything at all can be put there
+            warnings.warn(f"The model family {module.name} cannot be used: {error}", ModelWarning, stacklevel=2)
+            continue
+        if isinstance(family, Family):
+            found[module.name] = family
+    return dict(sorted(found.items(), key=lambda item: (item[1].is_general, item[0])))
 
 
 def cards() -> tuple[ModelCard, ...]:
     """The cards of all models known by name."""
-    return tuple(card for family in families().values() for card in family.CARDS)
+    return tuple(card for family in families().values() for card in family.cards)
 
 
 def load(name_or_folder: str | Path, *, on_progress: OnProgress | None = None, **options: Any) -> Adapter:
@@ -135,7 +140,7 @@ def check_settings() -> None:
         raise ModelError(f"{ROOT_VARIABLE} is {quoted(root)}: there is no such folder, so no model could be loaded.")
 
 
-def _loaded_from(family: Family, place: str | Folder, options: Mapping[str, Any]) -> Adapter:
+def _loaded_from(family: Family[Adapter], place: str | Folder, options: Mapping[str, Any]) -> Adapter:
     if isinstance(place, str):
         return family.load(place, **options)
     before = place.stamps()
@@ -162,10 +167,10 @@ def _keep(key: _Key, adapter: Adapter, limit: int) -> None:
             _loaded.popitem(last=False)  # a run that still uses it keeps it alive
 
 
-def _find(asked: str | Path) -> tuple[Family, str | Folder]:
+def _find(asked: str | Path) -> tuple[Family[Adapter], str | Folder]:
     """The family of a model, and its name or folder."""
     if isinstance(asked, str) and _is_card(asked):
-        return next(family for family in families().values() if any(card.name == asked for card in family.CARDS)), asked
+        return next(family for family in families().values() if family.card_of(asked)), asked
     if (folder := find_folder(asked)) is not None:
         for family in families().values():
             if family.recognises(folder.path):
@@ -179,8 +184,8 @@ def _find(asked: str | Path) -> tuple[Family, str | Folder]:
 
 
 def _is_card(name: str) -> bool:
-    return any(card.name == name for card in cards())
+    return any(family.card_of(name) for family in families().values())
 
 
-def _downloads(family: Family, place: str | Folder) -> bool:
+def _downloads(family: Family[Adapter], place: str | Folder) -> bool:
     return isinstance(place, str) and family.downloads(place)

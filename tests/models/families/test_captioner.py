@@ -286,14 +286,14 @@ def test_damaged_checkpoints_are_said_in_one_sentence(folders: Any, tmp_path: Pa
             said = json.loads((folder / file).read_bytes())
             (folder / file).write_text(json.dumps({**said, **change}))
         with pytest.raises(ModelError, match=words) as caught:
-            captioner.load(str(folder))
+            captioner.FAMILY.load(str(folder))
         assert "\n" not in str(caught.value)
 
 
 @ALL
 def test_loading_says_nothing_in_the_log(kind: str, folders: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Nor does it leave anything to chance: TrOCR's checkpoints lack a part of ViT that nothing reads."""
-    loaded = captioner.load(str(folders(kind)))
+    loaded = captioner.FAMILY.load(str(folders(kind)))
     assert caplog.records == []
     assert not any(parameter.is_meta for parameter in loaded.runner.model.parameters())
     assert loaded.trace(picture(1), max_new_tokens=4) == registry.load(folders(kind)).trace(
@@ -306,19 +306,19 @@ def test_a_blip_that_answers_questions_writes_no_captions(folders: Any, tmp_path
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, "architectures": ["BlipForQuestionAnswering"]}))
     with pytest.raises(ModelError, match="BlipForQuestionAnswering, which writes no captions"):
-        captioner.load(str(folder))
+        captioner.FAMILY.load(str(folder))
 
 
 def test_which_names_and_folders_are_ours(folders: Any, tmp_path: Path) -> None:
     for kind in KINDS:
-        assert captioner.recognises(folders(kind))
+        assert captioner.FAMILY.recognises(folders(kind))
     for config in ('{"model_type": "marian"}', "{}", "[]", "no json"):
         (tmp_path / "config.json").write_text(config)
-        assert not captioner.recognises(tmp_path)
-    assert not captioner.recognises(tmp_path / "missing")
-    assert all(captioner.downloads(card.name) for card in captioner.CARDS if card.download_mb)
+        assert not captioner.FAMILY.recognises(tmp_path)
+    assert not captioner.FAMILY.recognises(tmp_path / "missing")
+    assert all(captioner.FAMILY.downloads(card.name) for card in captioner.FAMILY.cards if card.download_mb)
     for name in ("caption-shapes", "facebook/bart-large-cnn", "openai/whisper-tiny", "trocr"):
-        assert not captioner.downloads(name)
+        assert not captioner.FAMILY.downloads(name)
 
 
 def test_positions_that_make_no_picture_are_refused() -> None:

@@ -41,12 +41,12 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def stable(folder: Path) -> DiffusionAdapter:
-    return diffusion.load(str(folder))
+    return diffusion.FAMILY.load(str(folder))
 
 
 @pytest.fixture(scope="module")
 def tiny() -> DiffusionAdapter:
-    return diffusion.example()
+    return diffusion.FAMILY.example()
 
 
 def of_the_library(
@@ -347,7 +347,7 @@ def test_without_guidance_the_unet_runs_once_a_step(tiny: DiffusionAdapter) -> N
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = diffusion.example()
+    small = diffusion.FAMILY.example()
     width = small.model.reader.config.hidden_size
     # The layers, heads and grids of Stable Diffusion 1.5, with few channels.
     unet = UNet2DConditionModel(

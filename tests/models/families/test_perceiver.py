@@ -228,8 +228,8 @@ def test_what_a_perceiver_cannot_do_is_said(folders: Callable[[str], Path], tmp_
     (other / "preprocessor_config.json").write_text(json.dumps(look))
     with pytest.raises(ModelError, match="cannot be shown"):
         registry.load(other)
-    assert perceiver.downloads("deepmind/vision-perceiver-learned")
-    assert not perceiver.downloads("google/vit-base")
+    assert perceiver.FAMILY.downloads("deepmind/vision-perceiver-learned")
+    assert not perceiver.FAMILY.downloads("google/vit-base")
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_a_target_costs_what_the_librarys_loss_says(kind: str, adapter: Seq2SeqA
 @ALL
 def test_probabilities_are_those_of_the_forced_pass(kind: str, folders: Any) -> None:
     # Every rule that changes the scores of a step: what is told is what the model thought before them.
-    loaded = seq2seq.load(str(folders(kind)))
+    loaded = seq2seq.FAMILY.load(str(folders(kind)))
     own = loaded.runner.model.generation_config
     own.update(min_length=6, no_repeat_ngram_size=2, repetition_penalty=1.3, bad_words_ids=[[7], [8, 9]])
     own.update(suppress_tokens=[11, 12], begin_suppress_tokens=[13], exponential_decay_length_penalty=(3, 1.1))
@@ -371,7 +371,7 @@ def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch
     adapter = registry.load(folders("t5"))
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
     with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
-        seq2seq.load(str(folders("bart")))
+        seq2seq.FAMILY.load(str(folders("bart")))
     adapter.trace("The cat sat.")
     monkeypatch.setattr("xattn_viz.models.engine.limits.LARGE", 100)
     with pytest.raises(InputError, match=r"needs about .* are free: shorten"):

@@ -17,7 +17,7 @@ import transformers
 from tests import checkpoints
 from tests.models.families.seq2seq_folders import write
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
 from xattn_viz.models.folder import ROOT_VARIABLE
 from xattn_viz.models.hub.files import choose
 
@@ -31,6 +31,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
     folder, witness = write(tmp_path / "evil", "bart", safe=False), tmp_path / "witness"
+    with pytest.raises(NeedsConsent, match="allow_pickle=True if you trust where it comes from"):
+        registry.load(folder)
 
     class Evil:
         def __reduce__(self) -> Any:

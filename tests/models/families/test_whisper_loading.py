@@ -83,7 +83,7 @@ def _attention(spec: Any, state: dict[str, Any], name: str, groups: tuple[tuple[
 @pytest.mark.parametrize("quantization", ["float32", "float16", "int8", "int8_float16", "int16", "bfloat16"])
 def test_a_folder_of_ctranslate2_is_the_same_model(folder: Path, tmp_path: Path, quantization: str) -> None:
     theirs = converted(folder, tmp_path / "ct2", quantization)
-    assert whisper.recognises(theirs)
+    assert whisper.FAMILY.recognises(theirs)
     adapter, original = registry.load(theirs), registry.load(folder)
     assert isinstance(adapter, WhisperAdapter)
     assert isinstance(original, WhisperAdapter)
@@ -111,11 +111,11 @@ def whisper_window() -> Any:
 
 
 def test_the_families_know_their_own(folder: Path, tmp_path: Path) -> None:
-    assert whisper.recognises(folder)
-    assert not whisper.recognises(tmp_path)
+    assert whisper.FAMILY.recognises(folder)
+    assert not whisper.FAMILY.recognises(tmp_path)
     for text in ("[]", "{", '{"model_type": "bart"}'):
         (tmp_path / "config.json").write_text(text)
-        assert not whisper.recognises(tmp_path)
+        assert not whisper.FAMILY.recognises(tmp_path)
     assert list(registry.families())[-1] == "seq2seq"
 
 
@@ -183,4 +183,4 @@ def test_another_model_of_ctranslate2_is_refused(folder: Path, tmp_path: Path) -
     config = json.loads((theirs / "config.json").read_text())
     del config["suppress_ids"]
     (theirs / "config.json").write_text(json.dumps(config))
-    assert not whisper.recognises(theirs)
+    assert not whisper.FAMILY.recognises(theirs)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.models.families.whisper_folders import sound
 from xattn_viz.inputs.audio import Sound
-from xattn_viz.models.families.whisper import example
+from xattn_viz.models.families.whisper import FAMILY
 from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 from xattn_viz.models.families.whisper.notes import Loop, loop_in
 
@@ -37,7 +37,7 @@ def test_what_is_said_twice_is_no_loop(ids: list[int]) -> None:
 
 
 def test_a_loop_is_said_with_its_moment() -> None:
-    adapter = example()
+    adapter = FAMILY.example()
     text, own = adapter.model.text, adapter.model.runner.model.generation_config
     (word,) = text.encode("t", space=False)
     given = text.encode("A small boat", space=False)
@@ -62,4 +62,4 @@ def test_a_loop_is_said_with_its_moment() -> None:
 
 
 def test_a_target_that_repeats_itself_is_not_the_models_doing() -> None:
-    assert example().trace(Sound(sound(1)), target="no " * 20).provenance["notes"] == []
+    assert FAMILY.example().trace(Sound(sound(1)), target="no " * 20).provenance["notes"] == []

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
 from xattn_viz.models.hub.cached import INDICES, Fetched, check_disk, downloaded_before
 from xattn_viz.models.hub.files import Form, choose
 from xattn_viz.models.hub.refusals import in_sentences, is_of_network
@@ -55,7 +55,7 @@ def fetch(
         if form == "pickle" and not allow_pickle:
             conversion = _conversion(api, name)
             if conversion is None:
-                raise ModelError(
+                raise NeedsConsent(
                     f"{name} has its weights only in PyTorch's older format (.bin): allow it with allow_pickle=True if "
                     "you trust its authors. It is then read as data, and no code in it is run."
                 )

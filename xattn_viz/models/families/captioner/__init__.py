@@ -7,17 +7,12 @@ run.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models import hub
 from xattn_viz.models.base import Capability, ModelCard, Option
 from xattn_viz.models.families.captioner.hinted import GREY, HINT, JOINS
-from xattn_viz.models.folder import Folder
-from xattn_viz.models.hub.files import configuration
+from xattn_viz.models.family import Family
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
@@ -29,8 +24,6 @@ MOST_BEAMS = 16
 ARCHITECTURES = ("vision-encoder-decoder", "blip")
 #: The model that lies in a folder of this name beside this file.
 PACKAGED = "caption-shapes"
-# A name on the hub says somewhere what it is: nlpconnect/vit-gpt2-image-captioning, microsoft/trocr-small-printed.
-_SAYS_SO = re.compile("trocr|donut|blip|captioning|vit-gpt2", re.IGNORECASE)
 
 
 def card(
@@ -110,42 +103,7 @@ CARDS = (
 )
 
 
-def card_of(name: str) -> ModelCard:
-    """The card of a model of this family that is known by name."""
-    return next(card for card in CARDS if card.name == name)
-
-
-def recognises(folder: Path) -> bool:
-    """Whether a folder holds a model of this family, judged by its config.json."""
-    return configuration(folder).get("model_type") in ARCHITECTURES
-
-
-def downloads(name: str) -> bool:
-    """Whether a name could be that of a model on the hub: "organisation/name" that says what kind of model it is."""
-    return hub.could_be(name) and bool(_SAYS_SO.search(name))
-
-
-def load(
-    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
-) -> CaptionerAdapter:
-    """Load a model by its card's name, its hub name, or from its folder.
-
-    `allow_pickle` (False) also takes weights in PyTorch's own `.bin` files, read as data only; `revision` names a
-    branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while files come in.
-
-    Raises ModelError, in one sentence, whatever goes wrong.
-    """
-    if name_or_folder in JOINS:
-        from xattn_viz.models.families.captioner.hinted.loading import load as load_hinted  # imports torch
-
-        return load_hinted(name_or_folder)
-    from xattn_viz.models.families.captioner.loading import load as load_files  # imports torch
-
-    return load_files(name_or_folder, on_progress=on_progress, **options)
-
-
-def example() -> CaptionerAdapter:
-    """A tiny model with random weights, for tests."""
-    from xattn_viz.models.families.captioner.tiny import tiny  # imports torch
-
-    return tiny()
+# A name on the hub says somewhere what it is: nlpconnect/vit-gpt2-image-captioning, microsoft/trocr-small-printed.
+FAMILY: Family[CaptionerAdapter] = Family(
+    __name__, CARDS, architectures=ARCHITECTURES, hub_names="trocr|donut|blip|captioning|vit-gpt2"
+)

@@ -14,7 +14,7 @@ from xattn_viz.models.base import ModelError, Option
 from xattn_viz.models.engine.limits import set_limits
 from xattn_viz.models.engine.probing import probe
 from xattn_viz.models.engine.search import check_frame
-from xattn_viz.models.families.captioner import CARDS, card
+from xattn_viz.models.families.captioner import FAMILY, card
 from xattn_viz.models.families.captioner.adapter import TASK, CaptionerAdapter
 from xattn_viz.models.families.captioner.grid import picture_axis
 from xattn_viz.models.families.captioner.runners import BlipRunner, PictureRunner
@@ -48,7 +48,7 @@ def assemble(
     except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of an encoder and a processor that differ
         raise ModelError(f"{name} cannot be shown: {str(error).strip().rstrip('.')}.") from error
     runner, size = probe(name, bare, {"pixel_values": values}, positions)
-    known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
+    known = FAMILY.card_of(name) or card(name, Path(name).name)
     kinds = tuple(kind for kind in known.kinds if kind in size.heads)
     known = replace(known, kinds=kinds, options=() if is_blip else _tasks(model, tokenizer))
     identity = Identity.of(model, name, commit, digest, notes)

@@ -18,6 +18,7 @@ from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.families.captioner import ARCHITECTURES, PACKAGED
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.families.captioner.assembly import assemble
+from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
 from xattn_viz.models.sight import processor
@@ -41,6 +42,10 @@ def load(
     on_progress: OnProgress | None = None,
 ) -> CaptionerAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
+    if name_or_folder in JOINS:
+        from xattn_viz.models.families.captioner.hinted import loading as hinted  # which builds on this module
+
+        return hinted.load(str(name_or_folder))
     is_ours = name_or_folder == PACKAGED
     found = Checkpoint.find(
         Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder,

@@ -7,14 +7,11 @@ Code in a checkpoint is never run, and its weights are read from safetensors onl
 
 from __future__ import annotations
 
-import importlib.util
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from xattn_viz.models import hub
-from xattn_viz.models.base import ModelCard, ModelError, Option
+from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.family import Family
 from xattn_viz.models.folder import Folder
 
 if TYPE_CHECKING:
@@ -30,8 +27,6 @@ PIPELINE = "StableDiffusionPipeline"
 MOST_STEPS, MOST_GUIDANCE = 100, 20.0
 #: The file that says what a pipeline is.
 INDEX = "model_index.json"
-# A name on the hub says somewhere what it is: stabilityai/stable-diffusion-2-1, stabilityai/sd-turbo.
-_SAYS_SO = re.compile(r"stable-?diffusion|\bsd[-_]?(v?[12]\b|xl|turbo)", re.IGNORECASE)
 
 
 def card(
@@ -108,48 +103,23 @@ CARDS = (
 )
 
 
-def recognises(folder: Path) -> bool:
-    """Whether a folder holds a pipeline of diffusers, or a text encoder with a U-Net beside it.
+class _Diffusion(Family[Any]):
+    needs: ClassVar = {"diffusers": 'Models that draw need the library diffusers: pip install "diffusers>=0.42,<0.43".'}
 
-    Other pipelines are recognised too, so that `load` can say why they cannot be shown.
-    """
-    files = Folder(folder)
-    try:
-        index = files.json(INDEX)
-    except (OSError, ValueError):
-        return files.has("unet/config.json") and files.has("text_encoder/config.json")
-    return isinstance(index, dict) and "Pipeline" in str(index.get("_class_name"))
+    def recognises(self, folder: Path) -> bool:
+        """Whether a folder holds a pipeline of diffusers, or a text encoder with a U-Net beside it.
 
-
-def downloads(name: str) -> bool:
-    """Whether a name could be that of a model on the hub: "organisation/name" that speaks of Stable Diffusion."""
-    return hub.could_be(name) and bool(_SAYS_SO.search(name))
+        Other pipelines are recognised too, so that `load` can say why they cannot be shown.
+        """
+        files = Folder(folder)
+        try:
+            index = files.json(INDEX)
+        except (OSError, ValueError):
+            return files.has("unet/config.json") and files.has("text_encoder/config.json")
+        return isinstance(index, dict) and "Pipeline" in str(index.get("_class_name"))
 
 
-def load(
-    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
-) -> DiffusionAdapter:
-    """Load a model by its card's name, its hub name, or from its folder.
-
-    `revision` names a branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while
-    files come in.
-
-    Raises ModelError, in one sentence, whatever goes wrong.
-    """
-    _need_diffusers()
-    from xattn_viz.models.families.diffusion.loading import load as load_files  # imports torch
-
-    return load_files(name_or_folder, on_progress=on_progress, **options)
-
-
-def example() -> DiffusionAdapter:
-    """A tiny model with random weights, for tests."""
-    _need_diffusers()
-    from xattn_viz.models.families.diffusion.tiny import tiny  # imports torch
-
-    return tiny()
-
-
-def _need_diffusers() -> None:
-    if importlib.util.find_spec("diffusers") is None:
-        raise ModelError('Models that draw need the library diffusers: pip install "diffusers>=0.42,<0.43".')
+# A name on the hub says somewhere what it is: stabilityai/stable-diffusion-2-1, stabilityai/sd-turbo.
+FAMILY: Family[DiffusionAdapter] = _Diffusion(
+    __name__, CARDS, hub_names=r"stable-?diffusion|\bsd[-_]?(v?[12]\b|xl|turbo)"
+)

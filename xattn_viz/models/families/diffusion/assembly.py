@@ -9,7 +9,7 @@ from typing import Any
 from diffusers import DDIMScheduler
 
 from xattn_viz.models.base import ModelCard, ModelError
-from xattn_viz.models.families.diffusion import CARDS, OWN_GUIDANCE, card
+from xattn_viz.models.families.diffusion import FAMILY, OWN_GUIDANCE, card
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 from xattn_viz.models.families.diffusion.capture import install
 from xattn_viz.models.families.diffusion.decoders import Blocks, Learnt
@@ -59,7 +59,6 @@ def assemble(
 
 
 def _card(name: str, autoencoder: Any | None) -> ModelCard:
-    known = next((known for known in CARDS if known.name == name), None)
-    if known is not None:
+    if (known := FAMILY.card_of(name)) is not None:
         return replace(known, download_mb=None)
     return card(name, Path(name).name, guidance=OWN_GUIDANCE) if autoencoder is None else card(name, Path(name).name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.family import Family
 from xattn_viz.models.folder import Folder
 
 if TYPE_CHECKING:
@@ -39,29 +40,11 @@ CARDS = (
 )
 
 
-def recognises(folder: Path) -> bool:
-    """Whether a folder holds a Marian model with SentencePiece vocabularies, judged by file names."""
-    names = Folder(folder).names()
-    return bool(fnmatch.filter(names, "model*.bin") and fnmatch.filter(names, "*vocab*.spm"))
+class _Firefox(Family[Any]):
+    def recognises(self, folder: Path) -> bool:
+        """Whether a folder holds a Marian model with SentencePiece vocabularies, judged by file names."""
+        names = Folder(folder).names()
+        return bool(fnmatch.filter(names, "model*.bin") and fnmatch.filter(names, "*vocab*.spm"))
 
 
-def downloads(name: str) -> bool:
-    """Whether a name could be that of a model to fetch: never, the models are in an installed package."""
-    return False
-
-
-def load(name_or_folder: str | Folder, **options: Any) -> FirefoxAdapter:
-    """Load a model by its card's name or from its folder.
-
-    Raises ModelError when the package or a file is missing or damaged, or the model is of another architecture.
-    """
-    from xattn_viz.models.families.firefox.files import load as load_files  # imports torch
-
-    return load_files(name_or_folder, **options)
-
-
-def example() -> FirefoxAdapter:
-    """A tiny model with random weights, for tests."""
-    from xattn_viz.models.families.firefox.tiny import tiny  # imports torch
-
-    return tiny()
+FAMILY: Family[FirefoxAdapter] = _Firefox(__name__, CARDS)

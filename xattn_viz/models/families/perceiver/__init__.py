@@ -9,15 +9,11 @@ Jaegle et al. 2021, Perceiver IO: A General Architecture for Structured Inputs &
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models import hub
 from xattn_viz.models.base import Capability, ModelCard
-from xattn_viz.models.folder import Folder
-from xattn_viz.models.hub.files import configuration
+from xattn_viz.models.family import Family
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.perceiver.adapter import PerceiverAdapter
@@ -56,33 +52,4 @@ CARDS = (
 )
 
 
-def recognises(folder: Path) -> bool:
-    """Whether a folder holds a model of this family, judged by its config.json."""
-    return configuration(folder).get("model_type") == ARCHITECTURE
-
-
-def downloads(name: str) -> bool:
-    """Whether a name could be that of a model on the hub: "organisation/name" with "perceiver" in it."""
-    return hub.could_be(name) and "perceiver" in name.lower()
-
-
-def load(
-    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
-) -> PerceiverAdapter:
-    """Load a model by its card's name, its hub name, or from its folder.
-
-    `allow_pickle` (False) also takes weights in PyTorch's own `.bin` files, read as data only; `revision` names a
-    branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while files come in.
-
-    Raises ModelError, in one sentence, whatever goes wrong.
-    """
-    from xattn_viz.models.families.perceiver.loading import load as load_files  # imports torch
-
-    return load_files(name_or_folder, on_progress=on_progress, **options)
-
-
-def example() -> PerceiverAdapter:
-    """A tiny model with random weights, for tests."""
-    from xattn_viz.models.families.perceiver.tiny import tiny  # imports torch
-
-    return tiny()
+FAMILY: Family[PerceiverAdapter] = Family(__name__, CARDS, architectures=(ARCHITECTURE,), hub_names="perceiver")

@@ -13,7 +13,7 @@ from xattn_viz.attention.capture import Site
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.families.perceiver import CARDS, card
+from xattn_viz.models.families.perceiver import FAMILY, card
 from xattn_viz.models.families.perceiver.adapter import Model, PerceiverAdapter
 from xattn_viz.models.families.perceiver.answers import Question, WhatItShows, WhatLiesWhere
 from xattn_viz.models.families.perceiver.capture import install
@@ -37,7 +37,7 @@ def assemble(
     except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of a model and a processor that differ
         raise ModelError(f"{name} cannot be shown: {str(error).strip().splitlines()[0].rstrip('.')}.") from error
     install(network)
-    known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
+    known = FAMILY.card_of(name) or card(name, Path(name).name)
     sites, size = _attention(network)
     identity = Identity.of(network, name, commit, digest, notes)
     return PerceiverAdapter(known, Model(network, eyes, inputs, _question(network), sites, size, identity))

@@ -5,14 +5,13 @@ They come from the Hugging Face hub or from a folder that `save_pretrained` wrot
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
-from xattn_viz.models.folder import Folder
+from xattn_viz.models.family import Family
 from xattn_viz.models.hub.files import configuration
 
 if TYPE_CHECKING:
@@ -87,36 +86,19 @@ CARDS = (
 )
 
 
-def recognises(folder: Path) -> bool:
-    """Whether a folder holds a transformers checkpoint of an encoder-decoder, judged by its config.json.
+class _Text(Family[Any]):
+    is_general = True
 
-    Decoder-only and encoder-only checkpoints are recognised too, so that `load` can say why they cannot be shown.
-    """
-    return "model_type" in configuration(folder)
+    def recognises(self, folder: Path) -> bool:
+        """Whether a folder holds a checkpoint of transformers.
 
+        Those with one stack only are recognised too, so that `load` can say why they cannot be shown.
+        """
+        return "model_type" in configuration(folder)
 
-def downloads(name: str) -> bool:
-    """Whether a name could be that of a model on the hub: "organisation/name", or one of `SHORT_NAMES`."""
-    return name in SHORT_NAMES or hub.could_be(name)
-
-
-def load(
-    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
-) -> Seq2SeqAdapter:
-    """Load a model by its hub name or from its folder.
-
-    `allow_pickle` (False) also takes weights in PyTorch's own `.bin` files, read as data only; `revision` names a
-    branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while files come in.
-
-    Raises ModelError, in one sentence, whatever goes wrong.
-    """
-    from xattn_viz.models.families.seq2seq.loading import load as load_files  # imports torch
-
-    return load_files(name_or_folder, on_progress=on_progress, **options)
+    def downloads(self, name: str) -> bool:
+        """Whether a name could be that of a model on the hub, whatever it says, or one of `SHORT_NAMES`."""
+        return name in SHORT_NAMES or hub.could_be(name)
 
 
-def example() -> Seq2SeqAdapter:
-    """A tiny model with random weights, for tests."""
-    from xattn_viz.models.families.seq2seq.tiny import tiny  # imports torch
-
-    return tiny()
+FAMILY: Family[Seq2SeqAdapter] = _Text(__name__, CARDS)

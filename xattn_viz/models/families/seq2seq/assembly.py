@@ -14,7 +14,7 @@ from xattn_viz.models.engine.limits import set_limits
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.probing import probe
 from xattn_viz.models.engine.search import check_frame
-from xattn_viz.models.families.seq2seq import CARDS, card
+from xattn_viz.models.families.seq2seq import FAMILY, card
 from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.families.seq2seq.fsmt import mask_the_future
 from xattn_viz.models.families.seq2seq.languages import options_of
@@ -38,7 +38,7 @@ def assemble(
     runner, size = probe(name, Runner(model, {}), read, _SOURCE)
     source_language, target_language = _pair(name, model.config)
     own = card(name, Path(name).name, source=source_language, target=target_language)
-    known = next((c for c in CARDS if c.name == name), own)
+    known = FAMILY.card_of(name) or own
     kinds = tuple(kind for kind in known.kinds if kind in size.heads)
     known = replace(known, kinds=kinds, options=options_of(tokenizer, model))
     return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), runner, tokenizer, size)

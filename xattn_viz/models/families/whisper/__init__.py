@@ -6,14 +6,12 @@ They come from a package (`whisper-tiny-en`), from the Hugging Face hub, or from
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.family import Family
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import configuration
 
@@ -39,8 +37,6 @@ WRITE_ANYWAY = Option(
     False,
     "In silence and noise these models invent words. Show them, instead of the sentence that nobody speaks.",
 )
-# A name on the hub says somewhere which architecture it is: openai/whisper-tiny, distil-whisper/distil-small.en.
-_SAYS_SO = re.compile("|".join(ARCHITECTURES), re.IGNORECASE)
 
 
 def card(
@@ -98,34 +94,15 @@ CARDS = (
 )
 
 
-def recognises(folder: Path) -> bool:
-    """Whether a folder holds a model of this family, judged by its config.json, or CTranslate2's files of one."""
-    config = configuration(folder)
-    return config.get("model_type") in ARCHITECTURES or ("suppress_ids" in config and Folder(folder).has("model.bin"))
+class _Speech(Family[Any]):
+    def recognises(self, folder: Path) -> bool:
+        """Whether a folder holds a model of this family: a checkpoint, or CTranslate2's files of one."""
+        return super().recognises(folder) or (
+            "suppress_ids" in configuration(folder) and Folder(folder).has("model.bin")
+        )
 
 
-def downloads(name: str) -> bool:
-    """Whether a name could be that of a model on the hub: "organisation/name" with whisper or moonshine in it."""
-    return hub.could_be(name) and bool(_SAYS_SO.search(name))
-
-
-def load(
-    name_or_folder: str | Folder, *, on_progress: Callable[[int, int], object] | None = None, **options: Any
-) -> WhisperAdapter:
-    """Load a model by its card's name, its hub name, or from its folder.
-
-    `allow_pickle` (False) also takes weights in PyTorch's own `.bin` files, read as data only; `revision` names a
-    branch, tag or commit on the hub. `on_progress` is called with (bytes done, bytes in all) while files come in.
-
-    Raises ModelError, in one sentence, whatever goes wrong.
-    """
-    from xattn_viz.models.families.whisper.loading import load as load_files  # imports torch
-
-    return load_files(name_or_folder, on_progress=on_progress, **options)
-
-
-def example() -> WhisperAdapter:
-    """A tiny model with random weights, for tests."""
-    from xattn_viz.models.families.whisper.tiny import tiny  # imports torch
-
-    return tiny()
+# A name on the hub says somewhere which architecture it is: openai/whisper-tiny, distil-whisper/distil-small.en.
+FAMILY: Family[WhisperAdapter] = _Speech(
+    __name__, CARDS, architectures=ARCHITECTURES, hub_names="|".join(ARCHITECTURES)
+)

@@ -15,7 +15,7 @@ from xattn_viz.attention.capture import find_sites
 from xattn_viz.core.maps import MapKind
 from xattn_viz.inputs.audio import MEL_RATE
 from xattn_viz.models.base import ModelError, Option
-from xattn_viz.models.families.whisper import CARDS, CROP, WRITE_ANYWAY, card
+from xattn_viz.models.families.whisper import CROP, FAMILY, WRITE_ANYWAY, card
 from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 from xattn_viz.models.families.whisper.decoding import DETECT
 from xattn_viz.models.families.whisper.model import Model
@@ -39,7 +39,7 @@ def assemble(
     options = (CROP, WRITE_ANYWAY) if ears.mels is not None else (WRITE_ANYWAY,)
     if multilingual:
         options = (*_languages(text), *options)
-    known = next((c for c in CARDS if c.name == name), card(name, Path(name).name))
+    known = FAMILY.card_of(name) or card(name, Path(name).name)
     never, never_first = tuple(own.suppress_tokens or ()), tuple(own.begin_suppress_tokens or ())
     # Ours from here on (`Suppress`). A setting that is None for one call would be filled in from here again.
     own.suppress_tokens = own.begin_suppress_tokens = own.forced_decoder_ids = None

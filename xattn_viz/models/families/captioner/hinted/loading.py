@@ -10,7 +10,7 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 from xattn_viz.models.engine.limits import set_limits
 from xattn_viz.models.engine.probing import probe
-from xattn_viz.models.families.captioner import card_of
+from xattn_viz.models.families.captioner import CARDS
 from xattn_viz.models.families.captioner.grid import picture_axis
 from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
@@ -48,7 +48,8 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
     runner, size = probe(name, PictureRunner(model, {}), read, len(patches) + read["hint"].shape[1])
     digest = hashlib.sha256((below.digest() + found.digest()).encode()).hexdigest()
     identity = Identity.of(model, name, None, digest)
-    return HintedAdapter(card_of(name), identity, runner, tokenizer, size, eyes, patches, hints, JOINS[name])
+    card = next(card for card in CARDS if card.name == name)
+    return HintedAdapter(card, identity, runner, tokenizer, size, eyes, patches, hints, JOINS[name])
 
 
 def _fill(model: Any, found: Checkpoint) -> None:
