@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from xattn_viz.app import page
-from xattn_viz.app.layer import sections
+from xattn_viz.app import layer, page
 
 page.begin(None)
-sections.show()
+layer.show()

@@ -185,7 +185,7 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
     ("layer-steps-light", {}, (1280, 720), "light", _weight),
     ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),
-    ("layer-selves", {"section": "selves"}, (1280, 720), "light", _drawn),
+    ("layer-self-or-cross", {"section": "self_vs_cross"}, (1280, 720), "light", _drawn),
     ("layer-learning", {"section": "learning"}, (1280, 720), "dark", _learn),
     ("translate-head", {}, (1280, 720), "dark", _head),
 ]

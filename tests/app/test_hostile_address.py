@@ -23,11 +23,11 @@ NAMES = {
             "mask",
             "padding",
             "shapes_heads",
-            "selves_text",
-            "selves_head",
-            "selves_word",
+            "self_vs_cross_text",
+            "self_vs_cross_head",
+            "self_vs_cross_word",
         ),
-        *("sources_by", "limit", "limit-0", "learning-task", "learning-seed", "changed-token", "causal-head"),
+        *("two_sources_by", "limit", "limit-0", "learning-task", "learning-seed", "changed-token", "causal-head"),
     ),
 }
 VALUES = ("x", "99999999999999999999", "a\u202eb\x00\u00b2", "", "9999.9999")
@@ -64,7 +64,9 @@ def test_the_same_value_of_every_parameter_breaks_no_page(page: str, value: str)
     assert not opened(page, **dict.fromkeys(NAMES[page], value)).exception
 
 
-@pytest.mark.parametrize("section", ["steps", "scale", "masks", "shapes", "selves", "limits", "sources", "additive"])
+@pytest.mark.parametrize(
+    "section", ["steps", "scale", "masks", "shapes", "self_vs_cross", "limits", "two_sources", "additive"]
+)
 def test_every_section_of_the_layer_stands_what_the_address_says(section: str) -> None:
     app = opened("layer", **{**dict.fromkeys(NAMES["layer"], "x"), "section": section})
     assert not app.exception

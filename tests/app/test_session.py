@@ -90,6 +90,6 @@ def test_what_is_wrong_with_a_model_stands_above_its_map(monkeypatch: pytest.Mon
 def test_the_page_about_the_layer_says_what_is_wrong_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry.load("firefox-en-pt"), "fault", "It writes nonsense.")
     app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params["section"] = "selves"
+    app.query_params["section"] = "self_vs_cross"
     app.switch_page("pages/layer.py").run()
     assert "It writes nonsense\\." in [error.value for error in app.error]

@@ -115,13 +115,13 @@ def test_every_shown_shape_is_torchs_own_and_the_output_is_as_long_as_the_querie
 
 def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, app_url: str) -> None:
     model = registry.load("firefox-en-pt")
-    open_section(page, app_url, "selves")
+    open_section(page, app_url, "self_vs_cross")
     trace = model.trace("He sat on the bank of the river.", kinds=("cross", "encoder"))
     own, cross = trace.encoder.weights[1].mean(0), trace.cross.to_words().weights[1].mean(0)
-    close(page, "selves-own", own)
-    close(page, "selves-cross", cross)
+    close(page, "self_vs_cross-own", own)
+    close(page, "self_vs_cross-cross", cross)
     reader = int(cross[:-1, 4].argmax())
-    frames = {"selves-own": [[3.5, 4.5]], "selves-cross": [[reader - 0.5, reader + 0.5]]}
+    frames = {"self_vs_cross-own": [[3.5, 4.5]], "self_vs_cross-cross": [[reader - 0.5, reader + 0.5]]}
     assert wait_for(page, lambda: {key: figure(page, key)["frames"] for key in frames}, frames) == frames
     expect(page.get_by_text(f"“margem”: its weights are “bank” {cross[reader, 4]:.2f}")).to_be_visible()
     expect(page.get_by_text(f"“river” {own[4, 7]:.2f}")).to_be_visible()
@@ -135,10 +135,10 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
     expect(page.get_by_text(f"In “{typed.output}” the word that attends to “bat” most is")).to_be_visible(
         timeout=PATIENCE
     )
-    slide(page, "selves_layer")
+    slide(page, "self_vs_cross_layer")
     expect(page.get_by_text("(layer 3, mean of the heads)")).to_be_visible()
     words = typed.encoder.to_words()
-    close(page, "selves-own", words.weights[2].mean(0))
+    close(page, "self_vs_cross-own", words.weights[2].mean(0))
     off = model.trace(typed.input, ablate=[("encoder", 2, head) for head in range(8)]).output
     wanted = "the translation stays the same" if off == typed.output else f"the translation becomes “{off}”"
     expect(page.get_by_text(f"with self-attention of layer 3 switched off, {wanted}.")).to_be_visible()
@@ -149,7 +149,7 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
 
 @pytest.mark.parametrize(("text", "words"), [(" ", "The text is empty"), ("word " * 30, "at most 24 words and marks")])
 def test_a_sentence_that_cannot_be_shown_gets_one_of_its_own(page: Page, app_url: str, text: str, words: str) -> None:
-    page.goto(f"{app_url}/layer?{urlencode({'section': 'selves', 'selves_text': text})}")
+    page.goto(f"{app_url}/layer?{urlencode({'section': 'self_vs_cross', 'self_vs_cross_text': text})}")
     expect(page.get_by_test_id("stAlert")).to_contain_text(words, timeout=PATIENCE)
 
 
@@ -169,7 +169,7 @@ def test_both_kinds_of_attention_show_what_they_learned_and_what_they_need(page:
 
 
 def test_one_softmax_is_shared_and_two_are_not(page: Page, app_url: str) -> None:
-    open_section(page, app_url, "sources", sources_words="3")
+    open_section(page, app_url, "two_sources", two_sources_words="3")
     for patches in (6, 7):
         setting = two_sources.Setting(patches, 3)
         layer, (x, image, text) = two_sources.layer(), two_sources.vectors(setting)
@@ -178,15 +178,15 @@ def test_one_softmax_is_shared_and_two_are_not(page: Page, app_url: str) -> None
         expect(
             page.get_by_text(f"{patches} patches get {share:.2f} of the weight and 3 words {1 - share:.2f}")
         ).to_be_visible()
-        close(page, "sources-together", together)
-        apart = cells(page, "sources-apart")
+        close(page, "two_sources-together", together)
+        apart = cells(page, "two_sources-apart")
         np.testing.assert_allclose(apart[:, :patches].sum(-1), 1, atol=TOLERANCE)
         np.testing.assert_allclose(apart[:, patches:].sum(-1), 1, atol=TOLERANCE)
-        slide(page, "sources_patches")
+        slide(page, "two_sources_patches")
     page.get_by_role("radio", name="Louder patches").click()
 
     def where_both_are_alike() -> float:
-        xs, ys = figure(page, "sources-curves")["curves"][0]
+        xs, ys = figure(page, "two_sources-curves")["curves"][0]
         return float(ys[xs.index(1.0)])
 
     wanted = pytest.approx(two_sources.shared(two_sources.Setting(8, 3)).share[0], abs=TOLERANCE)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from xattn_viz.app.layer import given_head
+from xattn_viz.app.layer import steps
 from xattn_viz.app.page import PAGES, literal
 from xattn_viz.core.trace import Trace
 from xattn_viz.lessons.real_head import RealHead, real_head
@@ -26,7 +26,7 @@ def show(trace: Trace, cell: Any) -> None:
     except ModelError as error:
         st.error(literal(str(error)))
         return
-    st.session_state[given_head.KEY], st.session_state[given_head.FAULT] = found, fault
+    st.session_state[steps.REAL_HEAD], st.session_state[steps.REAL_HEAD_FAULT] = found, fault
     st.switch_page(PAGES / "layer.py", query_params={"section": "steps"})
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz import plots
-from xattn_viz.app.layer import offline, parts
+from xattn_viz.app.layer import parts
 from xattn_viz.lessons import masking
 from xattn_viz.lessons.masking import Limited, LimitKind, limited
 
@@ -33,11 +33,11 @@ def show() -> None:
         required=True,
         bind="query-params",
     )
-    text = offline.sentence(columns[1], SENTENCE, "limited-text")
-    layer, head = offline.cross_head(columns[2], "2.1", "limited-head")
+    text = parts.sentence_input(columns[1], SENTENCE, "limited-text")
+    layer, head = parts.head_input(columns[2], "2.1", "limited-head")
     name, least = ("keys to either side", 0) if kind == "window" else ("keys of each row, k", 1)
     amount: int = columns[3].slider(name.capitalize(), least, MOST, 1, key=f"limit-{least}", bind="query-params")
-    shown = offline.asked(limited, text, kind, amount, layer, head)
+    shown = parts.run_lesson(limited, text, kind, amount, layer, head)
     if shown is None:
         return
     _figures(shown, kind, partial(_limited, text, layer, head))

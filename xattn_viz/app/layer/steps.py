@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from xattn_viz.app import stepper
-from xattn_viz.app.layer import given_head, own_layer, parts
-from xattn_viz.lessons.steps import Setting, snippet, steps
-from xattn_viz.web.stepper import difference, pack_setting, read_setting
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from xattn_viz.app import failing, stepper
+from xattn_viz.app.layer import parts
+from xattn_viz.app.page import literal
+from xattn_viz.lessons.real_head import RealHead
+from xattn_viz.lessons.steps import INPUTS, KEYS, QUERIES, Setting, from_words, snippet, steps
+from xattn_viz.web.stepper import difference, pack_head, pack_setting, read_setting
+
+#: Where the other pages leave what they want to be shown: a `real_head.RealHead`.
+REAL_HEAD = "real_head"
+#: What is wrong with the model that the head is of, where something is.
+REAL_HEAD_FAULT = "real_head_fault"
+_CLAIM = "Each query is scored against every key; softmax turns the scores into weights that average the values."
+_KINDS = {"cross": "cross-attention", "encoder": "encoder self-attention", "decoder": "decoder self-attention"}
+_HEADS = (1, 2, 4)
+_NAMES = ("queries", "keys", "heads", "scale", "padding", "causal")
 
 
 @st.fragment
 def show() -> None:
     """The layer of the visitor's own, or the head of a real model that was chosen on another page."""
-    if given_head.is_there():
-        given_head.show()
+    if has_real_head():
+        _show_real_head()
         return
-    parts.claim("Each query asks every key; the answers, as shares of 1, mix the values.")
-    setting = own_layer.asked()
+    parts.claim(_CLAIM)
+    setting = edited_setting()
     if setting is None:
         return
-    stepper.show(pack_setting(setting, own_layer.identity()))
+    stepper.show(pack_setting(setting, identity()))
     _compare(setting)
     parts.in_a_notebook(snippet(setting), "steps")
 
@@ -28,7 +45,7 @@ def show() -> None:
 def _compare(setting: Setting) -> None:
     """What the layer itself makes of the setting, beside what the script shows of it."""
     said = stepper.said()
-    if not said or said.get("id") != own_layer.identity():
+    if not said or said.get("id") != identity():
         return
     try:
         apart = difference(steps(read_setting(said, setting)), said.get("results") or {})
@@ -45,3 +62,130 @@ def power(value: float) -> str:
     digits, exponent = f"{value:.0e}".split("e") if value != float("inf") else ("∞", "0")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{digits}·10{raised}"
+
+
+@dataclass
+class Edits:
+    """What outlives the widgets: their values, and the setting with the visitor's changes."""
+
+    widgets: dict[str, Any] = field(default_factory=dict)
+    words: tuple[str, str] = (QUERIES, KEYS)
+    setting: Setting | None = None
+    resets: int = 0
+
+
+def edited_setting() -> Setting | None:
+    """Draw the controls; the setting that they and the visitor's changes ask for, if there is one."""
+    kept = _edits()
+    for key, value in kept.widgets.items():
+        if key not in st.session_state:  # the widgets come back to the page
+            st.session_state[key] = value
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    queries = row.text_input("Queries: words, or 1 0 0 0; 0 1 0 0", QUERIES, key=_key("queries"), bind="query-params")
+    keys = row.text_input("Keys and values", KEYS, key=_key("keys"), bind="query-params")
+    try:
+        base = from_words(queries, keys)
+    except ValueError as error:
+        st.error(literal(str(error)))
+        return None
+    setting = _with_switches(row, _with_edits(kept, base, (queries, keys)))
+    kept.setting = setting
+    row.button("Reset the numbers", on_click=_reset)
+    kept.widgets = {_key(name): st.session_state[_key(name)] for name in _NAMES}
+    return setting
+
+
+def identity() -> str:
+    """Another one wherever the script is to take its numbers from here."""
+    kept = _edits()
+    return f"{kept.words} {kept.resets}"
+
+
+def _with_switches(row: DeltaGenerator, setting: Setting) -> Setting:
+    heads = [count for count in _HEADS if setting.d_model % count == 0]
+    if st.session_state.get(_key("heads")) not in heads:
+        st.session_state.pop(_key("heads"), None)
+    bound: dict[str, Any] = {"bind": "query-params"}
+    n_heads = row.segmented_control("Heads", heads, key=_key("heads"), default=1, required=True, **bound)
+    scaled = row.toggle("÷ √d_k", True, key=_key("scale"), **bound)
+    padded = row.toggle("Last key is padding", key=_key("padding"), **bound)
+    causal = row.toggle("Causal", key=_key("causal"), **bound)
+    padding = (*(False,) * (len(setting.keys) - 1), padded)
+    return replace(setting, n_heads=n_heads, scaled=scaled, padding=padding, causal=causal)
+
+
+def _with_edits(kept: Edits, base: Setting, words: tuple[str, str]) -> Setting:
+    """The setting of the words with the numbers that the visitor changed.
+
+    Of other words, those that were there before keep their vectors, and the weights stay where they fit.
+    """
+    said, before = stepper.said(), kept.setting
+    if words != kept.words:
+        origin, kept.words = from_words(*kept.words), words
+        return base if before is None else _carry_over(before, origin, base)
+    if said and said.get("id") == identity():
+        try:
+            return read_setting(said, base)
+        except ValueError:
+            pass
+    return base if before is None else replace(base, **{name: getattr(before, name) for name in INPUTS})
+
+
+def _carry_over(before: Setting, origin: Setting, base: Setting) -> Setting:
+    """`base` with what the visitor had made of `origin`; a row of numbers that was typed anew is as it was typed."""
+    numbers: dict[str, Any] = {name: getattr(base, name).copy() for name in INPUTS}
+    for name in ("w_q", "w_k", "w_v", "w_o"):
+        if getattr(before, name).shape == numbers[name].shape:
+            numbers[name] = getattr(before, name)
+    for name, old, new in (("x", origin.queries, base.queries), ("context", origin.keys, base.keys)):
+        places = {word: place for place, word in enumerate(_counted(old))}
+        for position, word in enumerate(_counted(new)):
+            place = places.get(word)
+            if place is not None and np.array_equal(getattr(origin, name)[place], numbers[name][position]):
+                numbers[name][position] = getattr(before, name)[place]
+    return replace(base, **numbers)
+
+
+def _counted(words: Sequence[str]) -> list[tuple[str, int]]:
+    """Each word with how often it stood before, so that a repeated one is found again."""
+    return [(word, words[:place].count(word)) for place, word in enumerate(words)]
+
+
+def _reset() -> None:
+    kept = _edits()
+    kept.setting = None
+    kept.resets += 1
+
+
+def _edits() -> Edits:
+    kept: Edits = st.session_state.setdefault("steps-kept", Edits())
+    return kept
+
+
+def _key(name: str) -> str:
+    return f"steps-{name}"
+
+
+def has_real_head() -> bool:
+    """Whether another page asked for a head."""
+    return isinstance(st.session_state.get(REAL_HEAD), RealHead)
+
+
+def _show_real_head() -> None:
+    """The head, how far the weight computed here is from the captured one, and the way back."""
+    head: RealHead = st.session_state[REAL_HEAD]
+    where = f"head {head.head + 1} of layer {head.layer + 1}, {_KINDS[head.kind]}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        parts.claim(f"{head.queries[head.row]} → {head.keys[head.column]}: {where}")
+        st.button("Back to a layer of your own", on_click=_leave_real_head)
+    failing.doubt(st.session_state.get(REAL_HEAD_FAULT))
+    stepper.show(pack_head(head))
+    ours, recorded = head.weight(), float(head.captured[head.row, head.column])
+    parts.finding(
+        f"Recomputed from q and k, the weight is {ours:.4f}; captured while the model ran, it was {recorded:.4f}: "
+        f"{abs(ours - recorded):.1e} apart."
+    )
+
+
+def _leave_real_head() -> None:
+    st.session_state.pop(REAL_HEAD, None)

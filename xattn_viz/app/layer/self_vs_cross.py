@@ -10,11 +10,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz import plots
-from xattn_viz.app.layer import offline, parts
+from xattn_viz.app.layer import parts
 from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import word_spans
 from xattn_viz.core.trace import Trace
-from xattn_viz.lessons import self_vs_cross
+from xattn_viz.lessons import self_vs_cross as lesson
 from xattn_viz.models import registry
 from xattn_viz.models.settings import Head
 
@@ -32,9 +32,9 @@ def show() -> None:
     with columns[0]:
         text = st.selectbox(
             "Sentence (type your own)",
-            list(self_vs_cross.EXAMPLES),
+            list(lesson.EXAMPLES),
             accept_new_options=True,
-            key="selves_text",
+            key="self_vs_cross_text",
             bind="query-params",
         )
     trace = _traced(text)
@@ -42,13 +42,13 @@ def show() -> None:
         return
     n_layers, n_heads = trace.encoder.weights.shape[:2]
     with columns[1]:
-        layer = st.slider("Encoder layer", 1, n_layers, 2, key="selves_layer", bind="query-params") - 1
+        layer = st.slider("Encoder layer", 1, n_layers, 2, key="self_vs_cross_layer", bind="query-params") - 1
     with columns[2]:
         named = st.selectbox(
-            "Head", [_MEAN, *(str(i + 1) for i in range(n_heads))], key="selves_head", bind="query-params"
+            "Head", [_MEAN, *(str(i + 1) for i in range(n_heads))], key="self_vs_cross_head", bind="query-params"
         )
     head = None if named == _MEAN else int(named) - 1
-    found = self_vs_cross.compare(trace, _word(trace), layer, head)
+    found = lesson.compare(trace, _word(trace), layer, head)
     _say(trace, found, layer, head)
     left, right = st.columns(2)
     for place, key, title, rows, weights, lit in (
@@ -56,28 +56,28 @@ def show() -> None:
         (right, "cross", "Cross: decoder, last layer", found.target, found.cross_attention, found.reader),
     ):
         with place:
-            parts.figure(_map(weights, rows, found.source, title, lit), f"selves-{key}")
-    parts.in_a_notebook(self_vs_cross.snippet(text, found.source[found.word], layer, head), "selves")
+            parts.figure(_map(weights, rows, found.source, title, lit), f"self_vs_cross-{key}")
+    parts.in_a_notebook(lesson.snippet(text, found.source[found.word], layer, head), "self_vs_cross")
 
 
 def _word(trace: Trace) -> str:
-    words = self_vs_cross.source_words(trace)
-    if st.session_state.get("selves_word") not in words:
-        st.session_state.pop("selves_word", None)  # a word of the sentence before
+    words = lesson.source_words(trace)
+    if st.session_state.get("self_vs_cross_word") not in words:
+        st.session_state.pop("self_vs_cross_word", None)  # a word of the sentence before
     chosen: str = st.segmented_control(
         "Word",
         words,
-        default=self_vs_cross.first_choice(trace),
+        default=lesson.first_choice(trace),
         format_func=literal,
         required=True,
-        key="selves_word",
+        key="self_vs_cross_word",
         bind="query-params",
         label_visibility="collapsed",
     )
     return chosen
 
 
-def _say(trace: Trace, found: self_vs_cross.Comparison, layer: int, head: int | None) -> None:
+def _say(trace: Trace, found: lesson.Comparison, layer: int, head: int | None) -> None:
     whose = "mean of the heads" if head is None else f"head {head + 1}"
     word, reader = found.source[found.word], found.target[found.reader]
     said = (
@@ -93,7 +93,7 @@ def _say(trace: Trace, found: self_vs_cross.Comparison, layer: int, head: int | 
     parts.finding(f"{said} What was attended to need not decide: with self-attention of {what} switched off, {same}.")
 
 
-def _listed(weights: list[self_vs_cross.Weight]) -> str:
+def _listed(weights: list[lesson.Weight]) -> str:
     named = [f"“{word}” {weight:.2f}" for word, weight in weights]
     return f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
 
@@ -110,7 +110,7 @@ def _traced(text: str) -> Trace | None:
     if (count := len(word_spans(text or ""))) > _MOST_WORDS:
         st.error(f"This section shows at most {_MOST_WORDS} words and marks; this sentence has {count}.")
         return None
-    return offline.asked(_trace, text or "")
+    return parts.run_lesson(_trace, text or "")
 
 
 @lru_cache(maxsize=64)

@@ -21,13 +21,13 @@ def said(app: AppTest) -> str:
 def test_a_head_that_another_page_left_is_shown_until_it_is_put_away() -> None:
     kept = real_head(planted(6, 60, bias=True), 5, 2, 3, 11)
     app = AppTest.from_string(SECTION)
-    app.session_state["given_head"] = kept
+    app.session_state["real_head"] = kept
     app.run()
     assert not app.exception
     assert "q3 → k11: head 3 of layer 6, cross-attention" in said(app)
     assert f"the weight is {kept.weight():.4f}; captured while the model ran, it was {kept.weight():.4f}" in said(app)
     assert not app.error
-    app.session_state["given_head_fault"] = "Its model writes nonsense."
+    app.session_state["real_head_fault"] = "Its model writes nonsense."
     app.run()
     assert [error.value for error in app.error] == ["Its model writes nonsense\\."]
     assert not app.text_input
@@ -35,7 +35,7 @@ def test_a_head_that_another_page_left_is_shown_until_it_is_put_away() -> None:
     back.click().run()
     assert not app.exception
     assert [field.value for field in app.text_input] == ["gato preto", "the black cat"]
-    assert "given_head" not in app.session_state
+    assert "real_head" not in app.session_state
 
 
 def test_words_that_are_too_many_are_refused_in_a_sentence() -> None:
