@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
     from xattn_viz.models.base import Adapter, ModelError
+    from xattn_viz.models.external import from_attention
     from xattn_viz.models.provenance import rerun
     from xattn_viz.models.registry import cards, load
 
@@ -98,6 +99,7 @@ __all__ = [
     "cards",
     "export",
     "figures",
+    "from_attention",
     "layer_steps",
     "load",
     "load_trace",
@@ -119,6 +121,7 @@ _HOMES = {
     "CrossAttention": "attention.layer",
     "export": "export",
     "figures": "plots",
+    "from_attention": "models.external",
     "Hypothesis": "core.trace",
     "InputError": "inputs",
     "layer_steps": "lessons.steps",

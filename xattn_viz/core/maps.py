@@ -24,7 +24,7 @@ MapKind = Literal["cross", "encoder", "decoder"]
 #: Why the rows of a map may sum to something other than 1.
 Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
 # Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
-_ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 _AT_ONCE = 1 << 22  # weights that are checked at once: a map can be as large as memory, and each takes 20 bytes or so
 
 
@@ -219,7 +219,7 @@ def _check_shapes(maps: AttentionMaps) -> None:
     shape, dtype = maps.weights.shape, maps.weights.dtype
     if maps.weights.ndim != 4:
         raise ValueError(f"Weights must be [layer, head, query, key]: got {maps.weights.ndim} axes of shape {shape}.")
-    if dtype.name not in _ROW_SUM_TOLERANCE:
+    if dtype.name not in ROW_SUM_TOLERANCE:
         raise ValueError(f"Weights must be float16 or float32: got {dtype} of shape {shape}.")
     if 0 in shape:
         raise ValueError(f"Weights [layer, head, query, key] must have one of each at least: got shape {shape}.")
@@ -248,12 +248,12 @@ def _check_values(maps: AttentionMaps) -> None:
 
 def _check_block(maps: AttentionMaps, weights: NDArray[np.float32], at: tuple[int, int, int]) -> None:
     """Check `weights` `[head, query, key]`, which begin at the layer, head and row of `at`."""
-    tolerance, shape = _ROW_SUM_TOLERANCE[maps.weights.dtype.name], maps.weights.shape
+    tolerance, shape = ROW_SUM_TOLERANCE[maps.weights.dtype.name], maps.weights.shape
     low, high = weights.min(), weights.max()  # NaN where there is one
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"Weights of shape {shape} hold NaN or infinity.")
     # Aggregated weights may be float32 sums of float16 ones, with the rounding of those.
-    over = _ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
+    over = ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
     if low < 0 or high > 1 + over:
         raise ValueError(f"Weights of shape {shape} reach from {low} to {high}, outside 0 … 1.")
     if {"cropped", "aggregated", "ablated"} & set(maps.altered):
