@@ -87,11 +87,11 @@ class WarpingPath:
 def timed_words(
     trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares", path: WarpingPath | None = None
 ) -> tuple[TimedWord, ...]:
-    """The words of a trace in time. `heads` are those to listen to, each (layer, head); None for the method's own.
+    """The words of a trace in time, read off `heads`, each (layer, head); None for the method's own.
 
-    `path` is what `align` found with the same, where that is known already. There are no words where nothing was
-    written, or all of the sound is padding. The words follow each other inside the sound, each a frame long at least
-    where there are as many frames as words.
+    `path` is what `warping_path` found with the same, where that was worked out before. There are no words where
+    nothing was written, or all of the sound is padding. The words follow each other inside the sound, each a frame long
+    at least where there are as many frames as words.
 
     Raises ValueError where the trace has no cross map over sound, or a head is not there.
     """
@@ -221,7 +221,7 @@ def _weights_of(maps: AttentionMaps, heads: Sequence[Head] | None, method: Metho
         lowest = len(maps.layers) // 4 if method == "shares" else 0
         return maps.weights[lowest:].reshape(-1, *maps.weights.shape[2:])
     if not len(heads):
-        raise ValueError("Choose at least one head to listen to.")
+        raise ValueError("Choose at least one head to read times off.")
     return np.stack([maps.head(layer, head) for layer, head in heads])
 
 

@@ -37,7 +37,7 @@ MOST_CHANNELS = 64
 _RATES = (1_000, 768_000)  # samples a second
 _LOUDEST = 10.0  # decoders overshoot 1 a little; samples far above are of another scale
 _LOUDEST_ARRAY = 2.0  # so does who resamples, by less
-_KNOWN = "wav, flac, mp3, ogg, m4a and webm can be read"
+_READABLE = "wav, flac, mp3, ogg, m4a and webm can be read"
 _MOST_TRACKS = 8  # of a file, in which sound is looked for
 _MOST_PACKETS = 10_000  # that are looked through for one beyond the longest sound
 _WITH_RATE = "model.trace(samples, sampling_rate=16000)"
@@ -79,7 +79,7 @@ class Sound:
 def read(
     source: Any, sampling_rate: Any = None, *, max_seconds: float = MAX_SECONDS, on_read: OnRead | None = None
 ) -> Sound:
-    """The sound of whatever people have; `on_read` hears how far the decoding of a file is (hours take some seconds).
+    """The sound of whatever people have; `on_read` is told how far the decoding of a file is (hours take some seconds).
 
     A file is given by its path, its bytes or open; an array (of numpy, torch or any other library) or a list by its
     samples and the `sampling_rate`, how many of them are a second:
@@ -319,7 +319,7 @@ class _Track:
 def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound:
     """The first track that is not silent; of a file of silence the first."""
     if not file.read(1):
-        raise InputError(f"The file is empty, so it holds no sound: {_KNOWN}.")
+        raise InputError(f"The file is empty, so it holds no sound: {_READABLE}.")
     header, found, number, notes = stated_length(file), None, 0, list[str]()
     while found is None or (found.is_silent and number + 1 < min(found.tracks, _MOST_TRACKS)):
         number += found is not None
@@ -327,7 +327,7 @@ def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound
         if found is None or not track.is_silent:
             found, at = track, number
     if not len(found.samples):
-        raise InputError(f"The file holds no sound that can be decoded: {_KNOWN}.")
+        raise InputError(f"The file holds no sound that can be decoded: {_READABLE}.")
     _check(found.samples, _LOUDEST)
     if found.tracks > 1:
         notes.append(f"The file has {found.tracks} sound tracks: track {at + 1} was read, and no other.")
@@ -360,7 +360,7 @@ def _read_track(
         with _container(file, options) as container:  # from its beginning: decoding ends at the bound
             return _gather(container, number, max_seconds, on_read, only)
     except (av.error.FFmpegError, UnicodeError) as error:
-        raise InputError(f"This is no sound file, or it is damaged or cut off: {_KNOWN}.") from error
+        raise InputError(f"This is no sound file, or it is damaged or cut off: {_READABLE}.") from error
 
 
 def _container(file: BinaryIO, options: dict[str, str]) -> Any:

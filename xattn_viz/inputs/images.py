@@ -31,7 +31,7 @@ MAX_PIXELS = 64_000_000
 MOST_KEPT = 16_000_000
 #: Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-_KNOWN = "PNG, JPEG, WebP, GIF, BMP and TIFF can be read"
+_READABLE = "PNG, JPEG, WebP, GIF, BMP and TIFF can be read"
 _PAPER = (255, 255, 255)  # what shows through a transparent pixel
 _LARGE = 2048  # pixels: a picture is read at a whole fraction of its size while both its sides stay at least so long
 _STRIP = 1_000_000  # pixels of a large picture that are made smaller at a time
@@ -47,13 +47,13 @@ _TRANSPARENT = "What is transparent in the picture is shown on white."
 class Picture:
     """`pixels` `[row, column, 3]` of red, green and blue from 0 to 255, and notes for people on how they came in.
 
-    `is_seen` marks the pixels that a model saw, which are not brought to its size again. The pixels become read-only.
+    `is_resized` marks pixels that a model was given, which are not brought to its size again. They become read-only.
     Raises InputError for others.
     """
 
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
-    is_seen: bool = False
+    is_resized: bool = False
 
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels)
@@ -161,7 +161,7 @@ def _readable(max_pixels: int) -> Iterator[None]:
         except InputError:
             raise
         except UnidentifiedImageError as error:
-            raise InputError(f"This is no picture, or of a kind that is not known: {_KNOWN}.") from error
+            raise InputError(f"This is no picture, or of a kind that is not known: {_READABLE}.") from error
         except Image.DecompressionBombError as error:
             raise InputError(
                 f"The picture has far more than the {max_pixels / 1e6:g} million pixels that can be read."
@@ -172,7 +172,7 @@ def _readable(max_pixels: int) -> Iterator[None]:
 
 def _of_file(file: BinaryIO, max_pixels: int) -> Picture:
     if not file.read(1):
-        raise InputError(f"The file is empty, so it holds no picture: {_KNOWN}.")
+        raise InputError(f"The file is empty, so it holds no picture: {_READABLE}.")
     file.seek(0)
     with _readable(max_pixels), Image.open(file, formats=FORMATS) as image:
         _check_size(image, max_pixels)

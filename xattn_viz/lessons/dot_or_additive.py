@@ -36,6 +36,8 @@ KINDS = ("dot product", "additive")
 #: The values of d_k that are trained.
 WIDTHS = (2, 4, 8, 16, 32, 64)
 
+_Module = TypeVar("_Module", bound=nn.Module)
+
 
 class DotProductAttention(nn.Module):
     """One head of dot-product attention over projected queries and keys."""
@@ -198,9 +200,6 @@ class _Sizes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.largest = max(self.largest, out.numel())
             self.tanhs += out.numel() if func is torch.ops.aten.tanh.default else 0
         return out
-
-
-_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def drawn(build: Callable[[], _Module], seed: int, dtype: torch.dtype = torch.float32) -> _Module:

@@ -14,6 +14,9 @@ from xattn_viz.attention.layer import CrossAttention
 
 #: The order of a decoder layer's attentions: self-attention first, or cross-attention first.
 Order = Literal["usual", "swapped"]
+# Scores are products of queries and keys: of both halved they are a quarter, and the first maps nearly uniform.
+_SMALL = 0.5
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
 class Predicted(NamedTuple):
@@ -149,11 +152,6 @@ class FixedContext(nn.Module):
         states, _ = self.decoder(torch.cat([self.embedding(read), repeated], 2), context)
         no_weights = states.new_empty(len(source), 0, 0, read.shape[1], source.shape[1])
         return Predicted(self.to_logits(states), no_weights)
-
-
-# Scores are products of queries and keys: of both halved they are a quarter, and the first maps nearly uniform.
-_SMALL = 0.5
-_Model = TypeVar("_Model", bound=nn.Module)
 
 
 def initialised(model: _Model, generator: Generator) -> _Model:

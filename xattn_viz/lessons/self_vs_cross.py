@@ -60,8 +60,8 @@ def source_words(trace: Trace) -> tuple[str, ...]:
 def first_choice(trace: Trace) -> str:
     """The word to look at first: an example's own, else the longest word."""
     words = source_words(trace)
-    known = EXAMPLES.get(trace.input) if isinstance(trace.input, str) else None
-    return known if known in words else max(words[:-1] or words, key=len)
+    usual = EXAMPLES.get(trace.input) if isinstance(trace.input, str) else None
+    return usual if usual in words else max(words[:-1] or words, key=len)
 
 
 def compare(trace: Trace, word: str, layer: int, head: int | None = None) -> Comparison:
@@ -98,11 +98,11 @@ for word, weight in zip(found.source, found.cross_attention[found.reader]):
 
 
 def _names(axis: Axis) -> tuple[str, ...]:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     named = []
     for label in (visible(axis.name(i)) for i in range(len(axis))):
-        seen[label] += 1
-        named.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+        counts[label] += 1
+        named.append(label if counts[label] == 1 else f"{label} ({counts[label]})")
     return tuple(named)
 
 

@@ -26,6 +26,7 @@ _WARM_UP = 50
 _RATES = {"cross-attention": 0.01, "fixed context": 0.08}
 # What is held out, and the example whose map is shown, are the same for every seed.
 _HELD_OUT_SEED = 1706_03762
+_SORTED = " To sort, a vector need only hold which letters there are, not their order."
 
 Kind = Literal["cross-attention", "fixed context"]
 
@@ -191,9 +192,6 @@ def _make_model(setting: Setting) -> nn.Module:
 
 def _loss(predicted: Predicted, batch: Batch) -> Tensor:
     return functional.cross_entropy(predicted.logits.flatten(0, 1), batch.target.flatten())
-
-
-_SORTED = " To sort, a vector need only hold which letters there are, not their order."
 
 
 def map_sentence(training: Training, record: Record) -> str:

@@ -340,7 +340,7 @@ class Adapter(ABC):
             return check_text(source)
         if kind == "image":
             picture = images.read(source)
-            return replace(picture, is_seen=True) if is_seen else picture
+            return replace(picture, is_resized=True) if is_seen else picture
         if isinstance(source, np.ndarray) and sampling_rate is None and (is_seen or self._is_heard(source)):
             return Sound(source) if source.ndim == 1 else source
         return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))

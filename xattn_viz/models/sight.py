@@ -59,7 +59,7 @@ class Eyes:
         """
         pixels = picture.pixels
         rows, columns = pixels.shape[:2]
-        if picture.is_seen and (rows, columns) == self.size:
+        if picture.is_resized and (rows, columns) == self.size:
             return pixels
         if self._keeps_proportions and max(rows, columns) > MOST_OBLONG * min(rows, columns):
             raise InputError(

@@ -163,7 +163,7 @@ def test_what_is_shown_is_what_the_encoder_read(kind: str, adapter: CaptionerAda
         seen = adapter.eyes.see(read(_file(shown)))
         assert seen.shape == (*SIGHT[kind][0], 3)
         np.testing.assert_array_equal(adapter.eyes.values(seen).numpy(), peer.pixels(shown).numpy())
-        np.testing.assert_array_equal(adapter.eyes.see(Picture(seen, is_seen=True)), seen)
+        np.testing.assert_array_equal(adapter.eyes.see(Picture(seen, is_resized=True)), seen)
 
 
 def _file(shown: Any) -> bytes:

@@ -28,12 +28,12 @@ def show() -> None:
     parts.claim("Twice the length is four times the work, but only the explicit softmax needs four times the memory.")
     share_cores()
     row = st.container(horizontal=True, vertical_alignment="center", key="cost-row")
-    asked = row.button("Measure on this machine", type="primary", key="measure")
+    is_pressed = row.button("Measure on this machine", type="primary", key="measure")
     line, place = row.empty(), st.empty()
-    if asked:
+    if is_pressed:
         _measure(line, place)
     measured: Sequence[Measured] = st.session_state.get(_MEASURED, ())
-    if not asked:
+    if not is_pressed:
         _draw(measured, place)
     parts.finding(_said(measured))
     parts.in_a_notebook(cost.snippet(LENGTHS[-1]), "cost")
@@ -78,11 +78,11 @@ def _figure(measured: Sequence[Measured], y: str, of: Callable[[Measured], float
     curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     theory = {f"{'n²' if power == 2 else 'n'}, through {way}": way for way, power in powers.items()}
     for way in WAYS:
-        seen = [one for one in measured if one.way == way]
-        curves[way] = ([one.length for one in seen], [of(one) for one in seen])
+        ours = [one for one in measured if one.way == way]
+        curves[way] = ([one.length for one in ours], [of(one) for one in ours])
     for name, way in theory.items():
-        known = list(zip(*curves[way], strict=True))[len(LENGTHS) - FITTED :]
-        curves[name] = (LENGTHS, cost.theory(LENGTHS, known[0], powers[way])) if known else ((), ())
+        points = list(zip(*curves[way], strict=True))[len(LENGTHS) - FITTED :]
+        curves[name] = (LENGTHS, cost.theory(LENGTHS, points[0], powers[way])) if points else ((), ())
     figure = plots.lines(
         curves,
         x="length n of queries and keys",

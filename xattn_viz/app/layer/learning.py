@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.5
 _HEIGHT, _LOWER = 400, 340
 _VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "Both orders"}
 _CLAIMS = {
-    "one": "Nobody tells it where to look: the map comes with the task.",
+    "one": "It is never told where to look: the map comes with the task.",
     "context": "One fixed vector has room for short sources. Cross-attention reads each symbol where it is.",
     "orders": "The swapped order learns too: cross-attention first, then self-attention.",
 }

@@ -69,8 +69,8 @@ def _map(shown: Limited, weights: NDArray[np.float32], title: str) -> go.Figure:
 def _losses(shown: Limited, limit: partial[Limited]) -> go.Figure:
     curves = {}
     for kind, title in KINDS.items():
-        seen = [limit(kind, amount) for amount in range(kind == "top k", MOST + 1)]
-        curves[title.lower()] = ([one.kept / one.pairs for one in seen], [one.lost for one in seen])
+        tried = [limit(kind, amount) for amount in range(kind == "top k", MOST + 1)]
+        curves[title.lower()] = ([one.kept / one.pairs for one in tried], [one.lost for one in tried])
     figure = plots.lines(
         curves,
         x="query–key pairs kept",

@@ -39,9 +39,9 @@ def show() -> None:
 
 def _curves(d_k: int) -> None:
     shown: tuple[tuple[str, str, Callable[[Saturation], float]], ...] = (
-        ("largest", "largest weight, mean", lambda seen: seen.largest),
-        ("entropy", f"entropy in bits, of {math.log2(KEYS):g}", lambda seen: seen.entropy),
-        ("gradient", "gradient’s norm, median", lambda seen: seen.median_gradient),
+        ("largest", "largest weight, mean", lambda rows: rows.largest),
+        ("entropy", f"entropy in bits, of {math.log2(KEYS):g}", lambda rows: rows.entropy),
+        ("gradient", "gradient’s norm, median", lambda rows: rows.median_gradient),
     )
     for column, (key, name, of) in zip(st.columns(3), shown, strict=True):
         log = key == "gradient"

@@ -78,7 +78,7 @@ class HintedAdapter(CaptionerAdapter):
         """The same tokens, scored over other sources, with the same heads switched off."""
         ablate = [(kind, layer, head) for kind, layer, head in trace.provenance["settings"]["ablate"]]
         sources: dict[str, Any] = {HINT: hint, "ablate": ablate}
-        return self.trace(Picture(picture, is_seen=True), prefix=[step.id for step in trace.steps], **sources)
+        return self.trace(Picture(picture, is_resized=True), prefix=[step.id for step in trace.steps], **sources)
 
 
 def log_probs(trace: Trace) -> NDArray[np.float64]:
