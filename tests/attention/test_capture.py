@@ -182,7 +182,7 @@ def test_nothing_is_recorded_outside_or_after_an_error() -> None:
     with pytest.raises(RuntimeError, match="stop"), recording(sites, KINDS) as seen:
         raise RuntimeError("stop")
     ours(**batch([5]))
-    assert seen.seen == {}
+    assert seen.captured == {}
 
 
 def test_eight_threads_see_only_their_own() -> None:
@@ -203,7 +203,7 @@ def test_eight_threads_see_only_their_own() -> None:
     for thread in threads:
         thread.join()
     for seed, expected in enumerate(alone):
-        assert [len(calls) for calls in together[seed].seen.values()] == [1] * len(sites)
+        assert [len(calls) for calls in together[seed].captured.values()] == [1] * len(sites)
         for ours_now, before in zip(together[seed].layers("cross"), expected.layers("cross"), strict=True):
             torch.testing.assert_close(ours_now.weights, before.weights, atol=1e-6, rtol=0)
 
@@ -220,7 +220,7 @@ def test_a_thread_records_in_a_copied_context_only() -> None:
         bare = threading.Thread(target=lambda: ours(**batch([5])))
         bare.start()
         bare.join()
-        assert seen.seen == {}
+        assert seen.captured == {}
         copied = threading.Thread(target=contextvars.copy_context().run, args=(lambda: ours(**batch([5])),))
         copied.start()
         copied.join()

@@ -17,17 +17,98 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from xattn_viz.attention.weights import Call, Seen, compact, see
 from xattn_viz.core.maps import MapKind
 
 #: The attention implementation to load a model with. With "sdpa" in its name, the library checks that a model's class
 #: supports fused attention; without, such a model would run and be silently wrong.
 NAME = "sdpa_recording"
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What one module did in one call, on the CPU: `weights` `[batch, head, query, key]` after the softmax.
+
+    All is float32; `weights` are float16 where the recording's `half_above` says so.
+
+    `queries` `[batch, head, query, d_k]`, `keys` `[batch, head, key, d_k]`, `bias` (broadcasts to the weights' shape,
+    -inf where a key is masked; None where there is nothing to add) and `scale` are there when projections are kept.
+    """
+
+    weights: Tensor
+    queries: Tensor | None = None
+    keys: Tensor | None = None
+    bias: Tensor | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What transformers hands to an attention module: `query` and `key` `[batch, head, position, d_k]` and the rest."""
+
+    module: nn.Module
+    query: Tensor
+    key: Tensor
+    mask: Tensor | None
+    settings: Mapping[str, Any]
+
+
+def capture(calls: Sequence[Call], projections: bool) -> Captured:
+    """What a module did besides its fused attention, in one call or in several that read the same keys.
+
+    Such are the steps of a generation, whose queries come one by one: they make one map, row by row.
+    """
+    last = calls[-1]
+    q, k = torch.cat([call.query for call in calls], 2).detach().float(), last.key.detach().float()
+    if k.shape[1] != q.shape[1]:  # grouped queries: several heads share their keys
+        k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
+    scaling = last.settings.get("scaling")
+    scale = q.shape[-1] ** -0.5 if scaling is None else float(scaling)
+    biases = [_bias(call) for call in calls]
+    bias = biases[0]
+    if len(calls) > 1 and any(some is not None for some in biases):
+        bias = torch.cat([_rows(call, some) for call, some in zip(calls, biases, strict=True)], 2)
+    scores = q @ k.transpose(-2, -1) * scale  # [batch, head, query, key]
+    scores = scores if bias is None else scores + bias
+    # A row with every key masked is 0/0; fused attention gives zeros there.
+    weights = scores.softmax(-1).masked_fill(scores.isneginf().all(-1, keepdim=True), 0)
+    if not projections:
+        return Captured(weights.cpu())
+    return Captured(weights.cpu(), q.cpu(), k.cpu(), None if bias is None else bias.cpu(), scale)
+
+
+def _bias(call: Call) -> Tensor | None:
+    """All that is added to the scores, float32: mask, causality and a learnt position bias; None where that is zero."""
+    position_bias, is_causal = call.settings.get("position_bias"), call.settings.get("is_causal")
+    bias = None if position_bias is None or not position_bias.any() else position_bias.detach().float()
+    is_causal = getattr(call.module, "is_causal", True) if is_causal is None else is_causal
+    mask, device, rows = call.mask, call.query.device, call.query.shape[2]
+    if mask is None and is_causal and rows > 1:
+        mask = torch.ones(1, 1, rows, call.key.shape[2], dtype=torch.bool, device=device).tril()
+    if mask is None:
+        return bias
+    if mask.dtype == torch.bool:
+        mask = torch.zeros(mask.shape, device=device).masked_fill(~mask, float("-inf"))
+    return mask.float() if bias is None else bias + mask.float()
+
+
+def _rows(call: Call, bias: Tensor | None) -> Tensor:
+    """What is added in one of several calls, `[batch, head, query, key]`."""
+    none = torch.zeros(*call.query.shape[:3], call.key.shape[2], device=call.query.device)
+    return none if bias is None else none + bias
+
+
+def compact(weights: Tensor, layers: int, half_above: int | None) -> Tensor:
+    """A layer's weights in float16 where all `layers` like it hold more than `half_above` weights.
+
+    float16 is within 1/2048 of each weight: an eighth of a level, where a map is shown in 255 levels of its maximum.
+    """
+    return weights.half() if half_above is not None and weights.numel() * layers > half_above else weights
 
 
 class Site(NamedTuple):
@@ -39,7 +120,7 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """One call's wishes and what came of them: `seen` holds, for each site, what its module did, in order of calls.
+    """One call's wishes and what came of them: `captured` holds, for each site, what its module did, in order of calls.
 
     `calls` holds instead what was handed to it, where the map of a generation is put together from its steps.
     """
@@ -50,30 +131,30 @@ class Recording:
     projections: bool = False
     half_above: int | None = None
     stepwise: bool = False
-    seen: dict[Site, list[Seen]] = field(default_factory=dict)
+    captured: dict[Site, list[Captured]] = field(default_factory=dict)
     calls: dict[Site, list[Call]] = field(default_factory=dict)
 
-    def layers(self, kind: MapKind) -> list[Seen]:
+    def layers(self, kind: MapKind) -> list[Captured]:
         """What each layer did from the first layer on: in the last call, or stepwise in all of them together.
 
         What was handed to it stepwise is given up for that.
         """
-        steps = [self.look(site, self.calls.pop(site)) for site in sorted(self.calls) if site.kind == kind]
-        return steps or [self.seen[site][-1] for site in sorted(self.seen) if site.kind == kind]
+        steps = [self._capture(site, self.calls.pop(site)) for site in sorted(self.calls) if site.kind == kind]
+        return steps or [self.captured[site][-1] for site in sorted(self.captured) if site.kind == kind]
 
     def keep(self, site: Site, call: Call) -> None:
-        """Keep what was handed to a module or, unless stepwise, look at what it does with it."""
+        """Keep what was handed to a module or, unless stepwise, capture what it does with it."""
         if self.stepwise:
             self.calls.setdefault(site, []).append(call)
         else:
-            self.seen.setdefault(site, []).append(self.look(site, [call]))
+            self.captured.setdefault(site, []).append(self._capture(site, [call]))
 
-    def look(self, site: Site, calls: Sequence[Call]) -> Seen:
+    def _capture(self, site: Site, calls: Sequence[Call]) -> Captured:
         """What a module did in these calls, its ablated heads at zero."""
-        seen = see(calls, self.projections)
-        seen.weights[:, list(self.ablate.get(site, ()))] = 0
+        found = capture(calls, self.projections)
+        found.weights[:, list(self.ablate.get(site, ()))] = 0
         layers = sum(other.kind == site.kind for other in self.sites.values())
-        return replace(seen, weights=compact(seen.weights, layers, self.half_above))
+        return replace(found, weights=compact(found.weights, layers, self.half_above))
 
 
 _RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xattn_viz.attention.capture import Site, recording
-from xattn_viz.attention.weights import Seen, compact
+from xattn_viz.attention.capture import Captured, Site, compact, recording
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.engine.limits import HALF_ABOVE
 from xattn_viz.models.engine.search import Frame, fresh
@@ -63,7 +62,7 @@ class Runner:
         """Whether maps come from the library's own attention (`output_attentions`)."""
         return not self.sites
 
-    def encode(self, read: Mapping[str, Tensor], settings: Settings) -> tuple[Any, list[Seen]]:
+    def encode(self, read: Mapping[str, Tensor], settings: Settings) -> tuple[Any, list[Captured]]:
         """What the encoder makes of its keywords `read`, as transformers gives it, and its maps where wanted."""
         wanted = "encoder" in settings.kinds
         if self.native:
@@ -86,7 +85,7 @@ class Runner:
 
     def replay(
         self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings, scored: int
-    ) -> tuple[dict[MapKind, list[Seen]], Tensor]:
+    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
         """The decoder's maps of an output, by kind and layer, and the logits `[query, id]` of its first `scored`.
 
         The output layer, the largest of a small model, computes no others.
@@ -133,7 +132,7 @@ def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
     return (inputs[0][:, :count], *inputs[1:])
 
 
-def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> list[Seen]:
+def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> list[Captured]:
     """What the library reports of each layer, `[batch, head, query, key]`; `rest` is of the same softmaxes."""
     found = []
     for number, weights in enumerate(layers):  # those of half precision do not quite sum to 1
@@ -141,7 +140,7 @@ def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> lis
         if weights.dtype != torch.float32:
             parts = (exact, *([rest[number][:1].float().cpu()] if rest else []))
             exact = exact / sum(part.sum(-1, keepdim=True) for part in parts)
-        found.append(Seen(compact(exact, len(layers), HALF_ABOVE)))
+        found.append(Captured(compact(exact, len(layers), HALF_ABOVE)))
     return found
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xattn_viz.attention.weights import Seen
+from xattn_viz.attention.capture import Captured
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
 from xattn_viz.core.projections import Projections
@@ -19,7 +19,7 @@ from xattn_viz.models.settings import Settings
 
 def attention_maps(
     kind: MapKind,
-    layers: list[Seen],
+    layers: list[Captured],
     queries: Axis,
     keys: Axis,
     read: Axis | None,
@@ -53,13 +53,13 @@ def attention_maps(
     )
 
 
-def projections(layers: Sequence[Seen]) -> Projections:
+def projections(layers: Sequence[Captured]) -> Projections:
     """The queries and keys of the one item of the batch, and what was added to their products."""
     q, k = (np.stack([_array(getattr(layer, name)) for layer in layers]) for name in ("queries", "keys"))
     return Projections(q, k, layers[0].scale, _biases(layers))
 
 
-def _biases(layers: Sequence[Seen]) -> NDArray[np.float32] | None:
+def _biases(layers: Sequence[Captured]) -> NDArray[np.float32] | None:
     """What was added to the scores, to be broadcast to `[layer, head, query, key]`; None where it was nothing."""
     if all(layer.bias is None for layer in layers):
         return None

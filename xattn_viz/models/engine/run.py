@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xattn_viz.attention.weights import Seen
+from xattn_viz.attention.capture import Captured
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Hypothesis, Trace
@@ -115,7 +115,7 @@ class Run:
         return replace(trace, hypotheses=hypotheses).with_notes(*self._end_note(best.ids, begin))
 
     def trace(
-        self, output: Tokens, forced: int, logits: Sequence[Tensor] = (), cross: list[Seen] | None = None
+        self, output: Tokens, forced: int, logits: Sequence[Tensor] = (), cross: list[Captured] | None = None
     ) -> Trace:
         """The trace of an output, of which the first `forced` tokens were given.
 
@@ -124,7 +124,7 @@ class Run:
         """
         check_maps(self.settings.kinds, self.model.size, len(self.source.axis), len(output.ids))
         scored = len(output.ids) - len(logits)
-        seen: dict[MapKind, list[Seen]] = {"cross": cross or []}
+        seen: dict[MapKind, list[Captured]] = {"cross": cross or []}
         first: Iterable[Tensor] = ()
         if not cross:
             seen, first = self.model.runner.replay(self.encoded, output.ids, self.frame, self.settings, scored)

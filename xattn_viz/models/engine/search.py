@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
-from xattn_viz.attention.weights import Seen
+from xattn_viz.attention.capture import Captured
 from xattn_viz.models.base import ModelError, OnStep, report
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.settings import Settings
@@ -121,7 +121,7 @@ class Written:
     ids: list[int]
     log_prob: float | None = None
     logits: tuple[Tensor, ...] = ()
-    cross: tuple[Seen, ...] = ()
+    cross: tuple[Captured, ...] = ()
 
 
 def generate(

@@ -17,8 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers.models.perceiver.modeling_perceiver import PerceiverSelfAttention
 
-from xattn_viz.attention.capture import Site
-from xattn_viz.attention.weights import Call, Seen, compact, see
+from xattn_viz.attention.capture import Call, Captured, Site, capture, compact
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.engine.limits import HALF_ABOVE
 
@@ -38,10 +37,10 @@ class Watch:
     projections: bool = False
     pool: Callable[[Tensor], Tensor] | None = None
     on_call: Callable[[int], object] | None = None
-    seen: dict[Site, Seen] = field(default_factory=dict)
+    seen: dict[Site, Captured] = field(default_factory=dict)
     calls: int = 0
 
-    def layers(self, kind: MapKind) -> list[Seen]:
+    def layers(self, kind: MapKind) -> list[Captured]:
         """What each layer of a kind did, from the first on. They are given up by this."""
         return [self.seen.pop(site) for site in self.sites if site.kind == kind]
 
@@ -90,11 +89,11 @@ def _heed(module: nn.Module, given: tuple[Any, ...], output: tuple[Any, ...]) ->
     return output if watch is None else watch.attended(module, given, output)
 
 
-def _seen(module: Any, given: Sequence[Any], projections: bool) -> Seen:
+def _seen(module: Any, given: Sequence[Any], projections: bool) -> Captured:
     """The weights of a call, from the queries and keys that the module makes of what it takes. Nothing is masked."""
     reading, _, read = given[:3]  # [batch, position, channel]; `read` is None where latents read each other
     reading = module.layernorm1(reading)
     read = reading if read is None else module.layernorm2(read)
     q = module.transpose_for_scores(module.query(reading), module.qk_channels_per_head)
     k = module.transpose_for_scores(module.key(read), module.qk_channels_per_head)
-    return see([Call(module, q, k, None, {"is_causal": False})], projections)
+    return capture([Call(module, q, k, None, {"is_causal": False})], projections)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.attention.weights import Seen
+from xattn_viz.attention.capture import Captured
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
 from xattn_viz.models.families.whisper.settings import Settings
@@ -51,6 +51,6 @@ def attention_maps(
     return maps.without_padding() if settings.crop else maps
 
 
-def stacked(layers: Sequence[Seen]) -> NDArray[np.float32]:
+def stacked(layers: Sequence[Captured]) -> NDArray[np.float32]:
     """The weights of the one item of the batch, `[layer, head, query, key]`."""
     return np.stack([layer.weights[0].numpy() for layer in layers])

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xattn_viz.attention.capture import Site, recording
-from xattn_viz.attention.weights import Seen
+from xattn_viz.attention.capture import Captured, Site, recording
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import InputError, OnStep, report
 from xattn_viz.models.families.whisper.recorded import pool
@@ -62,7 +61,7 @@ class Runner:
             with recording(some, wanted, ablate=settings.ablate) as seen:
                 self._encoder(values)
             for site in some.values():
-                pooled[site.layer] = pool(seen.seen.pop(site)[-1].weights[0].numpy())
+                pooled[site.layer] = pool(seen.captured.pop(site)[-1].weights[0].numpy())
         return np.stack([pooled[layer] for layer in sorted(pooled)])
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = ()) -> Any:
@@ -71,7 +70,7 @@ class Runner:
 
     def replay(
         self, encoded: Any, start: int, output: Sequence[int], settings: Settings
-    ) -> tuple[dict[MapKind, list[Seen]], Tensor]:
+    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
         """The decoder's maps of an output, by kind and layer, and its logits `[query, id]`."""
         kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
         self._check_size(kinds, len(output), encoded.last_hidden_state.shape[1])
