@@ -59,9 +59,12 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
         assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / name), "--layer", "1", "--head", "2"]) == 0
     assert xv.load_trace(tmp_path / "t.npz").cross == trace.cross
     assert json.loads((tmp_path / "t.json").read_text())["output"] == trace.output
+    view = xv.View(layer=0, head=1)
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == xv.export.csv(trace, view)
+    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace, view)
+    assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace, view)
+    assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.csv")]) == 0
     assert (tmp_path / "t.csv").read_text(encoding="utf-8") == xv.export.csv(trace)
-    assert (tmp_path / "t.svg").read_text(encoding="utf-8") == xv.export.svg(trace, layer=0, head=1)
-    assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace, layer=0, head=1)
     assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.html")]) == 0
     assert (tmp_path / "t.html").read_text(encoding="utf-8") == xv.export.html(trace)
     assert main(["trace", "tiny", TEXT, "--out", str(tmp_path / "t.svg")]) == 0

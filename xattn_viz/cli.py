@@ -111,7 +111,7 @@ def _trace(options: argparse.Namespace) -> int:
             lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)] if written else []
         else:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
-            xv.export.write(trace, path, layer=layer, head=head)
+            xv.export.write(trace, path, None if layer is None else xv.View(layer=layer, head=head))
             lines = [f"Wrote {visible(str(path))}"]
         _tell_notes(trace)
         print(visible(trace.output), *lines, sep="\n")

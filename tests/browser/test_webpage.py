@@ -12,6 +12,7 @@ from xattn_viz import export, plots
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
 
 # Nothing of this may act: not as markup, not as a formula, not as a change of direction.
 WORDS = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "$x^2$", "\u202egato", "**fat**", "</s>")
@@ -38,7 +39,7 @@ def test_the_exported_page_shows_its_tokens_literally_and_asks_nobody(
 ) -> None:
     """The fixture fails the test on any foreign request, any script error and anything that the policy stops."""
     file = tmp_path / "page.html"
-    file.write_text(export.html(made(), layer=1, head=2), encoding="utf-8")
+    file.write_text(export.html(made(), View(layer=1, head=2)), encoding="utf-8")
     page = open_page(color_scheme=scheme)
     dialogs: list[str] = []
 
@@ -95,7 +96,7 @@ def test_a_picture_draws_cells_in_the_colours_of_the_colour_map(page: Page, tmp_
     weights = np.zeros((1, 1, 2, 2), np.float32)
     weights[0, 0] = np.eye(2)
     axis = Axis("text", labels=("a", "b"))
-    picture = export.svg(Trace((AttentionMaps(weights, axis, axis, "cross", (0,)),), "", ""), colour_map="viridis")
+    picture = export.svg(Trace((AttentionMaps(weights, axis, axis, "cross", (0,)),), "", ""), View(colours="viridis"))
     file = tmp_path / "picture.html"
     file.write_text(f"<!doctype html><body style='margin:0'>{picture}", encoding="utf-8")
     page.goto(file.as_uri())

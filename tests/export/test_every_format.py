@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, example, given, settings
 from tests.random_traces import NASTY, traces
 from xattn_viz import export, plots
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace, probability
+from xattn_viz.core.view import View
 from xattn_viz.web.explorer import pack
 
 
@@ -57,10 +58,23 @@ def test_every_trace_goes_through_every_format(trace: Trace) -> None:
         bare = maps.without_padding()
         assert np.array_equal(np.array(told["maps"][number]["weights"], maps.weights.dtype), bare.weights)
         check_csv(export.csv(trace, kind=maps.kind), bare)
-        ET.fromstring(export.svg(trace, kind=maps.kind).encode())  # noqa: S314 - our own text
-        assert export.html(trace, kind=maps.kind, layer=-1, head=0).encode()
+        for view in views(maps.kind):
+            ET.fromstring(export.svg(trace, view).encode())  # noqa: S314 - our own text
+            assert json.loads(export.json(trace, view), parse_constant=pytest.fail)["view"]["head"]
+            assert export.csv(trace, view).encode()
+            assert "/" not in export.file_name(trace, view)
+        assert export.html(trace, View(maps.kind, -1, 0)).encode()
         assert plots.heatmap(maps).to_json()
         assert plots.heatmap(maps, head=None, rows="input", scale="common").to_json()
+
+
+def views(kind: MapKind) -> tuple[View, ...]:
+    """What can be looked at: each unit, reading, reduction and scale once."""
+    return (
+        View(kind, -1, 0, query=0, key=0),
+        View(kind, None, "max", units="words", rows="input", special=False, query=9),
+        View(kind, -1, "mean", units="sentences", scale="common", key=0),
+    )
 
 
 def check_csv(text: str, maps: AttentionMaps) -> None:

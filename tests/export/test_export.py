@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Alternative, Step, Trace
+from xattn_viz.core.view import View
 from xattn_viz.plots import svg
 
 
@@ -145,14 +147,19 @@ def test_numbers_of_csv_stay_numbers_where_they_are_negative() -> None:
 def test_every_format_takes_a_trace_and_the_map_by_name() -> None:
     trace = made()
     both = Trace((trace.cross, replace(trace.cross, kind="encoder", layers=(3, 4))), "a", "x y")
-    assert export.svg(both, layer=0, head=1) == svg.svg(both.maps[0], 0, 1)
-    assert export.svg(both, kind="encoder", layer=4, head=None) == svg.svg(both.maps[1], 4, None)
+    assert cells(export.svg(both, View(layer=0, head=1))) == cells(svg.svg(both.maps[0], 0, 1))
+    assert cells(export.svg(both, View("encoder", 4, "mean"))) == cells(svg.svg(both.maps[1], 4, None))
     assert export.csv(both, kind="encoder").splitlines()[1].startswith("3,")
-    assert export.html(both, kind="encoder", layer=4, head=2) != export.html(both)
-    for refused in ({"kind": "decoder"}, {"layer": 9}, {"head": 9}):
-        for write in (export.svg, export.html):
+    assert export.html(both, View("encoder", 4, 2)) != export.html(both)
+    for refused in (View("decoder"), View(layer=9), View(head=9)):
+        for write in (export.svg, export.html, export.json, export.csv):
             with pytest.raises(ValueError, match=r"decoder maps|no layer 9|no head 9"):
-                write(both, **refused)
+                write(both, refused)
+
+
+def cells(picture: str) -> list[str]:
+    """What is drawn in a picture: its groups, the cells of the map and the colour bar."""
+    return re.findall(r"<g .*?</g>", picture)
 
 
 @pytest.mark.parametrize("ending", export.FORMATS)

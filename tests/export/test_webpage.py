@@ -11,8 +11,10 @@ import pytest
 
 from xattn_viz import web
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.heads import Reduction
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
 from xattn_viz.export import webpage
 from xattn_viz.export.webpage import html
 from xattn_viz.web.explorer import pack
@@ -81,23 +83,30 @@ def test_the_policy_allows_only_this_script_and_this_style() -> None:
 
 
 def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
-    page = Page(html(made(), layer=1, head=-1))
+    page = Page(html(made(), View(layer=1, head=-1)))
     packed = unpacked(page.texts("script")[0])
     assert packed == pack(made(), select={"head": "2.4"}, full_limit=None)
 
 
 @pytest.mark.parametrize(
     ("layer", "head", "view"),
-    [(0, 2, "1.3"), (-1, 0, "2.1"), (None, 1, "2.2"), (1, None, "2.mean")],
+    [
+        (0, 2, "1.3"),
+        (-1, 0, "2.1"),
+        (-1, 1, "2.2"),
+        (1, "mean", "2.mean"),
+        (None, "mean", "mean"),
+        (None, "max", "max"),
+    ],
 )
-def test_the_first_map_is_named_from_1(layer: int | None, head: int | None, view: str) -> None:
-    packed = unpacked(Page(html(made(), layer=layer, head=head)).texts("script")[0])
+def test_the_first_map_is_named_from_1(layer: int | None, head: int | Reduction, view: str) -> None:
+    packed = unpacked(Page(html(made(), View(layer=layer, head=head))).texts("script")[0])
     assert packed == pack(made(), select={"head": view}, full_limit=None)
 
 
 def test_two_outputs_go_into_one_page() -> None:
     other = made()
-    page = html(made(), layer=0, beside=other, name="A", beside_name=EVIL)
+    page = html(made(), View(layer=0, head="mean"), beside=other, name="A", beside_name=EVIL)
     packed = unpacked(Page(page).texts("script")[0])
     assert packed == pack(made(), select={"head": "1.mean"}, beside=other, beside_name=EVIL, full_limit=None)
     assert EVIL not in page
@@ -105,9 +114,9 @@ def test_two_outputs_go_into_one_page() -> None:
 
 def test_a_head_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no head 4"):
-        html(made(), layer=0, head=4)
+        html(made(), View(layer=0, head=4))
     with pytest.raises(ValueError, match="no layer 9"):
-        html(made(), layer=9)
+        html(made(), View(layer=9))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a head is called where people read or type it.
+"""What a head is called where people read or type it, and how the names of its files begin.
 
 Layers and heads count from 0 in Python and from 1 here: page, address, command line and file names. Every place that
 names a head asks these functions. In all of them `layer` is None for all layers together, and `head` a number, or how
@@ -11,10 +11,13 @@ import re
 from typing import Literal
 
 from xattn_viz.core.messages import quoted
+from xattn_viz.core.trace import Trace
 
 #: How several heads are brought into one map.
 Reduction = Literal["mean", "max"]
 
+_WORDS, _LONGEST_WORD = 2, 24  # of a text, in the name of a file
+_ARTICLES = ("a", "an", "the")  # which say nothing there
 _KEY = re.compile(r"(?:(\d{1,4})\.)?(\d{1,4}|mean|max)", re.ASCII)
 
 
@@ -62,3 +65,14 @@ def _reduction(head: int | Reduction | None) -> Reduction:
     if isinstance(head, int):
         raise ValueError(f"Head {head} is one of a layer's heads: name the layer too.")
     return head or "mean"
+
+
+def file_stem(trace: Trace) -> str:
+    """How the files of a trace begin: its model and the first words of its text, "en-pt_cat-sat"."""
+    name = re.sub(r"^[a-z]+-(?=[a-z]{2}-[a-z]{2}$)", "", str(trace.provenance.get("model", "")).rpartition("/")[2])
+    text = trace.input if isinstance(trace.input, str) else trace.output
+    words = [word[:_LONGEST_WORD] for word in re.findall(r"[^\W_]+", text.casefold())]
+    if len(words) > 1 and words[0] in _ARTICLES:
+        del words[0]
+    parts = ("-".join(re.findall(r"[\w.]+", name)), "-".join(words[:_WORDS]))
+    return "_".join(filter(None, parts)) or "attention"

@@ -158,20 +158,8 @@ class AttentionMaps:
 
         Frames of sound have `key_start` and `key_end`, in seconds, in place of the label; rows of them likewise.
         """
-        import pandas as pd  # heavy, and only a notebook asks for it
-
-        layer, head, query, key = (index.ravel() for index in np.indices(self.weights.shape))
-        return pd.DataFrame(
-            {
-                "layer": np.array(self.layers)[layer],
-                "head": head,
-                "query": query,
-                "key": key,
-                **{f"query_{name}": _column(values[query]) for name, values in _columns(self.queries).items()},
-                **{f"key_{name}": _column(values[key]) for name, values in _columns(self.keys).items()},
-                "weight": self.weights.ravel(),
-            }
-        )
+        frame = frame_of(self.weights, self.queries, self.keys)
+        return frame.assign(layer=np.array(self.layers)[frame["layer"]])
 
     def __eq__(self, other: object) -> bool:
         return same(self, other)
@@ -188,6 +176,18 @@ class AttentionMaps:
                 *more,
             ]
         )
+
+
+def frame_of(weights: NDArray[Any], queries: Axis, keys: Axis) -> pd.DataFrame:
+    """Weights as `AttentionMaps.to_frame` has them; those of one map, `[query, key]`, without layer and head."""
+    import pandas as pd  # heavy, and only a notebook asks for it
+
+    sides = ("layer", "head", "query", "key")[-weights.ndim :]
+    index: dict[str, Any] = dict(zip(sides, map(np.ravel, np.indices(weights.shape)), strict=True))
+    for side, axis in (("query", queries), ("key", keys)):
+        for name, values in _columns(axis).items():
+            index[f"{side}_{name}"] = _column(values[index[side]])
+    return pd.DataFrame(index | {"weight": weights.ravel()})
 
 
 def size(maps: AttentionMaps) -> str:

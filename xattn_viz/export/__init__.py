@@ -1,9 +1,10 @@
 """A trace for other programs and other people: JSON, CSV, NPZ, SVG and one self-contained HTML page.
 
-Every function takes the trace, and by keyword which of its maps, where a format shows one: `kind` of attention, `layer`
-and `head` from 0. It returns what to write; `write` makes it a file. Of sound, JSON, CSV and SVG leave the padding out,
-NPZ keeps it. The 24 maps of 11 s of speech take 6 MB as JSON, 19 MB as CSV, and 5 MB as NPZ (2 MB traced without
-padding).
+Every function takes the trace and, where a format shows one map, a view of it (`core.view.View`): what is on screen,
+with its title, the sentence and its output, model, date, and a caption that says what a row is (`export.shown`). It
+returns what to write; `write` makes it a file, and `file_name` says what to call it. Of sound, JSON, CSV and SVG leave
+the padding out, NPZ keeps it. The 24 maps of 11 s of speech take 6 MB as JSON, 19 MB as CSV, and 5 MB as NPZ (2 MB
+traced without padding).
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.maps import AttentionMaps, MapKind, frame_of
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.store import to_bytes as npz
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import Rows, Scale
+from xattn_viz.core.view import View
+from xattn_viz.export.shown import file_name, shown
 from xattn_viz.export.webpage import html
-from xattn_viz.plots.colours import ColourMap
-from xattn_viz.plots.svg import svg as drawn
+from xattn_viz.plots.svg import drawn
 
-__all__ = ["FORMATS", "csv", "html", "json", "npz", "svg", "write"]
+__all__ = ["FORMATS", "csv", "file_name", "html", "json", "npz", "svg", "write"]
 
 #: The endings of the files that `write` makes.
 FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
@@ -36,26 +38,17 @@ JSON_VERSION = 1
 _FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet computes begins with one of these, a minus sign among them
 
 
-def write(
-    trace: Trace, path: str | Path, *, kind: MapKind = "cross", layer: int | None = None, head: int | None = None
-) -> None:
-    """Write a trace in the format that the path ends in, one of `FORMATS`; `layer` and `head` as `html` and `svg` say.
+def write(trace: Trace, path: str | Path, view: View | None = None) -> None:
+    """Write a trace in the format that the path ends in, one of `FORMATS`; `view` as that format's function says.
 
     The file is whole or, where anything stops the writing, what it was before. Raises ValueError for another ending, as
     the format's own function does, OSError naming the path where it cannot be written.
     """
     suffix = check_ending(path)
-    if suffix == ".html":
-        files.write(path, html(trace, kind=kind, layer=layer, head=head))
-    elif suffix == ".npz":
+    if suffix == ".npz":
         files.write(path, npz(trace))
-    elif suffix == ".json":
-        files.write(path, json(trace))
-    elif suffix == ".csv":
-        files.write(path, csv(trace, kind=kind))
     else:
-        head = 0 if layer is None and head is None else head
-        files.write(path, svg(trace, kind=kind, layer=-1 if layer is None else layer, head=head))
+        files.write(path, {".html": html, ".json": json, ".csv": csv, ".svg": svg}[suffix](trace, view))
 
 
 def check_ending(path: str | Path) -> str:
@@ -65,44 +58,56 @@ def check_ending(path: str | Path) -> str:
     return suffix
 
 
-def svg(
-    trace: Trace,
-    *,
-    kind: MapKind = "cross",
-    layer: int = -1,
-    head: int | None = 0,
-    rows: Rows = "predicted",
-    scale: Scale = "head",
-    colour_map: ColourMap = "magma",
-) -> str:
-    """One head of a trace as a picture with labels, title and a colour bar that names its scale (`plots.svg`).
+def svg(trace: Trace, view: View | None = None) -> str:
+    """One map of a trace as a picture with labels, title, caption and a colour bar that names its scale (`plots.svg`).
 
-    `head=None` is the mean over the layer's heads. Raises ValueError for a kind, layer, head or option that is not
-    there.
+    Without a view it is the first head. Raises ValueError for a kind, layer or head that is not there.
     """
-    maps = trace.of_kind(kind)
-    return drawn(maps, layer, head, rows=rows, scale=scale, colour_map=colour_map)
+    view = view or View(layer=trace.cross.layers[0])
+    said = shown(trace, view)
+    return drawn(said.selected, colour_map=view.colours, said=said.lines[1:])
 
 
-def json(trace: Trace) -> str:
-    """The weights with their labels as standard JSON in ASCII, for programs that do not read NPZ.
+def json(trace: Trace, view: View | None = None) -> str:
+    """Weights with their labels as standard JSON in ASCII, for programs that do not read NPZ.
 
-    An object with `format` ("xattn_viz"), `version` (1), `input` (the text; for sound and pictures null), `output`,
-    `offset`, `provenance`, `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible token has
-    log_prob null) and `maps`, each of them with
+    Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (1), `input` (the text; for
+    sound and pictures null), `output`, `offset`, `provenance`, `steps` (`token`, `id`, `log_prob`, `forced`,
+    `alternatives`; an impossible token has log_prob null) and `maps`, each of them with
 
     - `kind`: cross, encoder or decoder; `layers`: the model's numbers, from 0; `altered`: why rows may not sum to 1;
     - `queries`, `keys`, and `read` or null: `labels`, and where known `spans`, `words`, `special`, `times`, `grid`,
       `parts`, as in `Axis`;
     - `shape` and `weights`, nested lists [layer][head][query][key], each number as short as keeps its value.
 
+    With a view it is the map on screen: `format`, `version`, `input`, `output`, `title`, `caption`, `selected`,
+    `origin` (model and date), `view` (as an address says it, heads from 1), `queries`, `keys` and `weights`
+    [query][key].
+
     Padding behind sound is left out: `altered` then holds "cropped", and a row's weight on padding is 1 less its sum.
+    Raises ValueError for a view of a kind, layer or head that is not there.
     """
-    value = {
+    value: dict[str, Any] = {
         "format": "xattn_viz",
         "version": JSON_VERSION,
         "input": trace.input if isinstance(trace.input, str) else None,
         "output": trace.output,
+    }
+    if view is not None:
+        said = shown(trace, view)
+        value |= {
+            "title": said.title,
+            "caption": said.caption,
+            "selected": said.choice,
+            "origin": said.origin,
+            "view": said.view.format(),
+            "altered": said.altered,
+            "queries": _axis(said.selected.queries),
+            "keys": _axis(said.selected.keys),
+            "weights": _shortest(said.selected.weights),
+        }
+        return _json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+    value |= {
         "offset": trace.offset,
         "provenance": dict(trace.provenance),
         "steps": [
@@ -120,19 +125,25 @@ def json(trace: Trace) -> str:
     return _json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
 
 
-def csv(trace: Trace, *, kind: MapKind = "cross") -> str:
-    r"""The weights of one kind of map as CSV, one row a weight: the columns of `AttentionMaps.to_frame`.
+def csv(trace: Trace, view: View | None = None, *, kind: MapKind = "cross") -> str:
+    r"""Weights as CSV, one row a weight: the columns of `AttentionMaps.to_frame`.
 
-    Weights of 0 are kept. Frames of sound have their start and end in seconds, and padding is left out.
+    Without a view they are those of all heads of one `kind`. With one they are those of the map on screen, without the
+    columns `layer` and `head`, and with a column `about` more: its first cell says what this map is. Weights of 0 are
+    kept. Frames of sound have their start and end in seconds, and padding is left out.
 
     Labels are quoted, and no spreadsheet takes one for a formula: where one begins with "=", "+", "-", "@" (full-width
     ones too), a tab or a line break, with or without blanks before it, or with an apostrophe, an apostrophe stands
     before it. Whoever wants the labels as they are takes one apostrophe off the cells that begin with one. Numbers
     stay numbers. Half a character (a lone surrogate), which UTF-8 cannot hold, stands as \ud800. Raises ValueError
-    where the trace holds no map of that kind.
+    where the trace holds no map of that kind, layer or head.
     """
-    maps = trace.of_kind(kind).without_padding()
-    frame = maps.to_frame()
+    if view is None:
+        frame = trace.of_kind(kind).without_padding().to_frame()
+    else:
+        said = shown(trace, view)
+        frame = frame_of(said.selected.weights, said.selected.queries, said.selected.keys)
+        frame["about"] = [_cell(" · ".join(said.lines)), *[""] * (len(frame) - 1)]
     for column in frame.columns.intersection(["query_label", "key_label"]):
         cells = {label: _cell(label) for label in set(frame[column])}
         frame[column] = [cells[label] for label in frame[column]]
@@ -148,8 +159,6 @@ def _cell(label: str) -> str:
 
 
 def _maps(maps: AttentionMaps) -> dict[str, Any]:
-    # Through text: 0.1 in float32 becomes 0.1 and not 0.10000000149011612, and reads back as the same float32.
-    shortest = maps.weights.astype(np.str_).astype(np.float64)
     return {
         "kind": maps.kind,
         "layers": maps.layers,
@@ -158,8 +167,13 @@ def _maps(maps: AttentionMaps) -> dict[str, Any]:
         "keys": _axis(maps.keys),
         "read": maps.read and _axis(maps.read),
         "shape": maps.weights.shape,
-        "weights": shortest.tolist(),
+        "weights": _shortest(maps.weights),
     }
+
+
+def _shortest(weights: NDArray[Any]) -> Any:
+    """Nested lists. Through text: 0.1 in float32 becomes 0.1 and not 0.10000000149011612, and reads back as it was."""
+    return weights.astype(np.str_).astype(np.float64).tolist()
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import re
 import zlib
 
 from xattn_viz import web
-from xattn_viz.core import heads
-from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
+from xattn_viz.export.shown import model, shown
 from xattn_viz.web.explorer import pack
 from xattn_viz.web.explorer.sound import Playback
 
@@ -83,10 +83,8 @@ _CAVEAT = "Attention weights show where a head read from, not why the model chos
 
 def html(
     trace: Trace,
+    view: View | None = None,
     *,
-    kind: MapKind = "cross",
-    layer: int | None = None,
-    head: int | None = None,
     beside: Trace | None = None,
     name: str = "A",
     beside_name: str = "B",
@@ -94,18 +92,16 @@ def html(
 ) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
-    `kind`, `layer` and `head`, from 0, choose the map shown first; without a layer and head it is the one that the
-    explorer begins with, without a head the mean over the layer's. `beside` is another output of the same source to
-    show beside this one, under the names `beside_name` and `name`. `playback` is the sound of the trace, to be played
-    in the page.
+    `view` is what it shows first, in all that it says; without one, what the explorer begins with. `beside` is another
+    output of the same source to show beside this one, under the names `beside_name` and `name`. `playback` is the sound
+    of the trace, to be played in the page.
 
     Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
     itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
     not there, for a `beside` with another source and for a `playback` of another trace.
     """
-    select = {} if layer is None and head is None else {"head": _view(trace.of_kind(kind), layer, head)}
-    if kind != "cross":
-        select["map"] = trace.of_kind(kind).kind
+    said = None if view is None else shown(trace, view)
+    select = {} if said is None else said.view.format()
     packed = pack(
         trace, select=select, beside=beside, name=name, beside_name=beside_name, playback=playback, full_limit=None
     )
@@ -114,27 +110,21 @@ def html(
         f"default-src 'none'; script-src '{_digest(_START)}' '{_digest(script)}'; style-src '{_digest(css)}'; "
         "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
-    model = str(trace.provenance.get("model", ""))
     answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
-    said = (answer and f"Answer: {answer}.", model and f"Model: {visible(model)}.", _CAVEAT)
+    made_by = model(trace)
+    parts = [answer and f"Answer: {answer}.", made_by and f"Model: {made_by}.", _CAVEAT]
+    if said is not None:
+        parts += [f"Shown first: {said.title}. {said.caption} {said.choice}", f"Saved from {said.origin}."]
     return _PAGE.format(
         policy=policy,
         title=markup.escape(f"Cross-attention: {visible(trace.output)[:80]}"),
         css=css,
         fault=f'<p class="fault" role="alert">{markup.escape(visible(trace.fault))}</p>\n' if trace.fault else "",
-        footer=markup.escape(" ".join(filter(None, said))),
+        footer=markup.escape(" ".join(filter(None, parts))),
         payload=_packed(packed),
         code=_packed(script.encode()),
         start=_START,
     )
-
-
-def _view(maps: AttentionMaps, layer: int | None, head: int | None) -> str:
-    """The explorer's name of a map; without a head that of the mean over its layer."""
-    number = maps.layers[maps.layer_index(-1 if layer is None else layer)]
-    if head is not None:
-        maps.head(number, head)  # says so if there is none
-    return heads.key(number, head if head is None else head % maps.n_heads)
 
 
 def _script() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree as ET
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import short_label
-from xattn_viz.core.view import Rows, Scale, select
+from xattn_viz.core.view import Rows, Scale, SelectedMap, select
 from xattn_viz.plots import colours
 
 _FONT = 13  # pixels
 _MARGIN = 16
+_LINE = 21
 _INK, _GROUND = "#1d1b18", "#ffffff"
 _SLANT = 50  # degrees that the labels of columns are turned by
 
@@ -50,12 +52,20 @@ def svg(
     every second, third, … is drawn. Frames of sound are named by round seconds, padding is left out, and the text below
     says so. Raises ValueError for a layer, head or option that is not there.
     """
-    chosen = select(maps, layer, head, scale=scale, rows=rows)
+    return drawn(select(maps, layer, head, scale=scale, rows=rows), colour_map=colour_map)
+
+
+def drawn(chosen: SelectedMap, *, colour_map: colours.ColourMap = "magma", said: Sequence[str] = ()) -> str:
+    """One map as such a picture. `said` are lines for below it, in place of the one that names rows and columns."""
     table = [f"#{bytes(colour).hex()}" for colour in colours.table(colour_map, dark=False)]
     grid = _placed(chosen.queries, chosen.keys)
     right, bottom = grid.left + grid.width * len(chosen.keys), grid.top + grid.height * len(chosen.queries)
     bottom = max(bottom, grid.top + 128)
-    size = (max(right + 90, 480), bottom + 2 * (_FONT + _MARGIN) + 6)
+    width = max(right + 90, 480)
+    scale_name = f"weight: {colour_map}, reversed, {chosen.scale_name}"
+    lines = [*(said or [f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}."]), scale_name]
+    wrapped = [part for line in lines for part in _wrapped(line, width - 2 * _MARGIN)]
+    size = (width, bottom + _MARGIN + len(wrapped) * _LINE + 6)
     root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", role="img", direction="ltr")
     root.set("width", f"{size[0]:.0f}")
     root.set("height", f"{size[1]:.0f}")
@@ -69,10 +79,24 @@ def svg(
     _cells(root, chosen.weights, chosen.top, table, grid)
     _row_labels(root, chosen.queries, grid)
     _column_labels(root, chosen.keys, grid)
-    _write(root, f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}.", _MARGIN, bottom + _FONT + _MARGIN)
+    for number, line in enumerate(wrapped, 1):
+        _write(root, line, _MARGIN, bottom + _MARGIN + number * _LINE - 8)
     _colour_bar(root, table, chosen.top, right + 24, grid.top)
-    _write(root, f"weight: {colour_map}, reversed, {chosen.scale_name}", _MARGIN, bottom + 2 * (_FONT + _MARGIN) - 8)
     return ET.tostring(root, encoding="unicode")
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    """A text in lines that fit a width in pixels: broken at blanks, or within a word that is longer than a line."""
+    most = max(int(width / (0.58 * _FONT)), 1)
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and _text_width(f"{lines[-1]} {word}") > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+        while _text_width(lines[-1]) > width:
+            fits = next(n for n in range(most, 0, -1) if _text_width(lines[-1][:n]) <= width or n == 1)
+            lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
+    return lines
 
 
 def _placed(queries: Axis, keys: Axis) -> _Grid:

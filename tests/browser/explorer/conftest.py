@@ -24,6 +24,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
 from xattn_viz.plots import colours
 
 #: uint8 of a map's maximum: at most 0.5/255 of 1, and the float's own rounding.
@@ -204,7 +205,7 @@ def open_explorer(
         if request.param == "export":
             trace = planted()
             file = tmp_path / "export.html"
-            file.write_text(export.html(trace, layer=1, head=2), encoding="utf-8")
+            file.write_text(export.html(trace, View(layer=1, head=2)), encoding="utf-8")
             page.goto(file.as_uri())
         else:
             trace = typed_trace()

@@ -24,6 +24,7 @@ from tests.browser.translate import serious
 from xattn_viz import export
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
 from xattn_viz.plots import colours
 from xattn_viz.web.explorer import pack
 
@@ -335,7 +336,7 @@ def test_an_exported_page_shows_the_same_offline(
 ) -> None:
     trace = captioned()
     file = tmp_path / "export.html"
-    file.write_text(export.html(trace, layer=1, head=0), encoding="utf-8")
+    file.write_text(export.html(trace, View(layer=1, head=0)), encoding="utf-8")
     page = open_page(color_scheme=scheme, viewport={"width": width, "height": 844})
     page.goto(file.as_uri())
     explorer = Pictured(page, trace, "export")

@@ -15,6 +15,7 @@ from tests.browser.explorer.heard import near, open_heard, reset, rest, spoken
 from tests.browser.explorer.planted import planted
 from tests.browser.speech import listen
 from xattn_viz import export
+from xattn_viz.core.view import View
 from xattn_viz.web.explorer import pack
 
 EXACT = 0.05  # seconds
@@ -187,7 +188,7 @@ def test_another_trace_takes_the_sound_away(heard: Explorer) -> None:
 def test_an_exported_page_plays_under_its_policy(page: Page, tmp_path: Path) -> None:
     trace, playback = spoken()
     file = tmp_path / "speech.html"
-    file.write_text(export.html(trace, layer=2, head=4, playback=playback), encoding="utf-8")
+    file.write_text(export.html(trace, View(layer=2, head=4), playback=playback), encoding="utf-8")
     page.goto(file.as_uri())
     page.locator(".xv-sound-play").wait_for()
     word = playback.words[14]

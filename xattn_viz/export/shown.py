@@ -1,0 +1,230 @@
+"""The map on screen for a file: its weights between what rows and columns stand for, and what every file says of it.
+
+Everything here is a function of a trace and a view (`core.view.View`), as the explorer's script is (`save.js`): both
+say the same words, and a test compares them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_viz.core import heads
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import Alteration, AttentionMaps
+from xattn_viz.core.tokens import visible, visible_text
+from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import SelectedMap, View, select
+from xattn_viz.web.explorer.axes import sentence_indices
+
+_LONGEST = 240  # characters of a text in a sentence pair
+# What a row and a column of a map between texts is, by its kind; a row of a cross or decoder map has two readings.
+_BETWEEN_TEXTS = {
+    "cross": ("token predicted", "source token"),
+    "encoder": ("token represented", "source token read"),
+    "decoder": ("token predicted", "output token read"),
+}
+_OVER_A_PICTURE = {"cross": ("token predicted", "patch"), "encoder": ("patch represented", "patch read")}
+_BY_LATENTS = {
+    "cross": ("latent filled", "patch"),
+    "encoder": ("latent updated", "latent read"),
+    "decoder": ("place asked about", "latent read"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ShownMap:
+    """One map as it is on screen, and its words.
+
+    `view` is what was looked at, its layer and head as they are counted; `selected` holds the weights
+    `[row, column]` with what a drawing of them needs. `pair` is the sentence and its output, `caption` what rows,
+    columns and units are, `choice` the chosen row and column with their weight (empty for none), `origin` the model and
+    the day. `altered` says of the trace's own maps why rows may not sum to 1.
+    """
+
+    view: View
+    selected: SelectedMap
+    pair: str
+    caption: str
+    choice: str
+    origin: str
+    altered: tuple[Alteration, ...]
+
+    @property
+    def title(self) -> str:
+        """What map it is, with its layer and head from 1."""
+        return self.selected.title
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that is said of it, in order."""
+        return tuple(filter(None, (self.title, self.pair, self.caption, self.choice, self.origin)))
+
+
+def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> ShownMap:
+    """The map of a trace that a view means. `date` is that of the file, today where it is None.
+
+    Raises ValueError for a kind, layer or head that the trace does not hold: `View.on` gives the nearest one.
+    """
+    maps = trace.of_kind(view.kind) if view.noise is None else view.maps(trace)
+    view, one = _one_map(maps, view)
+    is_read = view.rows == "input" and one.read is not None
+    one = (one.by_input_token() if is_read else one).without_padding()
+    weights, queries, keys = _between_units(trace, one, view.units)
+    own_rows, own_columns = np.flatnonzero(~queries.is_special), np.flatnonzero(~keys.is_special)
+    is_left = len(own_rows) and len(own_columns)  # where all are special, they are what there is to see
+    is_cropped = bool(not view.special and is_left and (len(own_rows), len(own_columns)) != weights.shape)
+    if is_cropped:
+        weights, queries, keys = weights[own_rows][:, own_columns], queries.take(own_rows), keys.take(own_columns)
+    top = float(weights.max(initial=0))
+    if view.scale == "common":
+        top = max(top, float(maps.without_padding().weights.max()))
+    row, column = _row_and_column(one, is_read=is_read)
+    whose = "the maximum of all maps" if view.scale == "common" else "this map’s maximum"
+    plain = select(one, one.layers[0], 0)
+    selected = replace(
+        plain,
+        weights=weights,
+        queries=queries,
+        keys=keys,
+        top=top or 1.0,
+        title=f"{plain.title.partition(',')[0]}, {heads.title(view.layer, view.head)}",
+        rows_title=row,
+        keys_title=column,
+        scale_name=f"0 to {top or 1.0:.2f}, {whose}",
+    )
+    day = date or datetime.date.today()
+    return ShownMap(
+        view,
+        selected,
+        pair=_pair(trace),
+        caption=_caption(view, row, column, is_cropped=is_cropped),
+        choice=_choice(selected, view),
+        origin=", ".join(filter(None, (model(trace), day.isoformat()))),
+        altered=one.altered,
+    )
+
+
+def model(trace: Trace) -> str:
+    """The name of the model that made a trace, empty where the trace does not say."""
+    name = str(trace.provenance.get("model") or "")
+    return name and visible(name)
+
+
+def file_name(trace: Trace, view: View) -> str:
+    """What a file of a map is called, without its ending: "en-pt_cat-sat_L2H1", "en-pt_cat-sat_encoder-L2H1-words"."""
+    view, _ = _one_map(view.maps(trace), view)
+    parts: list[str] = [view.kind] if view.kind != "cross" else []
+    parts.append(heads.slug(view.layer, view.head))
+    parts += [view.units] if view.units != "pieces" else []
+    parts += ["read"] if view.rows == "input" else []
+    return f"{heads.file_stem(trace)}_{'-'.join(parts)}"
+
+
+def _one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
+    """The maps of the chosen head, mean or maximum alone, and the view with its layer and head counted from 0."""
+    if view.layer is None:
+        return view, maps.mean_over_all() if view.head == "mean" else maps.max_over_all()
+    index = maps.layer_index(view.layer)
+    number = maps.layers[index]
+    if not isinstance(view.head, int):
+        mean = maps.mean()
+        return replace(view, layer=number, head="mean"), replace(
+            mean, weights=mean.weights[index, None], layers=(number,)
+        )
+    one = replace(maps, weights=maps.head(number, view.head)[None, None], layers=(number,), projections=None)
+    return replace(view, layer=number, head=view.head % maps.n_heads), one
+
+
+def _between_units(trace: Trace, maps: AttentionMaps, units: str) -> tuple[NDArray[Any], Axis, Axis]:
+    """The weights of the only head of maps between pieces, words or sentences, with what rows and columns are then.
+
+    The sums are those of `AttentionMaps.to_words`. Those of a maximum over heads may be above 1.
+    """
+    weights, queries, keys = maps.weights[0, 0], maps.queries, maps.keys
+    if units == "pieces":
+        return weights, queries, keys
+    rows_text = trace.input if maps.kind == "encoder" else trace.output
+    columns_text = trace.output if maps.kind == "decoder" else trace.input
+    if units == "sentences":  # which are to an axis what words are: stretches of its positions, in order
+        queries, keys = _in_sentences(queries, rows_text), _in_sentences(keys, columns_text)
+    if keys.words is not None:
+        weights = np.stack([weights[:, group].sum(axis=1, dtype=np.float32) for group in keys.word_groups()], axis=1)
+        keys = keys.to_words()
+    if queries.words is not None:
+        weights = np.stack([weights[group].mean(axis=0, dtype=np.float32) for group in queries.word_groups()])
+        queries = queries.to_words()
+    if units == "sentences":
+        queries, keys = _numbered(queries, rows_text), _numbered(keys, columns_text)
+    return weights, queries, keys
+
+
+def _in_sentences(axis: Axis, text: object) -> Axis:
+    if not isinstance(text, str) or axis.spans is None:
+        return replace(axis, words=None)
+    return replace(axis, words=sentence_indices(text, axis.spans, axis.is_special.tolist()))
+
+
+def _numbered(axis: Axis, text: object) -> Axis:
+    if not isinstance(text, str) or axis.spans is None:
+        return axis
+    labels, number = [], 0
+    for position, (start, end) in enumerate(axis.spans):
+        special = axis.is_special[position]
+        number += not special
+        labels.append(axis.name(position) if special else f"{number}. {text[start:end].strip()}")
+    return replace(axis, labels=tuple(labels))
+
+
+def _row_and_column(maps: AttentionMaps, *, is_read: bool) -> tuple[str, str]:
+    if "latent" in (maps.queries.kind, maps.keys.kind):
+        row, column = _BY_LATENTS[maps.kind]
+    elif maps.keys.kind == "image":
+        row, column = _OVER_A_PICTURE.get(maps.kind, _BETWEEN_TEXTS[maps.kind])
+    elif maps.queries.kind == "image":
+        row, column = "patch drawn", "prompt token"
+    else:
+        row, column = _BETWEEN_TEXTS[maps.kind]
+    if maps.keys.kind == "audio":
+        column = "seconds"
+    if maps.queries.kind == "audio":
+        row = "seconds"
+    return (row.replace("predicted", "read") if is_read else row), column
+
+
+def _caption(view: View, row: str, column: str, *, is_cropped: bool) -> str:
+    unit = {"words": "word", "sentences": "sentence"}.get(view.units)
+    first = ", the start token first" if row == "token read" else ""
+    return " ".join(
+        filter(
+            None,
+            (
+                f"Rows: {row}. Columns: {column}.",
+                f"Row t is named for the {row} at step t{first}." if row in ("token predicted", "token read") else "",
+                f"Between {unit}s: weights into a {unit} are summed, those from it averaged." if unit else "",
+                "Special tokens are left out: rows may sum to less than 1." if is_cropped else "",
+            ),
+        )
+    )
+
+
+def _choice(selected: SelectedMap, view: View) -> str:
+    """The chosen row and column, where the map has them."""
+    row, column = (
+        None if chosen is None or chosen >= len(axis) else chosen
+        for chosen, axis in ((view.query, selected.queries), (view.key, selected.keys))
+    )
+    query = "" if row is None else visible(selected.queries.name(row))
+    key = "" if column is None else visible(selected.keys.name(column))
+    if row is not None and column is not None:
+        return f"Selected: {query} → {key}, {selected.weights[row, column]:.2f}."
+    return f"Selected: row {query}." if query else f"Selected: column {key}." if key else ""
+
+
+def _pair(trace: Trace) -> str:
+    texts = [visible_text(text) for text in (trace.input, trace.output) if isinstance(text, str) and text.strip()]
+    return " → ".join(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…" for text in texts)
