@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
 from xattn_viz.core.projections import Projections
-from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
+from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Subject, Trace
 
 NASTY = [
     *(
@@ -170,7 +170,17 @@ def traces(draw: Callable[..., Any]) -> Trace:
         draw(st.sampled_from([0, 7, 12.5, -1, 1e300])),
         draw(provenances),
         tuple(np.full((draw(sizes), draw(sizes), 3), i, np.uint8) for i in range(draw(st.integers(0, 2)))),
+        draw(few(st.builds(Note, texts, st.sampled_from(get_args(Subject))))),
+        draw(few(st.builds(Answer, texts, st.floats()))),
+        draw(few(st.builds(Layer, texts, st.tuples(counted, counted)))),
+        draw(few(st.tuples(st.integers(0, 3), counted))),
+        draw(st.none() | st.builds(Speech, st.none() | texts, st.none() | st.floats(), st.none() | st.floats())),
     )
+
+
+def few(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    """At most two of these."""
+    return st.lists(values, max_size=2).map(tuple)
 
 
 def inputs(columns: str) -> st.SearchStrategy[Any]:

@@ -232,7 +232,7 @@ def test_a_recording_of_several_windows_has_a_file_a_window(
     printed = capsys.readouterr()
     assert printed.out.count("Wrote ") == 2
     for trace in windows:
-        for note in trace.provenance["notes"]:
+        for note in trace.remarks:
             assert note in printed.err
 
 

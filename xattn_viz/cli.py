@@ -192,9 +192,9 @@ def _hears(model: Adapter) -> bool:
 
 def _tell_notes(trace: xv.Trace) -> None:
     """Say apart from the output what people should know of a run, besides a fault of its model."""
-    for note in trace.provenance.get("notes", ()):
-        if note != trace.fault:
-            print(f"xattn-viz: {visible(note)}", file=sys.stderr)
+    for note in trace.notes:
+        if note.about != "fault":
+            print(f"xattn-viz: {visible(note.text)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -48,7 +48,7 @@ def measured(model: Adapter, scenes: Sequence[Scene]) -> dict[str, float]:
     """
     found, exact, named, wrong, at_edges = [], 0, 0, 0, 0
     for scene in scenes:
-        answers = [label for label, _ in model.trace(draw(scene)).provenance["answers"]]
+        answers = [answer.text for answer in model.trace(draw(scene)).answers]
         found.append(count_right(answers, scene))
         exact += found[-1].places == found[-1].of_places
         grid = np.array(answers).reshape(round(len(answers) ** 0.5), -1)

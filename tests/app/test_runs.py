@@ -150,7 +150,7 @@ def test_what_was_written_live_is_what_a_plain_run_writes() -> None:
     assert len(app.session_state["shown"]) == len(plain) == 2
     for ours, theirs in zip(app.session_state["shown"], plain, strict=True):
         assert_same(ours, theirs)
-        assert not ours.provenance.get("notes")
+        assert not ours.remarks
 
 
 def test_a_live_run_that_is_stopped_leaves_its_sentences(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(
     page.get_by_text("Z-scores, the heads that the checkpoint names").click()
     page.keyboard.press("Escape")
     visitor.expect_rest(page)
-    heads = [(layer, head) for layer, head in trace.provenance["alignment_heads"]]
+    heads = [(layer, head) for layer, head in trace.alignment_heads]
     other = timed_words(trace, heads, method="zscores")[4]
     assert abs(other.start - words[4].start) > 2 * EXACT
     expect(page.locator('[aria-label="Chosen map"] .xv-said').nth(4)).to_have_attribute(

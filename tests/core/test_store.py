@@ -6,7 +6,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.projections import Projections
 from xattn_viz.core.store import is_damaged, load_trace, save, to_bytes
-from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
+from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Trace
 
 
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:
@@ -71,6 +71,11 @@ def made(seed: int = 0, dtype: str = "float32", bias: bool = False) -> Trace:
         hypotheses=(Hypothesis("Um gato", -3.5),),
         offset=12.5,
         provenance={"model": "planted", "ablated": [["cross", 0, 1]], "beams": 1, "shortlist": True, "none": None},
+        notes=(Note("It was cut."), Note("It is broken.", "fault")),
+        answers=(Answer("a red circle", 0.75),),
+        layers=(Layer("down_blocks.0", (8, 8)),),
+        alignment_heads=((1, 0), (1, 2)),
+        speech=Speech("en", None, 0.25),
     )
 
 
@@ -184,15 +189,49 @@ def npy(array: NDArray[Any], **options: Any) -> bytes:
     return file.getvalue()
 
 
-def header(change: dict[str, Any] | None = None, **top: Any) -> bytes:
+def header(change: dict[str, Any] | None = None, *, without: Sequence[str] = (), **top: Any) -> bytes:
     with np.load(io.BytesIO(to_bytes(made()))) as file:
         value = json.loads(file["header"].tobytes()) | top
     value["trace"].update(change or {})
+    for name in without:
+        del value["trace"][name]
     return npy(np.frombuffer(json.dumps(value).encode(), np.uint8))
 
 
 def test_the_file_that_the_next_test_damages_is_good() -> None:
     assert load_trace(rewritten({"header.npy": header()})) == made()
+
+
+#: The fields of a trace that its first version had in the provenance.
+RESULTS = ("notes", "answers", "layers", "alignment_heads", "speech")
+
+
+def test_a_file_of_the_first_version_has_its_results_where_they_are_now() -> None:
+    new = made()
+    provenance = {
+        **new.provenance,
+        "notes": ["It was cut.", "It is broken."],
+        "fault": "It is broken.",
+        "answers": [["a red circle", 0.75]],
+        "layers": [{"module": "down_blocks.0", "grid": [8, 8]}],
+        "alignment_heads": [[1, 0], [1, 2]],
+        "decoding": {"method": "greedy", "no_speech_probability": 0.25, "language": "en"},
+    }
+    old = header({"provenance": provenance}, without=RESULTS, version=1)
+    read = load_trace(rewritten({"header.npy": old}))
+    assert read == replace(new, provenance={**new.provenance, "decoding": {"method": "greedy"}})
+
+
+@pytest.mark.parametrize(
+    "provenance",
+    [{"notes": "none"}, {"notes": [1]}, {"answers": [["a"]]}, {"decoding": 3}, {"fault": "It is broken."}],
+    ids=str,
+)
+def test_what_a_first_version_held_in_other_forms_stays_where_it_is(provenance: dict[str, Any]) -> None:
+    old = header({"provenance": provenance}, without=RESULTS, version=1)
+    read = load_trace(rewritten({"header.npy": old}))
+    assert read.provenance == provenance
+    assert read.remarks == ()
 
 
 huge = npy(np.zeros(1, "f4")).replace(b"(1,), }" + b" " * 12, b"(1000000000000,), }")
@@ -204,7 +243,7 @@ WEIGHTS = "trace.maps.0.weights.npy"
     [
         ({"header.npy": None}, "no member named header.npy"),
         ({"header.npy": header(format="other")}, "not that of an xattn_viz trace"),
-        ({"header.npy": header(version=2)}, "of version 2, and this program reads version 1"),
+        ({"header.npy": header(version=3)}, "of version 3, and this program reads versions 1 to 2"),
         ({"header.npy": npy(np.frombuffer(b"[1]", np.uint8))}, "not that of an xattn_viz trace"),
         ({"header.npy": npy(np.frombuffer(b"{", np.uint8))}, "cannot be read as a trace"),
         ({"header.npy": npy(np.frombuffer(b"[" * 100_000, np.uint8))}, "cannot be read as a trace"),

@@ -7,7 +7,7 @@ import pytest
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Step, Trace
+from xattn_viz.core.trace import Note, Step, Trace
 
 
 def maps(kind: MapKind = "cross") -> AttentionMaps:
@@ -84,7 +84,8 @@ def test_a_trace_says_in_a_few_lines_what_it_holds() -> None:
         "a b",
         "a b",
         steps=(Step("a", 1, -0.5), Step("b", 2, 0.0, forced=True)),
-        provenance={"model": "tiny", "notes": ["It was cut."]},
+        provenance={"model": "tiny"},
+        notes=(Note("It was cut."),),
     )
     assert repr(trace).splitlines() == [
         "Trace of 'tiny'",

@@ -17,7 +17,7 @@ from xattn_viz import export
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.store import load_trace
-from xattn_viz.core.trace import Alternative, Step, Trace
+from xattn_viz.core.trace import Alternative, Answer, Note, Step, Trace
 from xattn_viz.core.view import View
 from xattn_viz.plots import svg
 
@@ -32,7 +32,10 @@ def made(dtype: str = "float32", input: Any = 'a "b"') -> Trace:
         (0, 7),
     )
     steps = (Step("x", 1, -0.5, (Alternative("x", 1, -0.5),)), Step("y", 2, float("-inf"), forced=True))
-    return Trace((maps,), input, "x y", steps, provenance={"model": "planted", "nan": float("nan")})
+    said = {"model": "planted", "nan": float("nan")}
+    return Trace(
+        (maps,), input, "x y", steps, provenance=said, notes=(Note("It was cut."),), answers=(Answer("a", 0.5),)
+    )
 
 
 def refuse(constant: str) -> None:
@@ -47,7 +50,10 @@ def test_json_is_standard_and_holds_every_weight_bit_for_bit(dtype: str) -> None
     (maps,) = value["maps"]
     assert maps["shape"] == [2, 4, 2, 3]
     assert np.array_equal(np.array(maps["weights"], dtype=dtype), trace.cross.weights)
-    assert (value["format"], value["version"], value["input"], value["output"]) == ("xattn_viz", 1, 'a "b"', "x y")
+    assert (value["format"], value["version"], value["input"], value["output"]) == ("xattn_viz", 2, 'a "b"', "x y")
+    assert value["notes"] == [{"text": "It was cut.", "about": "run"}]
+    assert value["answers"] == [{"text": "a", "probability": 0.5}]
+    assert "speech" not in value
     assert maps["layers"] == [0, 7]
     assert maps["queries"] == {"kind": "text", "labels": ["x, y\n", "=1+1"]}
     assert maps["keys"]["spans"] == [[0, 1], [1, 2], [2, 2]]

@@ -13,7 +13,7 @@ from xattn_viz import web
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.heads import Reduction
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Note, Trace
 from xattn_viz.core.view import View
 from xattn_viz.export import webpage
 from xattn_viz.export.webpage import html
@@ -145,7 +145,7 @@ def test_an_answer_that_stands_in_no_row_is_said_below() -> None:
 def test_a_fault_of_the_model_is_said_above_the_map() -> None:
     trace = made()
     assert not [one for one in Page(html(trace)).found if one[1].get("role") == "alert"]
-    page = Page(html(trace.with_fault(f"broken {EVIL}")))
+    page = Page(html(trace.with_notes(Note(f"broken {EVIL}", "fault"))))
     names = [(name, attributes.get("role")) for name, attributes, _ in page.found]
     assert names.index(("p", "alert")) < names.index(("main", None))
     assert page.texts("p")[0].startswith("broken </script>")

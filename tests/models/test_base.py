@@ -40,10 +40,10 @@ def test_the_language_of_a_source_is_what_was_chosen_or_the_cards(
 def test_a_text_in_another_language_is_told_in_the_notes() -> None:
     model = registry.load("firefox-en-pt")
     note = "This text looks like Portuguese, and English → Portuguese reads English."
-    assert note in model.trace(PORTUGUESE).provenance["notes"]
-    assert note in model.trace(PORTUGUESE, target="O meu avô.", kinds=("encoder",)).provenance["notes"]
+    assert note in model.trace(PORTUGUESE).remarks
+    assert note in model.trace(PORTUGUESE, target="O meu avô.", kinds=("encoder",)).remarks
     for trace in (model.trace("My grandfather sold the red boat."), registry.load("firefox-pt-en").trace(PORTUGUESE)):
-        assert not any("looks like" in said for said in trace.provenance.get("notes", ()))
+        assert not any("looks like" in said for said in trace.remarks)
 
 
 def test_a_model_whose_language_nobody_knows_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,7 @@ def test_a_drawing_fits_its_trace(name: str, text: str) -> None:
     assert list(adapter.traces(text, steps=4)) == [trace]
     for maps in trace.maps:
         assert maps.queries.grid is not None
-        assert len(maps.layers) == len(trace.provenance["layers"])
+        assert len(maps.layers) == len(trace.layers)
         assert maps.keys.spans is not None
         assert maps.keys.labels is not None
         assert all(0 <= start <= end <= len(text) for start, end in maps.keys.spans)
@@ -185,12 +185,12 @@ def test_an_answer_fits_its_trace(name: str) -> None:
     assert latents == trace.encoder.keys == trace.decoder.keys == trace.cross.queries
     assert latents.kind == "latent"
     assert None not in (places.grid, trace.cross.keys.grid)
-    assert len(trace.provenance["answers"]) == len(places)
+    assert len(trace.answers) == len(places)
     assert list(adapter.traces(TEXTS[0], kinds=adapter.card.kinds)) == [trace]
     plain = adapter.trace(TEXTS[0])
     ablated = adapter.trace(TEXTS[0], ablate=[("cross", 0, 0)])
     assert (ablated.cross.head(0, 0) == 0).all()
-    assert ablated.provenance["answers"] != plain.provenance["answers"] == trace.provenance["answers"]
+    assert ablated.answers != plain.answers == trace.answers
     json.dumps(dict(trace.provenance), allow_nan=False)
 
 
@@ -295,7 +295,7 @@ def test_ids_that_end_are_a_whole_output(adapter: Adapter) -> None:
     trace = adapter.trace(TEXTS[0], prefix=[step.id for step in given.steps])
     assert trace.steps == given.steps
     np.testing.assert_array_equal(trace.cross.weights, given.cross.weights)
-    assert trace.provenance["notes"] == given.provenance["notes"]  # none that it was stopped
+    assert trace.remarks == given.remarks  # none that it was stopped
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_partial_traces_show_the_first_rows(adapter: Adapter, monkeypatch: pytes
                 np.testing.assert_allclose(expected_weights[..., count:], 0, atol=1e-6)
                 expected_weights = expected_weights[..., :count]
             np.testing.assert_allclose(maps.weights, expected_weights, atol=1e-5, rtol=0)
-        assert "not finished" in part.provenance["notes"][-1]
+        assert "not finished" in part.remarks[-1]
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ANSWERING])

@@ -149,7 +149,7 @@ def test_a_checkpoint_runs_whatever_it_asks_for_and_says_what_is_set_aside(
     trace = asking.trace(made(), num_beams=1, **read)
     assert trace.steps == plain.steps
     np.testing.assert_array_equal(trace.cross.weights, plain.cross.weights)
-    (note,) = {*trace.provenance["notes"]} - {*plain.provenance["notes"]}
+    (note,) = {*trace.remarks} - {*plain.remarks}
     for name in ("num_beam_groups = 2 (", "stop_strings = ['a', '.'] (", "guidance_scale = 1.5 (", "token_healing"):
         assert name in note
     assert asking.trace(made(), num_beams=2, **read).steps  # where groups of beams would have been asked for
@@ -167,8 +167,8 @@ def test_older_checkpoints_say_it_in_their_configuration(tmp_path: Path) -> None
     (folder / "config.json").write_text(json.dumps(config))
     trace = registry.load(folder).trace("The cat.", num_beams=2)
     assert trace.provenance["decoding"]["max_length"] == 6
-    assert "num_beam_groups = 4" in trace.provenance["notes"][0]
-    assert "stop_strings = ['a']" in trace.provenance["notes"][0]
+    assert "num_beam_groups = 4" in trace.remarks[0]
+    assert "stop_strings = ['a']" in trace.remarks[0]
 
 
 def test_an_output_that_nowhere_starts_or_ends_is_refused(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_what_was_downloaded_serves_without_network(hub: Hub, kind: Kind, monkey
     unplug(monkeypatch)
     again = kind.load().trace(kind.input)
     assert again.maps == first.maps
-    assert "could not be reached" in again.provenance["notes"][0]
+    assert "could not be reached" in again.remarks[0]
 
 
 def test_what_the_hub_answers_is_said_in_a_sentence(hub: Hub, kind: Kind, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_bin_weights_come_with_consent_or_from_the_conversion(
     hub.converted[name] = kind.folder
     converted = kind.load(name).trace(kind.input)
     assert converted.provenance["revision"] == CONVERTED
-    assert "conversion to safetensors (pull request 7)" in converted.provenance["notes"][0]
+    assert "conversion to safetensors (pull request 7)" in converted.remarks[0]
     unplug(monkeypatch)
     again = kind.load(name).trace(kind.input)
     assert again.maps == converted.maps

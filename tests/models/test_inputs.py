@@ -81,7 +81,7 @@ def test_a_picture_in_every_form(name: str, tmp_path: Path) -> None:
     same(model(name), (SCENE, {}), (draw(SCENE), {}))
     layer = np.dstack([pixels, np.zeros(pixels.shape[:2], np.uint8)])
     for trace in (model(name).trace(layer), *model(name).traces(layer)):
-        assert trace.provenance["notes"].count("What is transparent in the picture is shown on white.") == 1
+        assert trace.remarks.count("What is transparent in the picture is shown on white.") == 1
         assert (np.asarray(trace.input) == 255).all()
         again = model(name).trace(trace)
         np.testing.assert_array_equal(again.input, trace.input)

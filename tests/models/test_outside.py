@@ -28,12 +28,11 @@ def photograph() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 @pytest.mark.parametrize("name", outside.MODELS)
 def test_every_model_of_shapes_says_that_a_picture_is_of_another_kind(name: str) -> None:
     model = registry.load(name)
-    (note,) = (
-        said for said in model.trace(photograph()).provenance["notes"] if "knows only coloured shapes on paper" in said
-    )
+    trace = model.trace(photograph())
+    (note,) = (said for said in trace.remarks if "knows only coloured shapes on paper" in said)
     assert note.startswith("This model knows only coloured shapes on paper, and this picture is of another kind")
-    assert outside.told(["something else", note]) == note
-    assert outside.told(model.trace(SCENE).provenance["notes"]) == ""
+    assert trace.note("unfamiliar") == note
+    assert model.trace(SCENE).note("unfamiliar") is None
 
 
 def test_the_command_line_says_it_apart_from_the_caption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

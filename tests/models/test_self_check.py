@@ -99,7 +99,7 @@ def test_what_is_expected_is_right(name: str) -> None:
                 hinted_caption(scene, parse_hint(told), grey=True) if told else caption(scene)
             )
         else:
-            found = count_right([label for label, _ in trace.provenance["answers"]], scene)
+            found = count_right([answer.text for answer in trace.answers], scene)
             assert expected["output"] == "a red circle at the top and a blue star at the bottom"
             assert found.places >= 0.95 * found.of_places
     elif trace.pictures:
@@ -226,7 +226,7 @@ def test_a_hinted_model_whose_attentions_share_a_cache_says_so(
     probe = probes()[name]["probe"]
     trace = adapter.trace(self_check._input(probe), **probe["options"])
     assert trace.fault == adapter.fault
-    assert adapter.fault in trace.provenance["notes"]
+    assert adapter.fault in trace.remarks
     assert registry.load(name) is adapter  # it is said once
 
 
@@ -260,7 +260,7 @@ def test_every_trace_of_a_model_with_a_fault_says_so(family: str, monkeypatch: p
         traces.append(adapter.trace(given, target="a"))
     for trace in traces:
         assert trace.fault == "It is broken."
-        assert trace.provenance["notes"].count("It is broken.") == 1
+        assert trace.remarks.count("It is broken.") == 1
 
 
 def test_a_model_is_checked_once_however_many_threads_load_it(monkeypatch: pytest.MonkeyPatch, unloaded: None) -> None:

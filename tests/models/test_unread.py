@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Note, Trace
 from xattn_viz.models import registry, unread
 from xattn_viz.models.families import firefox, seq2seq
-from xattn_viz.models.unread import notes_of_text, short, told, unread_sentences
+from xattn_viz.models.unread import notes_of_text, short, unread_sentences
 
 NAMES = ["firefox-en-pt", "firefox-pt-en"]
 _traces: dict[str, Trace] = {}
@@ -29,8 +30,8 @@ def long_trace(name: str, writers: Any) -> Trace:
     return _traces[name]
 
 
-def notes(trace: Trace) -> list[str]:
-    return list(trace.provenance.get("notes", []))
+def omission(notes: Iterable[Note]) -> str:
+    return next((note.text for note in notes if note.about == "omission"), "")
 
 
 def of_weights(trace: Trace, weights: Any) -> Trace:
@@ -45,8 +46,8 @@ def test_sentences_that_nothing_attends_to_are_named_and_a_short_output_is_told(
     assert missing[-1] == total >= 20  # the end of it at least
     assert len(missing) > 5
     made, read = (int((~axis.is_special).sum()) for axis in (long.cross.queries, long.cross.keys))
-    said = told(notes(long))
-    assert said in notes(long)
+    said = omission(long.notes)
+    assert said in long.remarks
     assert said.startswith(f"The output came out short: {made} tokens for a source of {read}. To sentences ")
     assert f"–{total} of {total} the output attends less than half as much as to others: they are probably" in said
 
@@ -58,7 +59,7 @@ def test_nothing_is_said_of_texts_that_are_translated_whole(name: str, writers: 
         trace = model.trace(text, kinds=("cross",))
         assert unread_sentences(trace, name.split("-")[1])[1] == []
         assert short(trace) is None
-        assert told(notes(trace)) == ""
+        assert omission(trace.notes) == ""
 
 
 def test_a_model_whose_attention_is_diffuse_names_no_sentence(writers: Any) -> None:
@@ -67,7 +68,7 @@ def test_a_model_whose_attention_is_diffuse_names_no_sentence(writers: Any) -> N
         for count in (2, 3):
             trace = model.trace(" ".join(lines[:count]), kinds=("cross",))
             assert unread_sentences(trace, "en") == (count, [])
-            assert told(notes(trace)) == ""
+            assert omission(trace.notes) == ""
 
 
 @pytest.mark.parametrize(("evenly", "is_told"), [(0.25, True), (0.5, True), (0.9, False), (1.0, False)])
@@ -90,13 +91,13 @@ def test_weight_on_the_end_of_the_source_counts_for_no_sentence(writers: Any) ->
     [("en", "pt", True), ("en", None, False), (None, "pt", False), ("en", "en", False), ("en", "zh", False)],
 )
 def test_only_translations_come_out_short(source: str | None, target: str | None, is_short: bool, writers: Any) -> None:
-    said = told(notes_of_text(long_trace("firefox-en-pt", writers), source, target))
+    said = omission(notes_of_text(long_trace("firefox-en-pt", writers), source, target))
     assert said.startswith("The output came out short" if is_short else "To sentences")
 
 
 def test_what_is_short_and_tells_no_sentence_is_short(monkeypatch: pytest.MonkeyPatch, writers: Any) -> None:
     monkeypatch.setattr(unread, "_FOCUSED", 2)
-    said = told(notes_of_text(long_trace("firefox-en-pt", writers), "en", "pt"))
+    said = omission(notes_of_text(long_trace("firefox-en-pt", writers), "en", "pt"))
     assert "Something is probably left out. Trace the text sentence by sentence." in said
     assert said.startswith("The output came out short: ")
 
@@ -104,15 +105,15 @@ def test_what_is_short_and_tells_no_sentence_is_short(monkeypatch: pytest.Monkey
 def test_of_one_long_sentence_nobody_asks_for_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unread, "_SHORT", 2)
     text = "The cat sat on the mat and the dog lay by the door" + " and the bird sang in the tree" * 5 + "."
-    said = told(notes(registry.load("firefox-en-pt").trace(text, kinds=("cross",))))
+    said = omission(registry.load("firefox-en-pt").trace(text, kinds=("cross",)).notes)
     assert said.endswith("Something is probably left out.")
 
 
 def test_an_output_that_was_given_leaves_nothing_out(writers: Any) -> None:
     text = " ".join(lines_of("firefox-en-pt", writers)[:8])
-    assert told(notes(registry.load("firefox-en-pt").trace(text, target="O gato.", kinds=("cross",)))) == ""
+    assert omission(registry.load("firefox-en-pt").trace(text, target="O gato.", kinds=("cross",)).notes) == ""
 
 
 def test_words_under_one_token_are_told() -> None:
     trace = registry.load("firefox-en-pt").trace("The cat sat.", kinds=("cross",))
-    assert not any("stand as one word" in note for note in notes(trace))
+    assert not any("stand as one word" in note for note in trace.remarks)

@@ -16,7 +16,6 @@ from xattn_viz.app.page import literal
 from xattn_viz.app.runs import Asked
 from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import InputError, ModelError, NeedsConsent
-from xattn_viz.models.families.whisper import ANYWAY
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,8 +68,7 @@ def wordless(trace: Trace) -> str:
     """That there are no words in a trace of sound, and what to do about it; empty where there are."""
     if trace.cross.keys.kind != "audio" or trace.output:
         return ""
-    given = trace.provenance.get("settings", {})
-    return _WORDLESS if given.get(ANYWAY) or given.get("prefix") else _NOBODY
+    return _NOBODY if trace.note("silence") else _WORDLESS
 
 
 def ask_first(model: str, problem: DeltaGenerator) -> None:

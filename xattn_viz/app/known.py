@@ -14,8 +14,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.examples import SCENES
-from xattn_viz.models import outside
-from xattn_viz.models.families import diffusion, perceiver
+from xattn_viz.models.families import diffusion
 from xattn_viz.models.families.captioner.hinted import GREY, HINT
 from xattn_viz.shapes import Scene, prompts, sentence
 from xattn_viz.shapes.caption import Coloured, named, ordered
@@ -39,31 +38,30 @@ def remark(request: Request, best: Trace) -> str:
 
     Empty where nobody can know.
     """
-    said = best.provenance
-    if note := outside.told(said.get("notes", ())):
+    if note := best.note("unfamiliar"):
         return note
-    if best.picture is not None and said.get("model") == diffusion.OWN:
+    if best.picture is not None and best.model == diffusion.OWN:
         return drawing_verdict(_prompt(best), best.picture)
-    scene, settings = scene_of(request), said.get("settings", {})
+    scene, settings = scene_of(request), best.settings
     if scene is None:
         return ""
     if HINT in settings:
         told = prompts.parse_hint(settings[HINT])
         return mark_caption(best.output, scene, prompts.hinted_caption(scene, told, grey=settings[GREY]))
-    if said.get("model") == _MODEL:
+    if best.model == _MODEL:
         return mark_caption(best.output, scene)
-    return _answered(best, scene) if said.get("model") == perceiver.PACKAGED else ""
+    return _answered(best, scene) if best.answers else ""
 
 
 def _answered(best: Trace, scene: Scene) -> str:
-    found = count_right([label for label, _ in best.provenance["answers"]], scene)
+    found = count_right([answer.text for answer in best.answers], scene)
     inside = f"{found.inside} of the {found.of_inside} where something lies"
     return f"{found.places} of {found.of_places} places are right, {inside}."
 
 
 def things(request: Request, trace: Trace) -> tuple[Coloured, ...]:
     """The things that a picture is known to show: those of its scene, or those that code finds in a drawing."""
-    if trace.picture is not None and trace.provenance.get("model") == diffusion.OWN:
+    if trace.picture is not None and trace.model == diffusion.OWN:
         return judge(trace.picture)
     scene = scene_of(request)
     return tuple(ordered(scene)) if scene and trace.steps else ()  # a Perceiver writes no words

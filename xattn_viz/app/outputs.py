@@ -14,7 +14,6 @@ from xattn_viz.app.page import literal
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
-from xattn_viz.models import unread
 
 _CAVEAT = "Attention weights show where a head read from. They do not show why the model chose a word."
 _WHOLE_RISK = (
@@ -128,8 +127,7 @@ def _remark(request: Request, best: Trace, shown: Trace) -> str:
 
 def _caveat(request: Request, best: Trace) -> str:
     """What most needs to be said: that this text came out short or in part, that any whole text may, or the caveat."""
-    left_out = unread.told(best.provenance.get("notes", ()))
-    return left_out or (_WHOLE_RISK if request.whole else _CAVEAT)
+    return best.note("omission") or (_WHOLE_RISK if request.whole else _CAVEAT)
 
 
 def _log_prob(trace: Trace) -> str:
@@ -137,6 +135,6 @@ def _log_prob(trace: Trace) -> str:
     steps = [*zip(trace.steps, trace.cross.queries.is_special, strict=True)]
     counted = [step.log_prob for step, _ in dropwhile(lambda pair: pair[0].forced and pair[1], steps)]
     # Firefox's shortlist leaves out most of the vocabulary, so that what is chosen from it looks likelier.
-    short = trace.provenance.get("settings", {}).get("shortlist") and not trace.steps[-1].forced
+    short = trace.settings.get("shortlist") and not trace.steps[-1].forced
     said = f"{sum(counted):.2f} ({len(counted)} tokens{', over the shortlist' if short else ''})"
     return said.replace("-", "\u2212")

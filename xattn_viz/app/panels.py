@@ -83,7 +83,7 @@ def below(trace: Trace, sound: str = "", *, told: Container[str | None] = ()) ->
 
     `sound` is the name of what was heard, `told` holds notes that are said above the map already.
     """
-    for note in trace.provenance.get("notes", ()):
+    for note in trace.remarks:
         if note not in told:
             st.caption(literal(note))
     playback = timing.playback(trace, sound) if sound else None
@@ -106,7 +106,7 @@ def below(trace: Trace, sound: str = "", *, told: Container[str | None] = ()) ->
 def _whose(trace: Trace) -> None:
     """Whose model this is, where it ran, and how much memory the loaded models take."""
     said = trace.provenance
-    card = models.card_of(str(said.get("model")))
+    card = models.card_of(trace.model)
     parts = [f"Model: {card.credit} ({card.licence})."] if card else []
     if "device" in said:
         parts.append(f"Ran on {said['device']} in {said['dtype']}.")

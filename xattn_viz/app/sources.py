@@ -32,7 +32,7 @@ def panel(trace: Trace) -> None:
 
     with shown:
         try:
-            model = registry.load(str(trace.provenance["model"]))
+            model = registry.load(trace.model)
         except ModelError as error:
             st.error(literal(str(error)))
             return

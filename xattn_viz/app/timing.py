@@ -129,8 +129,11 @@ def _read(trace: Trace) -> tuple[tuple[tuple[Head, ...] | None, Method], str]:
     if choice == _ALL:
         return (None, "zscores"), ""
     if choice == _PUBLISHED:
-        named = tuple((int(layer), int(head)) for layer, head in trace.provenance.get("alignment_heads") or ())
-        return ((named, "zscores"), "") if named else (default, "This checkpoint names no heads.")
+        return (
+            ((trace.alignment_heads, "zscores"), "")
+            if trace.alignment_heads
+            else (default, "This checkpoint names no heads.")
+        )
     if choice == _UPPER:
         return default, ""
     maps = trace.cross

@@ -28,7 +28,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 
 FORMAT = "xattn_viz trace"
-VERSION = 1
+VERSION = 2
 #: The most that a file may unpack to unless the caller says otherwise: 1 GiB, some 600 heads of 512 × 512 float32.
 MAX_BYTES = 1 << 30
 #: The most that a trace's header may hold, in bytes of JSON, in values, and in levels. What Python makes of that takes
@@ -145,10 +145,42 @@ def _read_trace(file: BinaryIO, max_bytes: int) -> Trace:
     header = json.loads(text.decode())
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError("its header is not that of an xattn_viz trace")
-    if header.get("version") != VERSION:
-        raise ValueError(f"it is of version {header.get('version')!r}, and this program reads version {VERSION}")
-    trace: Trace = decode(header.get("trace"), Trace, arrays)
+    told, version = header.get("trace"), header.get("version")
+    if version == 1 and isinstance(told, dict):
+        told = _of_version_1(told)
+    elif version != VERSION:
+        raise ValueError(f"it is of version {version!r}, and this program reads versions 1 to {VERSION}")
+    trace: Trace = decode(told, Trace, arrays)
     return trace
+
+
+def _of_version_1(said: dict[str, Any]) -> dict[str, Any]:
+    """A trace as version 1 wrote it, with its results in the provenance, in the fields that they have now.
+
+    What is not as that version wrote it stays where it is.
+    """
+    provenance = said.get("provenance")
+    if not isinstance(provenance, dict):
+        return said
+    left, found = dict(provenance), dict[str, Any]()
+    match left:
+        case {"notes": [*texts]} if all(isinstance(text, str) for text in texts):
+            fault = left.pop("fault", None)
+            del left["notes"]
+            found["notes"] = [{"text": text, "about": "fault" if text == fault else "run"} for text in texts]
+    match left:
+        case {"answers": [*answers]} if all(isinstance(answer, list) and len(answer) == 2 for answer in answers):
+            del left["answers"]
+            found["answers"] = [dict(zip(("text", "probability"), answer, strict=True)) for answer in answers]
+    for name in ("layers", "alignment_heads"):
+        if isinstance(left.get(name), list):
+            found[name] = left.pop(name)
+    match left.get("decoding"):
+        case {"no_speech_probability": _, "language": _, **method}:
+            names = ("language", "language_probability", "no_speech_probability")
+            found["speech"] = {name: left["decoding"].get(name) for name in names}
+            left["decoding"] = {name: value for name, value in method.items() if name not in names}
+    return {**said, **found, "provenance": left}
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:

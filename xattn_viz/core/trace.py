@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,48 @@ class Hypothesis:
     log_prob: float
 
 
+#: What a note is about, where whoever shows it needs to know: the run as such; a fault of the model; something of the
+#: input that the output probably leaves out; a picture of another kind than the model knows; that nobody speaks.
+Subject = Literal["run", "fault", "omission", "unfamiliar", "silence"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for people about a run."""
+
+    text: str
+    about: Subject = "run"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answers that writes no text, and with which probability."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Which module of a network a layer of the maps is, and the grid that it works on itself, (rows, columns)."""
+
+    module: str
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a speech recogniser says of a sound besides its words, each None where the model has no word for it.
+
+    `language` is what was spoken, `language_probability` how sure it is where it told by itself,
+    `no_speech_probability` how likely nobody speaks at all.
+    """
+
+    language: str | None = None
+    language_probability: float | None = None
+    no_speech_probability: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Trace:
     """One run of one model on one segment (a sentence, a 30 s window, an image).
@@ -65,6 +107,11 @@ class Trace:
     `offset` where the segment begins in the whole (characters, or seconds for sound). `steps` has one entry a row of
     the cross map. `pictures` are what a diffusion model drew, `[row, column, 3]` of uint8 from 0 to 255: one after each
     of its denoising steps, the finished one last. `provenance` holds JSON values: enough to run it again (`rerun`).
+
+    `notes` are for people. `answers` are what a model said that writes no text: one for each place it was asked about,
+    or the likeliest classes. `layers` says what each layer of the maps is, where that is known, `alignment_heads` which
+    (layer, head), from 0, the checkpoint names as those that follow its words in time, and `speech` what a recogniser
+    said of the sound.
 
     Raises ValueError when the steps do not fit the rows of the cross map, a picture is none, or the offset or a
     log-probability is no number.
@@ -78,6 +125,11 @@ class Trace:
     offset: float = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
     pictures: tuple[NDArray[np.uint8], ...] = ()
+    notes: tuple[Note, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    alignment_heads: tuple[tuple[int, int], ...] = ()
+    speech: Speech | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.input, str):
@@ -109,21 +161,35 @@ class Trace:
             raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
         return found[0]
 
-    def with_notes(self, *notes: str) -> Trace:
-        """The same with more notes for people, in `provenance["notes"]`."""
-        before = self.provenance.get("notes", [])
-        return replace(self, provenance={**self.provenance, "notes": [*before, *notes]})
+    def with_notes(self, *notes: str | Note) -> Trace:
+        """The same with more notes for people; a text is one about the run."""
+        more = (Note(note) if isinstance(note, str) else note for note in notes)
+        return replace(self, notes=(*self.notes, *more))
 
-    def with_fault(self, sentence: str) -> Trace:
-        """The same, said to be of a model that does not do what it should: `fault`, and a note."""
-        noted = self.with_notes(sentence)
-        return replace(noted, provenance={**noted.provenance, "fault": sentence})
+    def note(self, about: Subject) -> str | None:
+        """The first note about something; None where there is none."""
+        return next((note.text for note in self.notes if note.about == about), None)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The texts of its notes."""
+        return tuple(note.text for note in self.notes)
 
     @property
     def fault(self) -> str | None:
         """What was wrong with the model that made this, in one sentence; None where nothing was found."""
-        said = self.provenance.get("fault")
-        return None if said is None else str(said)
+        return self.note("fault")
+
+    @property
+    def model(self) -> str:
+        """The name of the model that made it, as `load` takes it; empty where that is not known."""
+        return str(self.provenance.get("model", ""))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The keywords of `Adapter.trace` that it was made with, as JSON values; none where they are not known."""
+        said = self.provenance.get("settings")
+        return said if isinstance(said, Mapping) else {}
 
     @property
     def picture(self) -> NDArray[np.uint8] | None:
@@ -149,7 +215,7 @@ class Trace:
 
     def __repr__(self) -> str:
         lines = [
-            f"Trace of {quoted(self.provenance.get('model', 'a model'))}",
+            f"Trace of {quoted(self.model or 'a model')}",
             f"input: {quoted(self.input) if isinstance(self.input, str) else brief(self.input)}",
             f"output: {quoted(self.output)}{f' in {len(self.steps)} steps' if self.steps else ''}",
         ]
@@ -157,8 +223,7 @@ class Trace:
             sizes = Counter(map(size, group))
             lines += [f"{kind}: {said}{f', {count} times' if count > 1 else ''}" for said, count in sizes.items()]
         lines += [f"pictures: {len(self.pictures)} of {brief(self.pictures[-1])}"] if self.pictures else []
-        notes = self.provenance.get("notes")
-        lines += [f"{len(notes)} notes, the first: {quoted(notes[0])}"] if isinstance(notes, list) and notes else []
+        lines += [f"{len(self.notes)} notes, the first: {quoted(self.notes[0].text)}"] if self.notes else []
         return "\n  ".join(lines)
 
     def __eq__(self, other: object) -> bool:

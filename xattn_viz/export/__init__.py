@@ -34,7 +34,7 @@ __all__ = ["FORMATS", "csv", "file_name", "html", "json", "npz", "svg", "write"]
 
 #: The endings of the files that `write` makes.
 FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
-JSON_VERSION = 1
+JSON_VERSION = 2
 _FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet computes begins with one of these, a minus sign among them
 
 
@@ -71,9 +71,11 @@ def svg(trace: Trace, view: View | None = None) -> str:
 def json(trace: Trace, view: View | None = None) -> str:
     """Weights with their labels as standard JSON in ASCII, for programs that do not read NPZ.
 
-    Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (1), `input` (the text; for
-    sound and pictures null), `output`, `offset`, `provenance`, `steps` (`token`, `id`, `log_prob`, `forced`,
-    `alternatives`; an impossible token has log_prob null) and `maps`, each of them with
+    Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (2), `input` (the text; for
+    sound and pictures null), `output`, `offset`, `provenance`, `notes` for people (`text`, `about`), where there are any
+    `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads` and `speech`, as in `Trace`;
+    `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible token has log_prob null) and `maps`,
+    each of them with
 
     - `kind`: cross, encoder or decoder; `layers`: the model's numbers, from 0; `altered`: why rows may not sum to 1;
     - `queries`, `keys`, and `read` or null: `labels`, and where known `spans`, `words`, `special`, `times`, `grid`,
@@ -110,6 +112,8 @@ def json(trace: Trace, view: View | None = None) -> str:
     value |= {
         "offset": trace.offset,
         "provenance": dict(trace.provenance),
+        "notes": [vars(note) for note in trace.notes],
+        **{name: value for name, value in _results(trace).items() if value},
         "steps": [
             {
                 "token": step.token,
@@ -123,6 +127,15 @@ def json(trace: Trace, view: View | None = None) -> str:
         "maps": [_maps(maps.without_padding()) for maps in trace.maps],
     }
     return _json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+
+
+def _results(trace: Trace) -> dict[str, Any]:
+    return {
+        "answers": [vars(answer) for answer in trace.answers],
+        "layers": [vars(layer) for layer in trace.layers],
+        "alignment_heads": trace.alignment_heads,
+        "speech": trace.speech and vars(trace.speech),
+    }
 
 
 def csv(trace: Trace, view: View | None = None, *, kind: MapKind = "cross") -> str:

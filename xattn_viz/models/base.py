@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.messages import quoted
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs import InputError as InputError
 from xattn_viz.inputs import audio, images
 from xattn_viz.inputs.audio import Sound
@@ -358,7 +358,7 @@ class Adapter(ABC):
         return trace.with_notes(*read.notes) if isinstance(read, Picture) and read.notes else trace
 
     def _with_fault(self, trace: Trace) -> Trace:
-        return trace if self.fault is None else trace.with_fault(self.fault)
+        return trace if self.fault is None else trace.with_notes(Note(self.fault, "fault"))
 
     def _is_heard(self, array: NDArray[Any]) -> bool:
         """Whether an array without a sampling rate is what a trace of this model shows as its input: a log-mel."""

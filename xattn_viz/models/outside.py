@@ -9,13 +9,15 @@ and Pentland 1997, "Probabilistic Visual Learning for Object Representation").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xattn_viz.core.trace import Note
 
 #: Where the model lies whose encoder looks, and beside its weights what it knows.
 FOLDER = Path(__file__).parent / "families" / "captioner" / "caption-shapes"
@@ -24,7 +26,6 @@ FILE = "known.npz"
 WITHIN = 998
 #: The models that know nothing but such scenes.
 MODELS = ("caption-shapes", "hint-concatenated", "hint-separate", "perceive-shapes")
-_KNOWS = "This model knows only coloured shapes on paper, and this picture is of another kind"
 
 Numbers = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -94,25 +95,22 @@ class Judge:
         """How far a picture lies outside, 1 at the limit."""
         return self.known.distance(self.states(picture)) / float(self.known.limit[0])
 
-    def notes(self, picture: Picture) -> tuple[str, ...]:
+    def notes(self, picture: Picture) -> tuple[Note, ...]:
         """A sentence about a picture that is no scene; none about one that is."""
         distance = self.distance(picture)
         if distance <= 1:
             return ()
-        return (
-            f"{_KNOWS}: to its encoder it lies {distance:,.1f} times as far from such scenes as {WITHIN} of 1,000 of "
-            "them lie at most. What it answers says nothing about this picture.",
+        said = (
+            "This model knows only coloured shapes on paper, and this picture is of another kind: to its encoder it "
+            f"lies {distance:,.1f} times as far from such scenes as {WITHIN} of 1,000 of them lie at most. What it "
+            "answers says nothing about this picture."
         )
+        return (Note(said, "unfamiliar"),)
 
 
-def notes(model: str, picture: Picture) -> tuple[str, ...]:
+def notes(model: str, picture: Picture) -> tuple[Note, ...]:
     """A sentence about a picture, as a model sees it, that is no scene where the model knows nothing else."""
     return judge().notes(picture) if model in MODELS else ()
-
-
-def told(notes: Sequence[str]) -> str:
-    """The note among a trace's that its picture is of another kind; empty where there is none."""
-    return next((note for note in notes if note.startswith(_KNOWS)), "")
 
 
 @cache

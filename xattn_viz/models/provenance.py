@@ -45,7 +45,6 @@ def provenance(
     settings: Mapping[str, Any],
     decoding: Mapping[str, Any],
     shown: str | NDArray[Any],
-    notes: Sequence[str],
     libraries: Sequence[ModuleType] = LIBRARIES,
 ) -> dict[str, Any]:
     """Everything needed to run again, as JSON values; `settings` are the keywords of `trace`, `shown` its input."""
@@ -59,7 +58,6 @@ def provenance(
         "decoding": dict(decoding),
         "settings": dict(settings),
         "input_sha256": hashlib.sha256(shown.encode() if isinstance(shown, str) else shown.tobytes()).hexdigest(),
-        "notes": [*identity.notes, *notes],
     }
 
 
@@ -98,5 +96,4 @@ def _again(trace: Trace, changes: Mapping[str, Any]) -> Trace:
     again = adapter.trace(trace, **settings)
     if again.provenance["weights_sha256"] != digest:
         raise ModelError(f"This trace was made with other weights of {name} (sha256 {digest[:12]}…).")
-    provenance = {**again.provenance, "notes": trace.provenance.get("notes", [])}
-    return replace(again, offset=trace.offset, provenance=provenance)
+    return replace(again, offset=trace.offset, notes=trace.notes)

@@ -140,7 +140,7 @@ def _log_probability(trace: Trace) -> float:
     """Of all that was written; of a model that answers at once, of all its answers."""
     if trace.steps:
         return sum(step.log_prob for step in trace.steps)
-    return sum(math.log(probability) for _, probability in trace.provenance["answers"])
+    return sum(math.log(answer.probability) for answer in trace.answers)
 
 
 def _summary(picture: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 import sentencex  # type: ignore[import-untyped]
 
 from xattn_viz.core.tokens import joined_words
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Note, Trace
 
 # How far a token of the output is turned to a sentence is counted from 0, where its attention is spread evenly over the
 # source, to 1, where all of it lies there. A sentence is barely attended to where no token is turned to it half as far
@@ -22,30 +22,24 @@ _BARELY, _FOCUSED = 0.5, 0.3
 _SHORT, _LEAST_SOURCE = 0.6, 40
 _UNSPACED = frozenset(("ja", "km", "lo", "my", "th", "zh"))  # their tokens are of another size, which nobody measured
 _MOST_NAMED = 3
-_LEFT_OUT = "probably left out"
 
 
-def notes_of_text(trace: Trace, source: str | None, target: str | None) -> list[str]:
-    """Sentences for people: that the output came out short, what it barely attends to, which words stand as one.
+def notes_of_text(trace: Trace, source: str | None, target: str | None) -> list[Note]:
+    """For people: that the output came out short, what it barely attends to, which words stand as one.
 
     `source` and `target` are the ISO 639-1 codes of the languages, None where they are not known. Only an output that
     the model wrote itself can leave something out. Empty where there is nothing to say.
     """
-    notes = []
+    notes = list[Note]()
     if not trace.steps[-1].forced and (missing := _missing(trace, source, target)):
-        notes.append(missing)
+        notes.append(Note(missing, "omission"))
     keys = trace.cross.keys
     joined = joined_words(str(trace.input), keys.spans or (), keys.special or ()) if keys.spans else []
     if joined:
         more = f" and {len(joined) - _MOST_NAMED:,} more" if len(joined) > _MOST_NAMED else ""
         named = ", ".join(f"“{words}”" for words in joined[:_MOST_NAMED])
-        notes.append(f"One token covers something of several words, so these stand as one word: {named}{more}.")
+        notes.append(Note(f"One token covers something of several words, so these stand as one word: {named}{more}."))
     return notes
-
-
-def told(notes: Sequence[str]) -> str:
-    """The note among a trace's that something is probably left out; empty where there is none."""
-    return next((note for note in notes if _LEFT_OUT in note), "")
 
 
 def _missing(trace: Trace, source: str | None, target: str | None) -> str:
@@ -58,10 +52,10 @@ def _missing(trace: Trace, source: str | None, target: str | None) -> str:
         several = len(unread) > 1
         parts.append(
             f"To {'sentences' if several else 'sentence'} {_listed(unread)} of {total} the output attends less than "
-            f"half as much as to others: {'they are' if several else 'it is'} {_LEFT_OUT}."
+            f"half as much as to others: {'they are' if several else 'it is'} probably left out."
         )
     elif parts:
-        parts.append(f"Something is {_LEFT_OUT}.")
+        parts.append("Something is probably left out.")
     if parts and total > 1:
         parts.append("Trace the text sentence by sentence.")
     return " ".join(parts)

@@ -342,5 +342,5 @@ def test_the_packaged_model_reads_scenes() -> None:
         scenes
     )
     np.testing.assert_array_equal(traces[0].input, draw(scenes[0]))  # it is drawn in the size that the model sees
-    assert not [note for trace in traces for note in trace.provenance["notes"]]
+    assert not [note for trace in traces for note in trace.remarks]
     assert traces[0].cross.keys.grid == (8, 8)

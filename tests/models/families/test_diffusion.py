@@ -232,7 +232,7 @@ def test_signs_articles_and_capital_letters_are_no_reason_to_refuse(typed: str) 
     trace = model.trace(typed, steps=2)
     assert trace.pictures[-1].tobytes() == model.plain(meant, steps=2).tobytes()
     assert trace.input == typed
-    assert f"the model read “{meant}”" in " ".join(trace.provenance["notes"])
+    assert f"the model read “{meant}”" in " ".join(trace.remarks)
     keys = trace.cross.keys
     shown = [keys.name(i).lower() for i in range(len(keys)) if not keys.is_special[i]]
     assert [word for word in shown if word not in ("a", "an", "the")] == [
@@ -244,7 +244,7 @@ def test_signs_articles_and_capital_letters_are_no_reason_to_refuse(typed: str) 
         "square",
     ]
     assert all(typed[start:end] in ("", keys.name(i)) for i, (start, end) in enumerate(keys.spans or ()))
-    assert not any("Articles" in note for note in model.trace(meant, steps=1).provenance["notes"])
+    assert not any("Articles" in note for note in model.trace(meant, steps=1).remarks)
 
 
 def test_all_faults_of_a_prompt_are_told_at_once() -> None:
@@ -313,7 +313,7 @@ def test_the_picture_is_seen_as_it_forms(stable: DiffusionAdapter, monkeypatch: 
         mean = np.mean([maps.weights.astype(np.float32) for maps in part.maps[1:]], 0)
         np.testing.assert_allclose(part.cross.weights, mean, atol=2**-11)
         assert len(part.pictures) == done
-        assert "not finished" in part.provenance["notes"][-1]
+        assert "not finished" in part.remarks[-1]
     assert whole.picture is not None
     assert whole.picture.tobytes() == stable.plain(PROMPT, steps=5).tobytes()
 

@@ -162,7 +162,7 @@ def test_a_pipeline_comes_from_the_hub(hub: Hub, folder: Path, monkeypatch: pyte
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
     again = diffusion.FAMILY.load(NAME).trace("The cat", steps=2)
     assert again.maps == ours.maps
-    assert "could not be reached" in again.provenance["notes"][0]
+    assert "could not be reached" in again.remarks[0]
 
 
 def test_another_pipeline_is_refused_before_its_weights_are_fetched(hub: Hub, folder: Path, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_a_very_long_segment_is_cut_and_says_so(text: str) -> None:
     assert len(trace.cross.keys) > MAX_TOKENS // 2
     assert isinstance(trace.input, str)
     assert text.startswith(trace.input)
-    assert trace.provenance["notes"][0].startswith(f"Only the first {len(trace.cross.keys) - 1:,} of ")
+    assert trace.remarks[0].startswith(f"Only the first {len(trace.cross.keys) - 1:,} of ")
     again = real("firefox-en-pt").source.encode(trace.input).ended()
     assert again.axis() == trace.cross.keys
 
@@ -252,8 +252,8 @@ def test_many_sentences_are_capped_and_it_is_said() -> None:
     text = "Yes. " * (MAX_SENTENCES + 20)
     traces = list(firefox.FAMILY.example().traces(text, target="a"))
     assert len(traces) == MAX_SENTENCES
-    assert f"first {MAX_SENTENCES} of {MAX_SENTENCES + 20} sentences" in traces[0].provenance["notes"][-1]
-    assert traces[1].provenance["notes"] == []
+    assert f"first {MAX_SENTENCES} of {MAX_SENTENCES + 20} sentences" in traces[0].remarks[-1]
+    assert traces[1].remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_folder_with_two_vocabularies(make_folder: Callable[..., Path], eight_
     trace = model.trace("The cat sat on the mat.", kinds=("cross", "encoder"))
     assert trace.cross.weights.shape[:2] == (1, 2)
     assert trace.encoder.weights.shape[:2] == (3, 2)
-    assert any("no shortlist" in note for note in trace.provenance["notes"]) != shortlist
+    assert any("no shortlist" in note for note in trace.remarks) != shortlist
 
 
 def test_eight_bit_weights_give_nearly_the_same_maps(make_folder: Callable[..., Path]) -> None:

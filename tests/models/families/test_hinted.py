@@ -79,7 +79,7 @@ def test_maps_and_outputs_are_those_of_one_softmax_or_of_two(name: str, adapter:
     assert expected.shape == (4, 4, len(trace.steps), KEYS)
     for found in (trace, again):
         np.testing.assert_allclose(found.cross.weights, expected, atol=TOLERANCE, rtol=0)
-    assert ("look at the picture only" in " ".join(trace.provenance["notes"])) == (JOINS[name] == "separate")
+    assert ("look at the picture only" in " ".join(trace.remarks)) == (JOINS[name] == "separate")
 
 
 @ALL

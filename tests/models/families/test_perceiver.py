@@ -87,9 +87,9 @@ def test_a_classifier_looks_and_answers_as_the_library_does(
     check_maps(trace, expected)
     order = expected.logits[0].argsort(descending=True).tolist()
     assert trace.output == CLASSES[order[0]] == trace.decoder.queries.name(0)
-    assert [label for label, _ in trace.provenance["answers"]] == [CLASSES[number] for number in order[:5]]
+    assert [answer.text for answer in trace.answers] == [CLASSES[number] for number in order[:5]]
     assert [maps.projections is None for maps in trace.maps] == [kind == "Fourier"] * 3  # its pixels are summed up
-    assert ("aggregated" in trace.cross.altered) == bool(trace.provenance["notes"]) == (kind == "Fourier")
+    assert ("aggregated" in trace.cross.altered) == bool(trace.remarks) == (kind == "Fourier")
     save(trace, tmp_path / "trace.npz")
     assert load_trace(tmp_path / "trace.npz") == trace == rerun(trace)
 
@@ -100,7 +100,7 @@ def test_the_packaged_model_looks_and_answers_as_the_library_does() -> None:
     check_maps(trace, expected)
     asked = trace.decoder.queries
     assert asked.grid == (12, 12)
-    assert asked.labels == tuple(label for label, _ in trace.provenance["answers"])
+    assert asked.labels == tuple(answer.text for answer in trace.answers)
     names = ["nothing", *ours().model.network.config.colours]
     colours = [names[number] for number in expected.logits[0, :, : len(names)].argmax(-1)]
     assert [label.split()[0] for label in asked.labels] == colours
@@ -120,9 +120,9 @@ def test_a_head_is_taken_away_as_if_nothing_came_of_it(folders: Callable[[str], 
     with torch.inference_mode():
         expected = network(ours().model.eyes.values(np.asarray(trace.input)), output_attentions=True)
     answer = ours().model.question.answer(expected.logits[0])
-    assert [label for label, _ in answer.likely] == [label for label, _ in trace.provenance["answers"]]
+    assert [label for label, _ in answer.likely] == [answer.text for answer in trace.answers]
     np.testing.assert_allclose(
-        [p for _, p in answer.likely], [p for _, p in trace.provenance["answers"]], atol=TOLERANCE, rtol=0
+        [p for _, p in answer.likely], [answer.probability for answer in trace.answers], atol=TOLERANCE, rtol=0
     )
     np.testing.assert_allclose(trace.encoder.weights[2], expected.attentions[2][0], atol=TOLERANCE, rtol=0)
     assert not trace.cross.head(0, 2).any()
@@ -243,6 +243,6 @@ def test_a_class_whose_name_is_no_text_is_called_by_its_number(tmp_path: Path, l
     config["label2id"] = {}
     (folder / "config.json").write_text(json.dumps(config))
     trace = registry.load(folder).trace(np.zeros((24, 24, 3), np.uint8))
-    names = {name for name, _ in trace.provenance["answers"]}
+    names = {answer.text for answer in trace.answers}
     assert trace.output in names
     assert names <= {shown.format(number) for number in range(len(CLASSES))}

@@ -320,10 +320,10 @@ def test_a_task_prefix_is_read_and_marked(folders: Any) -> None:
 def test_a_long_source_stays_whole_up_to_the_models_positions(folders: Any) -> None:
     t5 = registry.load(folders("t5")).trace("The cat sat on the mat. " * 60, max_new_tokens=5)
     assert len(t5.cross.keys) > 500
-    assert not any("Only the first" in note for note in t5.provenance["notes"])
+    assert not any("Only the first" in note for note in t5.remarks)
     bart = registry.load(folders("bart")).trace("The cat sat on the mat. " * 60, max_new_tokens=5)
     assert 100 < len(bart.cross.keys) <= 128
-    assert any("Only the first" in note for note in bart.provenance["notes"])
+    assert any("Only the first" in note for note in bart.remarks)
     again = registry.load(folders("bart")).trace(bart.input, max_new_tokens=5)
     np.testing.assert_array_equal(again.cross.weights, bart.cross.weights)
 
@@ -332,7 +332,7 @@ def test_what_has_no_positions_reads_as_much_as_memory_holds(folders: Any, monke
     adapter, text = registry.load(folders("byt5")), "The cat sat on the mat. " * 100
     trace = adapter.trace(text, max_new_tokens=3)
     assert len(trace.cross.keys) == len(text) + 1  # a byte each, and an end
-    assert not any("Only the first" in note for note in trace.provenance["notes"])
+    assert not any("Only the first" in note for note in trace.remarks)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1e8))
     with pytest.raises(InputError, match=r"Reading 2,401 source positions needs about 0\.3 GB .* shorten the text"):
         adapter.trace(text, max_new_tokens=3)
@@ -341,7 +341,7 @@ def test_what_has_no_positions_reads_as_much_as_memory_holds(folders: Any, monke
 def test_two_models_put_together_read_what_their_encoder_can(folders: Any) -> None:
     trace = registry.load(folders("bert2bert")).trace("The cat sat on the mat. " * 60, max_new_tokens=5)
     assert 100 < len(trace.cross.keys) <= 128
-    assert any("Only the first" in note for note in trace.provenance["notes"])
+    assert any("Only the first" in note for note in trace.remarks)
 
 
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def test_what_goes_to_the_source_is_said_of_one_softmax_for_both() -> None:
         np.testing.assert_allclose(sums, 1, atol=1e-4)  # of a row in float32
         assert (trace.cross.weights.sum(-1) < 0.99).any()
         assert (trace.cross.altered, trace.decoder.altered, trace.encoder.altered) == (("cropped",), ("cropped",), ())
-        assert "one softmax" in trace.provenance["notes"][0]
+        assert "one softmax" in trace.remarks[0]
 
 
 def half(architecture: str) -> Trace:

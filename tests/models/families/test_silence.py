@@ -90,11 +90,12 @@ def test_where_nobody_speaks_nothing_is_written(samples: NDArray[np.float32], ad
     assert trace.output == ""
     assert [step.token for step in trace.steps] == ["<|nocaptions|>", "<|endoftext|>"]
     assert xv.timed_words(trace) == ()
-    (note,) = trace.provenance["notes"]
+    (note,) = trace.remarks
     assert "no words were written" in note
     assert "write_anyway" in note
     assert trace.provenance["decoding"]["method"] == "none: nobody speaks"
-    assert np.exp(trace.steps[0].log_prob) == pytest.approx(trace.provenance["decoding"]["no_speech_probability"])
+    assert trace.speech is not None
+    assert np.exp(trace.steps[0].log_prob) == pytest.approx(trace.speech.no_speech_probability)
     np.testing.assert_allclose(trace.cross.weights.sum(-1), 1, atol=1e-4)
     assert adapter.plain(Sound(samples)) == ""  # type: ignore[attr-defined]
     assert xv.rerun(trace) == trace
@@ -108,7 +109,7 @@ def test_what_the_model_would_write_can_be_seen(adapter: Adapter) -> None:
     trace = adapter.trace(Sound(SILENCE), write_anyway=True, crop=True)
     assert trace.output == "you"
     assert trace.provenance["settings"]["write_anyway"] is True
-    assert any("nobody speaks here" in note for note in trace.provenance["notes"])
+    assert any("nobody speaks here" in note for note in trace.remarks)
     assert xv.rerun(trace) == trace
     assert trace.cross.keys.times is not None
     assert trace.cross.keys.times[-1][1] == pytest.approx(5)
@@ -149,7 +150,7 @@ def test_a_model_without_a_word_for_it_takes_only_silence_for_silence(moonshine:
         trace = moonshine.trace(Sound(samples))
         assert trace.output == ""
         assert [step.token for step in trace.steps] == ["</s>"]
-        assert "The sound is silent" in trace.provenance["notes"][0]
+        assert "The sound is silent" in trace.remarks[0]
         assert xv.rerun(trace) == trace
         assert moonshine.trace(Sound(samples), write_anyway=True, max_new_tokens=3).output
     for samples in (noise(1, -30), tone(1), sound(1)):

@@ -242,10 +242,9 @@ def test_a_language_is_detected_or_chosen(folders: Any) -> None:
     codes = ("en", "pt", "zh", "ja")
     logits = peer.run(SOUND, [1]).logits[0, 0, [ids[f"<|{code}|>"] for code in codes]]
     trace = adapter.trace(HEARD, max_new_tokens=3)
-    assert trace.provenance["decoding"]["language"] == codes[int(logits.argmax())]
-    assert trace.provenance["decoding"]["language_probability"] == pytest.approx(
-        float(logits.softmax(-1).max()), abs=1e-4
-    )
+    assert trace.speech is not None
+    assert trace.speech.language == codes[int(logits.argmax())]
+    assert trace.speech.language_probability == pytest.approx(float(logits.softmax(-1).max()), abs=1e-4)
     chosen = adapter.trace(HEARD, language="zh", task="translate", max_new_tokens=3)
     assert [step.id for step in chosen.steps[:3]] == [ids["<|zh|>"], ids["<|translate|>"], ids["<|notimestamps|>"]]
     assert [step.forced for step in chosen.steps] == [True, True, True, False, False, False]
@@ -289,7 +288,7 @@ def test_partial_traces_show_the_first_rows(folders: Any, monkeypatch: pytest.Mo
         count = len(part.steps)
         assert [step.id for step in part.steps] == [step.id for step in whole.steps[:count]]
         np.testing.assert_allclose(part.cross.weights, whole.cross.weights[:, :, :count], atol=TOLERANCE, rtol=0)
-        assert "not finished" in part.provenance["notes"][-1]
+        assert "not finished" in part.remarks[-1]
 
 
 def test_minutes_are_cut_at_quiet_moments(folders: Any) -> None:
@@ -304,7 +303,7 @@ def test_minutes_are_cut_at_quiet_moments(folders: Any) -> None:
     assert starts[2] == pytest.approx(47.2, abs=0.11)
     assert len(traces) == 3
     assert [trace.cross.keys.times[0][0] for trace in traces if trace.cross.keys.times] == starts
-    assert ["a note" in trace.provenance["notes"] for trace in traces] == [True, False, False]
+    assert ["a note" in trace.remarks for trace in traces] == [True, False, False]
     alone = adapter.trace(Sound(samples[round(starts[1] * RATE) : round(starts[2] * RATE)]), max_new_tokens=4)
     np.testing.assert_array_equal(traces[1].cross.weights, alone.cross.weights)
     assert rerun(traces[1]) == traces[1]
@@ -315,7 +314,7 @@ def test_of_a_long_sound_the_beginning_is_heard(folders: Any) -> None:
     trace = adapter.trace(Sound(long), max_new_tokens=3)
     beginning = adapter.trace(long[: 30 * RATE], sampling_rate=RATE, max_new_tokens=3)
     np.testing.assert_array_equal(trace.cross.weights, beginning.cross.weights)
-    assert "Only the first 30 of 40.0 seconds were heard." in trace.provenance["notes"]
+    assert "Only the first 30 of 40.0 seconds were heard." in trace.remarks
 
 
 @ALL

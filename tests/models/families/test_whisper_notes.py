@@ -52,14 +52,14 @@ def test_a_loop_is_said_with_its_moment() -> None:
     assert trace.cross.keys.times is not None
     moment = trace.cross.keys.times[int(heads.argmax())][0]
     assert moment >= 60
-    notes = trace.provenance["notes"]
+    notes = trace.remarks
     assert [note for note in notes if "repeats" in note] == [
         f"The model repeats itself from {moment:.1f} s on: “t” 15 times in a row. "
         "Unless it is said so often, this is a loop."
     ]
     without = looping.trace(Sound(sound(1)), kinds=("decoder",), max_new_tokens=15)
-    assert any("repeats itself: “t” 15 times" in note for note in without.provenance["notes"])
+    assert any("repeats itself: “t” 15 times" in note for note in without.remarks)
 
 
 def test_a_target_that_repeats_itself_is_not_the_models_doing() -> None:
-    assert FAMILY.example().trace(Sound(sound(1)), target="no " * 20).provenance["notes"] == []
+    assert FAMILY.example().trace(Sound(sound(1)), target="no " * 20).remarks == ()

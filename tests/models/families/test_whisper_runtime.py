@@ -62,7 +62,7 @@ def test_the_tokens_are_those_of_the_runtime(path: Path, adapter: WhisperAdapter
     # The runtime writes half of `max_length`; the other half is for a text before.
     expected = runtime.generate(audio, [PROMPT], beam_size=1, max_length=2 * limit)[0].sequences_ids[0]
     assert [step.id for step in trace.steps if not step.forced and step.id != 50256] == expected
-    assert any("repeats itself" in note for note in trace.provenance["notes"]) == (path.stem == "monkeys")
+    assert any("repeats itself" in note for note in trace.remarks) == (path.stem == "monkeys")
 
 
 def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> None:
@@ -84,7 +84,7 @@ def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> N
 def test_the_card_and_the_heads_are_the_checkpoints_own(adapter: WhisperAdapter) -> None:
     # openai/whisper, __init__.py, _ALIGNMENT_HEADS["tiny.en"], unpacked
     assert adapter.alignment_heads == ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4))
-    said = adapter.trace(Sound(np.zeros(RATE, np.float32)), target="a").provenance["alignment_heads"]
+    said = adapter.trace(Sound(np.zeros(RATE, np.float32)), target="a").alignment_heads
     assert tuple(map(tuple, said)) == adapter.alignment_heads
     assert adapter.card.source_language == "en"
     assert [option.name for option in adapter.card.options] == ["crop", "write_anyway"]
@@ -92,12 +92,12 @@ def test_the_card_and_the_heads_are_the_checkpoints_own(adapter: WhisperAdapter)
 
 def test_silence_and_loops_are_said(adapter: WhisperAdapter) -> None:
     silence = adapter.trace(Sound(np.zeros(2 * RATE, np.float32)))
-    assert any("that nobody speaks here" in note for note in silence.provenance["notes"])
+    assert any("that nobody speaks here" in note for note in silence.remarks)
     speech = adapter.trace(CLIP)
     assert speech.output == "Go forward 10 meters."
-    assert speech.provenance["notes"] == []
+    assert speech.remarks == ()
     said_eight_times = adapter.trace(Sound(np.tile(read(CLIP).samples, 8)))
-    (note,) = said_eight_times.provenance["notes"]
+    (note,) = said_eight_times.remarks
     match = re.fullmatch(
         r"The model repeats itself from (.*) s on: “Go forward 10 meters\.” (\d+) times in a row\..*", note
     )
@@ -127,14 +127,14 @@ def test_the_words_stay_however_the_sound_comes(form: str, adapter: WhisperAdapt
     }.get(form, lambda: wav_file(np.interp(instants, np.arange(len(samples)), samples), at))()
     trace = adapter.trace(data)
     assert trace.output.lower() == "go forward 10 meters."
-    assert trace.provenance["notes"] == []
+    assert trace.remarks == ()
 
 
 def test_a_truncated_mp3_is_heard_as_far_as_it_goes(adapter: WhisperAdapter) -> None:
     whole = encoded(read(CLIP).samples[None], "mp3", "libmp3lame", RATE)
     trace = adapter.trace(whole[: len(whole) // 2])
     assert trace.output.startswith("Go forward")
-    assert any("damaged or cut off" in note for note in trace.provenance["notes"])
+    assert any("damaged or cut off" in note for note in trace.remarks)
 
 
 @pytest.mark.parametrize("kind", ["noise", "chords", "clicks", "one tone"])
@@ -149,7 +149,8 @@ def test_what_is_no_speech_still_gives_maps(kind: str, adapter: WhisperAdapter) 
     }
     trace = adapter.trace(Sound(np.asarray(sounds[kind], np.float32)), max_new_tokens=60)
     np.testing.assert_allclose(trace.cross.weights.sum(-1), 1, atol=1e-4)  # float32, sums over 1500 frames
-    assert 0 <= trace.provenance["decoding"]["no_speech_probability"] <= 1
+    assert trace.speech is not None
+    assert 0 <= (trace.speech.no_speech_probability or 0) <= 1
     assert len(trace.steps) <= 62
 
 

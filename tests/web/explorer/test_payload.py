@@ -11,7 +11,7 @@ from tests.browser.explorer.pictured import GRID, PROMPT, STEPS, captioned, draw
 from tests.web.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Layer, Trace
 from xattn_viz.web import explorer
 from xattn_viz.web.explorer import identity, pack
 from xattn_viz.web.explorer.sheets import TILE_SIDE, max_pool
@@ -222,7 +222,6 @@ def test_what_would_be_large_is_sent_smaller_or_not_at_all(monkeypatch: pytest.M
 
 
 def test_layers_say_their_own_grid_where_the_trace_knows() -> None:
-    layers = [{"module": "down.<b>", "grid": [4, 4]}, {"module": "up", "grid": [8, 8]}]
-    header, _ = unpacked(pack(replace(drawn(), provenance={"layers": layers})))
+    header, _ = unpacked(pack(replace(drawn(), layers=(Layer("down.<b>", (4, 4)), Layer("up", (8, 8))))))
     assert header["modules"] == [["down.<b>", 4, 4], ["up", 8, 8]]
     assert "modules" not in unpacked(pack(drawn()))[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
 from xattn_viz.models.engine.network import Runner
@@ -32,7 +32,7 @@ class EncoderDecoderAdapter(Adapter):
         self.memory = held(runner.model)
 
     @abstractmethod
-    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
+    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str | Note, ...]]:
         """What the encoder reads of an input, and notes for people. Raises InputError."""
 
     @abstractmethod

@@ -17,7 +17,7 @@ from torch import Tensor
 from xattn_viz.attention.capture import Captured
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Hypothesis, Trace
+from xattn_viz.core.trace import Hypothesis, Note, Trace
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.engine.limits import check_maps, check_reading, length_limit
 from xattn_viz.models.engine.network import Runner
@@ -62,10 +62,12 @@ class Run:
     source: Source
     encoded: Any
     encoder: AttentionMaps | None
-    notes: tuple[str, ...]
+    notes: tuple[str | Note, ...]
 
     @classmethod
-    def start(cls, model: Model, settings: Settings, frame: Frame, source: Source, notes: Sequence[str] = ()) -> Run:
+    def start(
+        cls, model: Model, settings: Settings, frame: Frame, source: Source, notes: Sequence[str | Note] = ()
+    ) -> Run:
         """Encode a source."""
         check_maps(settings.kinds, model.size, len(source.axis), 1)
         check_reading(model.size, len(source.axis))
@@ -143,9 +145,9 @@ class Run:
             output.text,
             steps([*first, *logits], output.ids, forced, self.model.text.readable),
             provenance=provenance(
-                self.model.identity, self.settings.as_keywords(), self._decoding(), self.source.shown, self.notes
+                self.model.identity, self.settings.as_keywords(), self._decoding(), self.source.shown
             ),
-        )
+        ).with_notes(*self.model.identity.notes, *self.notes)
 
     def _forced(self, begin: int) -> int:
         return begin or int(self.frame.first is not None)

@@ -155,8 +155,8 @@ def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> di
     if trace.picture is None:
         return {}
     packed: dict[str, Any] = {"picture": _picture(trace.picture, SIDE, data)}
-    if modules := _modules(trace.provenance.get("layers")):
-        packed["modules"] = modules
+    if trace.layers:
+        packed["modules"] = [[visible(layer.module), *layer.grid] for layer in trace.layers]
     if len(trace.pictures) > 1:
         height, width = trace.picture.shape[:2]
         most = (STEPS_BYTES / len(trace.pictures) / 3 * max(width, height) / min(width, height)) ** 0.5
@@ -168,18 +168,6 @@ def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> di
         steps = [sheet(maps, (trace.output, trace.input), axes, data, whole) | {"step": maps.step} for maps in single]
         packed["noise"] = steps
     return packed
-
-
-def _modules(layers: Any) -> list[list[Any]]:
-    """The module and grid of each layer, [name, rows, columns]; none where the provenance says anything else."""
-    modules: list[list[Any]] = []
-    for layer in layers if isinstance(layers, list) else ():
-        match layer:
-            case {"module": str(name), "grid": [int(rows), int(columns)]}:
-                modules.append([visible(name), rows, columns])
-            case _:
-                return []
-    return modules
 
 
 def _picture(pixels: NDArray[np.uint8], side: int, data: Data) -> dict[str, int]:

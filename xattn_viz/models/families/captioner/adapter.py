@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.trace import Note
 from xattn_viz.models import outside
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
@@ -41,7 +42,7 @@ class CaptionerAdapter(EncoderDecoderAdapter):
         super().__init__(card, identity, runner, tokenizer, size)
         self.eyes, self._axis, self._tokenizer = eyes, axis, tokenizer
 
-    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
+    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str | Note, ...]]:
         picture, model = self.eyes.see(input), self.runner.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
         return Source({"pixel_values": values}, self._axis, picture), outside.notes(self.card.name, picture)

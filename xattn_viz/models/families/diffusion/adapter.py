@@ -10,7 +10,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Layer, Trace
 from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.families.diffusion.decoders import PREVIEWS, Film, Picture
 from xattn_viz.models.families.diffusion.gathering import Gathering, Plan
@@ -51,8 +51,8 @@ class DiffusionAdapter(Adapter):
 
         There is one cross map with `step` None, the mean over all steps, and one for each step that is kept. Queries
         are the places of the picture, on one grid for all layers; keys are the tokens of the prompt. Layers are
-        numbered in the order in which the U-Net runs them; `provenance["layers"]` names each one's block ("module") and
-        the rows and columns that it has itself ("grid"). `pictures` holds for each step that is kept what the model
+        numbered in the order in which the U-Net runs them; `layers` names each one's block and the rows and
+        columns that it has itself. `pictures` holds for each step that is kept what the model
         then takes the finished picture to be, and last that picture. `gathering` says what is kept.
 
         Raises InputError for a prompt that is empty or too long, or holds words that the model does not know.
@@ -111,6 +111,7 @@ class DiffusionAdapter(Adapter):
         }
         libraries = (*LIBRARIES, diffusers)
         text = prompt.tokens.text
-        said = provenance(self.model.identity, settings.as_keywords(), decoding, text, notes, libraries)
-        layers = [{"module": site.name, "grid": [site.grid, site.grid]} for site in sites]
-        return Trace(gathering.maps(), text, "", provenance={**said, "layers": layers}, pictures=pictures)
+        said = provenance(self.model.identity, settings.as_keywords(), decoding, text, libraries)
+        layers = tuple(Layer(site.name, (site.grid, site.grid)) for site in sites)
+        trace = Trace(gathering.maps(), text, "", provenance=said, pictures=pictures, layers=layers)
+        return trace.with_notes(*self.model.identity.notes, *notes)

@@ -54,8 +54,7 @@ class FirefoxAdapter(Adapter):
         """Translate one segment and return its maps; see `Adapter.trace`.
 
         The option `shortlist` (True) restricts the choice of tokens as Firefox does. Tokens of a `target` or `prefix`
-        are scored over the whole vocabulary. Of a longer input the first 512 tokens are read; `provenance["notes"]`
-        says so.
+        are scored over the whole vocabulary. Of a longer input the first 512 tokens are read; a note says so.
         """
         source = read_source(self.source, input)
         forced, whole = self._forced(settings)

@@ -90,8 +90,8 @@ class Run:
             text,
             output.text,
             tuple(self._steps(output, hidden, generated)),
-            provenance=provenance_of(model.card.name, model.weights_sha256, self.settings, text, self.source.notes),
-        )
+            provenance=provenance_of(model.card.name, model.weights_sha256, self.settings, text),
+        ).with_notes(*self.source.notes)
 
     def _output(self, forced: Tokens | None, generated: Generated | None) -> Tokens:
         """All tokens of the output, with `</s>` where it came; an output that was given as a whole always ends."""
@@ -121,12 +121,10 @@ class Run:
 _LIBRARIES = (torch, np, sentencepiece)
 
 
-def provenance_of(
-    name: str, weights_sha256: str, settings: Settings, text: str, notes: Sequence[str]
-) -> dict[str, Any]:
+def provenance_of(name: str, weights_sha256: str, settings: Settings, text: str) -> dict[str, Any]:
     """Everything needed to run again, as JSON values."""
     identity = Identity(name, None, weights_sha256, "float32", "cpu")
-    return provenance(identity, settings.as_keywords(), _decoding(settings), text, notes, _LIBRARIES)
+    return provenance(identity, settings.as_keywords(), _decoding(settings), text, _LIBRARIES)
 
 
 def _decoding(settings: Settings) -> dict[str, Any]:

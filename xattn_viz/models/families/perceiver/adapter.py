@@ -11,7 +11,8 @@ from torch import Tensor
 from xattn_viz.attention.capture import Site
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Answer as Answered
+from xattn_viz.core.trace import Note, Trace
 from xattn_viz.models import outside
 from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.engine.limits import HALF_ABOVE
@@ -58,7 +59,7 @@ class PerceiverAdapter(Adapter):
         Of the kinds, "cross" are the latents that read patches of the picture, "encoder" the
         latents that read each other, and "decoder" the queries of the decoder (the places of the picture, or the one
         of a classifier) that read latents: cross-attention too. Nothing is written token by token, so the trace has no
-        steps; `provenance["answers"]` holds [answer, probability] for each place, or for the likeliest classes.
+        steps; `answers` holds one for each place, or the likeliest classes.
         Where an input is a single pixel, weights are summed up over squares of them, and queries and keys not kept.
 
         Raises InputError for what is no picture, and for a `target` or a `prefix`.
@@ -75,10 +76,14 @@ class PerceiverAdapter(Adapter):
             settings.as_keywords(),
             {"method": "none: all is answered at once"},
             picture,
-            [*outside.notes(self.card.name, picture), *self.model.inputs.notes],
         )
-        answers = [list(each) for each in answer.likely]
-        return Trace(maps, picture, answer.text, provenance={**said, "answers": answers})
+        answers = tuple(Answered(text, probability) for text, probability in answer.likely)
+        notes: tuple[str | Note, ...] = (
+            *self.model.identity.notes,
+            *outside.notes(self.card.name, picture),
+            *self.model.inputs.notes,
+        )
+        return Trace(maps, picture, answer.text, provenance=said, answers=answers).with_notes(*notes)
 
     def _check_memory(self, settings: Settings) -> None:
         """Raise InputError where the maps, and what the model needs for them, do not fit into the free memory."""

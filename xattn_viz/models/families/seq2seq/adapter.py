@@ -23,7 +23,7 @@ from xattn_viz.models.settings import Settings, Size
 
 
 class Seq2SeqAdapter(EncoderDecoderAdapter):
-    """One loaded model that reads text. What is beyond its positions is cut, and `provenance["notes"]` says so."""
+    """One loaded model that reads text. What is beyond its positions is cut, and a note says so."""
 
     def __init__(self, card: ModelCard, identity: Identity, runner: Runner, tokenizer: Any, size: Size) -> None:
         super().__init__(card, identity, runner, tokenizer, size)

@@ -61,7 +61,7 @@ class WhisperAdapter(Adapter):
         steps of 5 frames. Probabilities are over the whole vocabulary, before any of the checkpoint's own rules of
         generation.
 
-        `provenance["notes"]` says what people should know: that the output repeats itself, was stopped, or that nobody
+        The notes say what people should know: that the output repeats itself, was stopped, or that nobody
         speaks.
         """
         heard = self._hear(input, settings.seconds)

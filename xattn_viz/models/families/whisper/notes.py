@@ -10,6 +10,7 @@ import numpy as np
 
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Note
 from xattn_viz.models.families.whisper import ANYWAY, WRITE_ANYWAY
 from xattn_viz.models.families.whisper.text import Text
 
@@ -56,13 +57,14 @@ def of_silence(probability: float | None) -> list[str]:
     return [f"The model itself gives a probability of {probability:.2f} that nobody speaks here."]
 
 
-def of_nothing(probability: float | None) -> list[str]:
+def of_nothing(probability: float | None) -> list[Note]:
     """A note why nothing was written."""
     why = "The sound is silent here"
     if probability is not None:
         said = f"a probability of {probability:.2f} that nobody speaks here"
         why = f"The sound is steady, and the model itself gives {said}"
-    return [f"{why}: no words were written. The option “{WRITE_ANYWAY.title}” ({ANYWAY}) shows those it would write."]
+    shows = f"The option “{WRITE_ANYWAY.title}” ({ANYWAY}) shows those it would write."
+    return [Note(f"{why}: no words were written. {shows}", "silence")]
 
 
 def of_end(output: Sequence[int], end: int) -> list[str]:

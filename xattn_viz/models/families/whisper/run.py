@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import Hypothesis, Trace
+from xattn_viz.core.trace import Hypothesis, Speech, Trace
 from xattn_viz.inputs.audio import RATE, frame_times
 from xattn_viz.models.base import OnStep
 from xattn_viz.models.engine.results import projections, steps
@@ -108,7 +108,7 @@ class Run:
             return None
         ids = [*self.frame.prompt, self.frame.end] if token is None else [token, self.frame.end]
         trace = self.trace(self.model.text.output(ids), len(ids), is_nothing=True)
-        said = trace.provenance["decoding"]["no_speech_probability"]
+        said = None if trace.speech is None else trace.speech.no_speech_probability
         return trace if said is None or said > NO_SPEECH else None
 
     def trace(
@@ -142,17 +142,10 @@ class Run:
             steps(logits, output.ids, forced, self.model.text.readable),
             hypotheses,
             self.settings.offset,
-            {
-                **provenance(
-                    self.model.identity,
-                    self._asked,
-                    self._decoding(silence, is_nothing),
-                    self._shown,
-                    more,
-                ),
-                "alignment_heads": [list(head) for head in self.model.alignment_heads],
-            },
-        )
+            provenance(self.model.identity, self._asked, self._decoding(is_nothing), self._shown),
+            alignment_heads=self.model.alignment_heads,
+            speech=Speech(self.frame.language, self.detected, silence),
+        ).with_notes(*self.model.identity.notes, *more)
 
     @property
     def _shown(self) -> NDArray[np.float32]:
@@ -181,18 +174,14 @@ class Run:
         seconds = {} if self.heard.seconds is None else {"seconds": self.heard.seconds}
         return {**self.settings.as_keywords(), **seconds}
 
-    def _decoding(self, silence: float | None, is_nothing: bool) -> dict[str, Any]:
-        said: dict[str, Any] = {"no_speech_probability": silence, "language": self.frame.language}
-        if self.detected is not None:
-            said["language_probability"] = self.detected
+    def _decoding(self, is_nothing: bool) -> dict[str, Any]:
         if is_nothing:
-            return {"method": "none: nobody speaks", **said}
+            return {"method": "none: nobody speaks"}
         if self.settings.target is not None:
-            return {"method": "none: the target was given", **said}
+            return {"method": "none: the target was given"}
         model = self.model.runner.model
         return {
             "method": "greedy" if self.settings.num_beams == 1 else "beam search",
             "max_length": length_limit(model, self.settings, 0),
             "length_penalty": model.generation_config.length_penalty,
-            **said,
         }

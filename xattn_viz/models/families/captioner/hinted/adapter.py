@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models import outside
 from xattn_viz.models.base import InputError, ModelCard
@@ -53,7 +53,7 @@ class HintedAdapter(CaptionerAdapter):
         super().__init__(card, identity, runner, tokenizer, size, eyes, patches)
         self._hints, self._notes = hints, (_NOTES[join],)
 
-    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str, ...]]:
+    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str | Note, ...]]:
         seen = self.eyes.see(input)
         picture = in_grey(seen) if settings.options[GREY] else seen
         hint, model = self._hints.read(settings.choice(HINT) or ""), self.runner.model
@@ -67,16 +67,16 @@ class HintedAdapter(CaptionerAdapter):
         Without the hint is with an empty one, without the picture on plain paper; what is written stays the same.
         `trace` is one of this model's. Raises InputError for one that is not over a picture and a hint.
         """
-        if trace.picture is None or HINT not in trace.provenance.get("settings", {}):
+        if trace.picture is None or HINT not in trace.settings:
             raise InputError("This trace is not of a picture with a hint.")
-        said = trace.provenance["settings"][HINT]
+        said = trace.settings[HINT]
         without = {PICTURE_PART: (self.eyes.plain(PAPER), said), HINT_PART: (trace.picture, "")}
         before = log_probs(trace)
         return {part: before - log_probs(self._again(trace, *sources)) for part, sources in without.items()}
 
     def _again(self, trace: Trace, picture: NDArray[np.uint8], hint: str) -> Trace:
         """The same tokens, scored over other sources, with the same heads switched off."""
-        ablate = [(kind, layer, head) for kind, layer, head in trace.provenance["settings"]["ablate"]]
+        ablate = [(kind, layer, head) for kind, layer, head in trace.settings["ablate"]]
         sources: dict[str, Any] = {HINT: hint, "ablate": ablate}
         return self.trace(Picture(picture, is_resized=True), prefix=[step.id for step in trace.steps], **sources)
 
