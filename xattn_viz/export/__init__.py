@@ -72,8 +72,8 @@ def json(trace: Trace, view: View | None = None) -> str:
     """Weights with their labels as standard JSON in ASCII, for programs that do not read NPZ.
 
     Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (2), `input` (the text; for
-    sound and pictures null), `output`, `offset`, `provenance`, `notes` for people (`text`, `about`), where there are any
-    `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads` and `speech`, as in `Trace`;
+    sound and pictures null), `output`, `offset`, `provenance`, `notes` for people (`text`, `about`), where there are
+    any `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads` and `speech`, as in `Trace`;
     `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible token has log_prob null) and `maps`,
     each of them with
 
