@@ -245,9 +245,18 @@ def test_a_real_head_shows_its_own_weights(page: Page, tmp_path: Path, bias: boo
 
 
 def hold_real(page: Page, kept: RealHead) -> None:
-    """Every matrix against torch-made weights, the others' column among them, and the arithmetic."""
+    """Every matrix against torch-made weights, the others' column among them, and the arithmetic.
+
+    Queries are rows and keys are columns, as in the formula and on every other page.
+    """
     assert kept.others_captured is not None
-    captured = np.vstack([kept.captured.T, kept.others_captured])
+    captured = np.column_stack([kept.captured, kept.others_captured])
+    for name in ("scores", "scaled", "weights", "captured"):
+        plate = page.locator(f'[data-plate="{name}"]')
+        assert plate.locator("tbody th").all_text_contents() == list(kept.queries)
+        assert plate.locator("thead th").all_text_contents() == [*kept.keys, "526 other keys"]
+        assert "query × key" in plate.locator("figcaption").inner_text()
+    assert "scores Q Kᵀ" in page.locator('[data-plate="scores"] figcaption').inner_text()
     for name in ("weights", "captured"):
         found = np.array([[seen.number(text) for text in row] for row in seen.texts(page, name)])
         np.testing.assert_allclose(found, captured, atol=0.00501)
@@ -255,17 +264,17 @@ def hold_real(page: Page, kept: RealHead) -> None:
         "all => all.map(td => Number(td.dataset.value))"
     )
     np.testing.assert_allclose(np.reshape(values, captured.shape), captured, atol=1e-6)  # captured in float32
-    scores = [[seen.number(text) for text in row] for row in seen.texts(page, "scores")[:-1]]
-    np.testing.assert_allclose(scores, (kept.q @ kept.k.T).T, atol=0.00501)
+    scores = [[seen.number(text) for text in row[:-1]] for row in seen.texts(page, "scores")]
+    np.testing.assert_allclose(scores, kept.q @ kept.k.T, atol=0.00501)
     chosen = page.locator("td.xv-chosen")
     assert float(chosen.get_attribute("data-value") or 0) == pytest.approx(kept.weight(), abs=1e-12)
-    expect(page.locator('[data-plate="k"] tbody th').last).to_have_text("526 other keys")
-    seen.cell(page, "scores", kept.column, kept.row).click()
+    expect(page.locator('[data-plate="k"] thead th').last).to_have_text("526 other keys")
+    seen.cell(page, "scores", kept.row, kept.column).click()
     terms = page.locator(".xv-sum").inner_text()
     assert "28 smaller terms" in terms
     left, _, result = terms.replace(" (28 smaller terms)", "").rpartition(" = ")
     factors = [term.split("·") for term in left.split(" + ")]
     total = sum(float(np.prod([seen.number(text) for text in term])) for term in factors)
     assert total == pytest.approx(seen.number(result), abs=0.15)  # four products of numbers of order 3, each ± 0.005
-    seen.cell(page, "scaled", kept.column, kept.row).click()
+    seen.cell(page, "scaled", kept.row, kept.column).click()
     assert ("(bias)" in page.locator(".xv-sum").inner_text()) == (kept.bias is not None)

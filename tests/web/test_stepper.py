@@ -75,6 +75,6 @@ def test_a_real_head_is_plain_json() -> None:
     sent = json.loads(json.dumps(stepper.pack_head(replace(kept, bias=np.full(kept.captured.shape, -np.inf)))))
     assert sent["bias"][0][0] is None
     assert np.array_equal(np.array(sent["q"]), kept.q)
-    assert (sent["others"], sent["kind"]) == (16, "given")
+    assert (sent["others"], sent["kind"]) == (16, "real")
     assert stepper.pack_head(kept)["id"] == stepper.pack_head(replace(kept))["id"]
     assert stepper.pack_head(kept)["id"] != stepper.pack_head(replace(kept, row=0))["id"]

@@ -38,7 +38,7 @@ def pack_head(head: RealHead) -> dict[str, Any]:
     plain = ("row", "column", "scale", "others")
     arrays = ("q", "k", "captured", "bias", "others_scaled", "others_captured")
     sent = {
-        "kind": "given",
+        "kind": "real",
         "queries": list(head.queries),
         "keys": list(head.keys),
         **{name: getattr(head, name) for name in plain},

@@ -1,6 +1,6 @@
 import { isolated } from "../explorer/core/dom.js";
 import { figure } from "./format.js";
-import { explainGiven } from "./headarithmetic.js";
+import { explainReal } from "./headarithmetic.js";
 import { transposed } from "./maths.js";
 import { productText, softmaxText } from "./terms.js";
 
@@ -34,7 +34,7 @@ const EXPLAIN = {
  * @returns {Explanation}
  */
 export function explained(model, cell) {
-  if (model.kind === "given") return explainGiven(model, cell);
+  if (model.kind === "real") return explainReal(model, cell);
   const explain = EXPLAIN[cell.plate];
   return explain ? explain(model, cell.row, cell.column) : explainInput(model, cell);
 }

@@ -15,7 +15,7 @@ export function makeFormula() {
    * @param {string} lit the matrix that is looked at
    */
   function paint(model, lit) {
-    const parts = model.kind === "own" ? ownFormula(model) : givenFormula(model);
+    const parts = model.kind === "own" ? ownFormula(model) : realFormula(model);
     const text = parts.map((part) => part.outerHTML).join();
     if (text !== built) element.replaceChildren(...parts);
     built = text;
@@ -42,7 +42,7 @@ function ownFormula({ switches }) {
 }
 
 /** @param {import("./model.js").Real} model */
-function givenFormula({ scale, q, bias }) {
+function realFormula({ scale, q, bias }) {
   const rooted = Math.abs(scale * Math.sqrt(q[0].length) - 1) < 1e-6;
   const root = rooted ? [" ÷ √d", make("sub", {}, "k")] : [` · ${scale}`];
   const scaled = span("scaled", span("scores", "Q Kᵀ"), ...root, bias ? " + bias" : "");

@@ -2,7 +2,8 @@ import { make } from "../explorer/core/dom.js";
 import { otherKeys } from "./plates.js";
 
 /**
- * Where each matrix stands: what is projected on the left, from the scores to the output on the right.
+ * Where each matrix stands: what is projected on the left, from the scores to the output on the right. Those of a real
+ * head, wide and low, stand below each other.
  *
  * @typedef {import("./model.js").Model} Model
  */
@@ -18,11 +19,12 @@ const RIGHT = [
   ["→", "masked", "→", "weights"],
   ["·", "w_o", "=", "output"],
 ];
-const GIVEN = [["q"], ["k", "→", "scores", "→", "scaled", "→", "weights", "≈", "captured"]];
+const REAL = ["q", "k", "scores", "scaled", "weights", "captured"];
 
 // Sizes of a cell in rem, its type with it; the largest that fits is taken.
 const BESIDE = [5, 4.5, 4, 3.75, 3.5, 3.25, 3, 2.75, 2.65, 2.5, 2.35, 2.2];
 const STACKED = [3, 2.75, 2.5, 2.25, 2, 1.75];
+const WIDE = [4, 3.75, 3.5, 3.25, ...STACKED];
 
 export function makeGround() {
   const element = make("div", { class: "xv-ground" });
@@ -37,12 +39,11 @@ export function makeGround() {
     built = model.kind;
     const part = (/** @type {string} */ name) =>
       plate(name) ?? make("span", { class: "xv-sign", "aria-hidden": true }, name);
-    const line = (/** @type {string[]} */ names) => make("div", { class: "xv-line-of" }, ...names.map(part));
     const own = [
       make("div", { class: "xv-half xv-projected" }, ...LEFT.flat().map(part)),
       make("div", { class: "xv-half xv-attended" }, ...RIGHT.flat().map(part)),
     ];
-    element.replaceChildren(...(model.kind === "own" ? own : GIVEN.map(line)));
+    element.replaceChildren(...(model.kind === "own" ? own : REAL.map(part)));
   }
   return { element, paint };
 }
@@ -62,7 +63,7 @@ export function fitCells(root, model) {
   const key = [begins, root.clientWidth, window.innerHeight, ...shapes, ...model.queries, ...model.keys].join();
   if (key === ground.dataset.fitted) return;
   ground.dataset.fitted = key;
-  root.style.setProperty("--xv-label", `${labelWidth(model)}em`);
+  root.style.setProperty("--xv-label", labelWidth(model));
   const fits = (/** @type {number} */ cell) => {
     root.style.setProperty("--xv-cell", `${cell}rem`);
     return ground.scrollWidth <= ground.clientWidth;
@@ -71,13 +72,14 @@ export function fitCells(root, model) {
   ground.classList.add("xv-beside");
   if (model.kind === "own" && (BESIDE.some(onScreen) || BESIDE.some(fits))) return;
   ground.classList.remove("xv-beside");
-  STACKED.some(fits);
+  (model.kind === "own" ? STACKED : WIDE).some(fits);
 }
 
 /** @param {Model} model */
 function labelWidth(model) {
-  const more = model.kind === "given" && model.others ? [otherKeys(model.others)] : [];
+  const more = model.kind === "real" && model.others ? [otherKeys(model.others)] : [];
   const names = [...model.queries, ...model.keys, ...more];
   const longest = Math.max(...names.map((name) => [...name].length));
-  return Math.min(Math.max(1.5, 0.6 + 0.54 * longest), model.kind === "given" ? 7 : 4.5);
+  const width = Math.max(1.5, 0.6 + 0.54 * longest);
+  return model.kind === "real" ? `${Math.min(width, 6)}rem` : `${Math.min(width, 4.5)}em`;
 }

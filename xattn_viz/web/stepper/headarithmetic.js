@@ -16,23 +16,25 @@ import { productText, softmaxText } from "./terms.js";
  * @param {Cell} cell
  * @returns {Explanation}
  */
-export function explainGiven(model, { plate, row, column }) {
+export function explainReal(model, { plate, row, column }) {
   const { computed, scale } = model;
   const width = model.q[0].length;
-  const other = row >= model.keys.length;
-  const query = isolated(model.queries[column] ?? "");
-  const key = isolated(model.keys[row] ?? otherKeys(model.others));
-  const scaled = computed.scaled[column];
-  if (plate === "q" || plate === "k") {
-    const owner = isolated((plate === "q" ? model.queries : model.keys)[row] ?? "");
-    const value = (plate === "q" ? model.q : model.k)[row]?.[column] ?? Number.NaN;
+  const other = column >= model.keys.length;
+  const query = isolated(model.queries[row] ?? "");
+  const key = isolated(model.keys[column] ?? otherKeys(model.others));
+  const scaled = computed.scaled[row];
+  if (plate === "q")
     return {
-      said: [plate === "q" ? "The query of " : "The key of ", owner, `, number ${column + 1} of ${width}`],
-      sum: figure(value),
+      said: ["The query of ", query, `, number ${column + 1} of ${width}`],
+      sum: figure(model.q[row][column]),
     };
-  }
+  if (plate === "k" && !other)
+    return {
+      said: ["The key of ", key, `, number ${row + 1} of ${width}`],
+      sum: figure(model.k[column][row]),
+    };
   if (plate === "captured") {
-    const [kept, weight] = [capturedAt(model, row, column), computed.weights[column][row]];
+    const [kept, weight] = [capturedAt(model, row, column), computed.weights[row][column]];
     return {
       said: ["The weight of ", key, " that was captured while the model ran; recomputed here it is"],
       sum: `${figure(kept)} ≈ ${figure(weight)}`,
@@ -41,24 +43,24 @@ export function explainGiven(model, { plate, row, column }) {
   if (plate === "weights")
     return {
       said: ["How much of its attention ", query, " gives to ", key, ": softmax over its keys"],
-      sum: softmaxText(scaled, row, computed.weights[column][row]),
+      sum: softmaxText(scaled, column, computed.weights[row][column]),
     };
   if (other)
     return {
       said: ["All other keys in one: the log of the sum of their e^score, so that the softmax is exact"],
-      sum: figure(plate === "scaled" ? scaled[row] : Number.NaN),
+      sum: figure(plate === "scaled" ? scaled[column] : Number.NaN),
     };
-  const score = computed.scores[column][row];
+  const score = computed.scores[row][column];
   if (plate === "scores")
     return {
       said: ["How well the query ", query, " fits the key ", key],
-      sum: productText(model.q[column], model.k[row], score),
+      sum: productText(model.q[row], model.k[column], score),
     };
   const rooted = Math.abs(scale * Math.sqrt(width) - 1) < 1e-6;
-  const bias = model.bias ? ` + ${figure(scaled[row] - score * scale)} (bias)` : "";
+  const bias = model.bias ? ` + ${figure(scaled[column] - score * scale)} (bias)` : "";
   return {
     said: ["The score", rooted ? " ÷ √d_k" : " × the model’s scale", model.bias ? ", plus the model’s own bias" : ""],
-    sum: `${figure(score)} ${rooted ? `÷ √${width}` : `× ${figure(scale)}`}${bias} = ${figure(scaled[row])}`,
+    sum: `${figure(score)} ${rooted ? `÷ √${width}` : `× ${figure(scale)}`}${bias} = ${figure(scaled[column])}`,
   };
 }
 
@@ -70,5 +72,5 @@ export function explainGiven(model, { plate, row, column }) {
  * @param {number} column
  */
 export function capturedAt(model, row, column) {
-  return model.captured[column][row] ?? model.others_captured?.[column] ?? Number.NaN;
+  return model.captured[row][column] ?? model.others_captured?.[row] ?? Number.NaN;
 }

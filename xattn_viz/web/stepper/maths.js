@@ -128,9 +128,9 @@ export function joinedHeads(heads) {
  * What a real head does with its queries and keys; the last column of `scaled` and `weights` stands for the keys that
  * are not shown, where there are any.
  *
- * @param {{q: Rows, k: Rows, scale: number, bias: Rows | null, others_scaled: number[] | null}} given
+ * @param {{q: Rows, k: Rows, scale: number, bias: Rows | null, others_scaled: number[] | null}} head
  */
-export function computeGiven({ q, k, scale, bias, others_scaled }) {
+export function computeReal({ q, k, scale, bias, others_scaled }) {
   const scores = q.map((query) => k.map((key) => dot(query, key)));
   const scaled = scores.map((row, i) => {
     const shown = row.map((score, j) => score * scale + (bias?.[i][j] ?? 0));

@@ -1,4 +1,4 @@
-import { computeGiven, computeSteps } from "./maths.js";
+import { computeReal, computeSteps } from "./maths.js";
 
 /**
  * What is shown: a small layer of the visitor's own, or one head of a real model.
@@ -17,8 +17,8 @@ import { computeGiven, computeSteps } from "./maths.js";
  * @property {Switches} switches
  * @property {number} largest the bound of an input
  *
- * @typedef {object} GivenData what Python sends of a real head
- * @property {"given"} kind
+ * @typedef {object} RealData what Python sends of a real head
+ * @property {"real"} kind
  * @property {string} id
  * @property {string[]} queries
  * @property {string[]} keys
@@ -34,23 +34,23 @@ import { computeGiven, computeSteps } from "./maths.js";
  * @property {number[] | null} others_captured
  *
  * @typedef {OwnData & {head: number, width: number, computed: import("./maths.js").Computed}} Own
- * @typedef {GivenData & {computed: ReturnType<typeof computeGiven>}} Real
+ * @typedef {RealData & {computed: ReturnType<typeof computeReal>}} Real
  * @typedef {Own | Real} Model
  *
  * @typedef {{plate: string, row: number, column: number}} Cell
  */
 
 /**
- * @param {OwnData | GivenData} data
+ * @param {OwnData | RealData} data
  * @param {number} head
  * @returns {Model}
  */
 export function makeModel(data, head) {
-  if (data.kind === "given") {
+  if (data.kind === "real") {
     const infinite = (/** @type {number | null} */ value) => value ?? -Infinity;
     const bias = data.bias?.map((row) => row.map(infinite)) ?? null;
     const others_scaled = data.others_scaled?.map(infinite) ?? null;
-    return { ...data, computed: computeGiven({ q: data.q, k: data.k, scale: data.scale, bias, others_scaled }) };
+    return { ...data, computed: computeReal({ q: data.q, k: data.k, scale: data.scale, bias, others_scaled }) };
   }
   const { inputs, switches } = data;
   const shown = Math.min(head, switches.n_heads - 1);

@@ -59,10 +59,13 @@ export function makePlate(hooks) {
     element.replaceChildren(caption, table);
     element.dataset.plate = plate.id;
     element.style.setProperty("--xv-names", namesWidth(plate.rows));
-    element.style.setProperty("--xv-strip", `${Math.min(0.6, 22 / plate.values[0].length)}rem`);
+    const isFlat = !plate.numbered && plate.columns.length > 0; // its cells are strips above each other
+    const strip = isFlat ? Math.min(0.4, 7 / plate.values.length) : Math.min(0.6, 22 / plate.values[0].length);
+    element.style.setProperty("--xv-strip", `${strip}rem`);
     element.classList.toggle("xv-bare", plate.bare);
     element.classList.toggle("xv-input", plate.input);
-    element.classList.toggle("xv-narrow", !plate.numbered);
+    element.classList.toggle("xv-narrow", !plate.numbered && !isFlat);
+    element.classList.toggle("xv-flat", isFlat);
   }
 
   /**
@@ -113,7 +116,7 @@ export function makePlate(hooks) {
     for (const [r, row] of values.entries())
       for (const [c, value] of row.entries()) {
         const lit = bands.some((band) => band.plate === plate.id && (band.row ?? r) === r && (band.column ?? c) === c);
-        paintCell(cells[r][c], value, strength(value, c), look, plate);
+        paintCell(cells[r][c], value, strength(value, r), look, plate);
         cells[r][c].classList.toggle("xv-lit", lit);
         const isChosen = chosen.plate === plate.id && chosen.row === r && chosen.column === c;
         cells[r][c].classList.toggle("xv-chosen", isChosen);
@@ -125,10 +128,10 @@ export function makePlate(hooks) {
 }
 
 /**
- * How strong the colour of a value is: 1 for the largest of the matrix, or of the column.
+ * How strong the colour of a value is: 1 for the largest of the matrix, or of the row.
  *
  * @param {Plate} plate
- * @returns {(value: number, column: number) => number}
+ * @returns {(value: number, row: number) => number}
  */
 function strengths({ values, share, ranged }) {
   if (share) return (value) => value;
@@ -137,9 +140,9 @@ function strengths({ values, share, ranged }) {
     const top = Math.max(...finite(values.flat()).map(Math.abs), 1e-12);
     return (value) => Math.abs(value) / top;
   }
-  const ranges = values[0].map((_, c) => finite(values.map((row) => row[c])));
+  const ranges = values.map(finite);
   const [low, high] = [ranges.map((all) => Math.min(...all)), ranges.map((all) => Math.max(...all))];
-  return (value, c) => (value - low[c]) / Math.max(high[c] - low[c], 1e-12);
+  return (value, r) => (value - low[r]) / Math.max(high[r] - low[r], 1e-12);
 }
 
 /**

@@ -18,8 +18,8 @@ import { joinedHeads, transposed } from "./maths.js";
  * @property {boolean} input whether its numbers can be changed
  * @property {boolean} numbered whether there is room for figures
  * @property {boolean} share whether its values are shares of 1
- * @property {boolean} ranged whether colours run over each column's own range: a softmax sees nothing else
- * @property {boolean} bare whether the matrix before it names its rows
+ * @property {boolean} ranged whether colours run over each row's own range: a softmax sees nothing else
+ * @property {boolean} bare whether the matrix above it names its columns
  */
 
 /**
@@ -93,28 +93,36 @@ export function otherKeys(count) {
 }
 
 /**
- * Of a real head keys run downwards, so that each stands in one line with its scores.
+ * Of a real head each key is a column, from its vector down to its weights.
  *
  * @param {Real} model
  * @returns {Plate[]}
  */
-export function givenPlates({ queries, keys, q, k, computed, captured, others, others_captured }) {
-  const more = others ? [otherKeys(others)] : [];
-  const rows = [...keys, ...more];
-  const empty = more.map(() => k[0].map(() => Number.NaN));
-  const nothing = more.map(() => queries.map(() => Number.NaN));
+export function realPlates({ queries, keys, q, k, computed, captured, others, others_captured }) {
+  const columns = others ? [...keys, otherKeys(others)] : keys;
+  const filled = (/** @type {Rows} */ rows) => (others ? rows.map((row) => [...row, Number.NaN]) : rows);
   const kept = others_captured ? captured.map((row, i) => [...row, others_captured[i]]) : captured;
-  const made = (/** @type {string} */ id, /** @type {string} */ title, /** @type {Rows} */ values) => ({
-    ...{ id, title, values, rows, columns: queries, shape: "key × query", prefix: "", input: false, numbered: true },
+  const made = (/** @type {string} */ id, /** @type {string} */ prefix, /** @type {Rows} */ values) => ({
+    ...{
+      id,
+      title: id === "scores" ? "scores Q Kᵀ" : id,
+      values,
+      rows: queries,
+      columns,
+      shape: "query × key",
+      prefix,
+    },
     ...{ share: id === "weights" || id === "captured", ranged: id === "scores" || id === "scaled", bare: true },
+    ...{ input: false, numbered: true },
   });
-  const vectors = { columns: [], prefix: "", input: false, numbered: false, share: false, ranged: false, bare: false };
+  const vectors = { input: false, numbered: false, share: false, ranged: false, bare: false };
+  const kT = filled(transposed(k));
   return [
-    { id: "q", title: "Q", shape: "query × d_k", rows: queries, values: q, ...vectors },
-    { id: "k", title: "K", shape: "key × d_k", rows, values: [...k, ...empty], ...vectors },
-    made("scores", "scores K Qᵀ", [...transposed(computed.scores), ...nothing]),
-    made("scaled", "scaled", transposed(computed.scaled)),
-    made("weights", "weights", transposed(computed.weights)),
-    made("captured", "captured", transposed(kept)),
+    { id: "q", title: "Q", prefix: "", shape: "query × d_k", rows: queries, columns: [], values: q, ...vectors },
+    { id: "k", title: "Kᵀ", prefix: "·", shape: "d_k × key", rows: kT.map(() => ""), columns, values: kT, ...vectors },
+    made("scores", "=", filled(computed.scores)),
+    made("scaled", "→", computed.scaled),
+    made("weights", "→", computed.weights),
+    made("captured", "≈", kept),
   ];
 }

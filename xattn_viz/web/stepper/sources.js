@@ -15,10 +15,10 @@ export function sourcesOf(model, { plate, row, column }) {
   const across = (/** @type {string} */ id, /** @type {number} */ r) => ({ plate: id, row: r, column: null });
   const down = (/** @type {string} */ id, /** @type {number} */ c) => ({ plate: id, row: null, column: c });
   const same = (/** @type {string} */ id) => [{ plate: id, row, column }];
-  if (model.kind === "given") {
-    if (plate === "scores") return [across("q", column), across("k", row)];
+  if (model.kind === "real") {
+    if (plate === "scores") return [across("q", row), down("k", column)];
     if (plate === "scaled") return same("scores");
-    if (plate === "weights") return [down("scaled", column)];
+    if (plate === "weights") return [across("scaled", row)];
     return plate === "captured" ? same("weights") : [];
   }
   const inside = column - model.head * model.width; // of what is joined from the heads

@@ -7,17 +7,17 @@ import { fitCells, makeGround } from "./ground.js";
 import { makeHeadSwitch } from "./headswitch.js";
 import { makeModel, toldOf } from "./model.js";
 import { makePlate } from "./plate.js";
-import { givenPlates, ownPlates } from "./plates.js";
+import { ownPlates, realPlates } from "./plates.js";
 import { sourcesOf } from "./sources.js";
 
 /**
  * Each step of a layer as a matrix that can be clicked, its inputs to be changed; Python is told afterwards.
  *
  * @typedef {import("./model.js").OwnData} OwnData
- * @typedef {import("./model.js").GivenData} GivenData
+ * @typedef {import("./model.js").RealData} RealData
  * @typedef {import("./model.js").Cell} Cell
  * @typedef {(name: string, value: unknown) => void} Tell
- * @typedef {{load: (data: OwnData | GivenData, tell: Tell) => void, leave: () => void}} Stepper
+ * @typedef {{load: (data: OwnData | RealData, tell: Tell) => void, leave: () => void}} Stepper
  */
 
 const PATIENCE = 150; // milliseconds until Python is told of the last of many changes
@@ -28,7 +28,7 @@ const steppers = new WeakMap();
 /**
  * Mounts the component, or hands new data to the one that is there: called again on every change of data or theme.
  *
- * @param {{data: OwnData | GivenData, parentElement: Element | ShadowRoot, setStateValue?: Tell}} component
+ * @param {{data: OwnData | RealData, parentElement: Element | ShadowRoot, setStateValue?: Tell}} component
  */
 export default function mount({ data, parentElement, setStateValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".xv"));
@@ -46,7 +46,7 @@ export default function mount({ data, parentElement, setStateValue }) {
  * @returns {Stepper}
  */
 function makeStepper(root) {
-  /** @type {OwnData | GivenData | null} */
+  /** @type {OwnData | RealData | null} */
   let data = null;
   let head = 0;
   /** @type {Cell} */
@@ -143,8 +143,8 @@ function makeStepper(root) {
   function paint() {
     if (!data) return;
     const model = makeModel(data, head);
-    root.classList.toggle("xv-given", model.kind === "given");
-    const list = model.kind === "own" ? ownPlates(model) : givenPlates(model);
+    root.classList.toggle("xv-real", model.kind === "real");
+    const list = model.kind === "own" ? ownPlates(model) : realPlates(model);
     const there = list.find((plate) => plate.id === chosen.plate) ?? list[0];
     chosen = {
       plate: there.id,
@@ -179,8 +179,8 @@ function makeStepper(root) {
       tell = heard;
       if (fresh.id !== data?.id) {
         clearTimeout(timer);
-        if (fresh.kind !== data?.kind || fresh.kind === "given") plates.clear();
-        if (fresh.kind === "given") chosen = { plate: "weights", row: fresh.column, column: fresh.row };
+        if (fresh.kind !== data?.kind || fresh.kind === "real") plates.clear();
+        if (fresh.kind === "real") chosen = { plate: "weights", row: fresh.row, column: fresh.column };
         data = structuredClone(fresh);
       } else if (data.kind === "own" && fresh.kind === "own") data.switches = fresh.switches;
       paint();
