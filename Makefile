@@ -72,8 +72,9 @@ train-images: $(RUNTIME)
 	@$(PY) -m scripts.train.diffusion
 	@$(PY) -m scripts.train.perceiver
 
-# Take the screenshots of docs/ again.
+# Take the screenshots of docs/ again, and draw its rooms.
 pictures: $(DEV)
+	@$(PY) -m scripts.rooms
 	@$(PY) scripts/browser.py
 	@$(PY) scripts/pictures.py
 

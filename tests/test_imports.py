@@ -10,25 +10,10 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-
-# The floors from the ground up: a room imports from those below it, and from its own floor where no circle arises.
-FLOORS = (
-    ("core", "shapes"),
-    ("attention", "inputs"),
-    ("models", "analysis"),
-    ("examples", "lessons", "corpus"),
-    ("plots", "web"),
-    ("export", ""),
-    ("app",),
-    ("__main__", "cli", "doctor"),
-    ("pages",),
-)
-FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
+from scripts.rooms import FLOOR, ROOT, arrows, imports, reached, room, source_files
 
 # Who may import what is heavy. Everything else reads maps, and must do without.
 ALLOWED = {
@@ -40,7 +25,7 @@ ALLOWED = {
 
 
 def test_the_source_holds_the_rules() -> None:
-    sources = {name: path.read_text(encoding="utf-8") for name, path in source_files(ROOT)}
+    sources = {name: path.read_text(encoding="utf-8") for name, path in source_files()}
     assert "xattn_viz.core.maps" in sources
     assert violations(sources) == []
     assert circles(sources) == []
@@ -126,13 +111,6 @@ def test_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Every module of the app and the package, by its dotted name."""
-    for path in sorted([*root.glob("xattn_viz/**/*.py"), *root.glob("pages/**/*.py"), *root.glob("app.py")]):
-        parts = path.relative_to(root).with_suffix("").parts
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
-
-
 def violations(sources: dict[str, str]) -> list[str]:
     """One sentence for every import that breaks a rule."""
     packages = {name.rpartition(".")[0] for name in sources} | {"xattn_viz"}
@@ -146,43 +124,12 @@ def violations(sources: dict[str, str]) -> list[str]:
 
 def circles(sources: dict[str, str]) -> list[set[str]]:
     """Rooms that import each other, directly or by way of others."""
-    packages = {name.rpartition(".")[0] for name in sources} | {"xattn_viz"}
-    arrows: dict[str, set[str]] = {}
-    for module, source in sources.items():
-        package = module if module in packages else module.rpartition(".")[0]
-        targets = imports(ast.parse(source), package, set(sources))
-        arrows.setdefault(room(module), set()).update(
-            room(target) for target in targets if target.partition(".")[0] == "xattn_viz"
-        )
-
-    def reached(start: str) -> set[str]:
-        found: set[str] = set()
-        left = [start]
-        while left:
-            new = arrows.get(left.pop(), set()) - found - {start}
-            found |= new
-            left += new
-        return found
-
-    within_reach = {one: reached(one) for one in arrows}
-    found = [{one, *(other for other in within_reach[one] if one in within_reach.get(other, ()))} for one in arrows]
-    return [group for n, group in enumerate(found) if len(group) > 1 and group not in found[:n]]
-
-
-def imports(tree: ast.AST, package: str, modules: set[str]) -> Iterator[str]:
-    """The full name of every module imported anywhere in a tree. `from a import b` means a.b where that is a module."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parent = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parent, *([base] if base else [])])
-            for alias in node.names:
-                name = f"{base}.{alias.name}"
-                known = name in modules or any(other.startswith(f"{name}.") for other in modules)
-                yield name if known else base
+    found = arrows(sources)
+    within_reach = {one: reached(one, found) for one in found}
+    round_trips = [
+        {one, *(other for other in within_reach[one] if one in within_reach.get(other, ()))} for one in found
+    ]
+    return [group for n, group in enumerate(round_trips) if len(group) > 1 and group not in round_trips[:n]]
 
 
 def broken_rules(module: str, target: str) -> Iterator[str]:
@@ -205,11 +152,6 @@ def _inside(module: str, target: str) -> Iterator[str]:
         yield f"the model family {other} belongs to itself and to the registry, which finds it by its folder."
     elif {room(module), room(target)} == {"models", "analysis"}:
         yield "a model makes maps and analysis reads them: neither knows the other."
-
-
-def room(module: str) -> str:
-    """The folder of the package that a module stands in, "pages" for the scripts of the app."""
-    return [*module.split("."), ""][1] if module.partition(".")[0] == "xattn_viz" else "pages"
 
 
 def floor(module: str) -> int:
