@@ -29,17 +29,19 @@ LAYERS, HEADS, TOKENS, PAIRS = 16, 16, 512, 10
 PAGE = """
 import streamlit as st
 from xattn_viz.core.store import load_trace
-from xattn_viz.app import explorer, page
+from xattn_viz.app import explorer, page, page_state, text_page
 
 @st.cache_resource
 def traces():
     return [load_trace(f"{number}.npz") for number in range(2)]
 
+page_state.enter(text_page.KIND)
 page.dress()
 st.session_state.setdefault("number", 0)
 st.session_state.number ^= st.button("Other", key="other")
 st.button("Nothing", key="nothing")
-explorer.show(traces()[st.session_state.number], {})
+trace = traces()[st.session_state.number]
+explorer.show(page_state.Shown(page_state.current().query, (trace,), trace, trace))
 """
 
 

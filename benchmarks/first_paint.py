@@ -12,6 +12,7 @@ import ast
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard
 
 from playwright.sync_api import Browser
 
@@ -19,7 +20,8 @@ from benchmarks._browser import EXPLORER, app, browser, cold_page, copy_of_the_a
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 
 PAIRS = 9
-INSTEAD = '        st.text(trace.output)\n        panels.chosen_head(trace.cross, "2.1")\n'
+CALL = "explorer.show(shown)"
+INSTEAD = ("st.text(shown.trace.output)", "panels.chosen_head(shown, page_state.current().view)")
 WITH = f"{EXPLORER}?.dataset.painted"
 WITHOUT = "document.querySelector('[data-testid=stText]')?.textContent.trim()"
 
@@ -32,16 +34,19 @@ def first_paint(launched: Browser, folder: Path, ready: str) -> float:
 
 def without_explorer(folder: Path) -> Path:
     """The copy of the app that shows the translation as text."""
-    page = copy_of_the_app(folder) / "xattn_viz" / "app" / "reading.py"
-    source = page.read_text(encoding="utf-8")
-    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
-    shows = [node for node in calls if ast.unparse(node).startswith("explorer.show(")]
-    if len(shows) != 1 or shows[0].end_lineno is None:
-        raise SystemExit("xattn_viz/app/reading.py does not call explorer.show once: bring this benchmark up to date.")
-    lines = source.splitlines(keepends=True)
-    lines[shows[0].lineno - 1 : shows[0].end_lineno] = [INSTEAD]
+    pages = (copy_of_the_app(folder) / "xattn_viz" / "app").glob("*.py")
+    found = [(page, node) for page in pages for node in ast.walk(ast.parse(page.read_text("utf-8"))) if _shows(node)]
+    if len(found) != 1:
+        raise SystemExit(f"{CALL} stands {len(found)} times in the app, not once: bring this benchmark up to date.")
+    ((page, node),) = found
+    lines = page.read_text("utf-8").splitlines(keepends=True)
+    lines[node.lineno - 1 : node.end_lineno] = [f"{' ' * node.col_offset}{line}\n" for line in INSTEAD]
     page.write_text("".join(lines), encoding="utf-8")
     return folder
+
+
+def _shows(node: ast.AST) -> TypeGuard[ast.Expr]:
+    return isinstance(node, ast.Expr) and ast.unparse(node) == CALL
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from xattn_viz.app import kind, page, reading
+from xattn_viz.app import sound_page, trace_page
 
-page.begin(kind.AUDIO)
-reading.show()
+trace_page.show(sound_page.KIND)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from xattn_viz.app import kind, page, reading
+from xattn_viz.app import text_page, trace_page
 
-page.begin(kind.TEXT)
-reading.show()
+trace_page.show(text_page.KIND)

@@ -5,28 +5,16 @@ from urllib.parse import urlencode
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.server import ROOT
-from xattn_viz.app.address import LONGEST_TEXT
+from tests.app.visitor import opened, press, query, state, traces
+from xattn_viz.app.query import LONGEST_TEXT
 from xattn_viz.examples import EXAMPLES
 
 FIRST = EXAMPLES[0]
 OTHER = next(example for example in EXAMPLES if example.model != FIRST.model)
 
 
-def opened(**said: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
-    for name, value in said.items():
-        app.query_params[name] = value
-    return app.run()
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return next(button for button in app.button if button.label == label).click().run()
-
-
 def shown(app: AppTest) -> tuple[str, str]:
-    request = app.session_state["request"]
-    return request.model, request.text
+    return query(app).model, query(app).input
 
 
 @pytest.mark.parametrize(
@@ -45,13 +33,13 @@ def test_the_address_says_what_is_shown(said: dict[str, str], wanted: tuple[str,
     assert shown(app) == wanted
     assert app.text_input(key="text").value == wanted[1]
     assert app.selectbox(key="direction").value == wanted[0]
-    assert app.session_state["shown"][0].input == wanted[1]
+    assert traces(app)[0].input == wanted[1]
 
 
 @pytest.mark.parametrize(("said", "number"), [("2", 2), ("9", 3), ("0", 1), ("x", 1), ("²", 1), ("-1", 1)])
 def test_the_address_names_a_sentence(said: str, number: int) -> None:
     app = opened(text="One cat. Two dogs. Three birds.", sentence=said)
-    assert app.session_state["segment"] == number
+    assert state(app).segment + 1 == number
 
 
 def test_paging_and_whole_text_reach_the_address() -> None:
@@ -62,11 +50,12 @@ def test_paging_and_whole_text_reach_the_address() -> None:
         "text": "One cat. Two dogs. Three birds.",
         "sentence": "2",
         "units": "words",
+        "head": f"{FIRST.layer + 1}.{FIRST.head + 1}",
     }
     app.checkbox(key="whole").check().run()
     assert app.query_params["whole"] == "true"
     assert "sentence" not in app.query_params
-    assert len(app.session_state["shown"]) == 1
+    assert len(traces(app)) == 1
     app.text_input(key="text").set_value("One cow. Two pigs.")
     press(app, "Translate")
     assert (app.query_params["text"], app.query_params["whole"]) == ("One cow. Two pigs.", "true")

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.visitor import query, traces
 from tests.server import ROOT
-from xattn_viz.app import failing, models
-from xattn_viz.app.address import Request
-from xattn_viz.app.runs import Asked
+from xattn_viz.app import errors, models, runner, text_page
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, InputError, ModelError, NeedsConsent, Option
 
@@ -37,7 +36,7 @@ def model() -> Adapter:
 def test_only_options_that_there_are_reach_the_model(
     model: Adapter, chosen: tuple[tuple[str, str | bool], ...], settings: dict[str, Any]
 ) -> None:
-    found = models.settings(model, chosen)
+    found = runner.settings(model, chosen)
     wanted = {"num_beams": 1, "keep_projections": "project" in model.card.can, **settings}
     if "num_beams" not in settings:
         found.setdefault("num_beams", 1)
@@ -56,12 +55,12 @@ def test_only_options_that_there_are_reach_the_model(
 )
 def test_options_that_cannot_be_are_named(model: Adapter, option: str, value: str | bool, words: str) -> None:
     with pytest.raises(ModelError, match=re.escape(words)):
-        models.settings(model, ((option, value),))
+        runner.settings(model, ((option, value),))
 
 
 def test_a_model_that_cannot_keep_projections_is_not_asked_to(model: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "card", replace(model.card, can=model.card.can - {"project"}))
-    assert models.settings(model, ())["keep_projections"] is False
+    assert runner.settings(model, ())["keep_projections"] is False
 
 
 def test_the_options_are_those_of_the_card_and_what_its_search_and_kinds_allow(
@@ -102,10 +101,9 @@ def test_a_name_is_taken_as_it_is_typed_or_pasted(typed: str, name: str) -> None
 
 
 def test_consent_is_asked_for_by_the_kind_of_error_and_never_by_its_words() -> None:
-    asked = Asked(Request("model", "text"))
-    assert failing.of(asked, NeedsConsent("Its weights are a pickle.")).consent
+    assert errors.wants_consent(NeedsConsent("Its weights are a pickle."))
     for error in (ModelError("Load it with allow_pickle=True."), InputError("allow_pickle=True")):
-        assert not failing.of(asked, error).consent
+        assert not errors.wants_consent(error)
 
 
 def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,10 +113,10 @@ def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypat
     monkeypatch.setattr(registry, "load", lambda name, **_: tiny)
     app.selectbox(key="direction").select(models.OTHER).run()
     app.text_input(key="other").set_value("my/model").run()
-    assert app.session_state["request"].model == "my/model"
-    assert app.session_state["shown"][0].provenance["model"] == tiny.card.name
+    assert query(app).model == "my/model"
+    assert traces(app)[0].provenance["model"] == tiny.card.name
     field = app.text_input(key="text")
-    assert field.value == app.session_state["shown"][0].input
+    assert field.value == traces(app)[0].input
     assert not field.proto.set_value
     app.selectbox(key="direction").select("firefox-pt-en").run()
     assert app.text_input(key="text").proto.set_value  # it brings a text of its own
@@ -132,4 +130,4 @@ def test_a_model_that_hears_gets_no_text_to_open_as_a_file() -> None:
     assert not app.exception
     assert len(app.error) == 1
     with pytest.raises(ModelError, match="does not read text"):
-        models.load("whisper-tiny-en", lambda *_, **__: None)
+        models.load("whisper-tiny-en", text_page.KIND, lambda *_: None)

@@ -6,9 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
+from tests.app.visitor import query, traces
 from tests.server import ROOT
-from xattn_viz.app.address import Output
 from xattn_viz.app.page import literal
+from xattn_viz.app.query import Output
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
@@ -42,7 +43,7 @@ def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
     assert len(listed(app).options) == 1
     assert not [box for box in app.checkbox if box.key == "beside"]
     app.text_area[0].set_value("  A ponte *range*. ").run()
-    assert app.session_state["output"] == Output(target="A ponte *range*.")
+    assert query(app).output == Output(target="A ponte *range*.")
     assert app.query_params["target"] == "A ponte *range*."
     assert listed(app).options[-1] == "Your own: A ponte *range*."
     model = registry.load(EXAMPLES[0].model)
@@ -54,7 +55,7 @@ def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
     app.checkbox(key="beside").check().run()
     assert app.query_params["beside"] == "true"
     listed(app).select(Output()).run()
-    assert app.session_state["output"].is_best
+    assert query(app).output.is_best
     assert not {"target", "beside"} & set(app.query_params)
     assert not app.exception
 
@@ -62,15 +63,15 @@ def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
 def test_an_address_asks_for_another_output_of_a_text_that_was_never_traced() -> None:
     app = opened(text="One cat climbs. Two dogs bark.", target="Um gato.")
     assert not app.exception
-    assert app.session_state["output"] == Output(target="Um gato.")
-    assert len(app.session_state["shown"]) == 2
+    assert query(app).output == Output(target="Um gato.")
+    assert len(traces(app)) == 2
     assert "Log-probability" in captions(app)
 
 
 def test_another_sentence_begins_with_the_best_again() -> None:
     app = opened(text="One cat. Two dogs.", target="Um gato.")
     next(button for button in app.button if button.label == "Next ▶").click().run()
-    assert app.session_state["output"].is_best
+    assert query(app).output.is_best
     assert "target" not in app.query_params
 
 
@@ -88,7 +89,7 @@ def test_beams_are_listed_with_their_probabilities(monkeypatch: pytest.MonkeyPat
     assert len(wanted) == 3
     assert "the best of 4 beams" in captions(app)
     listed(app).select(Output(hypothesis=2)).run()
-    assert app.session_state["output"] == Output(hypothesis=2)
+    assert query(app).output == Output(hypothesis=2)
     assert app.query_params["hypothesis"] == "2"
     assert not app.exception
 
@@ -113,13 +114,13 @@ def test_an_address_that_asks_for_nonsense_is_a_sentence_or_nothing(said: dict[s
     assert not app.exception
     assert [True] * (sentence is not None) == [(sentence or "") in error.value.replace("\\", "") for error in app.error]
     if "option.num_beams" not in said:
-        assert app.session_state["shown"][0].input == TEXT
+        assert traces(app)[0].input == TEXT
 
 
 def test_a_huge_output_in_the_address_is_cut() -> None:
     app = opened(target="palavra " * 5000)
     assert not app.exception
-    assert len(app.session_state["output"].target) <= 1000
+    assert len(query(app).output.target) <= 1000
 
 
 def test_a_whole_text_that_came_out_short_is_told_once_and_above_the_map() -> None:

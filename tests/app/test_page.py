@@ -22,12 +22,12 @@ _MARKDOWN = {
     *("download_button", "form_submit_button", "segmented_control", "file_uploader", "audio_input", "slider", "header"),
     *("subheader", "title", "toast", "tabs", "pills", "badge", "link_button"),
 }
-_NO_WIDGETS = {"address", "models", "views", "sounds", "pictures"}
+_NO_WIDGETS = {"address", "models", "sounds", "pictures", "heads"}
 _KEYWORDS = {"help", "label", "caption"}
 # What is made of the page's own words and of numbers alone.
 _OWN_WORDS = {
-    *("failing.stopped_after(len(made))", "kind.current().action", "kind.current().own", "kind.IMAGE.action"),
-    *("kind.AUDIO.action", "kind.current().segment", "views.title(layer, head)"),
+    *("page_state.kind().action", "page_state.kind().own", "KIND.action", "kind.segment", "kind.action", "done"),
+    *("view.title.capitalize()", "mean.title.capitalize()", "steps"),
     *("name", "name.capitalize()", "label"),  # constants that were named before
     *("title", "help_text"),  # of an option, through `literal`
     *("count", "_MOST_WORDS", "masking.REPLACEMENT"),

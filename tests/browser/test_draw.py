@@ -110,7 +110,7 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     page.get_by_role("button", name="Options").click()
     page.get_by_role("combobox", name="Denoising steps").click()
     page.get_by_role("option", name="100", exact=True).click()
-    page.get_by_text("Watch it form", exact=True).click()
+    page.get_by_text("Stream the result", exact=True).click()
     page.keyboard.press("Escape")
     draw(page, "a blue star")
     # Looked for in every frame: it may be gone before Playwright looks a second time.

@@ -232,7 +232,7 @@ def test_a_transcript_grows_while_it_is_written(app_url: str, page: Page) -> Non
     speech.open_speech(page, app_url, sound="forward")
     visitor.expect_rest(page)
     page.get_by_role("button", name="Options").click()
-    page.get_by_text("Watch it being written").click()
+    page.get_by_text("Stream the result").click()
     page.keyboard.press("Escape")
     speech.give(page, "cards.wav", audio.wav(0.9 * clips.sound("muted").samples))  # traced by nobody before
     expect(page.get_by_text(re.compile(r"Window 1: \d+ tokens written"))).to_be_visible(timeout=visitor.PATIENCE)

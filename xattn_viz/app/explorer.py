@@ -1,23 +1,34 @@
-"""The explorer on a page, with the panel about the chosen head: only they run again when something is chosen."""
+"""The explorer on a page, with what follows the view: only this runs again when something else is looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import threading
+import weakref
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import streamlit as st
+from cachetools import LRUCache
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import web
-from xattn_viz.app import choosing, comparing, known, packing, panels, timing
+from xattn_viz.app import actions, page_state
+from xattn_viz.app.page_state import Shown
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import View, all_steps
-from xattn_viz.shapes.caption import Coloured
+from xattn_viz.core.view import View
+from xattn_viz.web import explorer
+from xattn_viz.web.explorer.sound import Playback
 
-Names = tuple[str, str]
-NAMES: Names = ("A", "B")
+#: Traces are packed for all visitors, as packing a large one takes longer than sending it. They take so many bytes.
+PACKED_BYTES = 128_000_000
+#: What two outputs beside each other are called, the chosen one first.
+NAMES = ("Chosen", "The model\u2019s best")
+#: What is heard with a trace: a name for it, and what makes it.
+Sound = tuple[str, Callable[[], Playback]]
 _KEY = "explorer"
+_guard = threading.Lock()
 
 
 @cache
@@ -28,79 +39,87 @@ def _component() -> ComponentRenderer:
 
 
 @st.fragment
-def show(
-    trace: Trace,
-    select: Mapping[str, Any],
-    *,
-    beside: Trace | None = None,
-    names: Names = NAMES,
-    sound: str = "",
-    things: Sequence[Coloured] = (),
-    other: Trace | None = None,
-) -> None:
-    """Show a trace with the panel about its chosen head. `select` is what to show of it at first (`payload.pack`).
-
-    `beside` is another output of the same source; `names` are what the two are called, this one first. `sound` is the
-    name of the sound that the trace is of, to be played, `things` what its picture is known to show, `other` what
-    another prompt drew from the same seed: both stand above.
-    """
-    above = st.container() if other else None
-    said, identity = draw(trace, select, beside=beside, names=names, sound=sound)
-    view = _view(trace, select, said.selected, identity)
-    if other and above:
+def show(shown: Shown) -> None:
+    """Show what is on screen, and the panels that follow the view of it."""
+    kind = page_state.kind()
+    above = st.container() if shown.other is not None else None
+    said, identity = draw(shown.trace, page_state.current().first, beside=shown.beside, playback=kind.playback(shown))
+    view = page_state.current().view.on(shown.trace)
+    if above is not None:
         with above:
-            comparing.show(trace, other, view)
-    panels.chosen_head(trace, view)
-    if things and view.kind == "cross":
-        known.panel(trace, things, view)
+            for panel in kind.above:
+                panel(shown, view)
+    for panel in kind.panels:
+        panel(shown, view)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
-        from xattn_viz.app import opening  # PyTorch is slow to load: only for who goes on to that page
+        from xattn_viz.app import open_in_layer  # PyTorch is slow to load: only for who goes on to that page
 
-        opening.show(trace, said.opened)
+        open_in_layer.show(shown.trace, said.opened)
     if said.continued:
         st.rerun()  # another output was asked for: all of the page is about to change
 
 
 def draw(
     trace: Trace,
-    select: Mapping[str, Any],
+    first: View,
     *,
     beside: Trace | None = None,
-    names: Names = NAMES,
     growing: bool = False,
-    sound: str = "",
+    playback: Sound | None = None,
 ) -> tuple[Any, str]:
-    """Only the explorer: what its script says, and the identity of what it shows. `growing` as in `payload.pack`."""
+    """Only the explorer: what its script says, and the identity of what it shows, which `first` is the first view of.
+
+    `growing` as in `explorer.pack`.
+    """
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
-    maps = next((maps for maps in all_steps(trace) if maps.kind == asked.get("kind")), trace.cross)
+    maps = View.parse({"map": asked.get("kind")}).maps(trace)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
-    options = {"select": dict(select), "layer": layer, "kind": maps.kind, "name": names[0], "beside_name": names[1]}
-    playback = (f"{sound} {timing.chosen(trace)}", timing.playback(trace, sound)) if sound else None
-    packed, identity = packing.packed(trace, beside, {**options, "growing": growing}, playback)
+    turn = {"turn": turn} if (turn := page_state.current().turn) else {}
+    options = {"select": first.format() | turn, "layer": layer, "kind": maps.kind, "growing": growing}
+    packed, identity = pack(trace, beside, {**options, "name": NAMES[0], "beside_name": NAMES[1]}, playback)
     said = _component()(
         data=packed,
         key=_KEY,
-        on_selected_change=_nothing,
+        on_selected_change=lambda: _looked(identity),
         on_layer_change=_nothing,
-        on_continued_change=_proceed,
+        on_continued_change=lambda: actions.continue_with((st.session_state.get(_KEY) or {}).get("continued")),
         on_opened_change=_nothing,
     )
     return said, identity
 
 
-def _proceed() -> None:
-    """The visitor chose another token; what comes from a browser may be anything."""
-    prefix = (st.session_state.get(_KEY) or {}).get("continued")
-    if isinstance(prefix, list) and prefix and all(type(token) is int for token in prefix):
-        choosing.proceed(prefix)
+def pack(
+    trace: Trace, beside: Trace | None, options: Mapping[str, Any], playback: Sound | None = None
+) -> tuple[bytes, str]:
+    """The payload of a trace and its identity; `options` are the other arguments of `explorer.pack`, as JSON values.
+
+    The very same bytes come back for the very same traces, so that they are not sent again.
+    """
+    whose = tuple(map(weakref.ref, (trace,) if beside is None else (trace, beside)))
+    key = (whose, json.dumps(options, sort_keys=True), playback and playback[0])
+    with _guard:
+        if (kept := _packed.get(key)) is not None:
+            return kept
+    sound = playback[1]() if playback else None
+    made = explorer.pack(trace, beside=beside, playback=sound, **options), explorer.identity(trace)
+    with _guard:
+        _packed[key] = made
+    return made
 
 
-def _view(trace: Trace, select: Mapping[str, Any], selected: Any, identity: str) -> View:
-    """What the script shows of this trace: what it said last, or before it said anything what it was asked to show."""
-    if isinstance(selected, Mapping) and selected.get("trace") == identity:
-        return View.parse(selected).on(trace)
-    return View.parse({**st.query_params, **select}).on(trace)
+def _size(packed: tuple[bytes, str]) -> int:
+    return min(len(packed[0]), PACKED_BYTES)  # one that is larger than all is kept alone
+
+
+_packed: LRUCache[Any, tuple[bytes, str]] = LRUCache(PACKED_BYTES, _size)
+
+
+def _looked(identity: str) -> None:
+    """Something else is looked at; what the script said of a trace that is shown no more does not count."""
+    told = (st.session_state.get(_KEY) or {}).get("selected")
+    if isinstance(told, Mapping) and told.get("trace") == identity:
+        actions.look(told)
 
 
 def _nothing() -> None:

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any
 
-import streamlit as st
-
-from xattn_viz.app import kind
-from xattn_viz.core.messages import quoted
+from xattn_viz.app import page_state
+from xattn_viz.app.page_state import may_be_named
+from xattn_viz.app.runner import BEAMS, CROP, SELF_ATTENTION, Report
 from xattn_viz.core.tokens import visible_text
-from xattn_viz.inputs import language
 from xattn_viz.models import hub, registry
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
 
 #: The choice that opens a field for a model of one's own.
 OTHER = ""
-#: Between two signs of progress: drawing more often would slow the run down.
-PROGRESS_SECONDS = 0.1
-
-#: Options that the page itself offers, by the names that the address uses.
-BEAMS, SELF_ATTENTION = "num_beams", "self_attention"
-#: Padding is never shown, so the page asks for maps without it.
-CROP = "crop"
+#: How wide a search can be asked to be.
 _BEAMS = (1, 2, 3, 4, 5, 8, 16)
-
-Draw = Callable[..., object]
-
-
-def listed() -> list[str]:
-    """The names of the page's models that have a card: first those that need no download."""
-    cards = [card for card in registry.cards() if kind.current().has(card)]
-    return [card.name for card in sorted(cards, key=lambda card: card.download_mb is not None)]
+# The cards of models that were loaded, shared by all visitors; a list of choices shows only what its own visitor named.
+_LOADED: dict[str, ModelCard] = {}
 
 
 def choices(current: str) -> list[str]:
     """What the visitor may choose: the listed models, those loaded or asked for in this visit, and `OTHER`."""
-    named = listed()
-    cards = {name: card_of(name) for name in _agreed() if name not in named}
-    own = [name for name, card in cards.items() if card is not None and kind.current().has(card)]
+    page, agreed = page_state.kind(), page_state.visit().agreed
+    named = page.models()
+    cards = {name: card_of(name) for name in agreed if name not in named}
+    own = [name for name, card in cards.items() if card is not None and page.has(card)]
     return [*named, *dict.fromkeys([*own, *([] if current in named else [current])]), OTHER]
 
 
@@ -58,7 +43,7 @@ def title(name: str) -> str:
 
 def card_of(name: str) -> ModelCard | None:
     """The card of a model that is listed or has been loaded; only a loaded one knows all of its options."""
-    return _loaded_cards().get(name) or next((card for card in registry.cards() if card.name == name), None)
+    return _LOADED.get(name) or next((card for card in registry.cards() if card.name == name), None)
 
 
 def options_of(name: str) -> tuple[Option, ...]:
@@ -79,93 +64,49 @@ def options_of(name: str) -> tuple[Option, ...]:
     return tuple(offered)
 
 
-def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict[str, Any]:
-    """The keywords of `Adapter.trace` for these options. An address can name any: only those that there are count.
-
-    Raises ModelError where an option of the page itself has a value that it cannot have.
-    """
-    declared = {option.name for option in model.card.options}
-    found: dict[str, Any] = {name: value for name, value in chosen if name in declared}
-    said = dict(chosen)
-    beams, with_self = str(said.get(BEAMS, "1")), said.get(SELF_ATTENTION, False)
-    if not (beams.isascii() and beams.isdigit() and len(beams) < 4):
-        raise ModelError(f"{BEAMS} is a whole number of at most three digits: got {quoted(beams)}.")
-    if not isinstance(with_self, bool):
-        raise ModelError(f"{SELF_ATTENTION} is true or false: got {quoted(with_self)}.")
-    found["num_beams"] = int(beams)
-    kinds = model.card.kinds if with_self else model.card.at_once
-    if kinds != ("cross",):
-        found["kinds"] = kinds
-    if model.card.input_kind == "audio":
-        # Queries and keys of 1,500 frames are too much to send; without them a map needs no padding.
-        return {**found, CROP: True} if CROP in declared else found
-    return {**found, "keep_projections": "project" in model.card.can}
-
-
 def cleaned(typed: str) -> str:
     """A hub name or a folder as it was typed or pasted; a folder always has a slash, which tells it from a word."""
     name = hub.name_in(typed.strip().strip("\"'"))
-    return name if not name or name in listed() or may_be_named(name) else f"./{name}"
-
-
-def may_be_named(name: str) -> bool:
-    """Whether a name on no card could be a folder or a model to download."""
-    return "/" in name or "\\" in name or any(family.downloads(name) for family in registry.families().values())
+    is_known = any(card.name == name for card in registry.cards()) or may_be_named(name)
+    return name if is_known or not name else f"./{name}"
 
 
 def is_agreed(name: str) -> bool:
     """Whether this visitor chose a model: an address alone loads only the listed ones."""
-    return name in listed() or name in _agreed()
+    return name in page_state.kind().models() or name in page_state.visit().agreed
 
 
 def agree(name: str) -> None:
     """The visitor chose this model."""
-    if name not in _agreed():
-        _agreed().append(name)
+    agreed = page_state.visit().agreed
+    if name not in agreed:
+        agreed.append(name)
 
 
 def allow_weights(name: str) -> None:
     """The visitor allows a model's weights to be read from a `.bin` file, as data only."""
-    st.session_state.setdefault("weights_allowed", set()).add(name)
+    page_state.visit().weights_allowed.add(name)
 
 
-def load(name: str, draw: Draw) -> tuple[Adapter, bool]:
-    """A model, and whether it has options that the page could not know before. `draw` shows the download.
+def load(name: str, kind: page_state.Kind, report: Report, *, allow_weights: bool = False) -> Adapter:
+    """A model for a page of this kind, in any thread; `report` hears of its download.
 
     Raises ModelError in one sentence.
     """
-    if kind.current() == kind.TEXT:
-        language.prepare_languages()  # beside the model, so that nobody waits for it
-    allowed = name in st.session_state.get("weights_allowed", ())
-    before = options_of(name)
-    model = registry.load(name, on_progress=_downloading(draw), **({"allow_pickle": True} if allowed else {}))
-    if not kind.current().has(model.card):
+    kind.prepare()
+    options = {"allow_pickle": True} if allow_weights else {}
+    model = registry.load(name, on_progress=_downloading(report), **options)
+    if not kind.has(model.card):
         # A model of speech would take what is typed for the name of a file.
-        raise ModelError(f"{model.card.title} {kind.current().refusal}")
+        raise ModelError(f"{model.card.title} {kind.refusal}")
     # A folder's card carries the folder's full path, which is also what the trace says of its model.
-    _loaded_cards().update({name: model.card, model.card.name: model.card})
-    return model, options_of(name) != before
+    _LOADED.update({name: model.card, model.card.name: model.card})
+    return model
 
 
-def _downloading(draw: Draw) -> Callable[[int, int], None]:
-    last = 0.0
-
+def _downloading(report: Report) -> Callable[[int, int], None]:
     def on_progress(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > PROGRESS_SECONDS:
-            last = time.monotonic()
-            text = f"Downloading the model: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
-            draw(min(done / max(total, 1), 1.0), text=text if done < total else "Loading the model …")
+        said = f"Downloading the model: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+        report(done / max(total, 1), said if done < total else "Loading the model …")
 
     return on_progress
-
-
-def _agreed() -> list[str]:
-    names: list[str] = st.session_state.setdefault("agreed", [])
-    return names
-
-
-@st.cache_resource(show_spinner=False)
-def _loaded_cards() -> dict[str, ModelCard]:
-    """Shared by all visitors; a list of choices shows only what its own visitor named."""
-    return {}

@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.navigation.page import Page
 
-from xattn_viz.app import kind
+from xattn_viz.app import page_state
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
@@ -99,7 +99,7 @@ def navigation() -> Page:
     return st.navigation(pages, position="top")
 
 
-def begin(what: kind.Kind | None) -> None:
+def begin(what: page_state.Kind | None) -> None:
     """What every page begins with: what its models read, if it has any, and the look of the frame.
 
     Where the environment sets something that cannot be, the page says so and ends.
@@ -110,7 +110,7 @@ def begin(what: kind.Kind | None) -> None:
     if not _declared():
         navigation()
         st.rerun()
-    kind.enter(what)
+    page_state.enter(what)
     dress()
     try:
         registry.check_settings()
@@ -152,3 +152,17 @@ def literal(text: str) -> str:
 def _escaped(text: str) -> str:
     text = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
     return re.sub(r"[^\S ]|^ | (?= )", lambda blank: f"&#{ord(blank[0])};", text)
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text with its end left out where it is long."""
+    return text if len(text) <= most else f"{text[: most - 2].rstrip()} …"
+
+
+def tell_fault(fault: str | None, told: str = "") -> None:
+    """Say above a map what is wrong with the model that it is of, if anything is; else what is told of it, if it is."""
+    place = st.empty()  # there or not, what follows stays where it is
+    if fault is not None:
+        place.error(literal(fault))
+    elif told:
+        place.info(literal(told))

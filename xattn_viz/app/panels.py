@@ -9,14 +9,17 @@ import streamlit as st
 
 from xattn_viz import export
 from xattn_viz.analysis import heads
-from xattn_viz.app import kind, models, timing
+from xattn_viz.app import models, page_state
 from xattn_viz.app.page import literal
+from xattn_viz.app.page_state import Shown
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import Rows, View
 from xattn_viz.models import registry
 
+#: What every map needs said, where there is room for a line.
+CAUTION = "Attention weights show where a head read from. They do not show why the model chose a word."
 _CAVEAT = (
     "Attention weights show where a head read from. They do not show why the model chose a word: what was read there, "
     "the other heads and the layers around them count as much."
@@ -25,14 +28,14 @@ _CAVEAT = (
 MOST_WRITTEN = 1_000_000
 
 
-def chosen_head(trace: Trace, view: View) -> None:
+def chosen_head(shown: Shown, view: View) -> None:
     """The panel about the chosen map, filled when it is opened; the sound of a trace of sound is drawn above it."""
     panel = st.expander("This head in numbers", key="panel", on_change="rerun")
     if not panel.open:
         return
     with panel:
         if view.is_head:
-            _head(trace, view)
+            _head(shown.trace, view)
         else:
             st.write("A mean or maximum over heads is chosen. Choose one head to see its entropy and strongest links.")
 
@@ -78,17 +81,15 @@ def link_rows(maps: AttentionMaps, layer: int, head: int, rows: Rows = "predicte
     ]
 
 
-def below(trace: Trace, sound: str = "", *, told: Container[str | None] = ()) -> None:
-    """Downloads, notes about this run, the caveat, and whose model this is.
-
-    `sound` is the name of what was heard, `told` holds notes that are said above the map already.
-    """
+def below(shown: Shown, *, told: Container[str | None] = ()) -> None:
+    """Downloads, notes about this run, the caveat, and whose model this is; `told` are notes that are said already."""
+    trace, kind = shown.trace, page_state.kind()
     for note in trace.remarks:
         if note not in told:
             st.caption(literal(note))
-    playback = timing.playback(trace, sound) if sound else None
+    playback = kind.playback(shown)
     downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
-        "HTML": ("text/html", lambda: export.html(trace, playback=playback() if playback else None)),
+        "HTML": ("text/html", lambda: export.html(trace, playback=playback[1]() if playback else None)),
         "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
         "JSON": ("application/json", lambda: export.json(trace)),
         "CSV": ("text/csv", lambda: export.csv(trace)),
@@ -96,7 +97,7 @@ def below(trace: Trace, sound: str = "", *, told: Container[str | None] = ()) ->
     if trace.cross.weights.size > MOST_WRITTEN:
         del downloads["JSON"], downloads["CSV"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"Download this {kind.current().segment}\u2019s maps:", width="content")
+        st.markdown(f"Download this {kind.segment}\u2019s maps:", width="content")
         for name, (mime, make) in downloads.items():
             st.download_button(name, make, f"attention.{name.lower()}", mime, on_click="ignore", key=name)
     st.caption(_CAVEAT)

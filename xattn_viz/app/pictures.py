@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import streamlit as st
-
-from xattn_viz.app import uploads
-from xattn_viz.app.address import Request
+from xattn_viz.app import page_state
+from xattn_viz.app.query import Query
 from xattn_viz.examples import SCENES
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.images import Picture
@@ -32,7 +30,7 @@ class Given:
 
 def give(data: bytes, title: str) -> str:
     """Keep a picture of the visitor's, by a digest of its bytes; of older ones the last few stay, and that in view."""
-    return uploads.keep("pictures", data, Given(title, data))
+    return page_state.visit().keep("pictures", data, Given(title, data))
 
 
 def is_here(name: str) -> bool:
@@ -45,16 +43,18 @@ def is_scene(link: str) -> bool:
     return _linked(link) is not None
 
 
-def scene_of(request: Request) -> Scene | None:
-    """The scene that a request shows, None where nothing is known of what is in its picture."""
-    return _linked(request.scene) if request.scene else _shipped().get(request.picture)
+def scene_of(query: Query) -> Scene | None:
+    """The scene that a query shows, None where nothing is known of what is in its picture."""
+    if query.source == "scene":
+        return _linked(query.input)
+    return _shipped().get(query.input) if query.source == "picture" else None
 
 
-def picture(request: Request) -> Picture:
-    """The picture of a request. Raises InputError where it cannot be had."""
-    if request.picture in _given():
-        return _given()[request.picture].picture
-    scene = scene_of(request)
+def picture(query: Query) -> Picture:
+    """The picture of a query. Raises InputError where it cannot be had."""
+    if query.source == "picture" and query.input in _given():
+        return _given()[query.input].picture
+    scene = scene_of(query)
     if scene is None:
         raise InputError("This picture is not here any more: upload it again.")
     return images.read(scene)
@@ -77,5 +77,4 @@ def _shipped() -> dict[str, Scene]:
 
 
 def _given() -> Mapping[str, Given]:
-    given: dict[str, Given] = st.session_state.get("pictures", {})
-    return given
+    return page_state.visit().own.get("pictures", {})

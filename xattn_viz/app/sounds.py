@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import streamlit as st
-
-from xattn_viz.app import uploads
+from xattn_viz.app import page_state
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.inputs import InputError, audio
@@ -34,7 +32,7 @@ class Given:
 
 def give(data: bytes, title: str) -> str:
     """Keep a sound of the visitor's, by a digest of its bytes; of older ones the last few stay, and the one in view."""
-    return uploads.keep("sounds", data, Given(title, data))
+    return page_state.visit().keep("sounds", data, Given(title, data))
 
 
 def is_here(name: str) -> bool:
@@ -73,8 +71,7 @@ def clock(seconds: float) -> str:
 
 
 def _given() -> Mapping[str, Given]:
-    given: dict[str, Given] = st.session_state.get("sounds", {})
-    return given
+    return page_state.visit().own.get("sounds", {})
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import streamlit as st
 
-from xattn_viz.app import garbage
+from xattn_viz.app import gc_freeze
 
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
@@ -43,7 +43,7 @@ def show() -> None:
         label_visibility="collapsed",
     )
     _module(str(chosen)).show()
-    garbage.settle()
+    gc_freeze.settle()
 
 
 def _follow() -> None:

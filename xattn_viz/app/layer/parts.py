@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import failing
+from xattn_viz.app import page
 from xattn_viz.app.page import literal
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
@@ -61,7 +61,7 @@ def run_lesson(lesson: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) ->
     try:
         with st.spinner("Loading the model …"):
             given = lesson(*args, **kwargs)
-        failing.doubt(registry.load(MODEL).fault)
+        page.tell_fault(registry.load(MODEL).fault)
     except (InputError, ModelError) as error:
         st.error(literal(str(error)))
         return None

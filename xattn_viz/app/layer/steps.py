@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import failing, stepper
+from xattn_viz.app import page, stepper
 from xattn_viz.app.layer import parts
 from xattn_viz.app.page import literal
 from xattn_viz.lessons.real_head import RealHead
@@ -178,7 +178,7 @@ def _show_real_head() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         parts.claim(f"{head.queries[head.row]} → {head.keys[head.column]}: {where}")
         st.button("Back to a layer of your own", on_click=_leave_real_head)
-    failing.doubt(st.session_state.get(REAL_HEAD_FAULT))
+    page.tell_fault(st.session_state.get(REAL_HEAD_FAULT))
     stepper.show(pack_head(head))
     ours, recorded = head.weight(), float(head.captured[head.row, head.column])
     parts.finding(

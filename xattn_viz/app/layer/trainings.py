@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from xattn_viz.app import garbage
+from xattn_viz.app import gc_freeze
 from xattn_viz.lessons.training import Record, Setting, Training
 from xattn_viz.models.base import Cancelled
 from xattn_viz.models.resources import share_cores, turn
@@ -89,7 +89,7 @@ class Trainings:
         try:
             with self._alone:
                 share_cores()
-                garbage.settle()
+                gc_freeze.settle()
                 while goes_on() and not self.is_done:
                     with turn(goes_on):
                         self._one_more()

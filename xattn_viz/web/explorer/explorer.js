@@ -9,7 +9,7 @@ import { heightLeft, make, rem } from "./core/dom.js";
 import { makeMessenger } from "./core/messages.js";
 import { unpack } from "./core/payload.js";
 import { makeScene } from "./core/scene.js";
-import { inAddress, initialState, toAddress } from "./core/state.js";
+import { addressable, fromAddress, inAddress, initialState, NOTHING_CHOSEN, toAddress } from "./core/state.js";
 import { isOverPicture } from "./picture/patches.js";
 import { makeDenoising } from "./picture/picturecontrols.js";
 import { makePictureMap } from "./picture/picturemap.js";
@@ -72,6 +72,8 @@ function makeExplorer(root) {
   let proceed = null;
   /** @type {import("./controls/check.js").Open | null} */
   let open = null;
+  /** @type {Record<string, string>} */
+  let settled = {}; // what was looked at last when the visitor rested, as an address says it
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
@@ -118,8 +120,20 @@ function makeExplorer(root) {
 
   function selected() {
     if (!trace) return null;
-    toAddress(state);
-    return { trace: trace.id, ...shown(trace) };
+    const now = shown(trace);
+    toAddress(now, settled);
+    settled = now;
+    return { trace: trace.id, ...now };
+  }
+
+  /** The visitor went back or forth in the browser's history, and the address says another view of the same trace. */
+  function follow() {
+    if (!trace) return;
+    state = { ...state, ...NOTHING_CHOSEN, ...addressable(fromAddress()) };
+    paint();
+    keepState(trace, state);
+    settled = shown(trace);
+    messenger.later(selected);
   }
 
   /**
@@ -186,6 +200,13 @@ function makeExplorer(root) {
     if (next) change(next);
   }
 
+  // In the app the page says whether a step in the history is one for the explorer.
+  for (const event of ["xv-moved", "popstate"]) window.addEventListener(event, followHere);
+  /** @param {Event} event */
+  function followHere({ type }) {
+    if ((type === "xv-moved") === (proceed !== null)) follow();
+  }
+
   const observer = new ResizeObserver(() => paint());
   observer.observe(root);
 
@@ -200,12 +221,14 @@ function makeExplorer(root) {
           order("opened", { trace: trace?.id, ...cell });
         });
       const fresh = unpack(bytes, trace);
-      if (fresh.id !== trace?.id) {
+      const isAsked = order !== null && JSON.stringify(fresh.select) !== JSON.stringify(trace?.select);
+      if (fresh.id !== trace?.id || isAsked) {
         if (!continues(trace, fresh)) lineage = fresh.id;
-        state = onArrival(trace, fresh, state);
+        state = onArrival(trace, fresh, state, order !== null);
         keepState(fresh, state);
+        settled = shown(fresh);
         const expected = inAddress(initialState(fresh.select));
-        const chosen = fresh.growing ? expected : shown(fresh);
+        const chosen = fresh.growing ? expected : settled;
         messenger.newTrace({ trace: fresh.id, ...expected }, { trace: fresh.id, ...chosen });
       }
       trace = fresh;
@@ -214,6 +237,7 @@ function makeExplorer(root) {
     },
     leave() {
       observer.disconnect();
+      for (const event of ["xv-moved", "popstate"]) window.removeEventListener(event, followHere);
       player.leave();
       leaveKeys();
       stepping.stop();

@@ -2,7 +2,7 @@ import { patchSide, regionOf, regionWords } from "../picture/patches.js";
 import { WHOLE_TIME } from "../sound/time.js";
 import { makePanel } from "./matrix.js";
 import { sheetOf } from "./scene.js";
-import { fromAddress, initialState, NOTHING_CHOSEN, wellFormed } from "./state.js";
+import { addressable, fromAddress, initialState, NOTHING_CHOSEN, wellFormed } from "./state.js";
 import { groups, rowAxis } from "./units.js";
 
 /**
@@ -47,23 +47,25 @@ export function continues(before, fresh) {
 /**
  * The view of a trace that arrives after another one, or as the first.
  *
- * Back on a page that was left, the view is as it was. A first look follows the address; a later trace keeps the view
- * of the one before, unless it comes with one of its own.
+ * In the app the trace comes with it, and only what no address says stays. Elsewhere a first look follows the address,
+ * a later trace keeps the view of the one before, unless it comes with one of its own; one that was left is as it was.
  *
  * @param {Trace | null} before
  * @param {Trace} fresh
  * @param {State} state
+ * @param {boolean} inApp
  * @returns {State}
  */
-export function onArrival(before, fresh, state) {
-  if (before && continues(before, fresh)) {
+export function onArrival(before, fresh, state, inApp) {
+  if (before && continues(before, fresh) && (before.growing || !inApp)) {
     const following = before.growing && state.row === lastRow(before, state);
     return following ? { ...state, row: lastRow(fresh, state) } : state;
   }
-  const left = before ? undefined : states.get(fresh.id);
+  const left = before || inApp ? undefined : states.get(fresh.id);
   if (left) return { ...left, hover: null };
-  const wanted = { ...wellFormed(fresh.select), ...(latest ? {} : fromAddress()) };
-  const view = { ...(latest ?? initialState({})), ...NOTHING_CHOSEN, ...WHOLE_TIME, ...wanted };
+  const wanted = { ...wellFormed(fresh.select), ...(latest || inApp ? {} : fromAddress()) };
+  const kept = latest ?? initialState({});
+  const view = { ...kept, ...NOTHING_CHOSEN, ...WHOLE_TIME, ...(inApp ? addressable(wanted) : wanted) };
   if (wanted.column !== undefined && wanted.row === undefined) view.row = -1;
   if (fresh.sound && wanted.row === undefined) view.row = firstWritten(fresh, view);
   if (fresh.picture) {

@@ -149,22 +149,41 @@ export function inAddress(state) {
 }
 
 /**
- * Writes it into the address, without a step in the history.
+ * The same with the defaults of what it does not say, among all that an address can say.
  *
- * @param {State} state
+ * @param {Partial<State>} said
+ * @returns {Partial<State>}
  */
-export function toAddress(state) {
-  const address = new URLSearchParams(window.location.search);
-  for (const name of Object.keys(IN_ADDRESS)) address.delete(name);
-  for (const [name, value] of Object.entries(inAddress(state))) address.set(name, value);
-  const search = address.toString();
+export function addressable(said) {
+  const names = /** @type {(keyof State)[]} */ (Object.keys(IN_ADDRESS));
+  return { ...Object.fromEntries(names.map((name) => [name, DEFAULTS[name]])), ...said };
+}
+
+// A step in the history for each of these that is chosen; of rows, columns and steps that one runs through there is none.
+const ACTS = ["map", "head", "units", "rows", "special", "scale", "colours", "pinned", "overlay"];
+
+/**
+ * Makes the address say what is looked at: as a step in the browser's history, where that is another map than before.
+ *
+ * @param {Record<string, string>} now what an address says of it
+ * @param {Record<string, string>} before
+ */
+export function toAddress(now, before) {
+  const isAct = ACTS.some((name) => now[name] !== before[name]);
   try {
-    window.history.replaceState(
-      window.history.state,
-      "",
-      (search ? `?${search}` : window.location.pathname) + window.location.hash,
-    );
+    // Of the first look the address may say nothing yet, and a step back is to lead there.
+    if (isAct) window.history.replaceState(window.history.state, "", addressOf(before));
+    window.history[isAct ? "pushState" : "replaceState"](window.history.state, "", addressOf(now));
   } catch {
     // A page opened from a file, or inside a frame without an address, has nothing to write to.
   }
+}
+
+/** @param {Record<string, string>} said */
+function addressOf(said) {
+  const address = new URLSearchParams(window.location.search);
+  for (const name of Object.keys(IN_ADDRESS)) address.delete(name);
+  for (const [name, value] of Object.entries(said)) address.set(name, value);
+  const search = address.toString();
+  return (search ? `?${search}` : window.location.pathname) + window.location.hash;
 }

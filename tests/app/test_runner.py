@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.visitor import state, traces
 from tests.server import ROOT
-from xattn_viz.app import runs
-from xattn_viz.app.address import Output, Request
-from xattn_viz.app.runs import Asked, Run
+from xattn_viz.app import runner
+from xattn_viz.app.query import Output, Query
+from xattn_viz.app.runner import Failed, Run, Running, Stopped, Task, TraceCache, size
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.projections import Projections
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.models import registry
@@ -56,8 +60,8 @@ def wait(until: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def asked(**changes: Any) -> Asked:
-    return Asked(Request("firefox-en-pt", TEXT), **changes)
+def run_of(model: Adapter, text: str = TEXT) -> Run:
+    return Run(Task(Query("firefox-en-pt", text)), lambda report: model, "sentence")
 
 
 def assert_same(ours: Trace, theirs: Trace) -> None:
@@ -69,29 +73,30 @@ def assert_same(ours: Trace, theirs: Trace) -> None:
 
 def test_a_run_makes_what_the_model_makes() -> None:
     model = registry.load("firefox-en-pt")
-    run = Run(asked(), model)
+    run = run_of(model)
     wait(lambda: run.outcome)
     assert isinstance(run.outcome, tuple)
     (made,) = run.outcome
     assert_same(made, model.trace(TEXT))
     assert made.cross.projections is not None
-    assert run.look() is made
+    assert run.look()
+    assert run.latest is made
 
 
 @pytest.mark.parametrize("output", [Output(target="A garça espera."), Output(prefix=(5, 9))], ids=["target", "prefix"])
 def test_another_output_is_of_one_sentence_at_its_place(output: Output) -> None:
     model = registry.load("firefox-en-pt")
     best = replace(model.trace("The river rose."), offset=40)
-    (made,) = Asked.of(asked().request, best, output).traces(model)
+    (made,) = Task.of_output(Query("firefox-en-pt", TEXT, output=output), best).traces(model)
     assert made.offset == 40
     wanted = model.trace("The river rose.", **output.settings())
     assert (made.output, [step.id for step in made.steps]) == (wanted.output, [step.id for step in wanted.steps])
 
 
 def test_a_run_that_nobody_looks_at_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "ABANDONED_SECONDS", 0.5)
+    monkeypatch.setattr(runner, "ABANDONED_SECONDS", 0.5)
     model = Held()
-    run = Run(asked(), model)
+    run = run_of(model)
     wait(model.waits.is_set)
     end = time.monotonic() + 1.2
     while time.monotonic() < end:  # more than twice as long as it lasts without a look
@@ -104,7 +109,7 @@ def test_a_run_that_nobody_looks_at_ends(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_stop_keeps_the_sentences_that_are_made() -> None:
     model = Held()
-    run = Run(asked(), model)
+    run = run_of(model)
     wait(model.waits.is_set)
     run.stop()
     wait(lambda: run.outcome)
@@ -114,7 +119,7 @@ def test_stop_keeps_the_sentences_that_are_made() -> None:
 
 
 def test_an_error_is_the_outcome_of_a_run() -> None:
-    run = Run(Asked(Request("firefox-en-pt", " ")), registry.load("firefox-en-pt"))
+    run = run_of(registry.load("firefox-en-pt"), " ")
     wait(lambda: run.outcome)
     assert isinstance(run.outcome, InputError)
     assert str(run.outcome) == "The text is empty: type at least one word."
@@ -143,12 +148,12 @@ def test_what_was_written_live_is_what_a_plain_run_writes() -> None:
     app = opened()
     text = "The live crane flies. The live stork walks."
     translate(app, text)
-    look(app, lambda: app.session_state["run"] is None)
+    look(app, lambda: state(app).running is None)
     assert not app.exception
     assert not app.error
     plain = list(registry.load(EXAMPLES[0].model).traces(text))
-    assert len(app.session_state["shown"]) == len(plain) == 2
-    for ours, theirs in zip(app.session_state["shown"], plain, strict=True):
+    assert len(traces(app)) == len(plain) == 2
+    for ours, theirs in zip(traces(app), plain, strict=True):
         assert_same(ours, theirs)
         assert not ours.remarks
 
@@ -161,16 +166,105 @@ def test_a_live_run_that_is_stopped_leaves_its_sentences(monkeypatch: pytest.Mon
     wait(model.waits.is_set)
     app.run()
     app.button(key="stop-writing").click().run()
-    assert app.session_state["run"] is None
+    assert state(app).running is None
     assert [info.value for info in app.info] == ["Stopped after 1 sentence. Press Translate to start again."]
-    assert [trace.input for trace in app.session_state["shown"]] == ["A live text that is stopped."]
+    assert [trace.input for trace in traces(app)] == ["A live text that is stopped."]
     assert not app.exception
 
 
 def test_a_live_run_that_fails_is_a_sentence() -> None:
     app = opened()
     translate(app, "  ")
-    look(app, lambda: app.session_state["run"] is None)
+    look(app, lambda: state(app).running is None)
     assert [error.value for error in app.error] == [r"The text is empty\: type at least one word\."]
-    assert app.session_state["shown"] is None
+    assert traces(app) == ()
     assert not app.exception
+
+
+def test_what_came_of_a_run_is_one_of_four() -> None:
+    model = Held()
+    run = run_of(model)
+    running = Running(run.task, run)
+    wait(model.waits.is_set)
+    assert runner.ended(running) is running
+    stopped = runner.stopped(running)
+    assert stopped == Stopped(run.task, tuple(run.made))
+    wait(lambda: run.outcome)
+    assert runner.ended(running) == stopped
+    failing = run_of(registry.load("firefox-en-pt"), " ")
+    wait(lambda: failing.outcome)
+    failed = runner.ended(Running(failing.task, failing))
+    assert isinstance(failed, Failed)
+    assert str(failed.error) == "The text is empty: type at least one word."
+
+
+def test_a_run_of_another_output_that_is_stopped_leaves_none() -> None:
+    model = Held()
+    best = registry.load("firefox-en-pt").trace(TEXT)
+    run = Run(
+        Task.of_output(Query("firefox-en-pt", TEXT, output=Output(target="A garça.")), best), lambda report: model
+    )
+    wait(lambda: run.outcome)
+    assert runner.stopped(Running(run.task, run)).traces == ()
+
+
+def made(keys: int, d_k: int = 0) -> Trace:
+    weights = np.full((1, 1, 2, keys), 1 / keys, np.float32)
+    projections = None
+    if d_k:
+        projections = Projections(np.zeros((1, 1, 2, d_k), np.float32), np.zeros((1, 1, keys, d_k), np.float32), 1.0)
+    maps = AttentionMaps(
+        weights,
+        Axis("text", labels=("a", "b")),
+        Axis("text", labels=tuple(map(str, range(keys)))),
+        "cross",
+        (0,),
+        projections=projections,
+    )
+    return Trace((maps,), "in", "out")
+
+
+def task(text: str, **changes: Any) -> Task:
+    return Task(Query("model", text, **changes))
+
+
+def test_the_least_recently_used_traces_are_forgotten_beyond_the_limit() -> None:
+    cache = TraceCache(limit=3 * 2 * 10 * 4)  # three traces of 2 × 10 float32
+    for text in "abc":
+        cache.put(task(text), "", (made(10),))
+    assert cache.get(task("a")) is not None
+    cache.put(task("d"), "", (made(10),))
+    assert [cache.get(task(text)) is not None for text in "abcd"] == [True, False, True, True]
+
+
+def test_traces_larger_than_the_limit_are_kept_alone() -> None:
+    cache = TraceCache(limit=10)
+    cache.put(task("a"), "", (made(10),))
+    cache.put(task("b"), "", (made(10),))
+    assert cache.get(task("a")) is None
+    assert cache.get(task("b")) is not None
+
+
+def test_another_model_or_whole_text_is_another_request_and_how_it_is_looked_at_is_not() -> None:
+    cache = TraceCache(limit=10_000)
+    cache.put(task("a"), "", (made(3),))
+    assert cache.get(Task(Query("other", "a"))) is None
+    assert cache.get(task("a", whole=True)) is None
+    assert cache.get(task("a", options=(("beams", "2"),))) is None
+    assert cache.get(task("a", source="picture")) is None
+    assert cache.get(task("a"), "other files") is None
+    assert cache.get(replace(task("a"), given=made(3))) is not None
+
+
+def test_another_output_is_asked_for_anew() -> None:
+    cache = TraceCache(limit=10_000)
+    cache.put(replace(task("a", output=Output(target="b")), segment="a"), "", (made(3),))
+    assert cache.get(replace(task("a", output=Output(target="c")), segment="a")) is None
+    assert cache.get(replace(task("a", output=Output(prefix=(1, 2))), segment="a")) is None
+    assert cache.get(task("a")) is None
+    assert cache.get(replace(task("a", output=Output(target="b")), segment="a")) is not None
+
+
+def test_queries_and_keys_count_towards_thesize() -> None:
+    assert size((made(10),)) == 2 * 10 * 4
+    assert size((made(10, d_k=4),)) == (2 * 10 + (2 + 10) * 4) * 4

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.visitor import query, traces
 from tests.server import ROOT
-from xattn_viz.app import giving, kind
+from xattn_viz.app import drawing_page, picture_page, sound_page, text_page
 from xattn_viz.app.page import literal
 from xattn_viz.examples import SCENES, SceneExample
 from xattn_viz.models import registry
@@ -28,8 +28,8 @@ def opened(**said: str) -> AppTest:
 
 
 def shown(app: AppTest) -> tuple[str, str]:
-    request = app.session_state["request"]
-    return request.picture, request.scene
+    asked = query(app)
+    return (asked.input if asked.source == "picture" else ""), (asked.input if asked.source == "scene" else "")
 
 
 @pytest.mark.parametrize("example", SCENES, ids=lambda example: example.slug)
@@ -70,7 +70,7 @@ def test_a_sentence_asks_for_its_scene_and_keeps_the_model() -> None:
     app.text_input(key="sentence").set_value("a small red star above a blue ring").run()
     scene = from_link(shown(app)[1])
     assert caption(scene) == "a small red star above a large blue ring"
-    assert app.session_state["request"].model == SCENES[0].model
+    assert query(app).model == SCENES[0].model
     app.text_input(key="sentence").set_value("a hexagon").run()
     assert "hexagon" in app.error[0].value
     assert from_link(shown(app)[1]) == scene
@@ -78,7 +78,7 @@ def test_a_sentence_asks_for_its_scene_and_keeps_the_model() -> None:
 
 def test_each_page_lists_its_own_models() -> None:
     listed = {}
-    for page in (kind.TEXT, kind.AUDIO, kind.IMAGE, kind.PROMPT):
+    for page in (text_page.KIND, sound_page.KIND, picture_page.KIND, drawing_page.KIND):
         listed[page.name] = {card.name for card in registry.cards() if page.has(card)}
         assert listed[page.name]
     assert sum(map(len, listed.values())) == len(registry.cards())
@@ -101,8 +101,9 @@ def test_each_page_lists_its_own_models() -> None:
     ],
 )
 def test_what_is_no_scene_of_the_easel_changes_nothing(monkeypatch: pytest.MonkeyPatch, drawn: Any) -> None:
-    monkeypatch.setattr(giving, "st", SimpleNamespace(session_state={}))  # any attribute set or read would fail
-    giving.take_easel(drawn)
+    monkeypatch.setattr(picture_page, "page_state", None)  # any use of it would fail
+    monkeypatch.setattr(picture_page, "actions", None)
+    picture_page.take_easel(drawn)
 
 
 def test_a_model_that_reads_a_hint_opens_with_a_grey_picture_and_says_what_each_word_reads() -> None:
@@ -119,7 +120,7 @@ def test_a_model_that_reads_a_hint_opens_with_a_grey_picture_and_says_what_each_
         assert table["falls without the picture"][shape] > table["falls without the hint"][shape]
     app.text_input(key="option_hint").set_value("the circle is pink").run()
     assert app.query_params["option.hint"] == "the circle is pink"
-    assert app.session_state["shown"][0].output == "a small pink circle above a large star"
+    assert traces(app)[0].output == "a small pink circle above a large star"
     app.text_input(key="option_hint").set_value("the moon is red").run()
     assert (
         literal("The hint says “moon” (nearest: “brown”), and this model knows only blue, brown,") in app.error[0].value

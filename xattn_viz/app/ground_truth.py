@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from xattn_viz.analysis.localization import share
-from xattn_viz.app import kind, models, pictures
-from xattn_viz.app.address import Request
+from xattn_viz.app import models, pictures
+from xattn_viz.app.page_state import Shown
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -26,23 +24,15 @@ from xattn_viz.shapes.scene import snippet
 _MODEL = SCENES[0].model
 
 
-def scene_of(request: Request) -> Scene | None:
-    """The scene that the page shows, where it is known."""
-    return pictures.scene_of(request) if kind.current() == kind.IMAGE else None
+def mark(shown: Shown) -> str:
+    """Whether the model wrote the scene's own caption, or how many places are right.
 
-
-def remark(request: Request, best: Trace) -> str:
-    """Whether the model wrote the scene's own caption or drew what was asked for, or how many places are right.
-
-    Of a picture of another kind than the model knows, only that it is one.
-
-    Empty where nobody can know.
+    Of a picture of another kind than the model knows, only that it is one. Empty where nobody can know.
     """
+    best = shown.best
     if note := best.note("unfamiliar"):
         return note
-    if best.picture is not None and best.model == diffusion.OWN:
-        return drawing_verdict(_prompt(best), best.picture)
-    scene, settings = scene_of(request), best.settings
+    scene, settings = pictures.scene_of(shown.query), best.settings
     if scene is None:
         return ""
     if HINT in settings:
@@ -53,17 +43,25 @@ def remark(request: Request, best: Trace) -> str:
     return _answered(best, scene) if best.answers else ""
 
 
+def mark_drawing(shown: Shown) -> str:
+    """Whether the model drew what was asked for; empty where nobody can know."""
+    picture = shown.best.picture
+    is_known = picture is not None and shown.best.model == diffusion.OWN
+    return drawing_verdict(_prompt(shown.best), picture) if picture is not None and is_known else ""
+
+
 def _answered(best: Trace, scene: Scene) -> str:
     found = count_right([answer.text for answer in best.answers], scene)
     inside = f"{found.inside} of the {found.of_inside} where something lies"
     return f"{found.places} of {found.of_places} places are right, {inside}."
 
 
-def things(request: Request, trace: Trace) -> tuple[Coloured, ...]:
+def _things(shown: Shown) -> tuple[Coloured, ...]:
     """The things that a picture is known to show: those of its scene, or those that code finds in a drawing."""
+    trace = shown.trace
     if trace.picture is not None and trace.model == diffusion.OWN:
         return judge(trace.picture)
-    scene = scene_of(request)
+    scene = pictures.scene_of(shown.query)
     return tuple(ordered(scene)) if scene and trace.steps else ()  # a Perceiver writes no words
 
 
@@ -78,10 +76,13 @@ def _prompt(trace: Trace) -> str:
     return " ".join(word.text for word in with_articles(sentence.words(typed)))
 
 
-def panel(trace: Trace, shown: Sequence[Coloured], view: View) -> None:
-    """How much of their weight the words put into the things that they name, by the chosen map."""
+def panel(shown: Shown, view: View) -> None:
+    """How much of their weight the words put into the things that they name, by the chosen map of cross-attention."""
+    trace, things = shown.trace, _things(shown)
+    if not things or view.kind != "cross":
+        return
     axis = _words(trace)
-    words = named([axis.name(i) for i in range(len(axis))], shown)
+    words = named([axis.name(i) for i in range(len(axis))], things)
     is_maximum = view.head == "max"
     opened = st.expander("Do words find their things?", key="finding", on_change="rerun")
     if not opened.open:
@@ -114,14 +115,14 @@ def panel(trace: Trace, shown: Sequence[Coloured], view: View) -> None:
     )
 
 
-def in_a_notebook(request: Request) -> None:
+def in_a_notebook(shown: Shown) -> None:
     """The scene and its caption as a script, to be copied."""
-    scene = scene_of(request)
-    if scene is None:
+    query = shown.query
+    if (scene := pictures.scene_of(query)) is None:
         return
-    shown = st.expander("In a notebook", key="notebook-scene", on_change="rerun")
-    if shown.open:
-        card = models.card_of(request.model)
+    opened = st.expander("In a notebook", key="notebook-scene", on_change="rerun")
+    if opened.open:
+        card = models.card_of(query.model)
         declared = {option.name for option in card.options} if card else set[str]()
-        options = {name: value for name, value in request.options if name in declared}
-        shown.code(snippet(scene, request.model, options), language="python")
+        options = {name: value for name, value in query.options if name in declared}
+        opened.code(snippet(scene, query.model, options), language="python")

@@ -1,9 +1,9 @@
-"""Words in time on the page: which heads they are read off, a table of them, and subtitles to download."""
+"""Words in time on the page: which heads they come from, a table of them, and subtitles to download."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from weakref import WeakKeyDictionary
@@ -13,8 +13,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, timed_words, warping_path
-from xattn_viz.app import kind, sounds
+from xattn_viz.app import page_state, sounds
 from xattn_viz.app.page import literal
+from xattn_viz.app.page_state import Shown
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.export import subtitles
@@ -29,7 +30,7 @@ _TITLES = {
     _OWN: "Heads of your own",
 }
 _HELP = (
-    "Word times are read off the attention of these heads. On sentences with known times the first choice was off by "
+    "Word times come from the attention of these heads. On sentences with known times the first choice was off by "
     "about 50 ms on average; the heads that the checkpoint names, by more than 100 ms."
 )
 # The forms of `subtitles.FORMATS` as the buttons name them, and what each is.
@@ -41,10 +42,12 @@ _HEAD = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
 def control(trace: Trace) -> None:
     """The choice of heads, behind a button."""
-    with st.popover("Word times", key="word-times", help="Which heads the times of words are read off"):
+    with st.popover("Word times", key="word-times", help="Which heads the times of words come from"):
         for name, value in _said().items():  # widgets forget what they held while another page is shown
             st.session_state.setdefault(name, value)
-        st.radio("Read off", list(_TITLES), format_func=_TITLES.__getitem__, key="timing", help=_HELP, on_change=_keep)
+        st.radio(
+            "Alignment heads", list(_TITLES), format_func=_TITLES.__getitem__, key="timing", help=_HELP, on_change=_keep
+        )
         own = _said()["timing"] == _OWN
         label = "Heads, each as layer.head"
         st.text_input(label, key="timing_heads", placeholder="3.1, 4.2", disabled=not own, on_change=_keep)
@@ -73,26 +76,27 @@ def chosen(trace: Trace) -> tuple[tuple[Head, ...] | None, Method]:
     return _read(trace)[0]
 
 
-def playback(trace: Trace, sound: str) -> Callable[[], Playback]:
-    """What makes what is heard with a trace: its stretch of the sound, the words by the chosen heads, and their way.
+def playback(trace: Trace, sound: str) -> tuple[str, Callable[[], Playback]]:
+    """What is heard with a trace, by a name: its stretch of the sound, the words by the chosen heads, and their way.
 
-    It is called later, and for a download in a thread of its own, where there is no visitor any more.
+    It is made later, and for a download in a thread of its own, where there is no visitor any more.
     """
     start, end = (round(seconds * RATE) for seconds in sounds.stretch(trace))
-    return partial(_playback, trace, sounds.sound(sound).samples[start:end], *chosen(trace))
+    make = partial(_playback, trace, sounds.sound(sound).samples[start:end], *chosen(trace))
+    return f"{sound} {chosen(trace)}", make
 
 
 def _playback(trace: Trace, samples: NDArray[np.float32], heads: tuple[Head, ...] | None, method: Method) -> Playback:
     return Playback(flac(samples), *_timed(trace, heads, method))
 
 
-def panel(traces: Sequence[Trace], sound: str) -> None:
+def panel(shown: Shown) -> None:
     """The words of the whole sound, filled when it is opened, and its subtitles."""
-    shown = st.expander("Words in time", key="words", on_change="rerun")
-    if not shown.open:
+    opened = st.expander("Words in time", key="words", on_change="rerun")
+    if not opened.open:
         return
-    found, seconds = tuple(chain.from_iterable(map(words, traces))), sounds.sound(sound).seconds
-    with shown:
+    found, seconds = tuple(chain.from_iterable(map(words, shown.traces))), sounds.sound(shown.query.input).seconds
+    with opened:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown("Download the whole sound\u2019s words:", width="content")
             for name, mime in _FILES.items():
@@ -112,14 +116,14 @@ def panel(traces: Sequence[Trace], sound: str) -> None:
 
 def _said() -> dict[str, str]:
     """What was chosen in this visit."""
-    said: dict[str, str] = st.session_state.setdefault("word_times", {"timing": _UPPER, "timing_heads": ""})
+    said: dict[str, str] = page_state.visit().chosen.setdefault("word_times", {"timing": _UPPER, "timing_heads": ""})
     return said
 
 
-@kind.while_here
+@page_state.while_here
 def _keep() -> None:
     state = st.session_state
-    state.word_times = {"timing": state.timing, "timing_heads": state.timing_heads}
+    page_state.visit().chosen["word_times"] = {"timing": state.timing, "timing_heads": state.timing_heads}
 
 
 def _read(trace: Trace) -> tuple[tuple[tuple[Head, ...] | None, Method], str]:

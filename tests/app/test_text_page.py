@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.visitor import traces
 from tests.server import ROOT
-from xattn_viz.app import language
+from xattn_viz.app import text_page
 from xattn_viz.app.page import literal
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard, Option
@@ -27,7 +28,7 @@ def test_the_other_model_takes_over_with_the_text() -> None:
     assert not app.exception
     assert app.query_params["model"] == "firefox-pt-en"
     assert app.text_input(key="text").value == PORTUGUESE
-    assert app.session_state["shown"][0].output.startswith("My grandfather sold")
+    assert traces(app)[0].output.startswith("My grandfather sold")
     assert list(app.info) == []
 
 
@@ -57,13 +58,13 @@ def test_the_reader_goes_into_the_language_wanted_and_is_best_there_already(
         card("fr-en", "fr", "en"),
     )
     monkeypatch.setattr(registry, "cards", lambda: cards)
-    found = language.reader_of(language_of_text, wanted)
+    found = text_page.reader_of(language_of_text, wanted)
     assert (found and found.name) == name
 
 
 def test_a_model_that_is_told_its_source_is_told_another() -> None:
     option = Option("source_language", "Source language", "en_XX", "", ("de_DE", "en_XX", "pt_XX", "por_Latn"))
     many = ModelCard("many", "Many", "seq2seq", "MIT", "nobody", options=(option,))
-    assert language.choice(many, "pt") == "pt_XX"
-    assert language.choice(many, "fr") is None
-    assert language.choice(card("pt-en", "pt", "en"), "pt") is None
+    assert text_page.choice(many, "pt") == "pt_XX"
+    assert text_page.choice(many, "fr") is None
+    assert text_page.choice(card("pt-en", "pt", "en"), "pt") is None

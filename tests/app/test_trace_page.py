@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.visitor import state, traces
 from tests.server import ROOT
 from xattn_viz import examples
 from xattn_viz.app.page import literal
@@ -30,7 +31,7 @@ def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
         raise error
 
     app = AppTest.from_file(APP, default_timeout=30).run()
-    assert app.session_state["shown"]
+    assert traces(app)
     monkeypatch.setattr(registry, "load", fail)
     app.text_input(key="text").set_value("A text for which nothing is remembered.")
     app.button[[button.label for button in app.button].index("Translate")].click().run()
@@ -38,7 +39,7 @@ def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
     assert said in app.error[0].value
     assert "secret detail" not in app.error[0].value
     assert not app.exception
-    assert app.session_state["shown"] is None
+    assert traces(app) == ()
     assert not app.expander  # the panels below a map
     assert app.text_input(key="text").value == "A text for which nothing is remembered."
 
@@ -49,13 +50,13 @@ def test_an_emptied_field_is_told_before_a_model_is_loaded(
 ) -> None:
     app = AppTest.from_file(APP, default_timeout=60)
     app.switch_page(f"pages/{page}.py").run()
-    assert app.session_state["shown"]
+    assert traces(app)
     monkeypatch.setattr(registry, "load", None)
     app.text_input(key="text").set_value("")
     app.button[[button.label for button in app.button].index(action)].click().run()
     assert [error.value for error in app.error] == [literal("The text is empty: type at least one word.")]
     assert not app.exception
-    assert app.session_state["shown"] is None
+    assert traces(app) == ()
     assert not app.expander
 
 
@@ -69,7 +70,7 @@ def test_a_damaged_example_is_traced_anew(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(examples, "load", damaged)
     app = AppTest.from_file(APP, default_timeout=60).run()
     assert not app.error
-    assert app.session_state["shown"][0].output == wanted.output
+    assert traces(app)[0].output == wanted.output
 
 
 def test_what_is_wrong_with_a_model_stands_above_its_map(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,11 +80,11 @@ def test_what_is_wrong_with_a_model_stands_above_its_map(monkeypatch: pytest.Mon
     app.text_input(key="text").set_value("A text of a model with a fault.")
     app.button[[button.label for button in app.button].index("Translate")].click().run()
     for _ in range(100):
-        if "run" not in app.session_state or app.session_state["run"] is None:
+        if "run" not in app.session_state or state(app).running is None:
             break
         app.run()
     assert [error.value for error in app.error] == [r"It writes \*nonsense\*\."]
-    assert app.session_state["shown"][0].input == "A text of a model with a fault."
+    assert traces(app)[0].input == "A text of a model with a fault."
     assert not [caption for caption in app.caption if "nonsense" in caption.value]  # not a second time among notes
 
 

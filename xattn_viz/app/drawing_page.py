@@ -1,4 +1,4 @@
-"""Two prompts from the same seed: both pictures, and where each word of both went."""
+"""The page of drawings: a prompt, a seed, and another prompt beside, with where each word of both went."""
 
 from __future__ import annotations
 
@@ -9,27 +9,59 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.localization import over_picture
-from xattn_viz.app import choosing, counting
-from xattn_viz.app.address import Output
+from xattn_viz.app import actions, controls, ground_truth, models, panels, token_count
 from xattn_viz.app.page import literal
+from xattn_viz.app.page_state import Kind, Shown
+from xattn_viz.app.picture_page import two_ways
+from xattn_viz.app.query import Query
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
+from xattn_viz.examples import PROMPTS
+from xattn_viz.models.base import Option
 from xattn_viz.plots.colours import overlay
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 _Words = list[tuple[str, NDArray[np.float64]]]
 _PICTURE, _MAP = 192, 84  # pixels
+_LAST_SEED = 2**31 - 1
 
 
-def control(output: Output) -> None:
+def _inputs(asked: Query) -> None:
+    controls.text_field("Prompt", "Say what to draw and press Enter", most=MOST_CHARACTERS)
+    token_count.of_prompt("text", asked.model, asked.input)
+    option = next((option for option in models.options_of(asked.model) if option.name == controls.SEED), None)
+    if option is not None:
+        _seed(option, asked)
+
+
+def _seed(option: Option, asked: Query) -> None:
+    """Which noise a drawing begins as."""
+    key, said = actions.option_key(option.name), str(dict(asked.options).get(option.name, option.default))
+    st.session_state[key] = int(said) if said.isascii() and said.isdigit() and int(said[:12]) <= _LAST_SEED else 0
+    st.markdown("Seed", width="content")
+    st.number_input(
+        literal(option.title),
+        min_value=0,
+        max_value=_LAST_SEED,
+        step=1,
+        key=key,
+        help=literal(option.help),
+        on_change=actions.take_option,
+        args=(option.name,),
+        label_visibility="collapsed",
+        width=130,
+    )
+
+
+def _other_prompt(asked: Query, best: Trace) -> None:
     """The field for another prompt."""
-    key = choosing.output_key("target")
-    st.session_state[key] = output.target
+    key, target = actions.output_key("target"), asked.output.target
+    st.session_state[key] = target
     st.text_input(
         "Another prompt, same seed",
         key=key,
-        on_change=choosing.take_target,
+        on_change=actions.take_target,
         args=(key,),
         placeholder="Another prompt, same seed",
         max_chars=MOST_CHARACTERS,
@@ -37,14 +69,17 @@ def control(output: Output) -> None:
         label_visibility="collapsed",
         width=320,
     )
-    counting.of_prompt(key, st.session_state.request.model, output.target or "")
+    token_count.of_prompt(key, asked.model, target)
 
 
-def show(first: Trace, other: Trace, view: View) -> None:
+def compare(shown: Shown, view: View) -> None:
     """Both drawings, and under each the map of each of its words: the map that the explorer shows.
 
     The maximum, which is no map of one kind, is shown as the mean.
     """
+    if (other := shown.other) is None:
+        return
+    first = shown.trace
     mean = view if view.head != "max" else replace(view, head="mean")
     found = [words(trace, mean) for trace in (first, other)]
     largest = max((float(grid.max()) for one in found for _, grid in one), default=0.0)
@@ -87,3 +122,25 @@ def _drawing(trace: Trace, named: _Words, largest: float) -> None:
             for label, grid in named:
                 drawn = overlay(picture, grid, largest)
                 st.image(drawn, caption=literal(label), width=_MAP, alt=f"Where {label} was read")
+
+
+KIND = Kind(
+    "prompt",
+    reads="text",
+    makes="image",
+    segment="prompt",
+    action="Draw",
+    own="",
+    refusal="does not draw pictures: this page is for models that do.",
+    examples=PROMPTS,
+    view=View(layer=None, head="mean"),
+    before=two_ways,
+    choice=controls.choose_example,
+    inputs=_inputs,
+    input_title=lambda asked: asked.input,
+    mark=ground_truth.mark_drawing,
+    remark=lambda shown: "",
+    control=_other_prompt,
+    above=(compare,),
+    panels=(panels.chosen_head, ground_truth.panel),
+)

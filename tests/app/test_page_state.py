@@ -1,0 +1,153 @@
+"""What stays and what goes when a visitor turns from page to page, and what an address makes of a page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from xattn_viz.app import address, page_state
+from xattn_viz.app.page_state import Kind, PageState
+from xattn_viz.app.query import Output, Query
+from xattn_viz.app.runner import Failed, Stopped, Task
+from xattn_viz.app.sound_page import KIND as AUDIO
+from xattn_viz.app.text_page import KIND as TEXT
+from xattn_viz.core.view import View
+from xattn_viz.examples import EXAMPLES, SPEECH
+
+FIRST = EXAMPLES[0]
+
+
+class State(dict[str, Any]):
+    """A session's state: the same by attribute and by key."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+
+class Browser:
+    """The address of a browser, and what its page has."""
+
+    def __init__(self, session: State) -> None:
+        self.session, self.said, self.path = session, dict[str, str](), ""
+
+    def turn(self, kind: Kind | None, path: str = "", **said: str) -> PageState:
+        self.said, self.path = said, path
+        page_state.enter(kind)
+        return page_state.current()
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    made = Browser(State())
+
+    class Context:
+        @property
+        def url(self) -> str:
+            return made.path
+
+    monkeypatch.setattr(page_state, "st", SimpleNamespace(session_state=made.session, context=Context()))
+    monkeypatch.setattr(address, "read", lambda: made.said)
+    return made
+
+
+def asks(text: str) -> PageState:
+    """Ask for a text, as an action does."""
+    state = page_state.current()
+    return page_state.put(state.begin(replace(state.query, input=text), View(layer=2, units="words")))
+
+
+def test_each_kind_finds_its_own_again(browser: Browser) -> None:
+    assert browser.turn(TEXT).query == Query(FIRST.model, FIRST.text)
+    assert page_state.visit().address is None
+    sentence = asks("a sentence")
+    assert browser.turn(AUDIO).query == Query(SPEECH[0].model, SPEECH[0].slug, "sound")
+    again = browser.turn(TEXT)
+    assert (again.query, again.view, again.first) == (sentence.query, sentence.view, sentence.view)
+    assert page_state.visit().address == again.address()  # which the browser's says from now on
+    browser.turn(TEXT)
+    assert page_state.visit().address is None
+
+
+def test_back_on_a_page_its_address_is_what_counts(browser: Browser) -> None:
+    browser.turn(TEXT)
+    asks("a sentence")
+    browser.turn(AUDIO)
+    back = browser.turn(TEXT, text="Another one.", head="2.3", units="words", sentence="2")
+    assert back.query == Query(FIRST.model, "Another one.")
+    assert (back.view, back.segment) == (View(layer=1, head=2, units="words"), 1)
+    assert browser.session["text"] == "Another one."
+    # The same page has several paths: a step in the browser's history can lead from one to another.
+    assert browser.turn(TEXT, "/translate", text="A third.").query.input == "A third."
+    assert browser.turn(TEXT, "/translate", text="Not read by a run of the same page.").query.input == "A third."
+
+
+def test_a_page_without_a_kind_leaves_all_in_place(browser: Browser) -> None:
+    browser.turn(TEXT)
+    sentence = asks("a sentence")
+    browser.turn(None)
+    browser.turn(None)
+    assert (page_state.current().query, page_state.kind()) == (sentence.query, TEXT)
+    assert browser.turn(TEXT).query == sentence.query
+    assert page_state.visit().address == page_state.current().address()
+
+
+def test_a_first_visit_to_a_page_without_a_kind_is_no_return(browser: Browser) -> None:
+    page_state.enter(None)
+    browser.turn(AUDIO)
+    assert page_state.visit().address is None
+    assert page_state.kind() == AUDIO
+
+
+def test_controls_of_a_page_that_was_left_are_not_heard(browser: Browser) -> None:
+    heard: list[str] = []
+    callback = page_state.while_here(heard.append)
+    browser.turn(TEXT)
+    callback("here")
+    browser.turn(None)
+    callback("late")
+    browser.turn(TEXT)
+    callback("back")
+    assert heard == ["here", "back"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        PageState(Query(FIRST.model, "One cat. Two dogs."), View(layer=1, head=3, query=2), segment=1),
+        PageState(Query(FIRST.model, "One cat.", whole=True, output=Output(target="Um gato."), options=(("a", True),))),
+        PageState(Query(FIRST.model, "One cat.", output=Output(prefix=(3, 4))), View(noise=2), is_beside=True),
+        PageState(Query(FIRST.model, "One cat.", output=Output(hypothesis=2)), View(layer=None, head="max")),
+    ],
+)
+def test_an_address_says_a_page_and_is_read_back(browser: Browser, state: PageState) -> None:
+    browser.turn(TEXT)
+    read = page_state.said_by(state.address())
+    assert (read.query, read.view, read.segment, read.is_beside) == (
+        state.query,
+        replace(state.view, colours="magma"),
+        state.segment,
+        state.is_beside,
+    )
+
+
+def test_another_query_ends_what_came_of_the_one_before_and_another_output_only_that_of_outputs() -> None:
+    query = Query("model", "One cat.")
+    state = PageState(query).with_outcome(Stopped(Task(query), ()))
+    state = state.with_outcome(Failed(Task(replace(query, output=Output(target="a")), "One cat."), ValueError()))
+    other = state.begin(replace(query, output=Output(target="b")), state.view)
+    assert other.outcomes == (Stopped(Task(query), ()),)
+    assert other.begin(replace(query, input="Two dogs."), state.view).outcomes == ()
+    assert other.history == {"model": query}
+
+
+def test_what_begins_once_more_is_told_from_what_began_before() -> None:
+    state = PageState(Query("model", "One cat."), View(layer=1), first=View(layer=1))
+    looked = replace(state, view=View(layer=2))
+    assert looked.begin(state.query, View(layer=1)).turn == 1
+    assert looked.begin(state.query, View(layer=2)).turn == 0

@@ -1,0 +1,229 @@
+"""What a visitor can do on a page: the callbacks, which run before the page does. Each makes a new state of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from xattn_viz.app import address, models, page_state, runner
+from xattn_viz.app.page_state import PageState, while_here
+from xattn_viz.app.query import Output, Query, Source
+from xattn_viz.core.view import View
+
+
+def ask(query: Query, view: View | None = None) -> None:
+    """Ask this, of its first segment; `view` is what to look at, else what is looked at now, as far as it holds."""
+    state = page_state.current()
+    _end(state)
+    looked = view or state.view.afresh()
+    _put(replace(state.begin(query, looked), outcomes=()))
+
+
+def go_to(said: Mapping[str, str]) -> None:
+    """The visitor went back or forth in the browser's history."""
+    state = page_state.current()
+    _end(state)
+    page_state.put(page_state.said_by(said, state))
+    page_state.fill_in()
+
+
+def look(told: Any) -> None:
+    """The explorer's script tells what it shows; what comes from a browser may be anything."""
+    state = page_state.current()
+    if isinstance(told, Mapping):
+        page_state.put(replace(state, view=View.parse(told)))
+
+
+@while_here
+def submit_text() -> None:
+    """The text in the field is asked for, of the same model with the same options."""
+    state = page_state.current()
+    query = replace(state.query, input=st.session_state.text, output=Output())
+    ask(query, state.view if query == state.query else None)
+
+
+def run_again() -> None:
+    """The same is to be traced again, after a stop or a failure."""
+    state = page_state.current()
+    ask(state.query.best, state.view)
+
+
+@while_here
+def take_example() -> None:
+    """An example was chosen."""
+    chosen = st.session_state.example
+    if chosen is not None:
+        example = [one for one in page_state.kind().examples if one.model == page_state.current().query.model][chosen]
+        ask(page_state.query_of(example), page_state.view_of(example))
+        page_state.fill_in()
+
+
+def take_input(source: Source, name: str) -> None:
+    """An input was chosen or given that has a name. One that is an example brings what is worth seeing in it."""
+    query = page_state.current().query.reading(source, name)
+    example = page_state.example_of(query)
+    ask(query, page_state.view_of(example) if example else None)
+
+
+@while_here
+def take_whole() -> None:
+    """The text is to be traced as one segment, or sentence by sentence again."""
+    ask(replace(page_state.current().query.best, whole=st.session_state.whole))
+
+
+@while_here
+def take_option(name: str) -> None:
+    """An option of the model was changed; query and address name it where it is not the default."""
+    query = page_state.current().query
+    defaults = {option.name: option.default for option in models.options_of(query.model)}
+    value = st.session_state[option_key(name)]
+    chosen = {**dict(query.options), name: value if isinstance(value, bool | str) else str(value)}
+    others = tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
+    # Another seed for two prompts is a seed for both; of a text the other outputs may not come again.
+    output = query.output if page_state.kind().makes == "image" else Output()
+    ask(replace(query, options=others, output=output))
+
+
+@while_here
+def choose_option(name: str, value: str) -> None:
+    """An option of the model was chosen elsewhere than in the list of options."""
+    st.session_state[option_key(name)] = value
+    take_option(name)
+
+
+def option_key(name: str) -> str:
+    """Under which key the control of an option lives."""
+    return f"option_{name}"
+
+
+@while_here
+def choose_model() -> None:
+    """Another model was chosen: go on with what was last asked of it, or with the input that is there."""
+    name, present = st.session_state.direction, page_state.current().query.model
+    # A control of the page before may still speak: its model is none of this page.
+    if name in models.choices(present) and name not in (present, models.OTHER):
+        _turn_to(name)
+
+
+@while_here
+def choose_reader(name: str) -> None:
+    """Another model is to read the text that is there."""
+    query = page_state.current().query
+    ask(Query(name, query.input, whole=query.whole), page_state.usual_view(name))
+    page_state.fill_in()
+
+
+@while_here
+def name_model() -> None:
+    """The name of a model, or its folder, was typed."""
+    if name := models.cleaned(st.session_state.other):
+        models.agree(name)
+        _turn_to(name)
+
+
+def agree() -> None:
+    """The visitor wants the model that the address names."""
+    state = page_state.current()
+    models.agree(state.query.model)
+    page_state.put(replace(state, outcomes=()))
+
+
+def allow_weights() -> None:
+    """The visitor allows `.bin` weights, read as data only."""
+    state = page_state.current()
+    models.allow_weights(state.query.model)
+    page_state.put(replace(state, outcomes=()))
+
+
+def stop() -> None:
+    """The visitor wants a run to end. What it made so far stays in view."""
+    state = page_state.current()
+    if state.running is not None:
+        page_state.put(state.with_outcome(runner.stopped(state.running)))
+
+
+@while_here
+def turn_segment(step: int) -> None:
+    """Another segment of the whole."""
+    state = page_state.current()
+    _choose(state.query.best, state.segment + step, state.view.afresh())
+
+
+def output_key(name: str) -> str:
+    """Under which key a control of the output lives: another one for each output.
+
+    The browser keeps the values of controls in a closed popover, and would send the last one anew.
+    """
+    state = page_state.current()
+    return f"{name}-{hash((state.query, state.segment))}"
+
+
+@while_here
+def take_output(key: str) -> None:
+    """Another output of the segment was chosen from the list, which lives under this key."""
+    state, chosen = page_state.current(), st.session_state[key]
+    # A browser that still holds the list of another sentence sends a name that is on this one no more.
+    if isinstance(chosen, Output):
+        _choose(replace(state.query, output=chosen), state.segment, state.view)
+
+
+@while_here
+def take_target(key: str) -> None:
+    """An output was typed in the field of this key, to see how the model reads the source for it."""
+    state = page_state.current()
+    _choose(replace(state.query, output=Output(target=st.session_state[key].strip())), state.segment, state.view)
+
+
+@while_here
+def take_beside() -> None:
+    """The output is to stand beside the model's best, or alone."""
+    _put(replace(page_state.current(), is_beside=st.session_state.beside))
+
+
+def continue_with(prefix: Any) -> None:
+    """Another token was chosen: the model goes on behind these token ids, and what is selected stays so.
+
+    What comes from a browser may be anything.
+    """
+    state = page_state.current()
+    if isinstance(prefix, Sequence) and prefix and all(type(token) is int for token in prefix):
+        _choose(replace(state.query, output=Output(prefix=tuple(prefix))), state.segment, state.view)
+
+
+def _choose(query: Query, segment: int, view: View) -> None:
+    """Another segment of what was asked, or another output of it."""
+    state = page_state.current()
+    if state.running is not None and state.running.task.segment is not None:
+        _end(state)
+    _put(state.begin(query, view, segment, is_beside=state.is_beside and not query.output.is_best))
+
+
+def _turn_to(name: str) -> None:
+    state = page_state.current()
+    last, usual = state.history.get(name), page_state.default_queries().get(name)
+    wanted = last or usual
+    query = state.query.best
+    if query.source != "text":
+        # One hears the other model hear the same, and sees it look at the same. Of an example, options are its own.
+        mine = wanted is not None and (last is not None or wanted.input == query.input)
+        options = wanted.options if wanted is not None and mine else ()
+        wanted = replace(query, model=name, options=options)
+    elif wanted is None:
+        wanted = Query(name, st.session_state.get("text", "") or query.input, whole=query.whole)
+    example = page_state.example_of(wanted)
+    ask(wanted, page_state.view_of(example) if example else page_state.usual_view(name))
+    page_state.fill_in()
+
+
+def _put(state: PageState) -> None:
+    page_state.put(state)
+    address.write(state.address())
+
+
+def _end(state: PageState) -> None:
+    """A run that goes on is no longer wanted."""
+    if state.running is not None:
+        state.running.run.stop()

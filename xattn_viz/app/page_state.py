@@ -1,0 +1,340 @@
+"""The state of a page, whole under one key of the session: each act of the visitor makes a new one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any, Literal, ParamSpec
+
+import streamlit as st
+
+from xattn_viz.app import address, query
+from xattn_viz.app.query import Names, Query
+from xattn_viz.app.runner import Outcome, Running, Task, Traces
+from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
+from xattn_viz.examples import Example, PromptExample, SceneExample, SpeechExample
+from xattn_viz.models import registry
+from xattn_viz.models.base import ModelCard
+
+_P = ParamSpec("_P")
+AnyExample = Example | SpeechExample | SceneExample
+#: How many of a visitor's own sounds are kept, and as many pictures.
+_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is on screen: the segments of a query, the model's best output of the one in view, and the output in view.
+
+    `trace` is what the explorer shows; `beside` is another output in the same explorer, `other` another drawing, above.
+    """
+
+    query: Query
+    traces: Traces
+    best: Trace
+    trace: Trace
+    beside: Trace | None = None
+    other: Trace | None = None
+
+
+@contextmanager
+def _alone(query: Query) -> Iterator[None]:
+    yield
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the models of a page read and make, the words in which the page speaks of it, and what the page is made of.
+
+    `segment` is what a part of an input is called, `action` what a run does with it; `own` names an output that the
+    visitor types (empty where none can be), `refusal` says why a model of another kind has no place here. `examples`
+    are what the page begins with, `view` is what is looked at where no example says it. Inputs that have names are
+    there by `names`; `named` looks one up, `input_title` says what people call it.
+
+    Then its parts. In the row of controls: `before` the list of models, the `choice` of examples beside it, the
+    `inputs`. In the line above the explorer: the `place` of a segment, a `control` of the output, a `mark` where the
+    truth is known and a `remark` on what is shown. Above the explorer: `doubt` about what was made, a `notice` on what
+    was asked. `above` and `panels` follow the view, `below` do not; `frame` holds all that is drawn below the line.
+    `playback` is the sound to play with a trace (`explorer.Sound`), `prepare` is called beside the load of a model.
+    """
+
+    name: Literal["text", "audio", "image", "prompt"]
+    reads: Literal["text", "audio", "image"]
+    makes: Literal["text", "image"]
+    segment: str
+    action: str
+    own: str
+    refusal: str
+    examples: Sequence[AnyExample]
+    choice: Callable[[Query], None]
+    inputs: Callable[[Query], None]
+    input_title: Callable[[Query], str]
+    remark: Callable[[Shown], str]
+    view: View = field(default_factory=View)
+    names: Names | None = None
+    named: Callable[[Query], Any] = lambda query: None
+    before: Callable[[], None] = lambda: None
+    place: Callable[[Trace], str] = lambda trace: ""
+    control: Callable[[Query, Trace], None] = lambda query, best: None
+    mark: Callable[[Shown], str] = lambda shown: ""
+    doubt: Callable[[Shown], str] = lambda shown: ""
+    notice: Callable[[Shown], str | None] = lambda shown: None
+    playback: Callable[[Shown], Any] = lambda shown: None
+    prepare: Callable[[], object] = lambda: None
+    above: tuple[Callable[[Shown, View], None], ...] = ()
+    panels: tuple[Callable[[Shown, View], None], ...] = ()
+    below: tuple[Callable[[Shown], None], ...] = ()
+    frame: Callable[[Query], AbstractContextManager[None]] = _alone
+
+    def has(self, card: ModelCard) -> bool:
+        """Whether a model belongs on the page."""
+        return (card.input_kind, card.output_kind) == (self.reads, self.makes)
+
+    def models(self) -> list[str]:
+        """The names of the page's models that have a card: first those that need no download."""
+        cards = [card for card in registry.cards() if self.has(card)]
+        return [card.name for card in sorted(cards, key=lambda card: card.download_mb is not None)]
+
+
+@dataclass(frozen=True)
+class PageState:
+    """What was asked on a page, what is looked at, and what came of it.
+
+    `segment` counts from 0; `is_beside` says that another output stands beside the model's best. `first` is the view
+    that what is shown began with, and `turn` another number where it begins so once more. `history` holds the last
+    query of each model, `outcomes` what came of the tasks of this query, `shown` what is on screen.
+    """
+
+    query: Query
+    view: View = field(default_factory=View)
+    segment: int = 0
+    is_beside: bool = False
+    first: View = field(default_factory=View)
+    turn: int = 0
+    history: Mapping[str, Query] = field(default_factory=dict)
+    outcomes: tuple[Outcome, ...] = ()
+    shown: Shown | None = None
+
+    def begin(self, query: Query, view: View, segment: int = 0, *, is_beside: bool = False) -> PageState:
+        """The state in which this was asked: runs of the query before are over."""
+        again = (query, view, segment) == (self.query, self.first, self.segment)
+        kept = tuple(one for one in self.outcomes if one.task.segment is None and one.task.query == query.best)
+        return replace(
+            self,
+            query=query,
+            view=view,
+            segment=segment,
+            is_beside=is_beside,
+            first=view,
+            turn=self.turn + again,
+            outcomes=kept,
+            history={**self.history, self.query.model: self.query.best},
+        )
+
+    def outcome_of(self, task: Task) -> Outcome | None:
+        """What came of a task so far."""
+        return next((outcome for outcome in self.outcomes if outcome.task == task), None)
+
+    def with_outcome(self, outcome: Outcome) -> PageState:
+        """The same with what came of a task by now."""
+        others = (one for one in self.outcomes if one.task != outcome.task)
+        return replace(self, outcomes=(*others, outcome))
+
+    @property
+    def running(self) -> Running | None:
+        """The task that goes on."""
+        return next((one for one in self.outcomes if isinstance(one, Running)), None)
+
+    def address(self) -> dict[str, str]:
+        """The parameters of an address that say it."""
+        said = self.query.address()
+        if self.query.source in said and self.segment:
+            said["sentence" if self.query.source == "text" else "window"] = str(self.segment + 1)
+        if self.is_beside and not self.query.output.is_best:
+            said["beside"] = "true"
+        return said | self.view.format()
+
+
+@dataclass
+class Visit:
+    """What holds for all pages of a visit: the one that is shown, what the visitor gave, allowed and set.
+
+    `is_away` says that the page shown has no kind, `address` what the address is to say from now on without a step in
+    the history. `own` are sounds and pictures of the visitor by a digest of their bytes, `chosen` what was set
+    on panels.
+    """
+
+    kind: Kind | None = None
+    place: tuple[str, str] = ("", "")
+    is_away: bool = False
+    address: dict[str, str] | None = None
+    agreed: list[str] = field(default_factory=list)
+    weights_allowed: set[str] = field(default_factory=set)
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    def keep(self, store: str, data: bytes, given: Any) -> str:
+        """Keep what was made of these bytes; its name. Of older ones the last few stay, and what is in view."""
+        name = hashlib.sha256(data).hexdigest()[:16]
+        kept = self.own.setdefault(store, {})
+        kept.setdefault(name, given)
+        shown = current().shown
+        needed = {name, shown.query.input if shown else ""}
+        spare = [one for one in kept if one not in needed]
+        for one in spare[: max(len(kept) - _KEPT, 0)]:
+            del kept[one]
+        return name
+
+
+def visit() -> Visit:
+    """This visit."""
+    found: Visit = st.session_state.setdefault("visit", Visit())
+    return found
+
+
+def kind() -> Kind:
+    """The kind of the page that is shown, or of the last one that had a kind."""
+    found = visit().kind
+    if found is None:
+        raise RuntimeError("A page names its kind before anything else.")
+    return found
+
+
+def current() -> PageState:
+    """The state of this page."""
+    state: PageState = st.session_state[_key(kind())]
+    return state
+
+
+def put(state: PageState) -> PageState:
+    """Make this the state of the page."""
+    st.session_state[_key(kind())] = state
+    return state
+
+
+def enter(kind: Kind | None) -> None:
+    """Make this the kind of the page, None where it is about no model's input.
+
+    At first its state is what the address says; back from another page too or, where the address says nothing, what was
+    here before: then the address says that from now on.
+    """
+    here = visit()
+    was_away, here.is_away = here.is_away, kind is None
+    if kind is None:
+        return
+    before, here.kind, here.place = here.place, kind, (kind.name, st.context.url or "")
+    held: dict[str, str] | None = None
+    if (state := st.session_state.get(_key(kind))) is None:
+        put(said_by(address.read()))
+    elif was_away or before != here.place:
+        if query.is_said(said := address.read()):
+            put(said_by(said, state))
+        else:
+            held = put(replace(state, first=state.view)).address()
+        fill_in()
+    here.address = held
+    for name, value in _widgets(current().query).items():  # which forget what they held while another page is shown
+        st.session_state.setdefault(name, value)
+
+
+def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageState:
+    """The state that an address says, with the history of the one before."""
+    page = kind()
+    asked = query.parse(said, default_queries(), lambda name: name in page.models() or may_be_named(name), page.names)
+    if page.makes == "image":  # a drawing has no beams and no tokens; another prompt is all that can be asked
+        asked = replace(asked, output=query.Output(target=asked.output.target))
+    example = example_of(asked)
+    view = View.parse(said, view_of(example) if example else usual_view(asked.model))
+    number = next((int(one) for name in ("sentence", "window") if _is_number(one := said.get(name, ""))), 1)
+    state = before or PageState(asked)
+    return replace(state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true"), outcomes=())
+
+
+def may_be_named(name: str) -> bool:
+    """Whether a name on no card could be a folder or a model to download."""
+    return "/" in name or "\\" in name or any(family.downloads(name) for family in registry.families().values())
+
+
+def default_queries() -> dict[str, Query]:
+    """The first example of each model: what is shown before anything is typed, or any sound or picture given."""
+    page = kind()
+    defaults: dict[str, Query] = {}
+    for example in page.examples:
+        defaults.setdefault(example.model, query_of(example))
+    if page.names is not None:  # every model hears the first clip, or sees the first scene
+        first = query_of(page.examples[0])
+        for name in page.models():
+            defaults.setdefault(name, Query(name, first.input, first.source))
+    return defaults
+
+
+def query_of(example: AnyExample) -> Query:
+    """What an example asks."""
+    if isinstance(example, SpeechExample):
+        return Query(example.model, example.slug, "sound")
+    if isinstance(example, SceneExample):
+        return Query(example.model, example.slug, "picture", example.options)
+    return Query(example.model, example.text)
+
+
+def view_of(example: AnyExample) -> View:
+    """What is worth seeing in an example."""
+    view = View(layer=example.layer, head=example.head)
+    if isinstance(example, SceneExample):
+        return replace(view, query=example.word)
+    return replace(view, key=example.token) if isinstance(example, PromptExample) else view
+
+
+def example_of(asked: Query) -> AnyExample | None:
+    """The example that a query is of by its model and what it reads, whatever its options where it has none."""
+    plain = replace(asked.best, whole=False, options=())
+    for example in kind().examples:
+        if query_of(example) in (plain, replace(plain, options=asked.options)):
+            return example
+    return None
+
+
+def usual_view(model: str) -> View:
+    """What is looked at first of a model's output for an input of the visitor's: the head of its first example."""
+    example = next((example for example in kind().examples if example.model == model), None)
+    return replace(kind().view if example is None else view_of(example), query=None, key=None)
+
+
+def fill_in() -> None:
+    """Make the widgets hold what is asked for."""
+    state = st.session_state
+    for name, value in (_widgets(current().query) | {"example": None, "clip": None, "picture": None}).items():
+        # Setting a field draws it anew, even to the same value, over what the visitor may be typing meanwhile.
+        if state.get(name) != value:
+            state[name] = value
+
+
+def while_here(callback: Callable[_P, None]) -> Callable[_P, None]:
+    """A callback that does nothing once the visitor has turned to a page without a kind.
+
+    What a page's controls say may still come when another page is there already.
+    """
+
+    @wraps(callback)
+    def called(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        if not visit().is_away:
+            callback(*args, **kwargs)
+
+    return called
+
+
+def _widgets(asked: Query) -> dict[str, str]:
+    held = {"direction": asked.model}
+    return held | {"text": asked.input} if asked.source == "text" else held
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 3
+
+
+def _key(kind: Kind) -> str:
+    return f"{kind.name}-page"

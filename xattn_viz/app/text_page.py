@@ -1,0 +1,85 @@
+"""The page of translation: a sentence, and what to know of it, such as that it is in another language."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from xattn_viz.app import actions, controls, models, page_state, panels
+from xattn_viz.app.page import literal
+from xattn_viz.app.page_state import Kind, Shown
+from xattn_viz.app.query import Query
+from xattn_viz.examples import EXAMPLES
+from xattn_viz.inputs import language
+from xattn_viz.inputs.language import LANGUAGES, language_note, other_language
+from xattn_viz.models import registry
+from xattn_viz.models.base import ModelCard
+
+_WHOLE_RISK = (
+    "Whole text: where a model was trained on single sentences, it may skip, repeat or merge some of a longer text."
+)
+
+
+def remark(shown: Shown) -> str:
+    """What most needs to be said: that this text came out short or in part, or that any whole text may."""
+    return shown.best.note("omission") or (_WHOLE_RISK if shown.query.whole else "")
+
+
+def notice(shown: Shown) -> str | None:
+    """Say that a text is in another language than the model reads, with a button where a listed model reads that one.
+
+    Returns what was said; None where nothing was.
+    """
+    place, asked = st.empty(), shown.query  # there or not, what follows stays where it is
+    card = models.card_of(asked.model)
+    if card is None or page_state.example_of(asked) is not None:
+        return None
+    wanted = card.language("source", dict(asked.options))
+    if wanted is None or (note := language_note(asked.input, wanted, card.title)) is None:
+        return None
+    found = other_language(asked.input, wanted) or ""
+    with place.container(horizontal=True, vertical_alignment="center", gap="small", key="language"):
+        st.info(literal(note))
+        if code := choice(card, found):
+            label = f"Read it as {LANGUAGES[found]}"
+            st.button(literal(label), on_click=actions.choose_option, args=("source_language", code))
+        elif reader := reader_of(found, wanted):
+            label = f"Use {models.title(reader.name)}"
+            st.button(literal(label), on_click=actions.choose_reader, args=(reader.name,))
+    return note
+
+
+def reader_of(language: str, wanted: str) -> ModelCard | None:
+    """The listed model that reads a language, best into the one `wanted` before, best without a download."""
+    readers = [card for card in registry.cards() if KIND.has(card) and card.source_language == language]
+    readers.sort(key=lambda card: (card.target_language != wanted, card.download_mb is not None))
+    return readers[0] if readers else None
+
+
+def choice(card: ModelCard, language: str) -> str | None:
+    """The choice by which a model is told that its source is in a language, where it has such an option."""
+    option = next((option for option in card.options if option.name == "source_language"), None)
+    codes = option.choices if option else ()
+    return next((code for code in codes if card.language("source", {"source_language": code}) == language), None)
+
+
+def _inputs(asked: Query) -> None:
+    controls.text_field("Sentence", "Type a sentence and press Enter")
+
+
+KIND = Kind(
+    "text",
+    reads="text",
+    makes="text",
+    segment="sentence",
+    action="Translate",
+    own="An output of your own",
+    refusal="does not read text and write text: this page is for models that do.",
+    examples=EXAMPLES,
+    choice=controls.choose_example,
+    inputs=_inputs,
+    input_title=lambda asked: asked.input,
+    remark=remark,
+    notice=notice,
+    prepare=language.prepare_languages,
+    panels=(panels.chosen_head,),
+)

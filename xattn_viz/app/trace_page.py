@@ -1,0 +1,270 @@
+"""A page about models that read something, from top to bottom: controls, a run, the explorer, panels."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from itertools import dropwhile
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from xattn_viz import examples
+from xattn_viz.app import actions, controls, errors, explorer, gc_freeze, models, page, page_state, panels, runner
+from xattn_viz.app.page import literal, shortened
+from xattn_viz.app.page_state import Kind, PageState, Shown
+from xattn_viz.app.query import Output
+from xattn_viz.app.runner import Done, Failed, Outcome, Run, Running, Stopped, Task
+from xattn_viz.core.tokens import visible_text
+from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
+from xattn_viz.inputs.text import check_text
+from xattn_viz.models import registry
+from xattn_viz.models.base import Adapter
+
+_LOG = logging.getLogger(__name__)
+
+#: Between two looks at a run that is drawn while it goes on, and at one that only tells how far it is, in seconds.
+_LOOK_SECONDS, _PROGRESS_SECONDS = 0.3, 0.1
+_OWN_HELP = "Type or paste an output. The model does not write then: it reads the source for each of these tokens."
+_BESIDE_HELP = "Both outputs of the same source, their tokens aligned and the differences marked."
+
+
+def show(kind: Kind) -> None:
+    """Draw the page of a kind, and run the model where that is asked for."""
+    page.begin(kind)
+    controls.show()
+    line = st.empty()
+    with kind.frame(page_state.current().query):
+        _show_traces(line)
+    gc_freeze.settle()
+
+
+def _show_traces(line: DeltaGenerator) -> None:
+    outcome = _outcome(Task(page_state.current().query.best), line)
+    if isinstance(outcome, Running):
+        _watch()
+        return
+    state = page_state.current()
+    traces = () if isinstance(outcome, Failed) else outcome.traces
+    if not traces:
+        page_state.put(replace(state, shown=None))
+        return
+    state = page_state.put(replace(state, segment=min(state.segment, len(traces) - 1)))
+    best = trace = traces[state.segment]
+    if state.query.output.is_best:
+        st.empty()  # the place where a problem would be told: what follows stays where it is
+    else:
+        other = _outcome(Task.of_output(state.query, best), line)
+        if isinstance(other, Running):
+            _watch()
+            return
+        trace = other.traces[0] if isinstance(other, Done) else best
+        state = page_state.current()
+    is_other = trace is not best
+    shown = Shown(state.query if is_other else state.query.best, traces, best, trace)
+    if is_other and trace.pictures:
+        shown = replace(shown, trace=best, other=trace)
+    elif is_other and state.is_beside:
+        shown = replace(shown, beside=best)
+    page_state.put(replace(state, shown=shown))
+    _show(shown, line)
+
+
+def _show(shown: Shown, line: DeltaGenerator) -> None:
+    kind = page_state.kind()
+    remark = _show_line(shown, line)
+    trace = shown.other or shown.trace
+    page.tell_fault(trace.fault or shown.best.fault, kind.doubt(shown))
+    told = {remark, kind.notice(shown), trace.fault}
+    explorer.show(shown)
+    for panel in kind.below:
+        panel(shown)
+    panels.below(shown, told=told)
+
+
+def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
+    """What comes of a task: kept from before, run now while `line` shows how far it is, or why there is nothing.
+
+    What was stopped or failed runs again only when it is asked for again. A run that is to be watched goes on.
+    """
+    problem = st.empty()
+    content = registry.content(task.query.model)  # of other files, the traces are others
+    if traces := runner.kept(task, content) or _shipped(task):
+        runner.keep(task, content, traces)
+        _put(done := Done(task, traces))
+        return done
+    before = models.options_of(task.query.model)
+    outcome = page_state.current().outcome_of(task) or _begin(task)
+    if isinstance(outcome, Running):
+        _put(outcome)
+        if not st.session_state.get("live"):
+            _wait(outcome.run, line)
+        outcome = runner.ended(outcome)
+        if isinstance(outcome, Done) and models.options_of(task.query.model) != before:
+            _put(outcome)
+            st.rerun()  # the controls above were drawn before the model's options were known
+    _put(outcome)
+    if isinstance(outcome, Failed | Stopped):
+        errors.explain(outcome, problem)
+    return outcome
+
+
+def _put(outcome: Outcome) -> None:
+    page_state.put(page_state.current().with_outcome(outcome))
+
+
+def _shipped(task: Task) -> runner.Traces | None:
+    """The trace of an example that was made beforehand."""
+    example = None if task.query.options or task.segment else page_state.example_of(task.query)
+    if example not in examples.ALL or task.query.whole:
+        return None
+    try:
+        trace = examples.load(example.slug)
+    except ValueError as error:
+        _LOG.warning("The shipped trace of %s is traced anew: %s", example.slug, error)
+        return None
+    return None if trace is None else (trace,)
+
+
+def _begin(task: Task) -> Running | Failed:
+    """Begin a run, or say why there is none. No model is loaded to be told that there is nothing to read."""
+    kind, query = page_state.kind(), task.query
+    try:
+        if not models.is_agreed(query.model):
+            raise errors.NotAgreed(query.model)
+        if query.source == "text":
+            check_text(query.input)
+        named = kind.named(query) if task.segment is None else None
+    except (InputError, errors.NotAgreed) as error:
+        return Failed(task, error)
+    task, is_allowed = replace(task, named=named), query.model in page_state.visit().weights_allowed
+
+    def load(report: runner.Report) -> Adapter:
+        return models.load(query.model, kind, report, allow_weights=is_allowed)
+
+    return Running(task, Run(task, load, kind.segment))
+
+
+def _wait(run: Run, line: DeltaGenerator) -> None:
+    """Tell how far a run is until it ends. Drawing is also where Streamlit ends this script for another request."""
+    if run.look(_PROGRESS_SECONDS):
+        return
+    shown = page_state.current().shown
+    on_screen = f" · On screen until then: {shortened(page_state.kind().input_title(shown.query))}" if shown else ""
+    place = "progress" if run.task.segment is None else "progress-output"
+    with line.container(horizontal=True, vertical_alignment="center", key=place):
+        bar = st.progress(0.0)
+        st.button("Stop", key=f"stop-{place}", on_click=actions.stop)
+    while not run.look(_PROGRESS_SECONDS):
+        share, said = run.progress
+        bar.progress(share, text=literal(said + on_screen))
+    line.empty()
+
+
+@st.fragment(run_every=_LOOK_SECONDS)
+def _watch() -> None:
+    """What is written so far, with a button to stop; at the end the page runs again and finds the traces."""
+    running = page_state.current().running
+    if running is None:
+        return
+    run = running.run
+    if run.look():
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", key="writing"):
+        st.markdown(literal(run.progress[1]), width="content")
+        st.button("Stop", key="stop-writing", on_click=actions.stop)
+    if run.latest is not None:
+        page.tell_fault(run.latest.fault)
+        explorer.draw(run.latest, page_state.current().first, growing=True)
+
+
+def _show_line(shown: Shown, line: DeltaGenerator) -> str:
+    """Fill the line below the controls: which segment, which of its outputs, what to notice. Returns the latter."""
+    kind, state = page_state.kind(), page_state.current()
+    best, count = shown.best, len(shown.traces)
+    with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
+        if count > 1:
+            at = state.segment
+            st.button("◀ Previous", key="previous", disabled=at == 0, on_click=actions.turn_segment, args=(-1,))
+            st.button("Next ▶", key="next", disabled=at == count - 1, on_click=actions.turn_segment, args=(1,))
+            place = f"{kind.segment.capitalize()} {at + 1} of {count}{kind.place(best)}"
+            st.markdown(literal(place), width="content")
+        if kind.own and best.steps:
+            _choose_output(best, state)
+        elif kind.own:  # nothing was written token by token: the answer is no row of a map
+            st.markdown(f"**{literal(best.output[:1].upper() + best.output[1:])}.**", width="content")
+        kind.control(state.query, best)
+        is_best = shown.trace is best and shown.other is None
+        marked = kind.mark(shown) if is_best else ""
+        is_answer = bool(marked and kind.own and not best.steps)  # an answer beside it leaves little room
+        remark = "" if is_answer else _remark(shown) or kind.remark(shown) or panels.CAUTION
+        st.caption(literal(" ".join(filter(None, [marked, remark]))))
+    return remark
+
+
+def _choose_output(best: Trace, state: PageState) -> None:
+    output = state.query.output
+    with st.popover("Output", key="output", help="Another beam, or a text of your own"):
+        listed = _listed(best, output)
+        shown, target = actions.output_key("outputs"), actions.output_key("target")
+        st.session_state[shown] = output
+        st.selectbox(
+            "Shown",
+            list(listed),
+            format_func=lambda one: visible_text(listed.get(one, "")),
+            key=shown,
+            on_change=actions.take_output,
+            args=(shown,),
+        )
+        st.session_state[target] = output.target
+        st.text_area(
+            page_state.kind().own,
+            key=target,
+            help=_OWN_HELP,
+            on_change=actions.take_target,
+            args=(target,),
+            placeholder=visible_text(best.output),
+        )
+    if not output.is_best:
+        st.session_state.beside = state.is_beside
+        st.checkbox("Beside the model\u2019s best", key="beside", help=_BESIDE_HELP, on_change=actions.take_beside)
+
+
+def _listed(best: Trace, output: Output) -> dict[Output, str]:
+    """The outputs that there are, and how the list names each."""
+    found = {Output(): f"The model\u2019s best: {best.output}"}
+    for number, other in enumerate(best.hypotheses, 1):
+        found[Output(hypothesis=number)] = f"Beam {number + 1}, log-probability {other.log_prob:.2f}: {other.text}"
+    if output.target:
+        found[output] = f"Your own: {output.target}"
+    elif output.prefix:
+        found[output] = f"Another token at step {len(output.prefix)}"
+    elif output not in found:
+        found[output] = f"Beam {output.hypothesis + 1}"
+    return found
+
+
+def _remark(shown: Shown) -> str:
+    """How likely the output is against others, or what to notice in an example; empty where neither can be said."""
+    best, query = shown.best, shown.query
+    if shown.other is not None:
+        return "The same noise to begin with, another prompt."
+    if shown.trace is not best:
+        return f"Log-probability {_log_prob(shown.trace)}; of the model\u2019s best {_log_prob(best)}."
+    if best.hypotheses:
+        return f"Log-probability {_log_prob(best)}; the best of {len(best.hypotheses) + 1} beams."
+    example = page_state.example_of(query)
+    if example is None or (query.source == "text" and query != page_state.query_of(example)):
+        return ""
+    return f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}"
+
+
+def _log_prob(trace: Trace) -> str:
+    """The sum over all tokens, the visitor's included; not those that the model always begins with."""
+    steps = [*zip(trace.steps, trace.cross.queries.is_special, strict=True)]
+    counted = [step.log_prob for step, _ in dropwhile(lambda pair: pair[0].forced and pair[1], steps)]
+    # Firefox's shortlist leaves out most of the vocabulary, so that what is chosen from it looks likelier.
+    short = trace.settings.get("shortlist") and not trace.steps[-1].forced
+    said = f"{sum(counted):.2f} ({len(counted)} tokens{', over the shortlist' if short else ''})"
+    return said.replace("-", "\u2212")
