@@ -231,6 +231,31 @@ def test_blank_input_is_refused(any_adapter: Adapter) -> None:
             list(any_adapter.traces(text))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_does_what_its_card_says_that_it_can_and_refuses_the_rest(name: str) -> None:
+    adapter, can = model(name), model(name).card.can
+    refused: dict[str, dict[str, Any]] = {
+        "write": {"target": "a"},
+        "ablate": {"ablate": [("cross", 0, 0)]},
+        "project": {"keep_projections": True},
+    }
+    for capability, settings in refused.items():
+        if capability not in can:
+            with pytest.raises((ModelError, InputError)):
+                adapter.trace(TEXTS[0], **settings)
+    trace = adapter.trace(TEXTS[0], keep_projections="project" in can)
+    assert ("write" in can) == bool(trace.steps)
+    assert ("draw" in can) == bool(trace.pictures)
+    assert ("time" in can) == (trace.cross.keys.kind == "audio")
+    assert ("align" in can) == bool(trace.steps and trace.cross.keys.kind == "text")
+    assert ("project" in can) == (trace.cross.projections is not None)
+    if "compare" in can:
+        assert {part for part, _, _ in trace.cross.keys.parts or ()} == {*_model(name).drops(trace)}
+    else:
+        with pytest.raises(ModelError, match="has one source"):
+            _model(name).drops(trace)
+
+
 def test_unknown_options_are_refused(any_adapter: Adapter) -> None:
     with pytest.raises(ModelError):
         any_adapter.trace(TEXTS[0], no_such_option=1)

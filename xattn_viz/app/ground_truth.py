@@ -11,17 +11,11 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
-from xattn_viz.examples import SCENES
-from xattn_viz.models.families import diffusion
-from xattn_viz.models.families.captioner.hinted import GREY, HINT
 from xattn_viz.shapes import Scene, prompts, sentence
 from xattn_viz.shapes.caption import Coloured, named, ordered
 from xattn_viz.shapes.judge import count_right, drawing_verdict, judge, mark_caption
-from xattn_viz.shapes.prompts import with_articles
+from xattn_viz.shapes.prompts import GREY, HINT, with_articles
 from xattn_viz.shapes.scene import snippet
-
-#: Without a hint only this model writes the captions that scenes have.
-_MODEL = SCENES[0].model
 
 
 def mark(shown: Shown) -> str:
@@ -32,22 +26,24 @@ def mark(shown: Shown) -> str:
     best = shown.best
     if note := best.note("unfamiliar"):
         return note
+    if not models.knows_shapes(best.model):
+        return ""
     scene, settings = pictures.scene_of(shown.query), best.settings
     if scene is None:
         return ""
-    if HINT in settings:
-        told = prompts.parse_hint(settings[HINT])
-        return mark_caption(best.output, scene, prompts.hinted_caption(scene, told, grey=settings[GREY]))
-    if best.model == _MODEL:
+    if best.answers:
+        return _answered(best, scene)
+    if HINT not in settings:
         return mark_caption(best.output, scene)
-    return _answered(best, scene) if best.answers else ""
+    hint = prompts.parse_hint(settings[HINT])
+    return mark_caption(best.output, scene, prompts.hinted_caption(scene, hint, grey=settings[GREY]))
 
 
 def mark_drawing(shown: Shown) -> str:
     """Whether the model drew what was asked for; empty where nobody can know."""
-    picture = shown.best.picture
-    is_known = picture is not None and shown.best.model == diffusion.OWN
-    return drawing_verdict(_prompt(shown.best), picture) if picture is not None and is_known else ""
+    best = shown.best
+    is_known = best.pictures and models.knows_shapes(best.model)
+    return drawing_verdict(_prompt(best), best.pictures[-1]) if is_known else ""
 
 
 def _answered(best: Trace, scene: Scene) -> str:
@@ -59,8 +55,8 @@ def _answered(best: Trace, scene: Scene) -> str:
 def _things(shown: Shown) -> tuple[Coloured, ...]:
     """The things that a picture is known to show: those of its scene, or those that code finds in a drawing."""
     trace = shown.trace
-    if trace.picture is not None and trace.model == diffusion.OWN:
-        return judge(trace.picture)
+    if trace.pictures and models.knows_shapes(trace.model):
+        return judge(trace.pictures[-1])
     scene = pictures.scene_of(shown.query)
     return tuple(ordered(scene)) if scene and trace.steps else ()  # a Perceiver writes no words
 

@@ -46,6 +46,11 @@ def card_of(name: str) -> ModelCard | None:
     return _LOADED.get(name) or next((card for card in registry.cards() if card.name == name), None)
 
 
+def knows_shapes(name: str) -> bool:
+    """Whether a model learned nothing but coloured shapes, so that what is right is known."""
+    return (card := card_of(name)) is not None and card.knows == "shapes"
+
+
 def options_of(name: str) -> tuple[Option, ...]:
     """What can be chosen for a model: its own options, how wide it searches, and which attention it shows."""
     card = card_of(name)

@@ -21,9 +21,9 @@ from xattn_viz.core.view import View
 from xattn_viz.examples import HINTS, SCENES
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError, Option
-from xattn_viz.models.families.captioner.hinted import HINT
 from xattn_viz.shapes import Scene, Thing, sentence
 from xattn_viz.shapes.caption import caption
+from xattn_viz.shapes.prompts import HINT
 from xattn_viz.shapes.scene import MOST_THINGS, to_link
 from xattn_viz.web import easel
 
@@ -187,15 +187,13 @@ def what_words_read(shown: Shown) -> None:
     opened = st.expander("What each word reads", key="sources", expanded=True, on_change="rerun")
     if not opened.open:
         return
-    from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter  # PyTorch is slow to load
-
     with opened:
         try:
             model = registry.load(trace.model)
         except ModelError as error:
             st.error(literal(str(error)))
             return
-        if not isinstance(model, HintedAdapter):
+        if "compare" not in model.card.can:
             return
         falls, cross, names = model.drops(trace), trace.cross, part_names(trace.cross)
         shares = None if has_one_part_per_layer(cross) else weight_by_part(cross).mean((0, 1))  # [query, part]

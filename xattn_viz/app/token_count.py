@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from xattn_viz.models.families import diffusion
+from xattn_viz.app import models
 from xattn_viz.shapes import SHAPES
 from xattn_viz.shapes.prompts import DRAWN_COLOURS, DRAWN_SHAPES, LONGEST
 from xattn_viz.shapes.sentence import ARTICLES
@@ -71,7 +71,7 @@ def _component() -> ComponentRenderer:
 
 def of_prompt(key: str, model: str, text: str) -> None:
     """The count of the prompt in the field of this key; of a model that cuts words into pieces, the least it can be."""
-    if model == diffusion.OWN:
+    if models.knows_shapes(model):
         _show(key, text, LONGEST, _PROMPT)
     else:
         _show(key, text, MOST_OF_CLIP, None)

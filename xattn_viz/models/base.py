@@ -108,7 +108,8 @@ class ModelCard:
 
     `can` is what the model can do: "write" its output token by token, "align" the words of it with those that it read,
     place them in "time", "draw" pictures; "ablate" heads, "project", which is to hand out the queries and keys behind
-    its maps, and "compare" its sources where it has several (`Adapter.drops`).
+    its maps, and "compare" its sources where it has several (`Adapter.drops`). One that `knows` "shapes" learned
+    nothing but coloured shapes on paper, of which the truth is known (`xattn_viz.shapes`).
     """
 
     name: str
@@ -126,6 +127,7 @@ class ModelCard:
     output_kind: Literal["text", "image"] = "text"
     at_once: tuple[MapKind, ...] = ("cross",)
     can: frozenset[Capability] = frozenset(("write", "align", "ablate", "project"))
+    knows: Literal["anything", "shapes"] = "anything"
 
     def language(self, side: Literal["source", "target"], options: Mapping[str, object]) -> str | None:
         """What it reads or writes with these options, as an ISO 639-1 code; None where that is not known.
@@ -363,6 +365,13 @@ class Adapter(ABC):
     def _is_heard(self, array: NDArray[Any]) -> bool:
         """Whether an array without a sampling rate is what a trace of this model shows as its input: a log-mel."""
         return False
+
+    def drops(self, trace: Trace) -> dict[str, NDArray[np.float64]]:
+        """By how much the log-probability of each written token falls without a source, by the part's name, `[query]`.
+
+        What is written stays the same. `trace` is one of this model's. Raises ModelError for a model of one source.
+        """
+        raise ModelError(f"{self.card.title} has one source, and nothing to compare it with.")
 
     @abstractmethod
     def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:

@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.trace import Note
+from xattn_viz.models.base import ModelCard
 
 #: Where the model lies whose encoder looks, and beside its weights what it knows.
 FOLDER = Path(__file__).parent / "families" / "captioner" / "caption-shapes"
 FILE = "known.npz"
 #: Of so many scenes in a thousand the distance is at most the limit.
 WITHIN = 998
-#: The models that know nothing but such scenes.
-MODELS = ("caption-shapes", "hint-concatenated", "hint-separate", "perceive-shapes")
 
 Numbers = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -108,9 +107,9 @@ class Judge:
         return (Note(said, "unfamiliar"),)
 
 
-def notes(model: str, picture: Picture) -> tuple[Note, ...]:
+def notes(card: ModelCard, picture: Picture) -> tuple[Note, ...]:
     """A sentence about a picture, as a model sees it, that is no scene where the model knows nothing else."""
-    return judge().notes(picture) if model in MODELS else ()
+    return judge().notes(picture) if card.knows == "shapes" else ()
 
 
 @cache

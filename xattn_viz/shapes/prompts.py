@@ -20,6 +20,8 @@ PROMPT_WORDS = ("a", "an", *DRAWN_COLOURS, *DRAWN_SHAPES, "above", "below", "lef
 HINT_WORDS = ("the", "is", *COLOURS, *SHAPES, ",")
 #: The most words that a prompt has.
 LONGEST = 8
+#: The options of models that read a hint beside the picture, and whether they see it in shades of grey.
+HINT, GREY = "hint", "grey"
 
 _ALONE, _PAIRED = 0.28, 0.19  # radii
 _SHIFT = 0.03  # how far a thing may lie from its place

@@ -7,12 +7,13 @@ run.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import Capability, ModelCard, Option
-from xattn_viz.models.families.captioner.hinted import GREY, HINT, JOINS
+from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.family import Family
+from xattn_viz.shapes.prompts import GREY, HINT
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
@@ -36,6 +37,7 @@ def card(
     kinds: tuple[MapKind, ...] = KINDS,
     options: tuple[Option, ...] = (),
     download_mb: int | None = None,
+    knows: Literal["anything", "shapes"] = "anything",
 ) -> ModelCard:
     """The card of a model of this family; `language` is the one that it writes."""
     can: set[Capability] = {"write", "ablate", "project"}
@@ -53,6 +55,7 @@ def card(
         download_mb,
         MOST_BEAMS,
         can=frozenset(can | ({"compare"} if options else set())),
+        knows=knows,
     )
 
 
@@ -63,9 +66,16 @@ _WITH_A_HINT = (
 )
 
 CARDS = (
-    card(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)", *_OURS),
+    card(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)", *_OURS, knows="shapes"),
     *(
-        card(name, f"Captions with a hint, {how}", *_OURS, kinds=("cross", "decoder"), options=_WITH_A_HINT)
+        card(
+            name,
+            f"Captions with a hint, {how}",
+            *_OURS,
+            kinds=("cross", "decoder"),
+            options=_WITH_A_HINT,
+            knows="shapes",
+        )
         for name, how in zip(JOINS, ("one sequence of keys", "two cross-attentions"), strict=True)
     ),
     card(

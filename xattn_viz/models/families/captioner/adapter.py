@@ -45,7 +45,7 @@ class CaptionerAdapter(EncoderDecoderAdapter):
     def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str | Note, ...]]:
         picture, model = self.eyes.see(input), self.runner.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
-        return Source({"pixel_values": values}, self._axis, picture), outside.notes(self.card.name, picture)
+        return Source({"pixel_values": values}, self._axis, picture), outside.notes(self.card, picture)
 
     def _frame(self, settings: Settings) -> Frame:
         frame = Frame.of(self.runner.writer, None, ())

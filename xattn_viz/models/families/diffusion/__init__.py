@@ -8,7 +8,7 @@ Code in a checkpoint is never run, and its weights are read from safetensors onl
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xattn_viz.models.base import ModelCard, Option
 from xattn_viz.models.family import Family
@@ -37,6 +37,7 @@ def card(
     *,
     guidance: str = GUIDANCE,
     download_mb: int | None = None,
+    knows: Literal["anything", "shapes"] = "anything",
 ) -> ModelCard:
     """The card of a model of this family. Its options take any number, not only the choices."""
     options = (
@@ -75,6 +76,7 @@ def card(
         download_mb=download_mb,
         output_kind="image",
         can=frozenset(("draw", "ablate")),
+        knows=knows,
     )
 
 
@@ -85,6 +87,7 @@ CARDS = (
         "MIT",
         "trained by scripts/train/diffusion.py of this repository",
         guidance=OWN_GUIDANCE,
+        knows="shapes",
     ),
     card(
         "stable-diffusion-v1-5/stable-diffusion-v1-5",

@@ -9,7 +9,7 @@ Jaegle et al. 2021, Perceiver IO: A General Architecture for Structured Inputs &
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import Capability, ModelCard
@@ -33,11 +33,21 @@ def card(
     credit: str = "the authors of the checkpoint",
     *,
     at_once: tuple[MapKind, ...] = ("cross", "decoder"),
+    knows: Literal["anything", "shapes"] = "anything",
 ) -> ModelCard:
     """The card of a model of this family; `at_once` are the maps that a page shows without being asked for them."""
     can: frozenset[Capability] = frozenset(("ablate", "project"))
     return ModelCard(
-        name, title, "perceiver", licence, credit, input_kind="image", kinds=KINDS, at_once=at_once, can=can
+        name,
+        title,
+        "perceiver",
+        licence,
+        credit,
+        input_kind="image",
+        kinds=KINDS,
+        at_once=at_once,
+        can=can,
+        knows=knows,
     )
 
 
@@ -48,6 +58,7 @@ CARDS = (
         "MIT",
         "xattn_viz, trained on scenes that the repository draws",
         at_once=KINDS,
+        knows="shapes",
     ),
 )
 

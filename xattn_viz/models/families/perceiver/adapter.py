@@ -80,7 +80,7 @@ class PerceiverAdapter(Adapter):
         answers = tuple(Answered(text, probability) for text, probability in answer.likely)
         notes: tuple[str | Note, ...] = (
             *self.model.identity.notes,
-            *outside.notes(self.card.name, picture),
+            *outside.notes(self.card, picture),
             *self.model.inputs.notes,
         )
         return Trace(maps, picture, answer.text, provenance=said, answers=answers).with_notes(*notes)

@@ -13,7 +13,5 @@ from typing import Literal
 Join = Literal["concatenated", "separate"]
 #: The models of this kind by name; the weights of each lie in a folder of that name beside `caption-shapes`.
 JOINS: dict[str, Join] = {"hint-concatenated": "concatenated", "hint-separate": "separate"}
-#: The names of the options.
-HINT, GREY = "hint", "grey"
 #: The parts of the keys.
 PICTURE_PART, HINT_PART = "picture", "hint"

@@ -15,12 +15,13 @@ from xattn_viz.models.base import InputError, ModelCard
 from xattn_viz.models.engine.network import Runner
 from xattn_viz.models.engine.run import Source
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
-from xattn_viz.models.families.captioner.hinted import GREY, HINT, HINT_PART, PICTURE_PART, Join
+from xattn_viz.models.families.captioner.hinted import HINT_PART, PICTURE_PART, Join
 from xattn_viz.models.families.captioner.hinted.hint import Hints, beside
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Settings, Size
 from xattn_viz.models.sight import Eyes
 from xattn_viz.shapes.draw import in_grey
+from xattn_viz.shapes.prompts import GREY, HINT
 from xattn_viz.shapes.scene import PAPER
 
 _TWO = "Each layer of the decoder has two cross-attentions, one after the other: layers 1 and 2, then 3 and 4 here."
@@ -59,26 +60,29 @@ class HintedAdapter(CaptionerAdapter):
         hint, model = self._hints.read(settings.choice(HINT) or ""), self.runner.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
         read = {"pixel_values": values, "hint": self._hints.ids(hint).to(model.device)}
-        return Source(read, beside(self._axis, hint), picture), (*outside.notes(self.card.name, picture), *self._notes)
+        return Source(read, beside(self._axis, hint), picture), (*outside.notes(self.card, picture), *self._notes)
 
     def drops(self, trace: Trace) -> dict[str, NDArray[np.float64]]:
-        """By how much the log-probability of each written token falls without a source, by the part's name, `[query]`.
+        """As `Adapter.drops`: without the hint is with an empty one, without the picture on plain paper.
 
-        Without the hint is with an empty one, without the picture on plain paper; what is written stays the same.
-        `trace` is one of this model's. Raises InputError for one that is not over a picture and a hint.
+        Raises InputError for a trace that is not over a picture and a hint.
         """
         if trace.picture is None or HINT not in trace.settings:
             raise InputError("This trace is not of a picture with a hint.")
         said = trace.settings[HINT]
         without = {PICTURE_PART: (self.eyes.plain(PAPER), said), HINT_PART: (trace.picture, "")}
         before = log_probs(trace)
-        return {part: before - log_probs(self._again(trace, *sources)) for part, sources in without.items()}
+        again = {part: log_probs(self._again(trace, *sources)) for part, sources in without.items()}
+        return {part: before - after[: len(before)] for part, after in again.items()}
 
     def _again(self, trace: Trace, picture: NDArray[np.uint8], hint: str) -> Trace:
-        """The same tokens, scored over other sources, with the same heads switched off."""
+        """The same tokens, and an end where there is none, scored over other sources, with the same heads off."""
+        ids, ends = [step.id for step in trace.steps], self._frame(self.check()).ends
         ablate = [(kind, layer, head) for kind, layer, head in trace.settings["ablate"]]
         sources: dict[str, Any] = {HINT: hint, "ablate": ablate}
-        return self.trace(Picture(picture, is_resized=True), prefix=[step.id for step in trace.steps], **sources)
+        return self.trace(
+            Picture(picture, is_resized=True), prefix=[*ids, *([] if ids[-1] in ends else ends[:1])], **sources
+        )
 
 
 def log_probs(trace: Trace) -> NDArray[np.float64]:
