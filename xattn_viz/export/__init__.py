@@ -13,6 +13,7 @@ import csv as _csv
 import json as _json
 import math
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,6 @@ from xattn_viz.plots.svg import drawn
 
 __all__ = ["FORMATS", "csv", "file_name", "html", "json", "npz", "svg", "write"]
 
-#: The endings of the files that `write` makes.
-FORMATS = (".html", ".npz", ".json", ".csv", ".svg")
 JSON_VERSION = 2
 _FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet computes begins with one of these, a minus sign among them
 
@@ -44,11 +43,7 @@ def write(trace: Trace, path: str | Path, view: View | None = None) -> None:
     The file is whole or, where anything stops the writing, what it was before. Raises ValueError for another ending, as
     the format's own function does, OSError naming the path where it cannot be written.
     """
-    suffix = check_ending(path)
-    if suffix == ".npz":
-        files.write(path, npz(trace))
-    else:
-        files.write(path, {".html": html, ".json": json, ".csv": csv, ".svg": svg}[suffix](trace, view))
+    files.write(path, FORMATS[check_ending(path)](trace, view))
 
 
 def check_ending(path: str | Path) -> str:
@@ -201,3 +196,13 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+#: The functions that write each kind of file, by its ending.
+FORMATS: dict[str, Callable[[Trace, View | None], str | bytes]] = {
+    ".html": html,
+    ".npz": lambda trace, _: npz(trace),
+    ".json": json,
+    ".csv": csv,
+    ".svg": svg,
+}
