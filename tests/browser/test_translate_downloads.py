@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
 from tests.browser import translate as visitor
+from xattn_viz.core.view import View
 
 TEXT = "The blue kite flew over our garden."
 
@@ -26,7 +27,7 @@ def downloaded(app_url: str, page: Page, tmp_path: Path) -> Callable[[str], Path
 
     def get(name: str) -> Path:
         path = visitor.download(page, page.get_by_role("button", name=name, exact=True), tmp_path)
-        assert path.name == f"attention.{name.lower()}"
+        assert path.name == f"en-pt_blue-kite_L2H1.{name.lower()}"
         return path
 
     return get
@@ -42,8 +43,10 @@ def test_npz_json_and_csv_hold_the_trace(downloaded: Callable[[str], Path]) -> N
     assert npz.cross.queries == trace.cross.queries
 
     said = downloaded("JSON").read_text(encoding="utf-8")
-    assert json.loads(said) == json.loads(xv.export.json(npz))
-    rows = list(csv.DictReader(io.StringIO(downloaded("CSV").read_text(encoding="utf-8-sig"))))
+    view = View(layer=1, head=0, query=0)
+    assert json.loads(said) == json.loads(xv.export.json(npz, view))
+    assert downloaded("CSV").read_text(encoding="utf-8-sig") == xv.export.csv(npz, view)
+    rows = list(csv.DictReader(io.StringIO(xv.export.csv(npz))))
     assert len(rows) == npz.cross.weights.size
 
 

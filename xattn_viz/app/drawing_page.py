@@ -142,5 +142,5 @@ KIND = Kind(
     remark=lambda shown: "",
     control=_other_prompt,
     above=(compare,),
-    panels=(panels.chosen_head, ground_truth.panel),
+    panels=(panels.chosen_head, ground_truth.panel, panels.downloads),
 )

@@ -6,6 +6,7 @@ import json
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import web
 from xattn_viz.app import actions, page_state
-from xattn_viz.app.page_state import Shown
+from xattn_viz.app.page_state import NAMES, Shown
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.web import explorer
@@ -23,8 +24,6 @@ from xattn_viz.web.explorer.sound import Playback
 
 #: Traces are packed for all visitors, as packing a large one takes longer than sending it. They take so many bytes.
 PACKED_BYTES = 128_000_000
-#: What two outputs beside each other are called, the chosen one first.
-NAMES = ("Chosen", "The model\u2019s best")
 #: What is heard with a trace: a name for it, and what makes it.
 Sound = tuple[str, Callable[[], Playback]]
 _KEY = "explorer"
@@ -44,7 +43,7 @@ def show(shown: Shown) -> None:
     kind = page_state.kind()
     above = st.container() if shown.other is not None else None
     said, identity = draw(shown.trace, page_state.current().first, beside=shown.beside, playback=kind.playback(shown))
-    view = page_state.current().view.on(shown.trace)
+    view = _looked_at(shown.trace)
     if above is not None:
         with above:
             for panel in kind.above:
@@ -57,6 +56,14 @@ def show(shown: Shown) -> None:
         open_in_layer.show(shown.trace, said.opened)
     if said.continued:
         st.rerun()  # another output was asked for: all of the page is about to change
+
+
+def _looked_at(trace: Trace) -> View:
+    """The view of a trace. Where no row or column of a map between texts is chosen, its first row is."""
+    view = page_state.current().view.on(trace)
+    maps = view.maps(trace)
+    is_text = maps.queries.kind == maps.keys.kind == "text"
+    return replace(view, query=0) if is_text and view.query is None and view.key is None else view
 
 
 def draw(

@@ -22,6 +22,8 @@ from xattn_viz.models.base import ModelCard
 
 _P = ParamSpec("_P")
 AnyExample = Example | SpeechExample | SceneExample
+#: What two outputs beside each other are called, the chosen one first.
+NAMES = ("Chosen", "The model\u2019s best")
 #: How many of a visitor's own sounds are kept, and as many pictures.
 _KEPT = 3
 

@@ -11,7 +11,7 @@ from xattn_viz import export
 from xattn_viz.analysis import heads
 from xattn_viz.app import models, page_state
 from xattn_viz.app.page import literal
-from xattn_viz.app.page_state import Shown
+from xattn_viz.app.page_state import NAMES, Shown
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -81,27 +81,37 @@ def link_rows(maps: AttentionMaps, layer: int, head: int, rows: Rows = "predicte
     ]
 
 
-def below(shown: Shown, *, told: Container[str | None] = ()) -> None:
-    """Downloads, notes about this run, the caveat, and whose model this is; `told` are notes that are said already."""
+def downloads(shown: Shown, view: View) -> None:
+    """What is on screen as files: the explorer with it, the map as JSON and CSV; and the whole trace, to be loaded."""
     trace, kind = shown.trace, page_state.kind()
-    for note in trace.remarks:
-        if note not in told:
-            st.caption(literal(note))
     playback = kind.playback(shown)
-    downloads: dict[str, tuple[str, Callable[[], str | bytes]]] = {
-        "HTML": ("text/html", lambda: export.html(trace, playback=playback[1]() if playback else None)),
+
+    def html() -> str:
+        sound = playback[1]() if playback else None
+        return export.html(trace, view, beside=shown.beside, name=NAMES[0], beside_name=NAMES[1], playback=sound)
+
+    made: dict[str, tuple[str, Callable[[], str | bytes]]] = {
+        "HTML": ("text/html", html),
         "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
-        "JSON": ("application/json", lambda: export.json(trace)),
-        "CSV": ("text/csv", lambda: export.csv(trace)),
+        "JSON": ("application/json", lambda: export.json(trace, view)),
+        "CSV": ("text/csv", lambda: export.csv(trace, view)),
     }
-    if trace.cross.weights.size > MOST_WRITTEN:
-        del downloads["JSON"], downloads["CSV"]
+    if view.maps(trace).weights[0, 0].size > MOST_WRITTEN:
+        del made["JSON"], made["CSV"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"Download this {kind.segment}\u2019s maps:", width="content")
-        for name, (mime, make) in downloads.items():
-            st.download_button(name, make, f"attention.{name.lower()}", mime, on_click="ignore", key=name)
+        for name, (mime, make) in made.items():
+            file_name = f"{export.file_name(trace, view)}.{name.lower()}"
+            st.download_button(name, make, file_name, mime, on_click="ignore", key=name)
+
+
+def below(shown: Shown, *, told: Container[str | None] = ()) -> None:
+    """Notes about this run, the caveat, and whose model this is; `told` are notes that are said already."""
+    for note in shown.trace.remarks:
+        if note not in told:
+            st.caption(literal(note))
     st.caption(_CAVEAT)
-    _whose(trace)
+    _whose(shown.trace)
 
 
 def _whose(trace: Trace) -> None:

@@ -249,7 +249,7 @@ KIND = Kind(
     remark=_remark,
     names={"scene": pictures.is_scene, "picture": pictures.is_here},
     named=pictures.picture,
-    panels=(panels.chosen_head, ground_truth.panel),
+    panels=(panels.chosen_head, ground_truth.panel, panels.downloads),
     below=(what_words_read, ground_truth.in_a_notebook),
     frame=_beside_easel,
 )

@@ -102,6 +102,6 @@ KIND = Kind(
     control=lambda asked, best: word_times.control(best),
     doubt=lambda shown: wordless(shown.trace),
     playback=lambda shown: word_times.playback(shown.trace, shown.query.input),
-    panels=(panels.chosen_head,),
+    panels=(panels.chosen_head, panels.downloads),
     below=(word_times.panel,),
 )

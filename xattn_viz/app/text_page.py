@@ -81,5 +81,5 @@ KIND = Kind(
     remark=remark,
     notice=notice,
     prepare=language.prepare_languages,
-    panels=(panels.chosen_head,),
+    panels=(panels.chosen_head, panels.downloads),
 )
