@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -183,14 +183,14 @@ def take_beside() -> None:
     _put(replace(page_state.current(), is_beside=st.session_state.beside))
 
 
-def continue_with(prefix: Any) -> None:
-    """Another token was chosen: the model goes on behind these token ids, and what is selected stays so.
+def continue_with(told: Any) -> None:
+    """Another token was chosen: the model goes on behind the ids of the `prefix`, and what is selected stays so.
 
     What comes from a browser may be anything.
     """
-    state = page_state.current()
-    if isinstance(prefix, Sequence) and prefix and all(type(token) is int for token in prefix):
-        _choose(replace(state.query, output=Output(prefix=tuple(prefix))), state.segment, state.view)
+    state, prefix = page_state.current(), told.get("prefix") if isinstance(told, Mapping) else None
+    if isinstance(prefix, list) and prefix and all(type(token) is int for token in prefix):
+        _choose(replace(state.query, output=Output(prefix=tuple(prefix))), state.segment, View.parse(told))
 
 
 def _choose(query: Query, segment: int, view: View) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import Explorer
@@ -27,6 +28,7 @@ def assert_step(explorer: Explorer, step: int) -> None:
     expect(choices).to_have_attribute("data-step", str(step))
     assert written(explorer) == [position <= step for position in range(count)]
     assert explorer.data("row") == str(step)
+    assert_rows_to_come(explorer, step + 1)
     said = explorer.trace.steps[step]
     others = [(visible(a.token), float(np.exp(a.log_prob))) for a in said.alternatives if a.token != said.token][:4]
     wanted = f"{step + 1} of {count}: {visible(said.token)} p #"
@@ -40,6 +42,25 @@ def assert_step(explorer: Explorer, step: int) -> None:
     np.testing.assert_allclose(
         numbers, [float(np.exp(said.log_prob)), *(p for _, p in others)], atol=TWO_DECIMALS + 1e-5
     )
+
+
+def assert_rows_to_come(explorer: Explorer, written: int) -> None:
+    """The map, its labels and its table hold the rows up to a step; the rest is to come."""
+    count = len(explorer.trace.steps)
+    stage = explorer.stage()
+    expect(stage).to_have_attribute("data-written", str(written))
+    coming = stage.locator(".xv-coming")
+    if written < count:
+        expect(coming).to_be_visible()
+        high = float(stage.get_attribute("data-cell-height") or 0)
+        top = coming.evaluate("coming => coming.offsetTop")
+        assert top == pytest.approx(written * high, abs=1)
+    else:
+        expect(coming).to_be_hidden()
+    labels = explorer.page.locator('[aria-label="Chosen map"] .xv-row-labels .xv-label')
+    shown = labels.evaluate_all("all => all.map(label => getComputedStyle(label).visibility === 'visible')")
+    assert shown == [row < written for row in range(count)]
+    assert len(explorer.table()[0]) == written
 
 
 def test_next_and_back_write_and_take_back_one_token(explorer: Explorer) -> None:
@@ -58,6 +79,7 @@ def test_next_and_back_write_and_take_back_one_token(explorer: Explorer) -> None
     drawn = explorer.page.locator(".xv-lines path").count()
     explorer.press("Show all")
     assert all(written(explorer))
+    assert_rows_to_come(explorer, count)
     assert explorer.page.locator(".xv-lines path").count() > drawn
 
 

@@ -213,7 +213,7 @@ function makeExplorer(root) {
   return {
     load(bytes, receiver, order) {
       messenger.to(receiver);
-      proceed = order && ((prefix) => order("continued", prefix));
+      proceed = order && ((prefix) => order("continued", { prefix, ...(trace && shown(trace)) }));
       open =
         order &&
         ((cell) => {

@@ -41,11 +41,13 @@ export function makeTable() {
       units,
       rows,
       special,
+      scene.main.written,
     ].join(" ");
     if (key === shown) return;
     shown = key;
-    if (isOverSound(scene.main)) holder.replaceChildren(soundTable(scene.main, m));
-    else holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(m) : fullTable(m));
+    const written = { ...m, rows: m.rows.slice(0, scene.main.written) };
+    if (isOverSound(scene.main)) holder.replaceChildren(soundTable(scene.main, written));
+    else holder.replaceChildren(m.values.length > MOST_CELLS ? strongestTable(written) : fullTable(written));
   }
   return { element, paint };
 }

@@ -18,13 +18,31 @@ export function makeMapFrame(above, ...over) {
   const rowLabels = make("div", { class: "xv-row-labels", "aria-hidden": "true" });
   const cells = make("canvas", { class: "xv-cells" });
   const frame = make("canvas", { class: "xv-frame" });
-  const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame, ...over);
+  const coming = make("div", { class: "xv-coming" }, "To come");
+  // Nothing can be read there yet.
+  for (const name of ["pointermove", "pointerdown", "click"]) {
+    coming.addEventListener(name, (event) => event.stopPropagation());
+  }
+  const stage = make("div", { class: "xv-stage", role: "application", tabindex: 0 }, cells, frame, ...over, coming);
   stage.setAttribute("aria-roledescription", "attention map");
   const grid = make("div", { class: "xv-grid" }, above, rowLabels, stage);
   const view = make("div", { class: "xv-scroll" }, grid);
   const empty = make("p", { class: "xv-empty" });
   const element = make("section", { class: "xv-map" }, title, view, empty);
-  return { title, rowLabels, cells, frame, stage, grid, view, empty, element };
+  /**
+   * While one steps through the rows, those after the step are still to come.
+   *
+   * @param {import("./scene.js").Panel} panel
+   * @param {number} cellHeight
+   */
+  function hideComing({ written, matrix }, cellHeight) {
+    const all = matrix?.rows.length ?? 0;
+    coming.hidden = written >= all;
+    coming.style.top = `${written * cellHeight}px`;
+    for (let row = 0; row < all; row++) rowLabels.children[row]?.classList.toggle("xv-unwritten", row >= written);
+    stage.dataset.written = String(written);
+  }
+  return { title, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing };
 }
 
 /**

@@ -24,6 +24,7 @@ import { unitsOf } from "./units.js";
  * @property {Matrix | null} matrix
  * @property {number} top where its colour scale ends
  * @property {Cell} focus what is hovered, else what is chosen, as rows and columns of this map; -1 for none
+ * @property {number} written how many rows are written while one steps through them, else all
  *
  * @typedef {object} Scene
  * @property {Trace} trace
@@ -56,6 +57,7 @@ export function makeScene(trace, wanted, theme) {
   if (compared) [main, second] = comparedPanels(trace, main, state);
   for (const panel of [main, second]) {
     if (!panel) continue;
+    panel.written = rowsWritten(panel, state);
     panel.focus = focusOf(panel, main, second, state);
     if (isOverPicture(panel)) panel.top = pictureTop(panel, state.scale);
   }
@@ -71,6 +73,19 @@ export function makeScene(trace, wanted, theme) {
     range: trace.sound && rangeOf(trace.sound, state),
     picture: trace.drawn[state.noise] ?? trace.picture,
   };
+}
+
+/**
+ * How many rows of a map are written by the step that one has come to. Rows of other maps are no steps of the decoding.
+ *
+ * @param {Panel} panel
+ * @param {State} state
+ */
+function rowsWritten({ sheet, matrix }, { step }) {
+  const rows = matrix?.rows ?? [];
+  if (step < 0 || sheet.kind === "encoder" || !sheet.steps.length) return rows.length;
+  const next = rows.findIndex(({ positions }) => positions.length && positions[0] > step);
+  return next < 0 ? rows.length : next;
 }
 
 /**

@@ -37,7 +37,8 @@ export function makeSoundMap(change, player) {
   const ruler = make("div", { class: "xv-ruler", "aria-hidden": "true" });
   const cursors = [0, 1].map(() => make("div", { class: "xv-cursor", "aria-hidden": "true" }));
   const time = make("div", { class: "xv-time" }, words, spectrogram, ruler, cursors[0]);
-  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = makeMapFrame(time, cursors[1]);
+  const parts = makeMapFrame(time, cursors[1]);
+  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = parts;
   /** @type {SoundGrid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -104,6 +105,7 @@ export function makeSoundMap(change, player) {
     }
     paintFocus(scene, panel, m, fit);
     if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m);
+    parts.hideComing(panel, fit.cellHeight);
     if (fit.scrolls) reveal(panel.focus.row, fit);
     cursor();
     Object.assign(stage.dataset, { cellHeight: String(fit.cellHeight), top: String(panel.top) });

@@ -17,7 +17,7 @@ import { viewTitle } from "../core/payload.js";
  */
 export function makeHeatmap(change) {
   const columnLabels = make("div", { class: "xv-column-labels", "aria-hidden": "true" });
-  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = makeMapFrame(columnLabels);
+  const { title, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing } = makeMapFrame(columnLabels);
   /** @type {Grid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -118,6 +118,7 @@ export function makeHeatmap(change) {
     paintFrame(frame, panel.focus, fit);
     if (fit.scrolls) reveal(panel.focus, fit);
     markRows(rowLabels, scene, panel, m);
+    hideComing(panel, fit.cellHeight);
     m.columns.forEach((_, c) => {
       columnLabels.children[c].classList.toggle("xv-focus", c === panel.focus.column);
     });

@@ -127,8 +127,8 @@ function unsure({ state, trace }, { sheet, focus }, m) {
  * @param {Matrix} m
  * @returns {Parts}
  */
-function columnSentence({ state }, { sheet, focus }, m) {
-  const weights = m.rows.map((_, r) => m.values[r * m.columns.length + focus.column]);
+function columnSentence({ state }, { sheet, focus, written }, m) {
+  const weights = m.rows.slice(0, written).map((_, r) => m.values[r * m.columns.length + focus.column]);
   const [most] = largestTwo(weights);
   const source = isolated(m.columns[focus.column].label);
   if (weights[most] < UNATTENDED)
