@@ -174,7 +174,7 @@ def models() -> Iterator[Finding]:
 
 def downloads() -> Iterator[Finding]:
     """Which of the other models are here, and which would be fetched first."""
-    from xattn_viz.models.hub.cached import is_there
+    from xattn_viz.models.hub.fetching import is_there
 
     others = [card for card in registry.cards() if card.download_mb is not None]
     for card in others:

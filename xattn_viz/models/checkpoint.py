@@ -6,6 +6,9 @@ as data only (`weights_only`). Code that lies in a checkpoint is never run.
 No library is shown the folder. They would follow whatever its files name: an index of weights, another file for the
 vocabulary, an adapter, a module of code. They are given tensors, read from the files whose digest is taken, and a copy
 of the small files without such names.
+
+transformers makes a tokenizer without a vocabulary of nothing at all, to which every text is a row of unknown tokens:
+where the files are not there that a tokenizer is read from, a sentence says so.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import pickle
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES, tokenizer_class_from_name
 
 from xattn_viz.core.messages import quoted
 from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
@@ -35,7 +39,6 @@ from xattn_viz.models.generation import sift
 from xattn_viz.models.hub.fetching import fetch
 from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, configuration, expected, weights
 from xattn_viz.models.resources import check_free
-from xattn_viz.models.tokenizer_files import class_of, lacking, package
 
 # The names that a configuration gives to the part that writes.
 _WRITERS = ("decoder", "generator", "text_config")
@@ -46,6 +49,12 @@ _LEFT_OUT = {
     "tokenizer_config.json": re.compile(r".*_(files?|spm|path)|vocab|merges|init_inputs|auto_map|tokenizer_object"),
     "special_tokens_map.json": re.compile(r"(?!.*_tokens?$).*", re.DOTALL),
 }
+# The file of a whole tokenizer.
+_WHOLE = "tokenizer.json"
+# What tokenizers may have besides their vocabulary.
+_OPTIONAL = {"tokenizer_file", "tokenizer_config_file", "target_vocab_file", "normalizer_file"}
+# What other vocabularies lie in.
+_VOCABULARIES = (".model", ".spm", ".tokenizer", ".codes")
 
 
 @dataclass(frozen=True)
@@ -174,13 +183,13 @@ class Checkpoint:
         except Exception as error:  # tokenizers raise bare Exceptions on damaged files
             raise self.no_tokenizer(error, part) from error
         # The general class is made of one file or not at all.
-        if type(made) is not TokenizersBackend and (what := lacking(type(made), self._beside(part))):
+        if type(made) is not TokenizersBackend and (what := missing_files(type(made), self._beside(part))):
             raise self._without_files(what)
         return made
 
     def no_tokenizer(self, error: Exception, part: str = "") -> ModelError:
         """The error to raise where its tokenizer could not be made."""
-        if wanted := package(error):
+        if wanted := package_asked_for(error):
             return ModelError(
                 f"{self.name} cannot be loaded: its tokenizer needs the package {wanted}: pip install {wanted}."
             )
@@ -189,12 +198,12 @@ class Checkpoint:
         settings, config = (
             configuration(self.folder, f"{before}{file}") for file in ("tokenizer_config.json", "config.json")
         )
-        if (made_by := class_of(settings, config)) is None and "tokenizer.json" not in names:
+        if (made_by := tokenizer_class(settings, config)) is None and "tokenizer.json" not in names:
             return self._without_files(
                 "its tokenizer is read from tokenizer.json, which is not there, and no tokenizer_config.json says the "
                 "tokenizer_class of another kind"
             )
-        if made_by is not None and (what := lacking(made_by, names)):
+        if made_by is not None and (what := missing_files(made_by, names)):
             return self._without_files(what)
         return ModelError(
             f"{self.name} cannot be loaded: its tokenizer is damaged ({line(error)}). Fetch its files anew from where "
@@ -294,8 +303,8 @@ def _check_parts(folder: Folder, name: str, files: Sequence[str]) -> None:
         return
     count = min(int(first[3]), len(files) + 1)  # a name can claim any number
     wanted = [f"{first[1]}-{i:0{len(first[2])}}-of-{first[3]}{first[4]}" for i in range(1, count + 1)]
-    if lacking := sorted(set(wanted) - set(files)):
-        raise ModelError(f"{name} cannot be loaded: of its weights {lacking[0]} is missing.")
+    if absent := sorted(set(wanted) - set(files)):
+        raise ModelError(f"{name} cannot be loaded: of its weights {absent[0]} is missing.")
     if extra := sorted(set(files) - set(wanted)):
         raise ModelError(f"{name} cannot be loaded: {extra[0]} is no part of the weights beside it.")
     index = f"{first[1]}{first[4]}{INDEX_ENDING}"
@@ -326,3 +335,55 @@ def _without_names_of_files(name: str, data: bytes) -> bytes:
 
 def _is_of_memory(said: str) -> bool:
     return "memory" in said and "alloc" in said
+
+
+def tokenizer_class(settings: Mapping[str, Any], config: Mapping[str, Any]) -> Any | None:
+    """The class of a tokenizer by what its tokenizer_config.json and the config.json beside it say; None if nothing."""
+    names = (settings.get("tokenizer_class"), config.get("tokenizer_class"))
+    parts = config["encoder"] if isinstance(config.get("encoder"), dict) else {}  # two models put together
+    kind = parts.get("model_type", config.get("model_type"))
+    by_kind = TOKENIZER_MAPPING_NAMES.get(kind) if isinstance(kind, str) else None
+    for name in (*names, by_kind):
+        if isinstance(name, str) and (found := tokenizer_class_from_name(name)) is not None:
+            return found
+    return None
+
+
+def missing_files(made_by: Any, names: Collection[str]) -> str | None:
+    """What to say of a tokenizer of a class whose vocabulary is not among the files `names`; None where it is.
+
+    >>> from transformers import T5Tokenizer
+    >>> lacking(T5Tokenizer, ["spiece.model"])
+    >>> lacking(T5Tokenizer, ["vocab.json"])
+    'its tokenizer (T5Tokenizer) is read from tokenizer.json or from spiece.model, and neither is there'
+    """
+    files = getattr(made_by, "vocab_files_names", None) or {}
+    needed = [file for key, file in files.items() if key not in _OPTIONAL]
+    is_fast = issubclass(made_by, TokenizersBackend)
+    missing = [file for file in needed if file not in names]
+    if (is_fast and _WHOLE in names) or (needed and not missing) or not files:
+        return None
+    where = " or from ".join([*([_WHOLE] if is_fast else []), *([_listed(needed)] if needed else [])])
+    if is_fast and len(missing) == len(needed):
+        what = "neither is there" if needed else "it is not there"
+    else:
+        what = f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not there"
+    others = [name for name in sorted(names) if name.endswith(_VOCABULARIES) and name not in needed]
+    more = (
+        f" ({_listed(others)} would be read where tokenizer_config.json says the tokenizer_class that it belongs to)"
+        if others
+        else ""
+    )
+    return f"its tokenizer ({made_by.__name__}) is read from {where}, and {what}{more}"
+
+
+def package_asked_for(error: Exception) -> str | None:
+    """The package that a library asks for in an error, if it does."""
+    if not isinstance(error, ImportError):
+        return None
+    asked = re.search(r"pip install ([\w-]+)|install (\w+) to use|requires the (\w+) library", str(error))
+    return next(filter(None, asked.groups()), None) if asked else error.name
+
+
+def _listed(files: list[str]) -> str:
+    return files[0] if len(files) == 1 else f"{', '.join(files[:-1])} and {files[-1]}"

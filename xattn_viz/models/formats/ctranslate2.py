@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.models.formats import FormatError
-from xattn_viz.models.formats.reader import ByteReader
+from xattn_viz.models.formats import ByteReader, FormatError
 
 _VERSIONS = (5, 6)
 # In the order of the numbers that stand for them. NumPy has no bfloat16: it is the upper half of a float32.

@@ -14,8 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from xattn_viz.models.formats import FormatError
-from xattn_viz.models.formats.reader import ByteReader
+from xattn_viz.models.formats import ByteReader, FormatError
 
 _FLOAT32, _INT8, _INTGEMM8 = 0x404, 0x101, 0x4101
 _CONFIGURATION = "special:model.yml"

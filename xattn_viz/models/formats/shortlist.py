@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.models.formats import FormatError
-from xattn_viz.models.formats.reader import ByteReader
+from xattn_viz.models.formats import ByteReader, FormatError
 
 _SHORTLIST_MAGIC = 0xF11A48D5013417F5
 

@@ -1,23 +1,47 @@
-"""A model's files from the Hugging Face hub: which of them, whether they fit, and what to say when they do not come."""
+"""A model's files from the Hugging Face hub: fetched, or found in its cache, and a sentence for whatever goes wrong."""
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_download
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
-from xattn_viz.models.hub.cached import INDICES, Fetched, check_disk, downloaded_before
-from xattn_viz.models.hub.files import Form, choose
-from xattn_viz.models.hub.refusals import in_sentences, is_of_network
+from xattn_viz.models.folder import Folder
+from xattn_viz.models.hub.files import Form, choose, weights
 
 # Hugging Face's own conversions to safetensors are pull requests of this account.
 _CONVERTER = "SFconvertbot"
+# What may belong to a model.
+_PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "*.safetensors", "*.bin")
+#: The file that says what a model is, on whatever branch.
+INDICES = ("config.json", "model_index.json")
+_PULL_REQUESTS = "refs/pr"  # where the hub keeps the branches of conversions
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The folder that holds the files, the commit they are of, and notes for people."""
+
+    folder: Path
+    commit: str | None
+    notes: tuple[str, ...] = ()
 
 
 def fetch(
@@ -124,3 +148,96 @@ def _progress(total: int, on_progress: OnProgress | None) -> Any:
 
 def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
+
+
+def downloaded_before(name: str, revision: str | None, forms: Sequence[Form]) -> Fetched | None:
+    """What an earlier visit left of a model, None where that is nothing to load from.
+
+    Where the main branch has no weights of a form that may be read, a conversion of it serves, if one was fetched.
+    """
+    found = list(_snapshots(name, revision))
+    folder = next((folder for folder in found if weights(Folder(folder).names(), forms)), None)
+    folder = folder or next(iter(found), None)
+    if folder is None:
+        return None
+    return Fetched(folder, folder.name, ("The hub could not be reached: this is what was downloaded before.",))
+
+
+def _snapshots(name: str, revision: str | None) -> Iterator[Path]:
+    conversions = sorted((_folder(name) / "refs" / _PULL_REQUESTS).glob("*")) if revision is None else []
+    for asked in (revision, *(f"{_PULL_REQUESTS}/{path.name}" for path in conversions)):
+        try:
+            folder = snapshot_download(
+                name,
+                revision=asked,
+                local_files_only=True,
+                allow_patterns=list(_PATTERNS),
+                cache_dir=constants.HF_HUB_CACHE,
+            )
+        except (LocalEntryNotFoundError, ValueError):
+            continue
+        if any((Path(folder) / index).exists() for index in INDICES):
+            yield Path(folder)
+
+
+def is_there(name: str) -> bool:
+    """Whether an earlier visit left a model in the cache."""
+    return next(_snapshots(name, None), None) is not None
+
+
+def check_disk(name: str, needed: int) -> None:
+    """Raise ModelError where a model of `needed` bytes does not fit on the disk, what is there already included."""
+    folder = Path(constants.HF_HUB_CACHE)
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    cached = _folder(name) / "blobs"
+    there = sum(path.stat().st_size for path in cached.glob("*")) if cached.is_dir() else 0
+    if needed - there > free:
+        raise ModelError(
+            f"{name} needs {needed / 1e9:.2f} GB on disk, and {folder} has {free / 1e9:.2f} GB left: make room first."
+        )
+
+
+def _folder(name: str) -> Path:
+    """Where the cache keeps a model."""
+    return Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+
+
+@contextmanager
+def in_sentences(name: str, revision: str | None) -> Iterator[None]:
+    """Turn what the hub's client raises into one sentence each. The order matters: the first are kinds of the last."""
+    try:
+        yield
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{name} is gated: accept its terms on its page of the Hugging Face hub, then log in with `hf auth login`."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"There is no public model {name!r} on the hub: check its spelling.") from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{name} has no revision {revision!r} on the hub.") from error
+    except HFValidationError as error:
+        raise ModelError(f"{name!r} is no name that a model on the hub can have.") from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ModelError(f"The disk is full: {name} could not be stored in {constants.HF_HUB_CACHE}.") from error
+        raise ModelError(f"{name} could not be fetched: {_reason(error)}.") from error
+    except EntryNotFoundError as error:
+        raise ModelError(f"{name} lost a file while it was being fetched: try again.") from error
+    except Exception as error:
+        if not is_of_network(error):
+            raise
+        raise ModelError(f"{name} could not be fetched: {_reason(error)}.") from error
+
+
+def is_of_network(error: Exception) -> bool:
+    """Whether an error means that the hub was not reached or failed: httpx's own are no OSError."""
+    return isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore"))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "Consistency check failed" in text or "peer closed" in text or "incomplete" in text:
+        return "the connection was cut; what came in is kept, so trying again goes on from there"
+    return "the hub cannot be reached from here; check the network"
