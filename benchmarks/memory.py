@@ -66,7 +66,7 @@ def main() -> None:
         assert weights.shape == (LAYERS, HEADS, TOKENS, TOKENS)
 
     maps = 4 * LAYERS * HEADS * TOKENS * TOKENS / 1e6
-    models = (adapter.runner.model, peer)
+    models = (adapter.network.model, peer)
     ours, theirs = peak_megabytes(trace, models), peak_megabytes(eager, models)
     said = f"{ours:.0f} MB at its peak, {theirs:.0f} MB; the maps in float32: {maps:.0f} MB"
     figure("memory of a large trace / an eager pass", ours / theirs, details=said)

@@ -159,7 +159,7 @@ def main() -> None:
                     at_most=1.08 if way == "trace" else None,
                     details=f"medians {milliseconds(values)} and {plain}",
                 )
-        models = (recipes.fused, recipes.eager, recipes.adapter.runner.model)
+        models = (recipes.fused, recipes.eager, recipes.adapter.network.model)
         for way, run in ways.items():
             print(f"{way}, {decoding}: +{peak_megabytes(run, models):.1f} MB at its peak", flush=True)
 

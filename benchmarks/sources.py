@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from xattn_viz.analysis.heads import has_one_part_per_layer, part_names, weight_by_part
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter
-from xattn_viz.models.families.captioner.hinted import HINT_PART, JOINS, PICTURE_PART
-from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
+from xattn_viz.models.families.captioner import HINT_PART, JOINS, PICTURE_PART
+from xattn_viz.models.families.captioner.hinted import HintedAdapter
 from xattn_viz.shapes import COLOURS, SHAPES, Scene, draw
 from xattn_viz.shapes.prompts import hint, hinted_caption, things_of_unique_shape
 from xattn_viz.shapes.scene import random_scene

@@ -36,7 +36,7 @@ def measures(model: FirefoxAdapter, engine: Callable[[str], str], sentence: str)
     runs: dict[str, Callable[[], object]] = {
         "trace": partial(model.trace, sentence),
         "trace with projections": partial(model.trace, sentence, keep_projections=True),
-        "translate": partial(model.translate, sentence),
+        "translate": partial(model.plain, sentence),
         "native": partial(engine, sentence),
     }
     return {name: partial(seconds, run) for name, run in runs.items()}

@@ -42,14 +42,14 @@ class Recipes:
         self.fused, self.eager = self._copy("sdpa"), self._copy("eager")
 
     def _copy(self, attention: str) -> Any:
-        ours = self.adapter.model.runner.model
+        ours = self.adapter.network.model
         made = type(ours)._from_config(copy.deepcopy(ours.config), attn_implementation=attention)
         made.load_state_dict(ours.state_dict())
         made.generation_config = copy.deepcopy(ours.generation_config)
         made.generation_config.update(
             no_timestamps_token_id=50362,
-            suppress_tokens=list(self.adapter.model.never),
-            begin_suppress_tokens=list(self.adapter.model.never_first),
+            suppress_tokens=list(self.adapter.network.never),
+            begin_suppress_tokens=list(self.adapter.network.never_first),
         )
         return made.eval()
 
@@ -76,7 +76,7 @@ class Recipes:
         return model.generate(features, **settings)
 
     def _text(self, ids: Any) -> str:
-        return self.adapter.model.text.plain(ids[0].tolist())
+        return self.adapter.text.plain(ids[0].tolist())
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
     recipes = Recipes()
     ways = recipes.ways()
     # Forked before anything has run: memory that a run left free would hide what the next one needs.
-    models = (recipes.fused, recipes.eager, recipes.adapter.model.runner.model)
+    models = (recipes.fused, recipes.eager, recipes.adapter.network.model)
     peaks = {name: peak_megabytes(run, models) for name, run in ways.items()}
     assert recipes.generate() == recipes.adapter.trace(recipes.samples, sampling_rate=RATE).output
     measures = {name: partial(seconds, run) for name, run in ways.items()}

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
-from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter
+from xattn_viz.models.families.captioner.hinted import HintedAdapter
 from xattn_viz.shapes import COLOURS, Scene, caption, draw, prompts
 from xattn_viz.shapes.scene import random_scene
 

@@ -187,7 +187,7 @@ def test_zscores_agree_with_transformers_to_a_frame(clip: str) -> None:
         sequences=torch.zeros(1, count),
         cross_attentions=[[torch.tensor(layer[None, :, row : row + 1]) for layer in weights] for row in range(count)],
     )
-    found = adapter.model.runner.model._extract_token_timestamps(generated, adapter.alignment_heads, num_input_ids=0)
+    found = adapter.network.model._extract_token_timestamps(generated, adapter.alignment_heads, num_input_ids=0)
     theirs = found[0, :count].numpy()
     assert len(np.unique(ours)) > count / 2
     np.testing.assert_allclose(ours, theirs, atol=0.0201)

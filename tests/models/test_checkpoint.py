@@ -287,7 +287,7 @@ import sys
 from xattn_viz.models.families import seq2seq
 safe, pickled = (seq2seq.FAMILY.load(folder, allow_pickle=True) for folder in sys.argv[1:])
 for adapter in (safe, pickled):
-    assert all(tensor.data_ptr() % 64 == 0 for tensor in adapter.runner.model.state_dict().values() if tensor.numel())
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in adapter.network.model.state_dict().values() if tensor.numel())
 one, other = (adapter.trace("The cat sat on the mat.") for adapter in (safe, pickled))
 assert one.output == other.output
 assert one.maps == other.maps

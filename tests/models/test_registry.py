@@ -54,8 +54,8 @@ def test_a_family_needs_no_more_than_its_cards(monkeypatch: pytest.MonkeyPatch, 
     package = tmp_path / "tiny_family"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "loading.py").write_text("def load(name, **options):\n    return name, options")
-    (package / "tiny.py").write_text("def tiny():\n    return 'tiny'")
+    loading = "def load(name, **options):\n    return name, options\n\ndef tiny():\n    return 'tiny'"
+    (package / "loading.py").write_text(loading)
     monkeypatch.syspath_prepend(str(tmp_path))
     card = ModelCard("a", "A", "tiny_family", "MIT", "nobody")
     family: Family[Any] = Family("tiny_family", [card])

@@ -19,8 +19,8 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry, self_check
 from xattn_viz.models.base import Adapter, ModelWarning
-from xattn_viz.models.families.captioner.hinted import JOINS
-from xattn_viz.models.families.captioner.hinted.network import TwoCrossAttentions
+from xattn_viz.models.families.captioner import JOINS
+from xattn_viz.models.families.captioner.hinted_network import TwoCrossAttentions
 from xattn_viz.models.self_check import FILE, difference, find_fault, fingerprint, probes
 from xattn_viz.shapes.caption import caption
 from xattn_viz.shapes.judge import count_right, drawing_verdict
@@ -53,11 +53,11 @@ def alone(name: str) -> Any:
 
 
 def network(adapter: Any) -> torch.nn.Module:
+    if hasattr(adapter, "network"):
+        found: torch.nn.Module = adapter.network.model
+        return found
     model = adapter.model
-    if hasattr(model, "unet"):
-        return torch.nn.ModuleList([model.unet, model.reader])
-    found: torch.nn.Module = model.network if hasattr(model, "network") else model.runner.model
-    return found
+    return torch.nn.ModuleList([model.unet, model.reader]) if hasattr(model, "unet") else model.network
 
 
 def test_each_model_that_comes_with_the_package_has_a_probe() -> None:

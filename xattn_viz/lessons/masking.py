@@ -19,12 +19,11 @@ from torch import Tensor
 from xattn_viz.attention import masks
 from xattn_viz.attention.layer import Attention, CrossAttention, scaled_dot_product_attention
 from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
-from xattn_viz.models.families.firefox.layers import DecoderLayer, EncoderLayer
-from xattn_viz.models.families.firefox.network import positions
-from xattn_viz.models.families.firefox.text import read_source
+from xattn_viz.models.families.firefox.network import DecoderLayer, EncoderLayer, positions
 from xattn_viz.models.families.firefox.vocabulary import END
 
 MODEL = "firefox-en-pt"
@@ -67,9 +66,9 @@ def decoder_cross(text: str, layer: int = -1, padding: int = 0) -> DecoderCross:
     ids = torch.tensor([[*source, *[END] * padding]])  # these models pad with </s>
     is_padding = torch.arange(ids.shape[1]) >= len(source)
     with torch.no_grad():
-        context = model.network.encode(ids, is_padding.unsqueeze(0) if padding else None)
+        context = model.network.model.encode(ids, is_padding.unsqueeze(0) if padding else None)
     return DecoderCross(
-        cast(DecoderLayer, model.network.decoder[layer]).context,
+        cast(DecoderLayer, model.network.model.decoder[layer]).context,
         torch.tensor(maps.projections.queries[layer]).unsqueeze(0),
         context,
         maps.queries.labels,
@@ -94,16 +93,16 @@ def encoder_self(text: str, changed: int | None = None, into: str = REPLACEMENT)
     """
     model = _model()
     tokens = model.source.encode(text)
-    ids, labels = _read(model, text)[:-1], list(tokens.axis().labels or ())
+    ids, labels = _read(model, text)[:-1], list(tokens.axis().labels or ())[:-1]
     if changed is not None:
         if not 0 <= changed < len(ids):
             raise InputError(f"There is no token {changed + 1}: the text has {len(ids)}.")
         ids[changed], labels[changed] = model.source.encode(into).ids[0], into
     with torch.no_grad():
-        vectors = model.network.embed_source[torch.tensor([ids])]  # [1, position, d_model]
+        vectors = model.network.model.embed_source[torch.tensor([ids])]  # [1, position, d_model]
         width = vectors.shape[-1]
         x = vectors * math.sqrt(width) + positions(0, len(ids), width)
-    return EncoderSelf(cast(EncoderLayer, model.network.encoder[0]).attention, x, tuple(labels))
+    return EncoderSelf(cast(EncoderLayer, model.network.model.encoder[0]).attention, x, tuple(labels))
 
 
 @lru_cache(maxsize=8)
@@ -116,7 +115,8 @@ def _model() -> FirefoxAdapter:
 
 
 def _read(model: FirefoxAdapter, text: str) -> list[int]:
-    ids = list(read_source(model.source, text).tokens.ids)
+    tokens, _ = model.read(check_text(text), model.check())
+    ids = list(tokens.ids)
     if len(ids) > MOST_TOKENS:
         raise InputError(f"The text has {len(ids)} tokens; up to {MOST_TOKENS} can be shown here. Shorten it.")
     return ids

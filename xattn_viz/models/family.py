@@ -20,9 +20,9 @@ AnyAdapter = TypeVar("AnyAdapter", bound=Adapter, covariant=True)
 class Family(Generic[AnyAdapter]):
     """A model family: a package of `models.families` that names one as its `FAMILY`.
 
-    It loads its models with `load` of the package's module `loading`, and makes its example with `tiny` of the module
-    of that name; neither is imported before, so that asking for the cards is cheap. A family that differs in something
-    is a subclass.
+    It loads its models with `load` of the package's module `loading` and makes its example with `tiny` of the same,
+    which is not imported before, so that asking for the cards is cheap. A family that differs in something is a
+    subclass.
     """
 
     #: Whether it recognises much of what others do too, so that it is asked last.
@@ -72,7 +72,7 @@ class Family(Generic[AnyAdapter]):
 
     def example(self) -> AnyAdapter:
         """A tiny model with random weights that runs anywhere, for tests."""
-        adapter: AnyAdapter = self._module("tiny").tiny()
+        adapter: AnyAdapter = self._module("loading").tiny()
         return adapter
 
     def _module(self, name: str) -> Any:

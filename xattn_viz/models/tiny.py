@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import nn
+from transformers import PreTrainedTokenizerFast
 
 SENTENCES = (
     "The cat sat on the mat and looked at the rain.",
@@ -15,6 +16,13 @@ SENTENCES = (
     "O gato dormiu no tapete e depois bebeu leite.",
     "Um barco pequeno atravessou o rio ao fim da tarde.",
 )
+#: The sizes of an encoder-decoder of transformers with 2 + 2 layers of 4 heads.
+SMALL = {
+    "d_model": 32,
+    **{f"{side}_layers": 2 for side in ("encoder", "decoder")},
+    **{f"{side}_attention_heads": 4 for side in ("encoder", "decoder")},
+    **{f"{side}_ffn_dim": 48 for side in ("encoder", "decoder")},
+}
 
 
 def byte_level(sentences: Sequence[str], special: Sequence[str], size: int) -> Tokenizer:
@@ -28,6 +36,15 @@ def byte_level(sentences: Sequence[str], special: Sequence[str], size: int) -> T
     )
     tokenizer.train_from_iterator(sentences, trainer)
     return tokenizer
+
+
+def marked_tokenizer(size: int) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer of `size` pieces for transformers, which puts `<s>` before a text and `</s>` behind it."""
+    special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    tokenizer = byte_level(SENTENCES, list(special.values()), size)
+    ends = [("<s>", 0), ("</s>", 2)]
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
 def randomise(model: nn.Module, *, vectors: bool = False) -> None:

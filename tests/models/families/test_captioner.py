@@ -21,8 +21,7 @@ from xattn_viz.inputs.images import Picture, read
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.families import captioner
-from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
-from xattn_viz.models.families.captioner.grid import picture_axis
+from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, picture_axis
 from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import caption, draw
 from xattn_viz.shapes.scene import random_scene
@@ -144,7 +143,7 @@ def test_patches_lie_where_the_encoder_has_them(kind: str, adapter: CaptionerAda
     assert ("encoder" in adapter.card.kinds) == (kind != "donut")  # Swin looks through windows, and shows no such map
     if kind == "donut":
         return
-    embeddings = adapter.runner.encoder.embeddings
+    embeddings = adapter.network.encoder.embeddings
     before, changed = (np.full((*pixels, 3), 90, np.uint8) for _ in range(2))
     rows, columns = (side // count for side, count in zip(pixels, grid, strict=True))
     changed[rows : 2 * rows, 2 * columns : 3 * columns] = 200
@@ -295,7 +294,7 @@ def test_loading_says_nothing_in_the_log(kind: str, folders: Any, caplog: pytest
     """Nor does it leave anything to chance: TrOCR's checkpoints lack a part of ViT that nothing reads."""
     loaded = captioner.FAMILY.load(str(folders(kind)))
     assert caplog.records == []
-    assert not any(parameter.is_meta for parameter in loaded.runner.model.parameters())
+    assert not any(parameter.is_meta for parameter in loaded.network.model.parameters())
     assert loaded.trace(picture(1), max_new_tokens=4) == registry.load(folders(kind)).trace(
         picture(1), max_new_tokens=4
     )
@@ -333,7 +332,7 @@ def test_the_packaged_model_reads_scenes() -> None:
     """How well it does is in the evaluation beside it, on a thousand scenes; here are forty others."""
     adapter = registry.load("caption-shapes")
     assert isinstance(adapter, CaptionerAdapter)
-    assert adapter.runner.model.dtype == torch.float32
+    assert adapter.network.model.dtype == torch.float32
     assert adapter.memory < 5e6
     random = np.random.default_rng(90_003)
     scenes = [random_scene(random) for _ in range(40)]

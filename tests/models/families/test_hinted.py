@@ -15,9 +15,8 @@ from xattn_viz.core.store import load_trace, save
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.families import captioner
-from xattn_viz.models.families.captioner.hinted import JOINS
-from xattn_viz.models.families.captioner.hinted.adapter import HintedAdapter, log_probs
-from xattn_viz.models.families.captioner.hinted.loading import load
+from xattn_viz.models.families.captioner import JOINS
+from xattn_viz.models.families.captioner.hinted import HintedAdapter, load, log_probs
 from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, draw, prompts
 from xattn_viz.shapes.draw import in_grey
@@ -52,7 +51,7 @@ def attended(attention: Any, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor]
 def test_maps_and_outputs_are_those_of_one_softmax_or_of_two(name: str, adapter: HintedAdapter) -> None:
     """The oracle knows no mask: each of two cross-attentions gets only the states of its own part."""
     kept: list[tuple[Any, Tensor, Tensor]] = []
-    blocks = adapter.runner.model.decoder.transformer.h
+    blocks = adapter.network.model.decoder.transformer.h
     hooks = [
         block.crossattention.register_forward_hook(
             lambda module, inputs, out: kept.append((module, inputs[0][0], out[0][0]))
@@ -66,7 +65,7 @@ def test_maps_and_outputs_are_those_of_one_softmax_or_of_two(name: str, adapter:
         hook.remove()
     ids = adapter._hints.ids(adapter._hints.read(HINT))
     with torch.inference_mode():
-        states = adapter.runner.encoder(adapter.eyes.values(np.asarray(trace.input)), ids).last_hidden_state[0]
+        states = adapter.network.encoder(adapter.eyes.values(np.asarray(trace.input)), ids).last_hidden_state[0]
         rows: list[Tensor] = []
         for module, x, output in kept:
             apart = JOINS[name] == "separate"

@@ -18,10 +18,10 @@ from tests.models.families.seq2seq_folders import KINDS, write
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
-from xattn_viz.models.engine.limits import set_limits
+from xattn_viz.models.engine.probe import set_limits
 from xattn_viz.models.families import seq2seq
 from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
-from xattn_viz.models.families.seq2seq.tiny import tiny
+from xattn_viz.models.families.seq2seq.loading import tiny
 from xattn_viz.models.provenance import rerun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -155,7 +155,7 @@ def test_a_target_costs_what_the_librarys_loss_says(kind: str, adapter: Seq2SeqA
 def test_probabilities_are_those_of_the_forced_pass(kind: str, folders: Any) -> None:
     # Every rule that changes the scores of a step: what is told is what the model thought before them.
     loaded = seq2seq.FAMILY.load(str(folders(kind)))
-    own = loaded.runner.model.generation_config
+    own = loaded.network.model.generation_config
     own.update(min_length=6, no_repeat_ngram_size=2, repetition_penalty=1.3, bad_words_ids=[[7], [8, 9]])
     own.update(suppress_tokens=[11, 12], begin_suppress_tokens=[13], exponential_decay_length_penalty=(3, 1.1))
     for prefix in (None, "O gato"):
@@ -203,7 +203,7 @@ def test_a_prefix_is_continued(kind: str, adapter: Seq2SeqAdapter) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"m2m100"}))  # its last output is a language
 def test_an_output_without_a_token_is_called_by_its_number(kind: str, adapter: Seq2SeqAdapter) -> None:
-    last = adapter.runner.model.config.get_text_config(decoder=True).vocab_size - 1
+    last = adapter.network.model.config.get_text_config(decoder=True).vocab_size - 1
     trace = adapter.trace(TEXT, prefix=[last, 5], max_new_tokens=3)
     assert trace.steps[0].token == (trace.cross.queries.labels or ())[0] == f"#{last}"
     assert f"#{last}" not in trace.output
@@ -345,7 +345,7 @@ def test_two_models_put_together_read_what_their_encoder_can(folders: Any) -> No
 
 
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xattn_viz.models.engine.limits.MAX_MAP_BYTES", 1000)
+    monkeypatch.setattr("xattn_viz.models.engine.adapter.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):
         registry.load(folders("t5")).trace("The cat sat.")
 
@@ -373,7 +373,7 @@ def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch
     with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
         seq2seq.FAMILY.load(str(folders("bart")))
     adapter.trace("The cat sat.")
-    monkeypatch.setattr("xattn_viz.models.engine.limits.LARGE", 100)
+    monkeypatch.setattr("xattn_viz.models.engine.text.LARGE", 100)
     with pytest.raises(InputError, match=r"needs about .* are free: shorten"):
         adapter.trace("The cat sat.")
 
@@ -388,7 +388,7 @@ def test_a_trace_runs_again(folders: Any) -> None:
 
 @pytest.mark.parametrize("kind", sorted(NATIVE))
 def test_the_librarys_own_attention_does_not_ablate(kind: str, adapter: Seq2SeqAdapter) -> None:
-    assert adapter.runner.native
+    assert adapter.network.is_native
     with pytest.raises(ModelError, match="cannot be ablated"):
         adapter.trace("The cat.", ablate=[("cross", 0, 0)])
     assert ("encoder" in adapter.card.kinds) == (kind != "led")  # LED's local attention is no map of all positions
@@ -419,7 +419,7 @@ def test_half_precision_is_kept_and_its_rows_sum_to_one(folders: Any, tmp_path: 
 
 def test_a_run_asks_for_fewer_or_more_tokens_than_the_checkpoint_does() -> None:
     adapter = tiny()
-    own = adapter.runner.model.generation_config
+    own = adapter.network.model.generation_config
     own.max_new_tokens, own.min_new_tokens = 6, 4
     set_limits(own)
     for beams in (1, 2):

@@ -15,8 +15,7 @@ from tests.models.families.whisper_folders import sound, write
 from xattn_viz.examples import clips
 from xattn_viz.inputs.audio import RATE, Sound, read
 from xattn_viz.models.base import Adapter, ModelError
-from xattn_viz.models.families.whisper.silence import may_be_silent
-from xattn_viz.models.families.whisper.sound import Ears, Window
+from xattn_viz.models.families.whisper.sound import Ears, Window, may_be_silent
 
 CLIPS = sorted(Path(__file__).parents[2].glob("clips/*.ogg"))
 SILENCE = np.zeros(5 * RATE, np.float32)

@@ -18,9 +18,8 @@ from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.inputs.audio import RATE, Sound, wav
 from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled, InputError, ModelError
-from xattn_viz.models.families.whisper import replay
 from xattn_viz.models.families.whisper.adapter import WhisperAdapter
-from xattn_viz.models.families.whisper.recorded import POOLED_FRAMES
+from xattn_viz.models.families.whisper.network import POOLED_FRAMES
 from xattn_viz.models.provenance import rerun, with_projections
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
@@ -147,7 +146,7 @@ def test_forced_is_step_by_step(kind: str, adapter: WhisperAdapter, peer: Peer) 
     ids = [step.id for step in trace.steps]
     assert all(step.forced for step in trace.steps)
     assert trace.output == "The cat sat."
-    assert ids[-1] == adapter.model.runner.model.generation_config.eos_token_id
+    assert ids[-1] == adapter.network.model.generation_config.eos_token_id
     values, cache_, total = peer.values(SOUND), None, 0.0
     # What a model's own cache is called: 5.24 renamed it here, and warns of the name before.
     cache_name = "cache" if "cache" in inspect.signature(peer.model.forward).parameters else "past_key_values"
@@ -209,7 +208,7 @@ def test_cropping_leaves_the_padding_out(kind: str, adapter: WhisperAdapter) -> 
 def test_large_encoders_take_turns(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = load(folders("english"))
     together = adapter.trace(HEARD, kinds=("encoder",))
-    monkeypatch.setattr(replay, "_ENCODER_BYTES", 1)
+    monkeypatch.setattr("xattn_viz.models.families.whisper.network._ENCODER_BYTES", 1)
     one_by_one = adapter.trace(HEARD, kinds=("encoder",))
     np.testing.assert_array_equal(one_by_one.encoder.weights, together.encoder.weights)
     off = adapter.trace(HEARD, kinds=("encoder",), ablate=[("encoder", 0, 1)])
@@ -395,6 +394,6 @@ def test_wrong_settings_are_named(folders: Any) -> None:
 
 
 def test_maps_beyond_memory_are_refused(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "MAX_MAP_BYTES", 1000)
+    monkeypatch.setattr("xattn_viz.models.engine.adapter.MAX_MAP_BYTES", 1000)
     with pytest.raises(InputError, match="would take"):
         load(folders("english")).trace(HEARD)

@@ -88,7 +88,7 @@ def test_a_folder_of_ctranslate2_is_the_same_model(folder: Path, tmp_path: Path,
     assert isinstance(adapter, WhisperAdapter)
     assert isinstance(original, WhisperAdapter)
     assert adapter.alignment_heads == original.alignment_heads == ((1, 0), (1, 2))
-    ours, expected = (a.model.runner.model.state_dict() for a in (adapter, original))
+    ours, expected = (a.network.model.state_dict() for a in (adapter, original))
     assert ours.keys() == expected.keys()
     # The rounding of each type, of weights that reach to about 1; int8 has 127 steps from 0 to a row's largest.
     tolerance = {"float32": 0, "float16": 2**-10, "bfloat16": 2**-7, "int16": 2**-9}.get(quantization, 0.02)

@@ -10,8 +10,7 @@ import pytest
 from tests.models.families.whisper_folders import sound
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models.families.whisper import FAMILY
-from xattn_viz.models.families.whisper.adapter import WhisperAdapter
-from xattn_viz.models.families.whisper.notes import Loop, loop_in
+from xattn_viz.models.families.whisper.adapter import Loop, WhisperAdapter, loop_in
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -38,12 +37,13 @@ def test_what_is_said_twice_is_no_loop(ids: list[int]) -> None:
 
 def test_a_loop_is_said_with_its_moment() -> None:
     adapter = FAMILY.example()
-    text, own = adapter.model.text, adapter.model.runner.model.generation_config
+    text, own = adapter.text, adapter.network.model.generation_config
     (word,) = text.encode("t", space=False)
     given = text.encode("A small boat", space=False)
     # Everything but one token is ruled out, so that the model has to write it again and again.
-    only = replace(adapter.model, never=tuple(i for i in range(adapter.model.runner.size.vocabulary) if i != word))
-    looping = WhisperAdapter(adapter.card, replace(only, never_first=()), adapter.ears)
+    never = tuple(i for i in range(adapter.size.vocabulary) if i != word)
+    only = replace(adapter.network, never=never, never_first=())
+    looping = WhisperAdapter(adapter.card, adapter.identity, only, text, adapter.ears, adapter.alignment_heads)
     trace = looping.trace(Sound(sound(1)), prefix="A small boat", max_new_tokens=15, offset=60.0)
     begin = len(looping.trace(Sound(sound(1)), prefix="A small boat", max_new_tokens=1).steps) - 1
     assert [step.id for step in trace.steps[begin:]] == [word] * 15

@@ -68,7 +68,7 @@ def test_the_tokens_are_those_of_the_runtime(path: Path, adapter: WhisperAdapter
 def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> None:
     samples = read(ROOT / "xattn_viz/examples/clips/forward.ogg").samples
     trace = adapter.trace(Sound(samples))
-    ours = adapter.model.runner.model
+    ours = adapter.network.model
     eager: Any = type(ours)._from_config(copy.deepcopy(ours.config), attn_implementation="eager")
     eager.load_state_dict(ours.state_dict())
     with torch.no_grad():

@@ -1,47 +1,105 @@
-"""Traces from an encoder-decoder of transformers that writes text; what its encoder reads is the family's own."""
+"""A run of an encoder-decoder that writes: its source is encoded, an output searched, and any output made a trace.
+
+A partial output, the chosen one and one that was given all become a trace in the same way: by a pass over it that
+records the attention, unless the search recorded all of it already. A family says what its encoder reads, what stands
+around an output, and what else is to be known of it.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
-from xattn_viz.core.trace import Note, Trace
+from xattn_viz.attention.capture import Captured
+from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
+from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
-from xattn_viz.models.engine.network import Runner
-from xattn_viz.models.engine.run import Model, Run, Source
-from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.tokens import Text, Tokens
-from xattn_viz.models.provenance import Identity
-from xattn_viz.models.resources import held, turn
-from xattn_viz.models.settings import Settings, Size
+from xattn_viz.models.engine.network import Network, Source
+from xattn_viz.models.engine.results import attention_maps, steps
+from xattn_viz.models.engine.search import Frame, Output
+from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.resources import check_free, held, turn
+from xattn_viz.models.settings import Settings
+
+MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
+LARGE = 1 << 26  # only before maps of more bytes is the free memory looked at
+_MERGED = (
+    "This model's decoder attends to the source and to what it has written in one softmax: a row of a cross-attention "
+    "map sums to what goes to the source, and the rest of it is in the decoder's map."
+)
+
+
+class Vocabulary(Protocol):
+    """From ids to text and what each of them covers."""
+
+    def output(self, ids: Sequence[int], begin: Tokens = ...) -> Tokens:
+        """The text of ids that a model chose, without the special ones; they begin with tokens that were given."""
+
+    def plain(self, ids: Sequence[int]) -> str:
+        """Only the text of ids."""
+
+    def piece(self, token: int) -> str:
+        """The tokenizer's own name of an id."""
+
+    def readable(self, token: int) -> str:
+        """What an id says to people."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A source that was encoded, with the run's settings, the map of its encoder, and what stands around an output."""
+
+    settings: Settings
+    source: Source
+    encoded: Any
+    encoder: AttentionMaps | None
+    frame: Frame
 
 
 class EncoderDecoderAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
-    def __init__(self, card: ModelCard, identity: Identity, runner: Runner, tokenizer: Any, size: Size) -> None:
+    def __init__(self, card: ModelCard, identity: Identity, network: Network, text: Vocabulary, *parts: Any) -> None:
+        """`parts` are modules and arrays that take memory, the network's own among them."""
         # The library's own attention neither ablates nor hands out q and k.
-        self.card = replace(card, can=card.can - {"ablate", "project"}) if runner.native else card
-        self.runner, self.text, self.size = runner, Text(tokenizer), size
-        self.model = Model(runner, self.text, identity, size)
-        self.memory = held(runner.model)
+        self.card = replace(card, can=card.can - {"ablate", "project"}) if network.is_native else card
+        self.identity, self.network, self.text, self.size = identity, network, text, network.size
+        self.memory = held(*parts)
 
     @abstractmethod
-    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str | Note, ...]]:
-        """What the encoder reads of an input, and notes for people. Raises InputError."""
+    def _source(self, input: Any, settings: Settings) -> Source:
+        """What the encoder reads of an input. Raises InputError."""
 
     @abstractmethod
-    def _frame(self, settings: Settings) -> Frame:
+    def _frame(self, encoded: Any, settings: Settings) -> Frame:
         """What stands around the tokens of an output."""
 
-    def _target(self, text: str, settings: Settings) -> Tokens:
-        """The tokens of an output that is given, as labels."""
-        return self.text.target(text)
+    @abstractmethod
+    def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
+        """The tokens of a whole output, as the model would write it, whose text is given."""
+
+    def _unwritten(self, run: Run) -> Trace | None:
+        """The trace of a source from which nothing is to be written; None where something is."""
+        return None
+
+    def _scored(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
+        """A trace with what else is known of it; `logits` `[query, id]` are those of the pass over its output."""
+        return trace
+
+    def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
+        """What people should know of an output that was searched: that it did not end by itself."""
+        limit = self.network.limit(run.source, run.settings, given)
+        is_cut = self.network.forces_end and len(ids) + 1 >= limit
+        if ids[-1] in run.frame.ends and not is_cut:
+            return []
+        return [f"The model was stopped after {len(ids)} tokens, before it ended by itself."]
 
     def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
         """The maps of one segment.
@@ -50,45 +108,135 @@ class EncoderDecoderAdapter(Adapter):
         `hypotheses` are the other beams, with the log-probability of what the search chose (what was given or forced
         counts as certain).
         """
-        source, notes = self._source(input, settings)
-        frame = self._frame(settings)
-        whole, begin = self._given(settings, frame)
+        source = self._source(input, settings)
         with turn(hooks.on_step), torch.inference_mode():
-            run = Run.start(self.model, settings, frame, source, notes)
-            if whole is not None:
-                return run.trace(whole, len(whole.ids))
-            show = lambda ids: hooks.show(lambda: run.partial(ids, len(begin)))  # noqa: E731
-            outputs = run.generate(begin, hooks.on_step, show)
-            return run.finish(outputs, len(begin))
+            run = self._start(source, settings, hooks)
+            if (unwritten := self._unwritten(run)) is not None:
+                return unwritten
+            begin, is_whole = self._given(run)
+            if is_whole:
+                return self._made(run, begin, Output(begin.ids))
+            return self._finished(run, begin, self._searched(run, begin, hooks))
 
-    def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
-        """Only the output: generation with nothing recorded, no probabilities."""
-        settings = replace(self.check(num_beams=num_beams, **options), kinds=())
-        source, _ = self._source(self.read_input(input), settings)
+    def plain(self, input: Any, **settings: Any) -> str:
+        """Only the output, as `trace` writes it: nothing is recorded, and there are no probabilities."""
+        asked = replace(self.check(**settings), kinds=())
+        source = self._source(self.read_input(input), asked)
         with turn(), torch.inference_mode():
-            found = Run.start(self.model, settings, self._frame(settings), source).generate()
-        return self.text.plain(found[0].ids)
+            run = self._start(source, asked, Hooks())
+            if (unwritten := self._unwritten(run)) is not None:
+                return unwritten.output
+            begin, is_whole = self._given(run)
+            return begin.text if is_whole else self.text.plain(self._searched(run, begin, Hooks())[0].ids)
 
-    def _given(self, settings: Settings, frame: Frame) -> tuple[Tokens | None, Sequence[int]]:
-        """The whole output where it is given, else the ids that it begins with."""
-        positions = self.model.size.output
-        prefix = settings.prefix
+    def _start(self, source: Source, settings: Settings, hooks: Hooks) -> Run:
+        """Encode a source."""
+        self._check_memory(source, settings, 1)
+        encoded, layers = self.network.encode(source, settings, hooks)
+        axis = source.pooled or source.axis
+        altered: tuple[Alteration, ...] = ("aggregated",) if source.pooled else ()
+        encoder = attention_maps("encoder", layers, axis, axis, None, settings, altered=altered) if layers else None
+        return Run(settings, source, encoded, encoder, self._frame(encoded, settings))
+
+    def _given(self, run: Run) -> tuple[Tokens, bool]:
+        """The tokens that the output begins with, and whether they are all of it."""
+        settings, frame, most = run.settings, run.frame, self.size.output
         if settings.target is not None:
-            whole = self._framed(settings.target, "target", settings, frame)
-            _check_length(whole.ids, "target", positions)
-            return whole, ()
-        if isinstance(prefix, str):
-            prefix = self._framed(prefix, "prefix", settings, frame).ids[:-1]
-        if prefix and frame.is_end(prefix, len(prefix) - 1):
-            _check_length(prefix, "prefix", positions)
-            return self.text.output(prefix), ()
-        _check_length(prefix or (), "prefix", positions - 2)  # the start, and at least one token to write
-        return None, prefix or ()
+            whole = self._target(check_text(settings.target, "target"), frame, settings)
+            _check_length(whole.ids, "target", most)
+            return whole, True
+        most -= 2  # the start, and at least one token to write
+        if isinstance(settings.prefix, str):
+            begin = self._target(check_text(settings.prefix, "prefix"), frame, settings).part(0, -1)
+            _check_length(begin.ids, "prefix", most)
+            return begin, False
+        prefix = settings.prefix
+        ids = frame.prompt if prefix is None or prefix == frame.prompt[: len(prefix)] else prefix
+        is_whole = bool(prefix) and frame.is_end(ids, len(ids) - 1)
+        _check_length(ids, "prefix", most + 2 * is_whole)
+        return self.text.output(ids), is_whole
 
-    def _framed(self, text: str, name: str, settings: Settings, frame: Frame) -> Tokens:
-        return frame.framed(self._target(check_text(text, name), settings), self.text.piece)
+    def _searched(self, run: Run, begin: Tokens, hooks: Hooks) -> list[Output]:
+        """The outputs that the search kept, best first; what is written meanwhile is shown as a trace."""
+        plain = replace(run, settings=replace(run.settings, keep_projections=False))
+        return self.network.search(
+            run.source,
+            run.encoded,
+            run.frame,
+            begin.ids,
+            run.settings,
+            hooks,
+            lambda output: hooks.show(lambda: self._made(plain, begin, output)),
+        )
+
+    def _finished(self, run: Run, begin: Tokens, outputs: Sequence[Output]) -> Trace:
+        """The trace of the output that was asked for, with the others as hypotheses."""
+        others = list(outputs)
+        best = others.pop(run.settings.hypothesis)
+        hypotheses = tuple(Hypothesis(self.text.plain(other.ids), other.log_prob or 0.0) for other in others)
+        trace = replace(self._made(run, begin, best), hypotheses=hypotheses)
+        return trace.with_notes(*self._notes(run, trace, best.ids, len(begin.ids)))
+
+    def _made(self, run: Run, begin: Tokens, output: Output) -> Trace:
+        """The trace of an output that begins with tokens that were given, or is all of them."""
+        settings, frame, count = run.settings, run.frame, len(output.ids)
+        self._check_memory(run.source, settings, count)
+        layers: dict[MapKind, list[Captured]] = {"cross": list(output.cross)}
+        logits: Sequence[Tensor] | Tensor = ()
+        scored = count - len(output.logits)
+        if not output.cross:
+            layers, logits = self.network.replay(run.encoded, frame.start, output.ids, settings, scored)
+        tokens = begin if output.ids == begin.ids else self.text.output(output.ids, begin)
+        forced = len(begin.ids) or int(frame.first is not None)
+        written, read = tokens.axis(), tokens.read(frame.start, self.text.piece(frame.start)).axis()
+        altered: tuple[Alteration, ...] = ("cropped",) if self.network.is_merged else ()
+        maps = []
+        for kind in settings.kinds:
+            if kind == "encoder" and run.encoder is not None:
+                maps.append(run.encoder)
+                continue
+            keys = read if kind == "decoder" else run.source.axis
+            maps.append(attention_maps(kind, layers[kind], written, keys, read, settings, altered=altered))
+        trace = Trace(
+            tuple(maps),
+            run.source.shown,
+            tokens.text,
+            (
+                *steps(logits, output.ids[:scored], forced, self.text.readable),
+                *steps(output.logits, output.ids[scored:], forced - scored, self.text.readable, output.among),
+            ),
+            provenance=self._provenance(run),
+        )
+        merged = (_MERGED,) if self.network.is_merged else ()
+        return self._scored(run, trace.with_notes(*self.identity.notes, *run.source.notes, *merged), logits)
+
+    def _provenance(self, run: Run) -> dict[str, Any]:
+        source, settings = run.source, run.settings
+        return provenance(
+            self.identity,
+            {**settings.as_keywords(), **source.keywords},
+            self.network.method(source, settings),
+            source.shown,
+            self.network.libraries,
+        )
+
+    def _check_memory(self, source: Source, settings: Settings, output: int) -> None:
+        """Raise InputError where the maps asked for would take more than `MAX_MAP_BYTES`, or than is free."""
+        keys, pooled = len(source.axis), len(source.pooled or source.axis)
+        cells = {"cross": output * keys, "encoder": pooled * pooled, "decoder": output * output}
+        weights = [sum(self.size.heads[kind]) * cells[kind] for kind in settings.kinds]
+        half = self.network.half_above
+        needed = sum(count * (4 if half is None or count <= half else 2) for count in weights)
+        what = f"The maps of {keys:,} source positions and {output:,} output tokens"
+        instead = "give less to read, bound the output with max_new_tokens, or ask for fewer kinds of map"
+        if needed > MAX_MAP_BYTES:
+            allowed = f"more than the {MAX_MAP_BYTES / 1e9:.1f} GB allowed"
+            raise InputError(f"{what} would take {needed / 1e9:.1f} GB, {allowed}: {instead}.")
+        if needed > LARGE:
+            what = f"Tracing {keys:,} source positions and {output:,} output tokens"
+            check_free(3 * needed, what, instead, InputError)
 
 
 def _check_length(ids: Sequence[int], name: str, most: int) -> None:
     if len(ids) > most:
-        raise InputError(f"The {name} has {len(ids):,} tokens; this model can take at most {most:,}.")
+        raise InputError(f"The {name} has {len(ids):,} tokens; at most {most:,} have a place.")

@@ -1,41 +1,141 @@
-"""How the engine calls a model: encode what is read, and read an output again with its attention recorded."""
+"""How the engine calls a model: encode what is read, search an output, read one again with its attention recorded."""
 
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from types import ModuleType
+from typing import Any, Self
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers.generation import LogitsProcessor
 
 from xattn_viz.attention.capture import Captured, Site, compact, recording
+from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models.engine.limits import HALF_ABOVE
-from xattn_viz.models.engine.search import Frame, fresh
-from xattn_viz.models.settings import Settings
+from xattn_viz.core.trace import Note
+from xattn_viz.models.base import Hooks
+from xattn_viz.models.engine.results import HALF_ABOVE
+from xattn_viz.models.engine.search import Frame, OnOutput, Output, generate
+from xattn_viz.models.provenance import LIBRARIES
+from xattn_viz.models.settings import Settings, Size
 
 
 @dataclass(frozen=True)
-class Runner:
-    """A loaded model and where its attention modules are; no sites for a model that runs with its own attention.
+class Source:
+    """What an encoder reads, as its keywords `read`, and what people are `shown` of it, with notes.
 
-    `is_merged` says that its decoder attends to the source and to what it has written in one softmax.
+    `axis` is that of its positions; of the encoder's own map, where several positions are one in it, `pooled` is.
+    `keywords` are what `trace` needs besides `shown` and its settings to read the same again.
     """
 
-    model: Any
-    sites: Mapping[nn.Module, Site]
-    is_merged: bool = False
+    read: Mapping[str, Tensor]
+    axis: Axis
+    shown: str | NDArray[Any]
+    notes: tuple[str | Note, ...] = ()
+    pooled: Axis | None = None
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
-    def prepared(self) -> Runner:
-        """The same, its output layer ready to compute fewer logits than tokens are read. To be called once a model."""
+
+class Network(ABC):
+    """A loaded model as the engine calls it. Nothing in it changes during a run, so threads share it."""
+
+    size: Size
+    #: Whether its decoder attends to the source and to what it has written in one softmax, of which two maps are made.
+    is_merged: bool = False
+    #: Whether maps of many weights are kept in float16.
+    is_compact: bool = True
+    libraries: Sequence[ModuleType] = LIBRARIES
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return torch.device("cpu")
+
+    @property
+    def half_above(self) -> int | None:
+        """The most weights that maps of one kind have in float32; None for any number."""
+        return HALF_ABOVE if self.is_compact else None
+
+    @property
+    def is_native(self) -> bool:
+        """Whether maps come from the library's own attention, which hands out no more than its weights."""
+        return False
+
+    @property
+    def forces_end(self) -> bool:
+        """Whether an output is ended by force at its limit."""
+        return False
+
+    @abstractmethod
+    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Any, list[Captured]]:
+        """What the encoder makes of a source, and what each of its layers did where its map is wanted."""
+
+    @abstractmethod
+    def search(
+        self,
+        source: Source,
+        encoded: Any,
+        frame: Frame,
+        begin: Sequence[int],
+        settings: Settings,
+        hooks: Hooks,
+        on_output: OnOutput,
+    ) -> list[Output]:
+        """The outputs that the search kept, best first, each with the ids that it was to `begin` with.
+
+        `on_output` hears before each step but the first what is written: of several beams, the likeliest that goes on.
+        """
+
+    @abstractmethod
+    def replay(
+        self, encoded: Any, start: int, output: Sequence[int], settings: Settings, scored: int
+    ) -> tuple[dict[MapKind, list[Captured]], Sequence[Tensor] | Tensor]:
+        """What the layers did in one pass over an output, by kind, and the logits `[query, id]` of its first `scored`.
+
+        `start` is what is read before the output's own tokens.
+        """
+
+    @abstractmethod
+    def limit(self, source: Source, settings: Settings, given: int) -> int:
+        """How long an output may get, its start token and the `given` ones included."""
+
+    @abstractmethod
+    def method(self, source: Source, settings: Settings) -> dict[str, Any]:
+        """How its search chooses what is not given (`GIVEN`), as JSON values."""
+
+
+#: How a target came about.
+GIVEN = {"method": "none: the target was given"}
+NO_SIZE = Size({})
+
+
+@dataclass(frozen=True)
+class TransformersNetwork(Network):
+    """A model of transformers and where its attention modules are; none where it runs with the library's attention."""
+
+    model: Any
+    sites: Mapping[nn.Module, Site] = field(default_factory=dict)
+    size: Size = NO_SIZE
+    is_merged: bool = False
+    #: Whether its decoder must be told that all positions of the source are to be read: not of pictures and sound.
+    is_masked: bool = True
+    #: Whether the search of a single beam keeps its logits, and the cross-attention where it wrote all tokens itself.
+    is_recorded_once: bool = True
+    is_compact: bool = True
+
+    def prepared(self, sites: Mapping[nn.Module, Site], size: Size, *, is_merged: bool) -> Self:
+        """The same with what was found of it, its output layer ready to compute fewer logits than tokens are read."""
         if (layer := self.writer.get_output_embeddings()) is not None:
             layer.register_forward_pre_hook(_only_the_first)
-        return self
+        return replace(self, sites=sites, size=size, is_merged=is_merged)
 
     @cached_property
     def encoder(self) -> Any:
@@ -45,32 +145,46 @@ class Runner:
 
     @property
     def writer(self) -> Any:
-        """The model that writes: it is called with `decoding` and generates with `searching`."""
+        """The part that writes: it is called with `decoding`, and searches."""
         return self.model
 
-    def decoding(self, encoded: Any, ids: Tensor) -> dict[str, Any]:
-        """What the writer takes to read `ids` `[1, query]` over what the encoder made."""
-        mask = torch.ones(encoded.last_hidden_state.shape[:2], dtype=torch.long, device=ids.device)
-        return {"encoder_outputs": fresh(encoded), "attention_mask": mask, "decoder_input_ids": ids}
-
-    def searching(self, read: Mapping[str, Tensor], encoded: Any, ids: Tensor) -> dict[str, Any]:
-        """What its search takes: some rules look at what the encoder has read."""
-        return {**read, **self.decoding(encoded, ids)}
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        found: torch.device = self.model.device
+        return found
 
     @property
-    def native(self) -> bool:
+    def forces_end(self) -> bool:
+        """Whether the checkpoint says so."""
+        return self.writer.generation_config.forced_eos_token_id is not None
+
+    @property
+    def is_native(self) -> bool:
         """Whether maps come from the library's own attention (`output_attentions`)."""
         return not self.sites
 
-    def encode(self, read: Mapping[str, Tensor], settings: Settings) -> tuple[Any, list[Captured]]:
-        """What the encoder makes of its keywords `read`, as transformers gives it, and its maps where wanted."""
+    def decoding(self, encoded: Any, ids: Tensor) -> dict[str, Any]:
+        """What the writer takes to read `ids` `[1, query]` over what the encoder made."""
+        read: dict[str, Any] = {"encoder_outputs": fresh(encoded), "decoder_input_ids": ids}
+        if self.is_masked:
+            shape = encoded.last_hidden_state.shape[:2]
+            read["attention_mask"] = torch.ones(shape, dtype=torch.long, device=ids.device)
+        return read
+
+    def processors(self, frame: Frame, begin: Sequence[int]) -> Sequence[LogitsProcessor]:
+        """What rules out tokens besides the checkpoint's own settings."""
+        return ()
+
+    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Any, list[Captured]]:
+        """What the encoder makes of a source, as the library gives it, and what its layers did where that is wanted."""
         wanted = "encoder" in settings.kinds
-        if self.native:
-            out = self.encoder(**read, output_attentions=wanted, return_dict=True)
-            return out, _seen(out.attentions) if wanted else []
-        with self.watch(settings, ("encoder",) if wanted else ()) as seen:
-            out = self.encoder(**read, return_dict=True)
-        return out, seen.layers("encoder")
+        if self.is_native:
+            out = self.encoder(**source.read, output_attentions=wanted, return_dict=True)
+            return out, _reported(out.attentions, self.half_above) if wanted else []
+        with self.watch(settings, ("encoder",) if wanted else ()) as recorded:
+            out = self.encoder(**source.read, return_dict=True)
+        return out, recorded.layers("encoder")
 
     def watch(self, settings: Settings, kinds: Sequence[MapKind] = (), *, stepwise: bool = False) -> Any:
         """A block in which the maps of these kinds are recorded (`capture.recording`) and the heads switched off."""
@@ -79,31 +193,119 @@ class Runner:
             kinds,
             ablate=settings.ablate,
             projections=settings.keep_projections,
-            half_above=HALF_ABOVE,
+            half_above=self.half_above,
             stepwise=stepwise,
         )
 
-    def replay(
-        self, encoded: Any, output: Sequence[int], frame: Frame, settings: Settings, scored: int
-    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
-        """The decoder's maps of an output, by kind and layer, and the logits `[query, id]` of its first `scored`.
+    def search(
+        self,
+        source: Source,
+        encoded: Any,
+        frame: Frame,
+        begin: Sequence[int],
+        settings: Settings,
+        hooks: Hooks,
+        on_output: OnOutput,
+    ) -> list[Output]:
+        """The outputs that the library's search kept.
 
-        The output layer, the largest of a small model, computes no others.
+        A single beam's cross-attention is recorded meanwhile: its rows are those that a pass over the output would
+        compute anew. The rows of several beams are not those of the one chosen, and a beginning's logits are not known.
         """
+        limit = self.limit(source, settings, len(begin))
+        is_whole = self.is_recorded_once and settings.num_beams == 1 and not begin
+        once = is_whole and not self.is_native and self.writer.generation_config.use_cache
+        kinds: tuple[MapKind, ...] = (
+            ("cross",) if once and "cross" in settings.kinds and "decoder" not in settings.kinds else ()
+        )
+        ids = torch.tensor([[frame.start, *begin]], device=self.model.device)
+        # Some rules of a search look at what the encoder has read, and none at pixels or frames.
+        read = {**(source.read if self.is_masked else {}), **self.decoding(encoded, ids)}
+        with self.watch(settings, kinds, stepwise=True) as recorded:
+            found = generate(
+                self.writer,
+                read,
+                frame,
+                len(begin),
+                settings,
+                limit,
+                hooks,
+                on_output,
+                keeps_logits=self.is_recorded_once,
+                processors=self.processors(frame, begin),
+            )
+        return [replace(found[0], cross=tuple(recorded.layers("cross")))] if kinds else found
+
+    def replay(
+        self, encoded: Any, start: int, output: Sequence[int], settings: Settings, scored: int
+    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
+        """What the decoder's layers did, and logits: the output layer, a small model's largest, computes no more."""
         kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
-        read = torch.tensor([[frame.start, *output[:-1]]], device=self.model.device)
-        with self.watch(settings, kinds) as seen, _scoring(scored):
+        read = torch.tensor([[start, *output[:-1]]], device=self.model.device)
+        with self.watch(settings, kinds) as recorded, _scoring(scored):
             out = self.writer(
                 **self.decoding(encoded, read),
                 use_cache=False,
                 return_dict=True,
-                **({"output_attentions": True} if self.native and kinds else {}),
+                **({"output_attentions": True} if self.is_native and kinds else {}),
             )
-        if not self.native:
-            return {kind: seen.layers(kind) for kind in kinds}, out.logits[0, :scored]
+        if not self.is_native:
+            return {kind: recorded.layers(kind) for kind in kinds}, out.logits[0, :scored]
         native = {"cross": out.cross_attentions, "decoder": own_attentions(out)}
         rest = {"cross": native["decoder"], "decoder": native["cross"]} if self.is_merged else {}
-        return {kind: _seen(native[kind], rest.get(kind)) for kind in kinds}, out.logits[0, :scored]
+        return {kind: _reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, out.logits[
+            0, :scored
+        ]
+
+    def limit(self, source: Source, settings: Settings, given: int) -> int:
+        """As asked for, else as the checkpoint says; never more than the decoder has positions."""
+        new = settings.max_new_tokens
+        limit = self.writer.generation_config.max_length if new is None else 1 + new
+        return min(int(limit) + given, self.size.output)
+
+    def method(self, source: Source, settings: Settings) -> dict[str, Any]:
+        """Greedy or with beams, and the checkpoint's own rules."""
+        if settings.target is not None:
+            return GIVEN
+        own = self.writer.generation_config
+        return {
+            "method": "greedy" if settings.num_beams == 1 else "beam search",
+            "max_length": self.limit(source, settings, 0),
+            "length_penalty": own.length_penalty,
+            "no_repeat_ngram_size": own.no_repeat_ngram_size,
+            "min_length": own.min_length,
+        }
+
+
+class BlockSparse:
+    """A BigBird's encoder, to be called as itself, which stays what it is.
+
+    It reads long texts with block-sparse attention and short ones with full attention. transformers' own switches to
+    full attention for good when it reads something short, and whatever it reads after that comes out otherwise than
+    from the model as it was loaded. Here a copy reads what is short; the two share all parameters.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        shared = {id(tensor): tensor for tensor in (*encoder.parameters(), *encoder.buffers())}
+        self._sparse, self._full = encoder, copy.deepcopy(encoder, shared)
+        self._full.set_attention_type("original_full")
+        config = encoder.config
+        # Two blocks that all attend to, three beside each other and the random ones, which the library counts twice.
+        self._most_in_full = (5 + 2 * config.num_random_blocks) * config.block_size
+
+    @staticmethod
+    def is_one(encoder: Any) -> bool:
+        """Whether an encoder is to be wrapped."""
+        return bool(getattr(encoder, "attention_type", None) == "block_sparse")
+
+    def __call__(self, input_ids: Tensor, **rest: Any) -> Any:
+        """What the encoder makes of ids `[1, position]`."""
+        return (self._full if input_ids.shape[1] <= self._most_in_full else self._sparse)(input_ids=input_ids, **rest)
+
+
+def fresh(encoded: Any) -> Any:
+    """The encoder's result in an object of its own, without its attention: a search expands it in place."""
+    return type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
 
 
 def own_attentions(out: Any) -> Any:
@@ -132,7 +334,7 @@ def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
     return (inputs[0][:, :count], *inputs[1:])
 
 
-def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> list[Captured]:
+def _reported(layers: Sequence[Tensor], half_above: int | None, rest: Sequence[Tensor] | None = None) -> list[Captured]:
     """What the library reports of each layer, `[batch, head, query, key]`; `rest` is of the same softmaxes."""
     found = []
     for number, weights in enumerate(layers):  # those of half precision do not quite sum to 1
@@ -140,31 +342,5 @@ def _seen(layers: Sequence[Tensor], rest: Sequence[Tensor] | None = None) -> lis
         if weights.dtype != torch.float32:
             parts = (exact, *([rest[number][:1].float().cpu()] if rest else []))
             exact = exact / sum(part.sum(-1, keepdim=True) for part in parts)
-        found.append(Captured(compact(exact, len(layers), HALF_ABOVE)))
+        found.append(Captured(compact(exact, len(layers), half_above)))
     return found
-
-
-class BlockSparse:
-    """Such an encoder, to be called as itself, which stays what it is.
-
-    transformers' own switches to full attention for good when it reads something short, and whatever it reads after
-    that comes out otherwise than from the model as it was loaded. Here a copy reads what is short; the two share all
-    parameters.
-    """
-
-    def __init__(self, encoder: Any) -> None:
-        shared = {id(tensor): tensor for tensor in (*encoder.parameters(), *encoder.buffers())}
-        self._sparse, self._full = encoder, copy.deepcopy(encoder, shared)
-        self._full.set_attention_type("original_full")
-        config = encoder.config
-        # Two blocks that all attend to, three beside each other and the random ones, which the library counts twice.
-        self._most_in_full = (5 + 2 * config.num_random_blocks) * config.block_size
-
-    @staticmethod
-    def is_one(encoder: Any) -> bool:
-        """Whether an encoder is to be wrapped."""
-        return bool(getattr(encoder, "attention_type", None) == "block_sparse")
-
-    def __call__(self, input_ids: Tensor, **rest: Any) -> Any:
-        """What the encoder makes of ids `[1, position]`."""
-        return (self._full if input_ids.shape[1] <= self._most_in_full else self._sparse)(input_ids=input_ids, **rest)

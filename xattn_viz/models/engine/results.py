@@ -25,22 +25,20 @@ def attention_maps(
     read: Axis | None,
     settings: Settings,
     *,
-    is_part: bool = False,
+    altered: Sequence[Alteration] = (),
 ) -> AttentionMaps:
     """What the layers did with the one item of the batch, as maps. Empties `layers`: none is ever held twice.
 
-    `is_part` says that the keys are only some of those that a softmax went over.
+    `altered` is what was done to their weights already. Weights that were put together have no queries and keys.
     """
-    kept = projections(layers) if settings.keep_projections else None
+    kept = projections(layers) if layers[0].queries is not None else None
     numbers = tuple(range(len(layers)))
     first = layers[0].weights[0].numpy()
     weights = np.empty((len(layers), *first.shape), first.dtype)
     for number in numbers:
         weights[number] = layers.pop(0).weights[0].numpy()
     weights.flags.writeable = False  # else the maps would copy it
-    altered: list[Alteration] = ["cropped"] if is_part else []
-    if any(head[0] == kind for head in settings.ablate):
-        altered.append("ablated")
+    is_ablated = any(head[0] == kind for head in settings.ablate)
     return AttentionMaps(
         weights,
         queries,
@@ -49,7 +47,7 @@ def attention_maps(
         numbers,
         read=read,
         projections=kept,
-        altered=tuple(altered),
+        altered=(*altered, *(("ablated",) if is_ablated else ())),
     )
 
 
@@ -75,29 +73,38 @@ def _array(tensor: Tensor | None) -> NDArray[np.float32]:
 
 
 ALTERNATIVES = 5
+#: Maps of one kind with more weights than this are kept in float16.
+HALF_ABOVE = 16_000_000
 
 
 def steps(
-    logits: Iterable[Tensor], chosen: Sequence[int], forced: int, readable: Callable[[int], str]
+    logits: Iterable[Tensor],
+    chosen: Sequence[int],
+    forced: int,
+    readable: Callable[[int], str],
+    among: Tensor | None = None,
 ) -> tuple[Step, ...]:
-    """The step of each token chosen, over the whole vocabulary; of `logits` each is `[id]`.
+    """The step of each token chosen; of `logits` each is `[id]`, over the whole vocabulary or the ids `among` `[id]`.
 
     The first `forced` tokens were given; `readable` is what an id says to people. One row at a time is looked at, so
     memory does not grow with their number.
     """
     return tuple(
-        _step(row.float().log_softmax(-1), token, place < forced, readable)
+        _step(row.float().log_softmax(-1), token, place < forced, readable, among)
         for place, (row, token) in enumerate(zip(logits, chosen, strict=True))
     )
 
 
-def _step(log_probs: Tensor, token: int, forced: bool, readable: Callable[[int], str]) -> Step:
+def _step(log_probs: Tensor, token: int, forced: bool, readable: Callable[[int], str], among: Tensor | None) -> Step:
     top = log_probs.topk(min(ALTERNATIVES, len(log_probs)))
-    alternatives = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    ids = top.indices if among is None else among[top.indices]
+    column = token if among is None else int(torch.searchsorted(among, token))
+    alternatives = zip(ids.tolist(), top.values.tolist(), strict=True)
     return Step(
         readable(token),
         token,
-        min(float(log_probs[token]), 0.0),
-        tuple(Alternative(readable(i), i, min(log_prob, 0.0)) for i, log_prob in alternatives),
+        min(float(log_probs[column]), 0.0),
+        # What is ruled out has no probability, and is no alternative.
+        tuple(Alternative(readable(i), i, min(p, 0.0)) for i, p in alternatives if p > float("-inf")),
         forced,
     )

@@ -9,25 +9,30 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
 from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from xattn_viz.attention.capture import Captured
-from xattn_viz.models.base import ModelError, OnStep, report
+from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.settings import Settings
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around the tokens of an output: the token read first, one that must come first, and the ends."""
+    """What stands around the tokens of an output.
+
+    `start` is read first, `first` is what the search makes every output begin with, `prompt` what is given before it
+    begins, `ends` are what an output ends with.
+    """
 
     start: int
     first: int | None
     ends: tuple[int, ...]
+    prompt: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, model: Any, language_id: int | None, labels: Sequence[int]) -> Frame:
+    def of(cls, model: Any, language_id: int | None = None, labels: Sequence[int] = ()) -> Frame:
         """The frame of a model. `labels` are those of a text: mBART's first models and PLBart put the language last."""
         settings, config = model.generation_config, model.config
         start = next(
@@ -70,30 +75,38 @@ class Frame:
         return Tokens(labels.text, ids, spans, pieces, special)
 
 
-def check_frame(name: str, generation_config: Any) -> None:
-    """Raise ModelError for a checkpoint that nowhere says from which token an output starts, or which one ends it."""
-    for setting, what in (
-        ("decoder_start_token_id", "from which token an output starts"),
-        ("eos_token_id", "which token ends an output"),
-    ):
-        if getattr(generation_config, setting) is None:
-            raise ModelError(f"{name} cannot be shown: it does not say {what}. Add {setting} to its config.json.")
+@dataclass(frozen=True)
+class Output:
+    """An output as ids behind the start token, what was given and the end included.
+
+    A search with several beams gives the log-probability of what it chose (what was given or forced counts as certain).
+    `logits` are those of its last tokens, where the search kept them, each `[id]`, before the checkpoint's own rules;
+    `among` `[id]` are the ids that they belong to, None for all. `cross` is what each layer's cross-attention did
+    meanwhile, where that was recorded.
+    """
+
+    ids: tuple[int, ...]
+    log_prob: float | None = None
+    logits: Sequence[Tensor] = ()
+    among: Tensor | None = None
+    cross: tuple[Captured, ...] = ()
 
 
-OnWritten = Callable[[Sequence[int]], object]
+#: Called with what is written so far.
+OnOutput = Callable[[Output], object]
 
 
 class _Steps(LogitsProcessor):  # type: ignore[misc]
     """Tells the caller of each step, and what is written before it; changes no score."""
 
-    def __init__(self, on_step: OnStep | None, on_written: OnWritten | None, limit: int) -> None:
-        self.on_step, self.on_written, self.limit = on_step, on_written, limit
+    def __init__(self, given: int, limit: int, hooks: Hooks, on_output: OnOutput) -> None:
+        self.given, self.limit, self.hooks, self.on_output = given, limit, hooks, on_output
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        written = input_ids.shape[1] - 1
-        report(self.on_step, written, self.limit)
-        if self.on_written is not None and written:
-            self.on_written(input_ids[0, 1:].tolist())  # a search sorts its beams, the best first
+        done = input_ids.shape[1] - self.given
+        self.hooks.report(done, self.limit - self.given)
+        if done:
+            self.on_output(Output(tuple(input_ids[0, 1:].tolist())))  # a search sorts its beams, the best first
         return scores
 
 
@@ -109,63 +122,48 @@ class _Forget(StoppingCriteria):  # type: ignore[misc]
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
-@dataclass(frozen=True)
-class Written:
-    """An output as ids behind the start token, `</s>` included.
-
-    A search with several beams gives the log-probability of what it chose (what was given or forced counts as certain),
-    one with a single beam the logits `[id]` of each token that it wrote, before the checkpoint's own rules. `cross` is
-    what each layer's cross-attention did meanwhile, where that was recorded.
-    """
-
-    ids: list[int]
-    log_prob: float | None = None
-    logits: tuple[Tensor, ...] = ()
-    cross: tuple[Captured, ...] = ()
-
-
 def generate(
     model: Any,
     read: Mapping[str, Any],
     frame: Frame,
-    given: Sequence[int],
+    given: int,
     settings: Settings,
     limit: int,
-    on_step: OnStep | None = None,
-    on_written: OnWritten | None = None,
-) -> list[Written]:
+    hooks: Hooks,
+    on_output: OnOutput,
+    *,
+    keeps_logits: bool,
+    processors: Sequence[LogitsProcessor] = (),
+) -> list[Output]:
     """The outputs that the search kept, best first.
 
-    `read` are the model's keywords: what the encoder made, and the start token with the `given` ids that the output
-    begins with. It gets at most to a length of `limit`. `on_written` hears before each step what is written: of several
-    beams, the likeliest that goes on. Everything else is as the checkpoint's generation settings say.
+    `read` are the model's keywords: what the encoder made, and the start token with the `given` many ids that the
+    output begins with. It gets at most to a length of `limit`. `on_output` hears before each step but the first what is
+    written: of several beams, the likeliest that goes on. A search with a single beam can keep its logits. Everything
+    else is as the checkpoint's generation settings say.
     """
-    wanted = configuration(model, frame, settings, limit)
-    found = model.generate(
+    wanted = _configuration(model, frame, settings, limit, keeps_logits)
+    # The library's own search without the wrappers around it, which would encode again and hide the prompt (Whisper).
+    found = GenerationMixin.generate(
+        model,
         **read,
         generation_config=wanted,
-        logits_processor=LogitsProcessorList([_Steps(on_step, on_written, limit)]),
+        logits_processor=LogitsProcessorList([_Steps(1 + given, limit, hooks, on_output), *processors]),
         stopping_criteria=StoppingCriteriaList([_Forget()]),
     )
-    outputs = [_trimmed(ids, frame, len(given)) for ids in found.sequences[:, 1:].tolist()]
+    outputs = [_trimmed(ids, frame, given) for ids in found.sequences[:, 1:].tolist()]
     if settings.num_beams == 1:
         (ids,) = outputs
-        return [Written(ids, logits=tuple(row[0] for row in found.logits[: len(ids) - len(given)]))]
+        return [Output(ids, logits=tuple(row[0] for row in (found.logits or ())[: len(ids) - given]))]
     # The search divides the sum of log-probabilities by a power of the count of tokens that it wrote.
     penalty = 1.0 if wanted.length_penalty is None else wanted.length_penalty
     scores = found.sequences_scores.tolist()
     return [
-        Written(ids, min(score * (len(ids) - len(given)) ** penalty, 0.0))
-        for ids, score in zip(outputs, scores, strict=True)
+        Output(ids, min(score * (len(ids) - given) ** penalty, 0.0)) for ids, score in zip(outputs, scores, strict=True)
     ]
 
 
-def fresh(encoded: Any) -> Any:
-    """The encoder's result in an object of its own, without its attention: a search expands it in place."""
-    return type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
-
-
-def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> GenerationConfig:
+def _configuration(model: Any, frame: Frame, settings: Settings, limit: int, keeps_logits: bool) -> GenerationConfig:
     """The checkpoint's own generation settings with this run's beams, length and language; nothing is sampled."""
     wanted = copy.deepcopy(model.generation_config)
     wanted.update(
@@ -183,14 +181,14 @@ def configuration(model: Any, frame: Frame, settings: Settings, limit: int) -> G
         return_dict_in_generate=True,
         output_scores=settings.num_beams > 1,
         # Spares the output layer in the pass that captures. Of several beams there would be too much to keep.
-        output_logits=settings.num_beams == 1,
+        output_logits=keeps_logits and settings.num_beams == 1,
     )
     return wanted
 
 
-def _trimmed(ids: list[int], frame: Frame, given: int) -> list[int]:
+def _trimmed(ids: Sequence[int], frame: Frame, given: int) -> tuple[int, ...]:
     """An output up to its end; behind it a batch holds padding. An end among the given tokens is none."""
     for i in range(len(ids)):
         if i >= given and frame.is_end(ids, i):
-            return ids[: i + 1]
-    return ids
+            return tuple(ids[: i + 1])
+    return tuple(ids)

@@ -59,6 +59,11 @@ class Tokens:
             (True, *self.special[:-1]),
         )
 
+    def part(self, start: int, end: int | None = None) -> Tokens:
+        """Some of the tokens, with all of the text."""
+        some = slice(start, end)
+        return Tokens(self.text, self.ids[some], self.spans[some], self.pieces[some], self.special[some])
+
     def behind(self, prompt: int) -> Tokens:
         """The same with text and spans counted from behind a prompt of so many characters, whose tokens are special."""
         if not prompt:
@@ -100,7 +105,7 @@ class Text:
                 self._tokenizer.tgt_lang = language
             return self._encode(text, target=True)
 
-    def output(self, ids: Sequence[int]) -> Tokens:
+    def output(self, ids: Sequence[int], begin: Tokens | None = None) -> Tokens:
         """The text of ids that a model chose, without the special ones, and what each covers in it."""
         with self._lock:
             text, spans = decoded_spans(ids, lambda some: self._decode(some, skip=True))

@@ -1,8 +1,12 @@
 """Models that look at a picture and write: captioners and readers of text (ViT-GPT2, TrOCR, Donut, BLIP).
 
-A small one, `caption-shapes`, lies beside this file, with two built on it that read a hint too (`hinted`); others come
-from the Hugging Face hub or from a folder that transformers' `save_pretrained` wrote. Code in a checkpoint is never
-run.
+A small one, `caption-shapes`, lies beside this file, with two built on it that read a hint too (`hinted`). Both have a
+text encoder for the hint beside its ViT and a second cross-attention in each layer of the decoder. In the one, both
+cross-attentions look at picture and hint as one sequence of keys under one softmax; in the other the first looks at the
+picture and the second at the hint. Nothing else is different.
+
+Other models come from the Hugging Face hub or from a folder that transformers' `save_pretrained` wrote. Code in a
+checkpoint is never run.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ from typing import TYPE_CHECKING, Literal
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import Capability, ModelCard, Option
-from xattn_viz.models.families.captioner.hinted import JOINS
 from xattn_viz.models.family import Family
 from xattn_viz.shapes.prompts import GREY, HINT
 
@@ -25,6 +28,12 @@ MOST_BEAMS = 16
 ARCHITECTURES = ("vision-encoder-decoder", "blip")
 #: The model that lies in a folder of this name beside this file.
 PACKAGED = "caption-shapes"
+#: How the words of a caption look at picture and hint.
+Join = Literal["concatenated", "separate"]
+#: The models that read a hint, by name; the weights of each lie in a folder of that name beside `caption-shapes`.
+JOINS: dict[str, Join] = {"hint-concatenated": "concatenated", "hint-separate": "separate"}
+#: The parts of the keys.
+PICTURE_PART, HINT_PART = "picture", "hint"
 
 
 def card(

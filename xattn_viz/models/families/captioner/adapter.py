@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.trace import Note
 from xattn_viz.models import outside
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
-from xattn_viz.models.engine.network import Runner
-from xattn_viz.models.engine.run import Source
+from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.provenance import Identity
-from xattn_viz.models.settings import Settings, Size
+from xattn_viz.models.settings import Settings
 from xattn_viz.models.sight import Eyes
 
 #: The name of the option that says what a model of several tasks (Donut) shall do.
 TASK = "task_prompt"
+#: What stands before the patches, in this order: ViT has the first, DeiT both, Swin neither.
+SPECIAL = ("[CLS]", "[DIST]")
 
 
 class CaptionerAdapter(EncoderDecoderAdapter):
@@ -29,34 +32,77 @@ class CaptionerAdapter(EncoderDecoderAdapter):
     of it that are special.
     """
 
+    text: Text
+    network: TransformersNetwork
+
     def __init__(
         self,
         card: ModelCard,
         identity: Identity,
-        runner: Runner,
+        network: TransformersNetwork,
         tokenizer: Any,
-        size: Size,
         eyes: Eyes,
         axis: Axis,
     ) -> None:
-        super().__init__(card, identity, runner, tokenizer, size)
+        super().__init__(card, identity, network, Text(tokenizer), network.model)
         self.eyes, self._axis, self._tokenizer = eyes, axis, tokenizer
 
-    def _source(self, input: Any, settings: Settings) -> tuple[Source, tuple[str | Note, ...]]:
-        picture, model = self.eyes.see(input), self.runner.model
+    def _source(self, input: Any, settings: Settings) -> Source:
+        picture, model = self.eyes.see(input), self.network.model
         values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
-        return Source({"pixel_values": values}, self._axis, picture), outside.notes(self.card, picture)
+        return Source({"pixel_values": values}, self._axis, picture, outside.notes(self.card, picture))
 
-    def _frame(self, settings: Settings) -> Frame:
-        frame = Frame.of(self.runner.writer, None, ())
+    def _frame(self, encoded: Any, settings: Settings) -> Frame:
+        frame = Frame.of(self.network.writer)
         task = settings.choice(TASK)
         return frame if task is None else replace(frame, start=int(self._tokenizer.convert_tokens_to_ids(task)))
 
-    def _target(self, text: str, settings: Settings) -> Tokens:
-        """The tokens of an output without the start that its tokenizer puts before any text."""
+    def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
+        """As the model would write it, without the start that its tokenizer puts before any text."""
         tokens = self.text.target(text)
-        columns = list(zip(tokens.ids, tokens.spans, tokens.pieces, tokens.special, strict=True))
-        while columns and columns[0][3] and columns[0][1] == (0, 0):
-            columns.pop(0)
-        ids, spans, pieces, special = zip(*columns, strict=True) if columns else ((), (), (), ())
-        return Tokens(tokens.text, ids, spans, pieces, special)
+        while tokens.ids and tokens.special[0] and tokens.spans[0] == (0, 0):
+            tokens = tokens.part(1)
+        return frame.framed(tokens, self.text.piece)
+
+
+class BlipNetwork(TransformersNetwork):
+    """BLIP: its own `generate` only runs these two parts, and shows no attention."""
+
+    @property
+    def encoder(self) -> Any:
+        """The part that reads the picture."""
+        return self.model.vision_model
+
+    @property
+    def writer(self) -> Any:
+        """The part that writes, a language model over the picture."""
+        return self.model.text_decoder
+
+    def decoding(self, encoded: Any, ids: Tensor) -> dict[str, Any]:
+        """What the decoder takes to read `ids` `[1, query]` over what the encoder made."""
+        states = encoded.last_hidden_state
+        everywhere = torch.ones(states.shape[:2], dtype=torch.long, device=ids.device)
+        return {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "encoder_hidden_states": states,
+            "encoder_attention_mask": everywhere,
+        }
+
+
+def picture_axis(config: Any, size: tuple[int, int], positions: int) -> Axis:
+    """The axis of an encoder's output, from its configuration, the rows and columns of pixels and how many there are.
+
+    Raises ValueError where they are no patches of a picture.
+    """
+    patch = getattr(config, "patch_size", None)
+    if patch is None:
+        raise ValueError("its encoder reads no patches")
+    sides = (patch, patch) if isinstance(patch, int) else tuple(patch)
+    # Swin merges two by two patches between its stages, and fills up what is left over.
+    merged = 2 ** (len(getattr(config, "depths", None) or (1,)) - 1)
+    rows, columns = (-(-pixels // (side * merged)) for pixels, side in zip(size, sides, strict=True))
+    special = positions - rows * columns
+    if not 0 <= special <= len(SPECIAL):
+        raise ValueError(f"its encoder has {positions} positions, and {rows} × {columns} patches were expected")
+    return Axis.picture(rows, columns, SPECIAL[:special])

@@ -1,31 +1,40 @@
-"""From a name or a folder to a loaded model, and one sentence for whatever goes wrong on the way."""
+"""From a name or a folder to an adapter, and one sentence for whatever goes wrong on the way."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     BlipForConditionalGeneration,
+    GPT2Config,
+    VisionEncoderDecoderConfig,
     VisionEncoderDecoderModel,
+    ViTConfig,
+    ViTImageProcessorPil,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_MAPPING
 
 from xattn_viz.attention.capture import NAME, supports
-from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.base import ModelError, Option
 from xattn_viz.models.checkpoint import Checkpoint
-from xattn_viz.models.families.captioner import ARCHITECTURES, PACKAGED
-from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
-from xattn_viz.models.families.captioner.assembly import assemble
-from xattn_viz.models.families.captioner.hinted import JOINS
+from xattn_viz.models.engine.network import TransformersNetwork
+from xattn_viz.models.engine.probe import check_ends, loaded_card, probe, set_limits
+from xattn_viz.models.families.captioner import ARCHITECTURES, FAMILY, JOINS, PACKAGED, card
+from xattn_viz.models.families.captioner.adapter import TASK, BlipNetwork, CaptionerAdapter, picture_axis
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
-from xattn_viz.models.sight import processor
+from xattn_viz.models.provenance import Identity
+from xattn_viz.models.sight import Eyes, processor
+from xattn_viz.models.tiny import marked_tokenizer, randomise
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 _PACKAGED_FOLDER = Path(__file__).with_name(PACKAGED)
 _CAPTIONS = "BlipForConditionalGeneration"
+_FIELD = re.compile(r"<s_(.+)>")  # what opens a field in Donut's output; a task has no token that closes it
 
 
 class _Joined(VisionEncoderDecoderModel):  # type: ignore[misc]
@@ -34,25 +43,15 @@ class _Joined(VisionEncoderDecoderModel):  # type: ignore[misc]
     _keys_to_ignore_on_load_missing = (r"^encoder\.pooler\.",)
 
 
-def load(
-    name_or_folder: str | Folder,
-    *,
-    allow_pickle: bool = False,
-    revision: str | None = None,
-    on_progress: OnProgress | None = None,
-) -> CaptionerAdapter:
+def load(name_or_folder: str | Folder, **options: Any) -> CaptionerAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
     if name_or_folder in JOINS:
-        from xattn_viz.models.families.captioner.hinted import loading as hinted  # which builds on this module
+        from xattn_viz.models.families.captioner import hinted  # which builds on this module
 
         return hinted.load(str(name_or_folder))
     is_ours = name_or_folder == PACKAGED
     found = Checkpoint.find(
-        Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder,
-        _FORMS,
-        allow_pickle=allow_pickle,
-        revision=revision,
-        on_progress=on_progress,
+        Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder, _FORMS, **options
     )
     config = found.config()
     if config.model_type not in ARCHITECTURES:
@@ -92,3 +91,95 @@ def _blip(found: Checkpoint, config: Any) -> Any:
     if _CAPTIONS not in made_for:
         raise ModelError(f"{found.name} is a {made_for[0]}, which writes no captions.")
     return found.model(BlipForConditionalGeneration, config, "eager")
+
+
+def assemble(
+    name: str,
+    model: Any,
+    tokenizer: Any,
+    processor: Any,
+    digest: str,
+    commit: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> CaptionerAdapter:
+    """The adapter of a loaded model. Raises ModelError where it has no patches or no cross-attention to show."""
+    is_blip = model.config.model_type == "blip"
+    bare = (BlipNetwork if is_blip else TransformersNetwork)(model, is_masked=False)
+    _set_ends(bare.writer, is_blip)
+    check_ends(name, bare.writer.generation_config)
+    set_limits(bare.writer.generation_config)
+    try:
+        eyes = Eyes(processor)
+        values = eyes.values(np.zeros((*eyes.size, 3), np.uint8)).to(device=model.device, dtype=model.dtype)
+        with torch.inference_mode():
+            positions = bare.encoder(pixel_values=values, return_dict=True).last_hidden_state.shape[1]
+        axis = picture_axis(model.config.vision_config if is_blip else model.config.encoder, eyes.size, positions)
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of an encoder and a processor that differ
+        raise ModelError(f"{name} cannot be shown: {str(error).strip().rstrip('.')}.") from error
+    network = probe(name, bare, {"pixel_values": values}, positions)
+    options = () if is_blip else _tasks(model, tokenizer)
+    known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
+    identity = Identity.of(model, name, commit, digest, notes)
+    return CaptionerAdapter(known, identity, network, tokenizer, eyes, axis)
+
+
+def _set_ends(writer: Any, is_blip: bool) -> None:
+    """Say where outputs begin and end: old checkpoints leave it to their parts, BLIP to its own `generate`."""
+    own, config = writer.generation_config, writer.config
+    text = config.get_text_config(decoder=True)
+    if is_blip:
+        own.bos_token_id, own.eos_token_id, own.pad_token_id = text.bos_token_id, text.sep_token_id, text.pad_token_id
+    for setting, fallback in (
+        ("decoder_start_token_id", "bos_token_id"),
+        ("eos_token_id", "eos_token_id"),
+        ("pad_token_id", "pad_token_id"),
+    ):
+        if getattr(own, setting) is None:
+            said = getattr(config, setting, None)
+            setattr(own, setting, getattr(text, fallback, None) if said is None else said)
+
+
+def _tasks(model: Any, tokenizer: Any) -> tuple[Option, ...]:
+    """The tasks of a Donut, which its first token names; the one that it was trained for last comes first."""
+    if "donut" not in model.config.encoder.model_type:
+        return ()
+    added = {str(token.content): int(number) for number, token in tokenizer.added_tokens_decoder.items()}
+    names = [name for name in added if (m := _FIELD.fullmatch(name)) and f"</s_{m[1]}>" not in added]
+    if not names:
+        return ()
+    names.sort(key=lambda name: -added[name])
+    start = model.generation_config.decoder_start_token_id
+    chosen = next((name for name in names if added[name] == start), names[0])
+    return (Option(TASK, "Task", chosen, "What is to be read, as the model's first token says it.", tuple(names)),)
+
+
+def tiny() -> CaptionerAdapter:
+    """The tiny model: ViT and GPT-2 with 2 layers of 4 heads each, 4 × 4 patches, 320 byte-level pieces."""
+    tokenizer = marked_tokenizer(320)
+    encoder = ViTConfig(
+        image_size=32,
+        patch_size=8,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+    )
+    decoder = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=128,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        add_cross_attention=True,
+        is_decoder=True,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=1,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 0, 1, 2
+    model = VisionEncoderDecoderModel._from_config(config, attn_implementation=NAME)
+    randomise(model)
+    model.generation_config.max_length = 40
+    processor = ViTImageProcessorPil(size={"height": 32, "width": 32})
+    return assemble("captioner-example", model, tokenizer, processor, digest="random")

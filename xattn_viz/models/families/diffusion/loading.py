@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from tokenizers import processors
 from torch import Tensor
-from transformers import AutoConfig, CLIPTextModel
+from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from xattn_viz.models.base import ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint, device, line
@@ -19,6 +20,7 @@ from xattn_viz.models.families.diffusion.assembly import assemble
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.hub.fetching import fetch
 from xattn_viz.models.hub.files import Form, weights
+from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 
 _FORM: Form = "pipeline"
 # How older autoencoders call the parts of their attention, and how they are called today.
@@ -137,4 +139,52 @@ def _filled(kind: Any, folder: Path, state: dict[str, Tensor], dtype: torch.dtyp
 def _today(name: str) -> str:
     return re.sub(
         r"(\.attentions\.\d+\.)(query|key|value|proj_attn)(?=\.)", lambda found: found[1] + _OLDER[found[2]], name
+    )
+
+
+_SPECIAL = ("<pad>", "<s>", "</s>")
+_LENGTH, _WIDTH = 96, 16
+
+
+def tiny() -> DiffusionAdapter:
+    """The tiny model: pictures of 16 x 16 pixels, two levels of 2 heads, 300 byte-level pieces; always the same."""
+    reader = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=300,
+            hidden_size=_WIDTH,
+            intermediate_size=2 * _WIDTH,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=_LENGTH,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+        )
+    )
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        in_channels=12,
+        out_channels=12,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        attention_head_dim=2,
+        cross_attention_dim=_WIDTH,
+        norm_num_groups=4,
+    )
+    randomise(reader, vectors=True)
+    randomise(unet, vectors=True)
+    schedule = DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    return assemble("diffusion-example", _tokenizer(), reader, unet, schedule, None, digest="random")
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    pieces = byte_level(SENTENCES, _SPECIAL, 300)
+    ends = [(name, _SPECIAL.index(name)) for name in ("<s>", "</s>")]
+    pieces.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=pieces,
+        **dict(zip(("pad_token", "bos_token", "eos_token"), _SPECIAL, strict=True)),
+        model_max_length=_LENGTH,
     )

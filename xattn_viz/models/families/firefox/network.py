@@ -1,8 +1,8 @@
-"""The network of a Firefox Translations student: a transformer encoder and a recurrent decoder with cross-attention.
+"""A Firefox Translations student: a transformer encoder and a recurrent decoder with cross-attention.
 
 Source: marian-dev (`src/models/transformer.h`, `src/rnn/cells.h`) and, for the recurrent SSRU, Kim et al. 2019 (From
-Research to Production and Back, §2.2). Nothing here keeps the state of a run: it is passed in and returned, so that
-threads can share one network.
+Research to Production and Back, §2.2). Each sublayer is followed by a residual sum and a layer norm. Nothing here keeps
+the state of a run: it is passed in and returned, so that threads can share one network.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from xattn_viz.models.families.firefox.layers import Captured, DecoderLayer, EncoderLayer
+from xattn_viz.attention.layer import CrossAttention
 
+LAYER_NORM_EPS = 1e-6
 #: For each layer, the heads that are switched off.
 Ablated = Mapping[int, Sequence[int]]
 #: Called with the layer, its queries and keys `[batch, head, position, d_k]` and weights `[batch, head, query, key]`.
 Capture = Callable[[int, Tensor, Tensor, Tensor], None]
+#: The same of one layer.
+Captured = Callable[[Tensor, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Memory:
     padding: Tensor | None
 
 
-class Network(nn.Module):
+class Student(nn.Module):
     """Encoder, decoder and embeddings. `embed_source` and `embed_target` may be one matrix, as may `output`."""
 
     def __init__(self, size: Dimensions) -> None:
@@ -75,7 +78,7 @@ class Network(nn.Module):
             x = layer(x, padding, (ablated or {}).get(number, ()), capture and _numbered(capture, number))
         return x
 
-    def remember(self, encoded: Tensor, padding: Tensor | None = None) -> Memory:
+    def memory(self, encoded: Tensor, padding: Tensor | None = None) -> Memory:
         """The keys and values of every decoder layer, which do not change while decoding."""
         layers = (cast(DecoderLayer, layer) for layer in self.decoder)
         return Memory(tuple(layer.context.project_context(encoded) for layer in layers), padding)
@@ -135,3 +138,93 @@ def _numbered(capture: Capture, layer: int) -> Captured:
 
 def _scaled(embedding: Tensor) -> Tensor:
     return embedding * math.sqrt(embedding.shape[-1])
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention (attention whose queries and keys are one sequence), then feed-forward."""
+
+    def __init__(self, d_model: int, n_heads: int, d_ffn: int) -> None:
+        super().__init__()
+        self.attention = CrossAttention(d_model, n_heads)
+        self.attention_norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
+        self.ffn = FeedForward(d_model, d_ffn)
+
+    def forward(self, x: Tensor, padding: Tensor | None, ablate: Sequence[int], capture: Captured | None) -> Tensor:
+        """`[batch, key, d_model]` -> the same shape."""
+        q = self.attention.project_queries(x)
+        k, v = self.attention.project_context(x)
+        attention = self.attention.attend(q, k, v, key_padding_mask=padding, ablate=ablate)
+        if capture is not None:
+            capture(q, k, attention.weights)
+        out: Tensor = self.ffn(self.attention_norm(attention.output + x))
+        return out
+
+
+class DecoderLayer(nn.Module):
+    """SSRU, then cross-attention to the encoder's output, then feed-forward."""
+
+    def __init__(self, d_model: int, n_heads: int, d_ffn: int) -> None:
+        super().__init__()
+        self.ssru = SSRU(d_model)
+        self.context = CrossAttention(d_model, n_heads)
+        self.context_norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
+        self.ffn = FeedForward(d_model, d_ffn)
+
+    def forward(
+        self,
+        x: Tensor,
+        c: Tensor,
+        keys_values: tuple[Tensor, Tensor],
+        padding: Tensor | None,
+        ablate: Sequence[int],
+        capture: Captured | None,
+    ) -> tuple[Tensor, Tensor]:
+        """`[batch, query, d_model]` and the state `[batch, d_model]` -> the same two shapes.
+
+        `keys_values` are each `[batch, head, key, d_k]`; `padding` `[batch, key]` marks the keys to leave out.
+        """
+        x, c = self.ssru(x, c)
+        q, (k, v) = self.context.project_queries(x), keys_values
+        attention = self.context.attend(q, k, v, key_padding_mask=padding, ablate=ablate)
+        if capture is not None:
+            capture(q, k, attention.weights)
+        return self.ffn(self.context_norm(attention.output + x)), c
+
+
+class SSRU(nn.Module):
+    """Simpler simple recurrent unit, in the place of the decoder's self-attention.
+
+    f_t = sigmoid(W_f x_t + b_f); c_t = f_t · c_(t-1) + (1 - f_t) · W x_t; the output is norm(relu(c_t) + x_t).
+    """
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.candidate = nn.Linear(d_model, d_model, bias=False)
+        self.forget = nn.Linear(d_model, d_model)
+        self.norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
+
+    def forward(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """`[batch, query, d_model]` and the state `[batch, d_model]` -> the same two shapes."""
+        forget = self.forget(x).sigmoid()
+        new = (1 - forget) * self.candidate(x)
+        states = []
+        for t in range(x.shape[1]):
+            c = forget[:, t] * c + new[:, t]
+            states.append(c)
+        # query times [batch, d_model] -> [batch, query, d_model]
+        return self.norm(torch.stack(states, dim=1).relu() + x), c
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with a ReLU between them, the residual sum and the norm."""
+
+    def __init__(self, d_model: int, d_ffn: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(d_model, d_ffn)
+        self.outer = nn.Linear(d_ffn, d_model)
+        self.norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[batch, position, d_model]` -> the same shape."""
+        out: Tensor = self.norm(self.outer(self.inner(x).relu()) + x)
+        return out

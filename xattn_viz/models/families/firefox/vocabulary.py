@@ -7,42 +7,16 @@ text, never from its piece alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sentencepiece
 
-from xattn_viz.core.axis import Axis
-from xattn_viz.core.tokens import Span, span_labels, whole_graphemes, word_indices
+from xattn_viz.core.tokens import Span
+from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.formats import FormatError
 
 END, UNKNOWN = 0, 1  # the ids of </s> and <unk> in every model of this family
-_SPACE = "▁"
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A text with its token ids and, for each, its piece and what it covers: (start, end) in characters of the text."""
-
-    text: str
-    ids: tuple[int, ...]
-    spans: tuple[Span, ...]
-    pieces: tuple[str, ...]
-
-    def ended(self) -> Tokens:
-        """The same with `</s>` at the end."""
-        end = len(self.text)
-        return Tokens(self.text, (*self.ids, END), (*self.spans, (end, end)), (*self.pieces, "</s>"))
-
-    def axis(self) -> Axis:
-        """The tokens as an axis, labelled with what they cover in the text; `</s>` is special."""
-        special, spans = tuple(token == END for token in self.ids), whole_graphemes(self.text, self.spans)
-        return Axis(
-            "text",
-            labels=span_labels(self.text, spans, map(readable, self.pieces)),
-            spans=spans,
-            words=word_indices(self.text, spans, special),
-            special=special,
-        )
+START = -1  # stands for the zero vector that the decoder reads first, which has no piece of its own
+_NOTHING = Tokens("", (), (), (), ())
 
 
 class Vocabulary:
@@ -61,29 +35,36 @@ class Vocabulary:
         return int(self._processor.vocab_size())
 
     def encode(self, text: str) -> Tokens:
-        """The tokens of a text, without `</s>`."""
+        """The tokens of a text, with `</s>` behind them."""
         found = self._processor.encode(text, return_type="offset_mapping")
-        return Tokens(text, tuple(found["ids"]), tuple(found["offsets"]), tuple(found["pieces"]))
+        return _tokens(text, (*found["ids"], END), found["offsets"], found["pieces"])
 
-    def decode(self, ids: Sequence[int], after: Tokens | None = None) -> Tokens:
-        """The text of ids (without `</s>`). `after` are tokens that they continue, whose text stays as it was typed."""
-        before = len(after.ids) if after else 0
-        found = self._processor.decode([*(after.ids if after else ()), *ids], return_type="offset_mapping")
-        text, spans, pieces = found["text"], tuple(found["offsets"]), tuple(found["pieces"])
-        if after is None:
-            return Tokens(text, tuple(ids), spans, pieces)
-        start = spans[before - 1][1] if before else 0
-        shift = len(after.text) - start
-        moved = tuple((a + shift, b + shift) for a, b in spans[before:])
-        return Tokens(
-            after.text + text[start:], (*after.ids, *ids), after.spans + moved, after.pieces + pieces[before:]
-        )
+    def output(self, ids: Sequence[int], begin: Tokens = _NOTHING) -> Tokens:
+        """The text of ids. They begin with tokens that were given, whose text stays as it was typed."""
+        own = ids[:-1] if ids and ids[-1] == END else ids
+        found = self._processor.decode([*own], return_type="offset_mapping")
+        text, spans, pieces = found["text"], found["offsets"], found["pieces"]
+        count = len(begin.ids)
+        start = spans[count - 1][1] if count else 0
+        shift = len(begin.text) - start
+        moved = [(a + shift, b + shift) for a, b in spans[count:]]
+        return _tokens(begin.text + text[start:], ids, (*begin.spans, *moved), (*begin.pieces, *pieces[count:]))
+
+    def plain(self, ids: Sequence[int]) -> str:
+        """Only the text of ids."""
+        return str(self._processor.decode([i for i in ids if i != END]))
+
+    def piece(self, token: int) -> str:
+        """The piece of an id."""
+        return "<s>" if token == START else str(self._processor.id_to_piece(token))
 
     def readable(self, token: int) -> str:
-        """The piece of an id as people read it."""
-        return readable(self._processor.id_to_piece(token))
+        """The piece of an id as people read it: without its sign for a space; a space where there is nothing else."""
+        return self.piece(token).replace("▁", " ").strip() or " "
 
 
-def readable(piece: str) -> str:
-    """A piece without its sign for a space; a space where there is nothing else."""
-    return piece.replace(_SPACE, " ").strip() or " "
+def _tokens(text: str, ids: Sequence[int], spans: Sequence[Span], pieces: Sequence[str]) -> Tokens:
+    """The tokens of a text, of which an end has neither span nor piece yet."""
+    if len(ids) > len(spans):
+        spans, pieces = (*spans, (len(text), len(text))), (*pieces, "</s>")
+    return Tokens(text, tuple(ids), tuple(spans), tuple(pieces), tuple(token == END for token in ids))

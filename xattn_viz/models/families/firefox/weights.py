@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xattn_viz.models.families.firefox.network import Dimensions, Network
+from xattn_viz.models.families.firefox.network import Dimensions, Student
 from xattn_viz.models.formats import FormatError
 from xattn_viz.models.formats.marian import MarianModel
 
@@ -32,7 +32,7 @@ _ATTENTION = {"q_proj": ("Wq", "bq"), "k_proj": ("Wk", "bk"), "v_proj": ("Wv", "
 _FFN = {"inner": ("W1", "b1"), "outer": ("W2", "b2")}
 
 
-def build(model: MarianModel) -> Network:
+def build(model: MarianModel) -> Student:
     """The network with the model's parameters, ready to run.
 
     Raises FormatError when the configuration describes another architecture, or a parameter is missing, left over or
@@ -40,7 +40,7 @@ def build(model: MarianModel) -> Network:
     """
     size = _dimensions(model.configuration)
     with torch.device("meta"):  # no memory and no random numbers: every parameter is replaced
-        network = Network(size)
+        network = Student(size)
     places = list(_places(size, model.configuration))
     state: dict[str, Tensor] = {}
     for place, name, transpose in places:

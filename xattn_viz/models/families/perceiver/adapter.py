@@ -15,8 +15,7 @@ from xattn_viz.core.trace import Answer as Answered
 from xattn_viz.core.trace import Note, Trace
 from xattn_viz.models import outside
 from xattn_viz.models.base import Adapter, Hooks, ModelCard
-from xattn_viz.models.engine.limits import HALF_ABOVE
-from xattn_viz.models.engine.results import attention_maps
+from xattn_viz.models.engine.results import HALF_ABOVE, attention_maps
 from xattn_viz.models.families.perceiver.answers import Answer, Question
 from xattn_viz.models.families.perceiver.capture import Watch, watching
 from xattn_viz.models.families.perceiver.inputs import Inputs

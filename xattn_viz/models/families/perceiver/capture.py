@@ -19,7 +19,7 @@ from transformers.models.perceiver.modeling_perceiver import PerceiverSelfAttent
 
 from xattn_viz.attention.capture import Call, Captured, Site, capture, compact
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models.engine.limits import HALF_ABOVE
+from xattn_viz.models.engine.results import HALF_ABOVE
 
 
 @dataclass

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from transformers import (
+    PerceiverConfig,
     PerceiverForImageClassificationConvProcessing,
     PerceiverForImageClassificationFourier,
     PerceiverForImageClassificationLearned,
+    ViTImageProcessorPil,
 )
 
 from xattn_viz.models.base import ModelError, OnProgress
@@ -21,6 +23,7 @@ from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
 from xattn_viz.models.sight import processor
+from xattn_viz.models.tiny import randomise
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 _PACKAGED_FOLDER = Path(__file__).with_name(PACKAGED)
@@ -65,3 +68,26 @@ def load(
     network = found.model(NETWORKS[made_for], config, "eager", dtype=torch.float32 if is_ours else "auto")
     name = PACKAGED if is_ours else found.name
     return assemble(name, network, processor(found), found.digest(), found.commit, found.notes)
+
+
+def tiny() -> PerceiverAdapter:
+    """The tiny model: 6 latents that read 4 × 4 patches, 2 layers run twice, 2 heads each, 3 × 3 places."""
+    config = PerceiverConfig(
+        num_latents=6,
+        d_latents=32,
+        num_blocks=2,
+        num_self_attends_per_block=2,
+        num_self_attention_heads=2,
+        num_cross_attention_heads=2,
+        cross_attention_shape_for_attention="q",
+        image_size=32,
+        patch_size=8,
+        patch_channels=16,
+        position_bands=2,
+        places=3,
+        colours=["red", "blue"],
+        shapes=["circle", "square"],
+    )
+    network = PerceiverForPlaces(config)
+    randomise(network)
+    return assemble("perceiver-example", network, ViTImageProcessorPil(size={"height": 32, "width": 32}), "random")

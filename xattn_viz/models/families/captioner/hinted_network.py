@@ -11,7 +11,7 @@ from transformers import BertConfig, BertModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from xattn_viz.attention.capture import NAME
-from xattn_viz.models.families.captioner.hinted import Join
+from xattn_viz.models.families.captioner import Join
 
 
 class PictureAndHint(nn.Module):

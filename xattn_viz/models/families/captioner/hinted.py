@@ -1,0 +1,181 @@
+"""Two small models that read a picture and a hint: what they read, their traces, and how they are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.trace import Note, Trace
+from xattn_viz.inputs.images import Picture
+from xattn_viz.models import outside
+from xattn_viz.models.base import InputError, ModelCard, ModelError
+from xattn_viz.models.checkpoint import Checkpoint, line
+from xattn_viz.models.engine.network import Source, TransformersNetwork
+from xattn_viz.models.engine.probe import probe, set_limits
+from xattn_viz.models.engine.tokens import Text, Tokens
+from xattn_viz.models.families.captioner import CARDS, HINT_PART, JOINS, PICTURE_PART, Join
+from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, picture_axis
+from xattn_viz.models.families.captioner.hinted_network import is_learned, with_hint
+from xattn_viz.models.families.captioner.loading import packaged
+from xattn_viz.models.folder import Folder
+from xattn_viz.models.provenance import Identity
+from xattn_viz.models.settings import Settings
+from xattn_viz.models.sight import Eyes
+from xattn_viz.shapes import prompts, sentence
+from xattn_viz.shapes.draw import in_grey
+from xattn_viz.shapes.prompts import GREY, HINT
+from xattn_viz.shapes.scene import PAPER
+
+_TWO = "Each layer of the decoder has two cross-attentions, one after the other: layers 1 and 2, then 3 and 4 here."
+_NOTES = {
+    "concatenated": f"{_TWO} Each has one softmax over picture and hint.",
+    "separate": f"{_TWO} 1 and 3 look at the picture only, 2 and 4 at the hint only, each with a softmax of its own.",
+}
+
+
+class HintedAdapter(CaptionerAdapter):
+    """One loaded model that reads a picture and a hint (option `hint`, text; `grey` takes the picture's colours away).
+
+    Keys are the positions of the picture and, as another part of the axis, the tokens of the hint. Each layer of the
+    decoder has two cross-attentions, which are layers of their own in the map: 0 and 1 are those of its first layer, 2
+    and 3 those of its second. Where they are separate, 0 and 2 have zeros on the hint, 1 and 3 on the picture.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        identity: Identity,
+        network: TransformersNetwork,
+        tokenizer: Any,
+        eyes: Eyes,
+        patches: Axis,
+        hints: Hints,
+        join: Join,
+    ) -> None:
+        super().__init__(card, identity, network, tokenizer, eyes, patches)
+        self._hints, self._join = hints, join
+
+    def _source(self, input: Any, settings: Settings) -> Source:
+        seen = self.eyes.see(input)
+        picture = in_grey(seen) if settings.options[GREY] else seen
+        hint, model = self._hints.read(settings.choice(HINT) or ""), self.network.model
+        values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
+        read = {"pixel_values": values, "hint": self._hints.ids(hint).to(model.device)}
+        notes: tuple[str | Note, ...] = (*outside.notes(self.card, picture), _NOTES[self._join])
+        return Source(read, beside(self._axis, hint), picture, notes)
+
+    def drops(self, trace: Trace) -> dict[str, NDArray[np.float64]]:
+        """As `Adapter.drops`: without the hint is with an empty one, without the picture on plain paper.
+
+        Raises InputError for a trace that is not over a picture and a hint.
+        """
+        if trace.picture is None or HINT not in trace.settings:
+            raise InputError("This trace is not of a picture with a hint.")
+        said = trace.settings[HINT]
+        without = {PICTURE_PART: (self.eyes.plain(PAPER), said), HINT_PART: (trace.picture, "")}
+        before = log_probs(trace)
+        again = {part: log_probs(self._again(trace, *sources)) for part, sources in without.items()}
+        return {part: before - after[: len(before)] for part, after in again.items()}
+
+    def _again(self, trace: Trace, picture: NDArray[np.uint8], hint: str) -> Trace:
+        """The same tokens, and an end where there is none, scored over other sources, with the same heads off."""
+        ids, ends = [step.id for step in trace.steps], self._frame(None, self.check()).ends
+        ablate = [(kind, layer, head) for kind, layer, head in trace.settings["ablate"]]
+        sources: dict[str, Any] = {HINT: hint, "ablate": ablate}
+        return self.trace(
+            Picture(picture, is_resized=True), prefix=[*ids, *([] if ids[-1] in ends else ends[:1])], **sources
+        )
+
+
+def log_probs(trace: Trace) -> NDArray[np.float64]:
+    """The natural-log probability of each token, `[query]`."""
+    return np.array([step.log_prob for step in trace.steps])
+
+
+class Hints:
+    """What a model knows of hints: a tokenizer of whole words, and how many it can read. Threads share it."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._text, self._most = Text(tokenizer), tokenizer.model_max_length
+        self._words = sorted(word for word in tokenizer.get_vocab() if word.isalpha())
+
+    def read(self, hint: str) -> Tokens:
+        """The tokens of a hint, between a start and an end, in the form that the model learned (`normalised_hint`).
+
+        Raises InputError for words that the model does not know, each with the nearest that it knows, and for too many.
+        """
+        if fault := sentence.too_long(hint, "The hint"):
+            raise InputError(fault)
+        words, faults = prompts.normalised_hint(hint), list[str]()
+        if unknown := sentence.unknown((word for word in words if word.text != ","), self._words):
+            faults.append(f"The hint says {unknown}, and this model knows only {', '.join(self._words)}.")
+        if len(words) > self._most - 2:
+            faults.append(f"The hint has {len(words)} words and commas, and this model reads at most {self._most - 2}.")
+        if faults:
+            raise InputError(" ".join(faults))
+        return self._text.source(" ".join(word.text for word in words))
+
+    def ids(self, tokens: Tokens) -> Tensor:
+        """What the encoder takes, `[1, token]`."""
+        return torch.tensor([tokens.ids])
+
+
+def beside(patches: Axis, tokens: Tokens) -> Axis:
+    """The keys of a picture and a hint: the positions of the picture, and behind them, as another part, the tokens."""
+    words, start, end = tokens.axis(), len(patches), len(patches) + len(tokens.ids)
+    return replace(
+        patches,
+        labels=(*(patches.labels or ("",) * start), *(words.labels or ())),
+        special=(*patches.is_special.tolist(), *tokens.special),
+        parts=((PICTURE_PART, 0, start), (HINT_PART, start, end)),
+    )
+
+
+def base() -> tuple[Any, Any, Eyes]:
+    """What both models are built on: the model of `caption-shapes`, its tokenizer, and how it looks at pictures."""
+    _, model, tokenizer, processor = packaged()
+    return model, tokenizer, Eyes(processor)
+
+
+def load(name: str, folder: Path | None = None) -> HintedAdapter:
+    """One of the two models by its name; its weights lie in `folder`, with the package unless said.
+
+    Raises ModelError where its files are damaged.
+    """
+    place = Folder(folder or Path(__file__).with_name(name), links_anywhere=True)
+    found = Checkpoint.find(place, ("safetensors",))
+    below, model, tokenizer, processor = packaged()
+    eyes, hints = Eyes(processor), Hints(found.tokenizer())
+    model = with_hint(model, found.config(), JOINS[name])
+    _fill(model, found)
+    values = eyes.values(eyes.plain(PAPER)).to(model.device)
+    patches = picture_axis(model.config.encoder, eyes.size, model.encoder.picture(values).last_hidden_state.shape[1])
+    set_limits(model.generation_config)
+    read = {"pixel_values": values, "hint": hints.ids(hints.read("")).to(model.device)}
+    network = probe(name, TransformersNetwork(model, is_masked=False), read, len(patches) + read["hint"].shape[1])
+    digest = hashlib.sha256((below.digest() + found.digest()).encode()).hexdigest()
+    identity = Identity.of(model, name, None, digest)
+    card = next(card for card in CARDS if card.name == name)
+    return HintedAdapter(card, identity, network, tokenizer, eyes, patches, hints, JOINS[name])
+
+
+def _fill(model: Any, found: Checkpoint) -> None:
+    """Read the trained parameters into a model. Raises ModelError where they do not fit."""
+    try:
+        missing, unexpected = model.load_state_dict(found.state(), strict=False)
+    except ModelError:
+        raise
+    except Exception as error:  # safetensors and torch each raise their own
+        raise ModelError(f"{found.name} cannot be loaded: its weights are damaged ({line(error)}).") from error
+    own = {name for name, _ in model.named_parameters()}
+    if wrong := sorted({name for name in missing if name in own and is_learned(name)} | set(unexpected)):
+        raise ModelError(f"{found.name} cannot be loaded: its weights do not fit, such as {wrong[0]!r}.")
+    model.eval().requires_grad_(False)
