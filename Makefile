@@ -36,7 +36,7 @@ check: $(DEV) $(JS)
 	@git log --format=%s $(COUNTED).. -- 2>/dev/null | awk 'length > 71 { print "Over 71 characters: " $$0; n++ } END { exit n > 0 }'
 	@$(MAKE) --no-print-directory test
 
-# The tests with the newest versions that requirements.txt allows, and with the oldest.
+# The tests with the newest versions that `requirements/` allows, and with the oldest.
 newest:
 	rm -rf .venv-newest
 	@$(MAKE) --no-print-directory VENV=.venv-newest PINS= test
@@ -44,7 +44,7 @@ newest:
 oldest:
 	rm -rf .venv-oldest
 	@mkdir -p build
-	@sed -nE 's/^([a-z0-9-]+)>=([^,;]+).*/\1==\2/p' requirements.txt > build/oldest.txt
+	@sed -nE 's/^([a-z0-9-]+)>=([^,;]+).*/\1==\2/p' requirements/*.txt > build/oldest.txt
 	@$(MAKE) --no-print-directory VENV=.venv-oldest PINS="-c build/oldest.txt" test
 
 # Once `make newest` has passed, its versions become those that everybody gets. What follows a + is one machine's build.
@@ -87,7 +87,7 @@ bench: $(DEV)
 clean:
 	rm -rf .venv .venv-newest .venv-oldest node_modules build dist .pytest_cache .mypy_cache .ruff_cache
 
-$(RUNTIME): requirements.txt constraints.txt
+$(RUNTIME): requirements.txt $(wildcard requirements/*.txt) constraints.txt
 	@sh scripts/venv.sh $(VENV)
 	@$(PIP) -r requirements.txt $(PINS)
 	@touch $@

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import subprocess
 import sys
 from collections import namedtuple
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
@@ -18,6 +21,7 @@ from tests.server import ROOT
 from xattn_viz import doctor, examples
 from xattn_viz.cli import main
 from xattn_viz.doctor import Finding
+from xattn_viz.inputs import InputError, audio
 from xattn_viz.models import checkpoint, folder, registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.self_check import versions
@@ -118,6 +122,58 @@ def test_an_installed_package_says_its_own_requirements_and_ships_its_pins(monke
     finally:
         doctor.requirements.cache_clear()
         doctor.pins.cache_clear()
+
+
+EXTRA_LIBRARIES = {"av": "speech", "diffusers": "diffusion"}
+
+
+@pytest.mark.parametrize("library", EXTRA_LIBRARIES)
+def test_an_extra_that_is_left_out_is_said_and_no_fault(monkeypatch: Patch, tmp_path: Path, library: str) -> None:
+    extra, version, spec = EXTRA_LIBRARIES[library], metadata.version, importlib.util.find_spec
+
+    def gone(name: str) -> str:
+        if name in (library, "never"):
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    asked = ["numpy>=2", f"{library}>=0.1; extra == '{extra}'", "pillow; extra == 'there'", "never; extra == 'there'"]
+    monkeypatch.setattr(doctor, "_CLONE", tmp_path)
+    monkeypatch.setattr(metadata, "requires", lambda name: asked if name == "xattn-viz" else None)
+    monkeypatch.setattr(metadata, "version", gone)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == library else spec(name, *more))
+    doctor.requirements.cache_clear()
+    doctor.extras.cache_clear()
+    try:
+        found = list(doctor.libraries())
+        left_out = Finding(f'the extra {extra} is left out: pip install "xattn-viz[{extra}]" brings it')
+        assert left_out in found
+        assert [one.said for one in found if one.remedy] == ["never is missing"]  # half of an extra is a fault
+        card = next(
+            card
+            for card in registry.cards()
+            if library in registry.families()[card.family].needs and not card.download_mb
+        )
+        family = registry.families()[card.family]
+        monkeypatch.setattr(registry, "load", family.load)  # what was loaded before is not asked for it
+        with pytest.raises(ModelError, match=re.escape(f'pip install "xattn-viz[{extra}]"')) as said:
+            registry.load(card.name)
+        assert doctor._model(card) == Finding(f"{card.name} is left out: {str(said.value).rstrip('.')}")
+    finally:
+        doctor.requirements.cache_clear()
+        doctor.extras.cache_clear()
+
+
+def test_a_sound_without_the_library_that_reads_it(monkeypatch: Patch) -> None:
+    spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "av" else spec(name, *more))
+    for call in (
+        lambda: audio.read(audio.wav(np.zeros(160, np.float32))),
+        lambda: audio.read(np.zeros(800), 8000),
+        lambda: audio.flac(np.zeros(160, np.float32)),
+    ):
+        with pytest.raises(InputError, match=r'Sounds need the library av: pip install "xattn-viz\[speech\]"'):
+            call()
+    assert audio.read(np.zeros(160, np.float32), 16000).seconds == 0.01  # nothing is to be decoded
 
 
 def test_too_little_memory(monkeypatch: Patch) -> None:

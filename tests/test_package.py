@@ -20,6 +20,9 @@ from packaging.utils import canonicalize_name
 
 from tests.server import ROOT, free_port, start
 
+EXTRAS = ("speech", "diffusion", "notebook")
+LISTS = [f"requirements/{name}.txt" for name in ("base", *EXTRAS)]
+
 # Run by the installed package's Python: the page's script, as the app would run it.
 RUN_PAGE = """
 import sys, xattn_viz.doctor as m
@@ -67,13 +70,26 @@ def test_the_wheel_asks_for_the_requirements(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     asked = {str(Requirement(line)) for line in message_from_bytes(archive.read(name)).get_all("Requires-Dist", [])}
-    assert asked == {str(requirement) for requirement in listed("requirements.txt")}
+    plain = {str(requirement) for requirement in listed("requirements/base.txt")}
+    extras = {
+        str(requirement): name
+        for name in EXTRAS
+        for requirement in map(
+            Requirement, (f"{each}; extra == {name!r}" for each in listed(f"requirements/{name}.txt"))
+        )
+    }
+    assert asked == plain | set(extras)
+    assert all(f"-r requirements/{name}.txt" in everything() for name in ("base", *EXTRAS))
+
+
+def everything() -> list[str]:
+    return (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_every_requirement_is_pinned_to_one_version_that_its_range_holds() -> None:
     """What is installed is what was tested: also what the requirements bring with them has its version there."""
     pins = {canonicalize_name(pin.name): pin.specifier for pin in listed("constraints.txt")}
-    for requirement in [*listed("requirements.txt"), *listed("requirements-dev.txt")]:
+    for requirement in [*(one for file in LISTS for one in listed(file)), *listed("requirements-dev.txt")]:
         (pin,) = pins[canonicalize_name(requirement.name)]
         assert pin.operator == "=="
         assert requirement.specifier.contains(pin.version), requirement.name

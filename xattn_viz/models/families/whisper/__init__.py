@@ -7,7 +7,7 @@ They come from a package (`whisper-tiny-en`), from the Hugging Face hub, or from
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelCard, Option
@@ -95,6 +95,8 @@ CARDS = (
 
 
 class _Speech(Family[Any]):
+    needs: ClassVar = {"av": 'Models that hear need the library av: pip install "xattn-viz[speech]".'}
+
     def recognises(self, folder: Path) -> bool:
         """Whether a folder holds a model of this family: a checkpoint, or CTranslate2's files of one."""
         return super().recognises(folder) or (
