@@ -28,9 +28,8 @@ from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio,
 from benchmarks._memory import peak_megabytes
 from xattn_viz.models.families import diffusion
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
-from xattn_viz.models.families.diffusion.capture import install
-from xattn_viz.models.families.diffusion.decoders import Learnt, Picture
-from xattn_viz.models.families.diffusion.sites import find_sites
+from xattn_viz.models.families.diffusion.results import Learnt, Picture, find_sites
+from xattn_viz.models.families.diffusion.unet import install
 
 MEGABYTES = 60
 

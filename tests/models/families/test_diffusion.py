@@ -20,13 +20,11 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Cancelled, InputError, ModelError
 from xattn_viz.models.families import diffusion
-from xattn_viz.models.families.diffusion import MOST_STEPS, gathering
+from xattn_viz.models.families.diffusion import MOST_STEPS, results
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
-from xattn_viz.models.families.diffusion.capture import install
-from xattn_viz.models.families.diffusion.decoders import Film, Learnt
-from xattn_viz.models.families.diffusion.gathering import onto
-from xattn_viz.models.families.diffusion.sites import find_sites
-from xattn_viz.models.families.diffusion.weighing import weighed
+from xattn_viz.models.families.diffusion.prompt import weighed
+from xattn_viz.models.families.diffusion.results import Film, Learnt, find_sites, onto
+from xattn_viz.models.families.diffusion.unet import install
 from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
@@ -362,8 +360,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     large = DiffusionAdapter(small.card, parts)
     grids = [site.grid for site in large.model.sites.values()]
     assert grids == [64, 64, 32, 32, 16, 16, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
-    assert gathering.MOST_KEPT == 10
-    monkeypatch.setattr(gathering, "MOST_KEPT", 2)  # of three, which is long enough here
+    assert results.MOST_KEPT == 10
+    monkeypatch.setattr(results, "MOST_KEPT", 2)  # of three, which is long enough here
     trace = large.trace(" ".join(["cat"] * 40), steps=3)
     assert [maps.step for maps in trace.maps] == [None, 0, 2]
     for maps in trace.maps:
@@ -373,7 +371,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     bytes_a_key = sum(maps.weights.nbytes for maps in trace.maps) / len(trace.cross.keys)
     assert bytes_a_key == 16 * 1024 * (4 + 2 * 2)
     monkeypatch.undo()
-    plan = gathering.Plan.of(tuple(large.model.sites.values()), 77, MOST_STEPS)
+    plan = results.Plan.of(tuple(large.model.sites.values()), 77, MOST_STEPS)
     assert len(plan.steps) == 10
     assert plan.steps[0] == 0
     assert plan.steps[-1] == MOST_STEPS - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.growth import MOST, growth
-from xattn_viz.models.families.diffusion.weighing import weighed
+from xattn_viz.models.families.diffusion.prompt import weighed
 
 
 @pytest.mark.parametrize("has_brackets", [True, False])

@@ -24,7 +24,8 @@ OWN_FOLDER = Path(__file__).with_name(OWN)
 GUIDANCE, OWN_GUIDANCE = "7.5", "1"
 #: How a pipeline's model_index.json names what this family runs.
 PIPELINE = "StableDiffusionPipeline"
-MOST_STEPS, MOST_GUIDANCE = 100, 20.0
+#: The most denoising steps, the strongest guidance, and how much more a word can weigh.
+MOST_STEPS, MOST_GUIDANCE, MOST_WEIGHT = 100, 20.0, 10.0
 #: The file that says what a pipeline is.
 INDEX = "model_index.json"
 

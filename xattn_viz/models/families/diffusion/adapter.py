@@ -12,11 +12,9 @@ from torch import Tensor
 
 from xattn_viz.core.trace import Layer, Trace
 from xattn_viz.models.base import Adapter, Hooks, ModelCard
-from xattn_viz.models.families.diffusion.decoders import PREVIEWS, Film, Picture
-from xattn_viz.models.families.diffusion.gathering import Gathering, Plan
-from xattn_viz.models.families.diffusion.model import Model
 from xattn_viz.models.families.diffusion.prompt import Prompt
-from xattn_viz.models.families.diffusion.settings import Settings
+from xattn_viz.models.families.diffusion.results import PREVIEWS, Film, Gathering, Picture, Plan
+from xattn_viz.models.families.diffusion.unet import Model, Settings
 from xattn_viz.models.provenance import LIBRARIES, provenance
 from xattn_viz.models.resources import held, turn
 from xattn_viz.models.settings import Size

@@ -11,11 +11,9 @@ from diffusers import DDIMScheduler
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.families.diffusion import FAMILY, OWN_GUIDANCE, card
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
-from xattn_viz.models.families.diffusion.capture import install
-from xattn_viz.models.families.diffusion.decoders import Blocks, Learnt
-from xattn_viz.models.families.diffusion.model import Model
 from xattn_viz.models.families.diffusion.prompt import Words
-from xattn_viz.models.families.diffusion.sites import find_sites
+from xattn_viz.models.families.diffusion.results import Blocks, Learnt, find_sites
+from xattn_viz.models.families.diffusion.unet import Model, install
 from xattn_viz.models.provenance import Identity
 
 
