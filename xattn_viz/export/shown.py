@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from xattn_viz.core import heads
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps
-from xattn_viz.core.tokens import visible, visible_text
+from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import SelectedMap, View, select
+from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.axes import sentence_indices
 
-_LONGEST = 240  # characters of a text in a sentence pair
 # What a row and a column of a map between texts is, by its kind; a row of a cross or decoder map has two readings.
 _BETWEEN_TEXTS = {
     "cross": ("token predicted", "source token"),
@@ -97,22 +97,17 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         keys_title=column,
         scale_name=f"0 to {top or 1.0:.2f}, {whose}",
     )
+    said = about(trace)
     day = date or datetime.date.today()
     return ShownMap(
         view,
         selected,
-        pair=_pair(trace),
+        pair=said["pair"],
         caption=_caption(view, row, column, is_cropped=is_cropped),
         choice=_choice(selected, view),
-        origin=", ".join(filter(None, (model(trace), day.isoformat()))),
+        origin=", ".join(filter(None, (said["model"], day.isoformat()))),
         altered=one.altered,
     )
-
-
-def model(trace: Trace) -> str:
-    """The name of the model that made a trace, empty where the trace does not say."""
-    name = str(trace.provenance.get("model") or "")
-    return name and visible(name)
 
 
 def file_name(trace: Trace, view: View) -> str:
@@ -122,7 +117,7 @@ def file_name(trace: Trace, view: View) -> str:
     parts.append(heads.slug(view.layer, view.head))
     parts += [view.units] if view.units != "pieces" else []
     parts += ["read"] if view.rows == "input" else []
-    return f"{heads.file_stem(trace)}_{'-'.join(parts)}"
+    return f"{about(trace)['stem']}_{'-'.join(parts)}"
 
 
 def _one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
@@ -223,8 +218,3 @@ def _choice(selected: SelectedMap, view: View) -> str:
     if row is not None and column is not None:
         return f"Selected: {query} → {key}, {selected.weights[row, column]:.2f}."
     return f"Selected: row {query}." if query else f"Selected: column {key}." if key else ""
-
-
-def _pair(trace: Trace) -> str:
-    texts = [visible_text(text) for text in (trace.input, trace.output) if isinstance(text, str) and text.strip()]
-    return " → ".join(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…" for text in texts)

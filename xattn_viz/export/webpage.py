@@ -12,8 +12,8 @@ from xattn_viz import web
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
-from xattn_viz.export.shown import model, shown
-from xattn_viz.web.explorer import pack
+from xattn_viz.export.shown import shown
+from xattn_viz.web.explorer import about, pack
 from xattn_viz.web.explorer.sound import Playback
 
 _ENTRY = re.compile(r"^export default function (\w+)", re.MULTILINE)
@@ -111,7 +111,7 @@ def html(
         "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
     answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
-    made_by = model(trace)
+    made_by = about(trace)["model"]
     parts = [answer and f"Answer: {answer}.", made_by and f"Model: {made_by}.", _CAVEAT]
     if said is not None:
         parts += [f"Shown first: {said.title}. {said.caption} {said.choice}", f"Saved from {said.origin}."]

@@ -1,45 +1,59 @@
-"""The pictures that the page saves: valid, sharp, with their labels as text."""
+"""The files that the page saves say what is on screen: the same map, its labels as text, its caption, its name."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
+from playwright.sync_api import Page
 
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
+from tests.browser.explorer.harness import show
+from tests.browser.explorer.pictured import drawn
+from xattn_viz import export
 from xattn_viz.core.tokens import visible
+from xattn_viz.core.view import View
+from xattn_viz.export.shown import shown
 from xattn_viz.plots import colours
+from xattn_viz.web.explorer import pack
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def saved(explorer: Explorer, name: str, folder: Path) -> Path:
-    with explorer.page.expect_download() as download:
-        explorer.press(name)
+def saved(page: Page, name: str, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=name, exact=True).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
 
 
+def texts_of(file: Path) -> list[str]:
+    root = ElementTree.parse(file).getroot()  # noqa: S314 (what our own page wrote)
+    return ["".join(node.itertext()) for node in root.iter(f"{SVG}text")]
+
+
 def test_svg_and_png_of_the_chosen_map(explorer: Explorer, tmp_path: Path) -> None:
     explorer.choose("2.3")
     weights = weights_of(explorer.maps, "2.3")
-    file = saved(explorer, "SVG", tmp_path)
-    assert file.name == "attention-layer-2-head-3.svg"
+    file = saved(explorer.page, "SVG", tmp_path)
+    view = View(layer=1, head=2, query=0)
+    assert file.name == f"{export.file_name(explorer.trace, view)}.svg"
     root = ElementTree.parse(file).getroot()  # noqa: S314 (what our own page wrote)
-    texts = ["".join(node.itertext()) for node in root.iter(f"{SVG}text")]
+    texts = texts_of(file)
     for axis in (explorer.maps.queries, explorer.maps.keys):
         for i in range(len(axis)):
             assert visible(axis.name(i)) in texts
-    assert "Layer 2, head 3" in texts
-    assert {node.tag for node in root.iter()} == {f"{SVG}{tag}" for tag in ("svg", "rect", "text")}
+    assert "Cross-attention, layer 2, head 3" in texts
+    assert {node.tag for node in root.iter()} == {f"{SVG}{tag}" for tag in ("svg", "rect", "text", "path")}
     cells = [node.get("fill") or "" for node in root.iter(f"{SVG}rect")][1:]
     painted = np.array([[int(n) for n in cell[4:-1].split(",")] for cell in cells]).reshape(*weights.shape, 3)
     assert_painted(painted, weights, float(weights.max()))
 
-    picture = Image.open(saved(explorer, "PNG", tmp_path))
+    picture = Image.open(saved(explorer.page, "PNG", tmp_path))
     picture.load()
     assert picture.format == "PNG"
     assert picture.size == tuple(int(2 * float(root.get(side) or 0)) for side in ("width", "height"))
@@ -48,3 +62,46 @@ def test_svg_and_png_of_the_chosen_map(explorer: Explorer, tmp_path: Path) -> No
     x, y = (int(2 * (float(rect.get(name) or 0) + 14)) for name in ("x", "y"))
     brightest = colours.table("magma", dark=True)[-1].astype(int)
     assert np.abs(np.array(picture.convert("RGB").getpixel((x, y))) - brightest).max() <= 2
+
+
+def test_the_caption_is_that_of_every_other_file_and_nothing_is_cut_off(explorer: Explorer, tmp_path: Path) -> None:
+    explorer.choose("1.2")
+    explorer.press("Words")
+    explorer.press("Read")
+    explorer.page.get_by_label("Special tokens").uncheck()
+    explorer.press("Common")
+    explorer.click_cell(1, 0)
+    view = View(layer=0, head=1, units="words", rows="input", special=False, scale="common", query=1, key=0)
+    found = shown(explorer.trace, view)
+    file = saved(explorer.page, "SVG", tmp_path)
+    assert file.name == f"{export.file_name(explorer.trace, view)}.svg"
+    written = " ".join(texts_of(file))
+    for line in (found.title, found.pair, found.caption, found.origin):
+        assert line in written
+    assert "the maximum of all maps" in written
+    choice = found.choice.rpartition(", ")[0]
+    (weight,) = re.findall(re.escape(choice) + r", (\d\.\d\d)\.", written)
+    assert abs(float(weight) - found.selected.weights[1, 0]) <= 0.005 + 0.004
+    labels = [visible(found.selected.queries.name(i)) for i in range(len(found.selected.queries))]
+    assert set(labels) <= set(texts_of(file))
+
+    page = explorer.page.context.new_page()
+    page.goto(file.as_uri())
+    over = page.evaluate(
+        """() => [...document.querySelectorAll("text")].flatMap((text) => {
+          const [box, all] = [text, document.documentElement].map((each) => each.getBoundingClientRect());
+          return box.right > all.right || box.left < all.left || box.bottom > all.bottom ? [text.textContent] : [];
+        })"""
+    )
+    assert over == []
+
+
+def test_a_picture_is_saved_with_its_caption_too(harness: Page, tmp_path: Path) -> None:
+    trace = drawn()
+    show(harness, pack(trace))
+    harness.locator(".xv[data-painted]").wait_for()
+    file = saved(harness, "SVG", tmp_path)
+    assert re.fullmatch(r"[\w.-]+_(mean|L1H1)\.svg", file.name)
+    written = " ".join(texts_of(file))
+    assert "Rows: patch drawn. Columns: prompt token." in written
+    assert shown(trace, View()).pair in written

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from xattn_viz.core import heads
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.tokens import visible
+from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Step, Trace, probability
 from xattn_viz.core.view import all_steps
 from xattn_viz.web.explorer.axes import Axes, paired_by_units, sentence_spans
@@ -36,6 +37,8 @@ EXACT_LIMIT = 1_000_000
 SIDE = 640
 #: The most bytes that the pictures after the denoising steps take together.
 STEPS_BYTES = 2_000_000
+#: The most characters of a text that a file of a map says.
+LONGEST = 240
 
 _ORDER: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
 
@@ -50,6 +53,7 @@ def pack(
     name: str = "A",
     beside_name: str = "B",
     growing: bool = False,
+    unlinked: str = "",
     playback: Playback | None = None,
     full_limit: int | None = FULL_LIMIT,
     exact_limit: int = EXACT_LIMIT,
@@ -60,8 +64,9 @@ def pack(
     position). `layer` of `kind` is the layer sent in full where the whole of a sheet would exceed `full_limit` bytes
     (None: no limit); of other such sheets only the overview is sent. `beside` is another output of the same source,
     which is shown beside this one, by the names `name` and `beside_name`. `growing` says that the output is not
-    complete yet. `playback` is the sound of the trace to be played, and its words in time. Raises ValueError for a
-    layer that is not there, for a `beside` with another source and for a `playback` of another trace.
+    complete yet. `unlinked` is a sentence that says why no link can show this, where none can. `playback` is the sound
+    of the trace to be played, and its words in time. Raises ValueError for a layer that is not there, for a `beside`
+    with another source and for a `playback` of another trace.
     """
     if beside is not None:
         _check_beside(trace, beside)
@@ -85,6 +90,7 @@ def pack(
     header = {
         "version": 2,
         "id": identity(trace),
+        "about": about(trace),
         "axes": axes.packed,
         "sheets": sheets,
         "steps": [_step(step) for step in trace.steps],
@@ -92,6 +98,8 @@ def pack(
     }
     if growing:
         header["growing"] = True
+    if unlinked:
+        header["unlinked"] = unlinked
     if beside is not None and other is not None:
         header["beside"] = {
             "id": identity(beside),
@@ -118,6 +126,17 @@ def identity(trace: Trace) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(trace.cross.weights).data)
     digest.update(repr((trace.input, trace.output)).encode())
     return digest.hexdigest()[:16]
+
+
+def about(trace: Trace) -> dict[str, str]:
+    """What a file of one of its maps says of a trace: how its name begins (`stem`), the texts (`pair`), the `model`."""
+    texts = [visible_text(text) for text in (trace.input, trace.output) if isinstance(text, str) and text.strip()]
+    model = str(trace.provenance.get("model") or "")
+    return {
+        "stem": heads.file_stem(trace),
+        "pair": " → ".join(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts),
+        "model": model and visible(model),
+    }
 
 
 def _check_beside(trace: Trace, beside: Trace) -> None:

@@ -68,6 +68,7 @@ function makeExplorer(root) {
   let trace = null;
   let state = initialState({});
   const messenger = makeMessenger();
+  let isLinked = false; // whether the page's address can say what is shown
   /** @type {import("./controls/stepping.js").Proceed | null} */
   let proceed = null;
   /** @type {import("./controls/check.js").Open | null} */
@@ -84,7 +85,14 @@ function makeExplorer(root) {
   const readout = makeReadout();
   const stepping = makeStepping(change, () => proceed);
   const noise = makeDenoising(change);
-  const controls = makeControls(change);
+  const controls = makeControls(
+    change,
+    () => isLinked,
+    () => {
+      selected(); // which makes the address say it
+      return window.location.href;
+    },
+  );
   const overview = makeOverview(change);
   const main = makeMap(change, player);
   const second = makeMap(change, player);
@@ -213,6 +221,7 @@ function makeExplorer(root) {
   return {
     load(bytes, receiver, order) {
       messenger.to(receiver);
+      isLinked = order !== null;
       proceed = order && ((prefix) => order("continued", { prefix, ...(trace && shown(trace)) }));
       open =
         order &&

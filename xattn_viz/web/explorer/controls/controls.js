@@ -18,8 +18,14 @@ import { saveImage } from "./save.js";
  * @typedef {import("../core/state.js").State} State
  */
 
-/** @param {Change} change */
-export function makeControls(change) {
+const COPIED_FOR = 6000; // milliseconds
+
+/**
+ * @param {Change} change
+ * @param {() => boolean} canLink whether the page's address can say what is shown
+ * @param {() => string} linking that address
+ */
+export function makeControls(change, canLink, linking) {
   /** @type {Scene | null} */
   let last = null;
   const faces = Object.fromEntries(Object.entries(KINDS).map(([kind, { face }]) => [kind, face]));
@@ -60,6 +66,19 @@ export function makeControls(change) {
     button.addEventListener("click", () => last && saveImage(last, format));
     return button;
   });
+  const link = make(
+    "button",
+    { type: "button", class: "xv-button", title: "Copy a link to what is shown" },
+    "Copy link",
+  );
+  const copied = make("output", { class: "xv-copied" });
+  link.addEventListener("click", async () => {
+    copied.textContent =
+      last?.trace.unlinked || ((await copyText(linking())) ? "Copied." : "This browser lets no page copy.");
+    window.setTimeout(() => {
+      copied.textContent = "";
+    }, COPIED_FOR);
+  });
   const lineControls = make("span", { class: "xv-line-controls" }, lines.element, threshold, reach);
   const element = make(
     "div",
@@ -74,6 +93,8 @@ export function makeControls(change) {
     lineControls,
     pin,
     make("span", { class: "xv-switch" }, ...save),
+    link,
+    copied,
   );
 
   /** @param {Scene} scene */
@@ -100,10 +121,30 @@ export function makeControls(change) {
     colours.value = state.colours;
     lineControls.hidden = state.units === "sentences" || isOverSound(scene.main) || isOverPicture(scene.main);
     pin.hidden = Boolean(trace.beside);
+    link.hidden = !canLink();
     pin.textContent = state.pinned ? "Unpin" : "Pin";
     pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
   }
   return { element, paint };
+}
+
+/**
+ * Puts a text on the clipboard, which pages that are not served safely can only do by way of a field.
+ *
+ * @param {string} text
+ */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = make("textarea", {}, text);
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
 }
 
 /**

@@ -35,7 +35,7 @@ export const KINDS = {
     unattended: "source word",
     row: "token predicted",
     rowOfInput: "token read",
-    column: "source",
+    column: "source token",
     one: "word",
   },
   encoder: {
@@ -161,9 +161,10 @@ export function wordsOf({ kind, keys, queries }) {
  * @param {import("./payload.js").Trace} trace
  * @param {import("./scene.js").Panel} panel
  * @param {string} view what the map is called
+ * @param {boolean} [whole] whether the kind is said of a trace of one kind too
  */
-export function titled(trace, panel, view) {
-  const parts = [trace.sheets.length > 1 ? `${wordsOf(panel.sheet).name}, ` : "", view].join("");
+export function titled(trace, panel, view, whole = trace.sheets.length > 1) {
+  const parts = [whole ? `${wordsOf(panel.sheet).name}, ` : "", view].join("");
   return (panel.name ? `${panel.name}: ` : "") + parts[0].toUpperCase() + parts.slice(1);
 }
 

@@ -78,6 +78,8 @@ import { openSound, seconds } from "../sound/sound.js";
  *
  * @typedef {object} Trace
  * @property {string} id
+ * @property {{stem: string, pair: string, model: string}} about what a file of a map says of it
+ * @property {string} [unlinked] why no link can show this trace
  * @property {Sheet[]} sheets
  * @property {Step[]} steps
  * @property {boolean} growing whether the output is still being written
