@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.app.visitor import state, traces
 from tests.server import ROOT
 from xattn_viz import examples
+from xattn_viz.app import sounds
 from xattn_viz.app.page import literal
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
@@ -94,3 +96,23 @@ def test_the_page_about_the_layer_says_what_is_wrong_with_the_model(monkeypatch:
     app.query_params["section"] = "self_vs_cross"
     app.switch_page("pages/layer.py").run()
     assert "It writes nonsense\\." in [error.value for error in app.error]
+
+
+@pytest.mark.parametrize(("page", "library", "extra"), [("speech", "av", "speech"), ("draw", "diffusers", "diffusion")])
+def test_a_page_whose_library_is_left_out_says_so(
+    monkeypatch: pytest.MonkeyPatch, page: str, library: str, extra: str
+) -> None:
+    spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == library else spec(name, *more))
+    monkeypatch.setattr(registry, "load", lambda name, **more: registry.families()[family(name)].load(name, **more))
+    sounds._clip.cache_clear()
+    app = AppTest.from_file(APP, default_timeout=60).run().switch_page(f"pages/{page}.py").run()
+    if page == "draw":
+        app.text_input(key="text").set_value("a red ring above a small blue star")
+        app.button[[button.label for button in app.button].index("Draw")].click().run()
+    assert not app.exception
+    assert any(literal(f'pip install "xattn-viz[{extra}]"') in error.value for error in app.error)
+
+
+def family(name: str) -> str:
+    return next(card.family for card in registry.cards() if card.name == name)

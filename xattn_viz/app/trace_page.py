@@ -36,7 +36,10 @@ def show(kind: Kind) -> None:
     controls.show()
     line = st.empty()
     with kind.frame(page_state.current().query):
-        _show_traces(line)
+        try:
+            _show_traces(line)
+        except InputError as error:  # a trace that ships is shown of a sound that cannot be read here
+            st.error(literal(str(error)))
     gc_freeze.settle()
 
 
@@ -77,6 +80,7 @@ def _show(shown: Shown, line: DeltaGenerator) -> None:
     trace = shown.other or shown.trace
     page.tell_fault(trace.fault or shown.best.fault, kind.doubt(shown))
     told = {remark, kind.notice(shown), trace.fault}
+    kind.playback(shown)  # raises where the sound cannot be read; within a fragment that would be a traceback
     explorer.show(shown)
     for panel in kind.below:
         panel(shown)
