@@ -6,14 +6,19 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import xattn_viz as xv
+from tests.app.visitor import opened
 from tests.server import ROOT
 from xattn_viz import export
+from xattn_viz.app import text_page
+from xattn_viz.app.page import literal
 from xattn_viz.cli import main
 from xattn_viz.models import families, registry
 
@@ -23,7 +28,7 @@ FILES = dict(re.findall(r"^```python\n# (\S+)\n(.*?)^```$", TEXT, re.MULTILINE |
 
 
 def test_each_recipe_is_short_and_the_commands_are_there() -> None:
-    assert len(FILES) >= 4
+    assert len(FILES) == 4
     for path, code in FILES.items():
         lines = [line for line in code.splitlines() if line and not line.startswith(("import", "from", '"""'))]
         assert len(lines) <= 10, path
@@ -61,6 +66,19 @@ def test_a_family_is_found_by_being_there(capsys: pytest.CaptureFixture[str]) ->
         xv.load("mirror").trace("a b", ablate=[("cross", 0, 0)])
     assert main(["trace", "mirror", "a b"]) == 0
     assert capsys.readouterr().out.splitlines() == ["a b", "1\ta\t1\ta", "2\tb\t2\tb"]
+
+
+def test_a_panel_follows_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+    exec(compile(FILES["xattn_viz/app/emptiest.py"], "emptiest.py", "exec"), made)  # noqa: S102 - our own text
+    kind = replace(text_page.KIND, panels=(*text_page.KIND.panels, made["panel"]))
+    monkeypatch.setattr(text_page, "KIND", kind)
+    for head in ("2.1", "1.3"):
+        app = opened(head=head)
+        assert not app.exception
+        (said,) = [caption.value for caption in app.caption if "the least weight lies on" in caption.value]
+        layer, number = head.split(".")
+        assert literal(f"layer {layer}, head {number}") in said
 
 
 def test_an_export_is_a_function_and_an_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
