@@ -151,3 +151,13 @@ def test_what_begins_once_more_is_told_from_what_began_before() -> None:
     looked = replace(state, view=View(layer=2))
     assert looked.begin(state.query, View(layer=1)).turn == 1
     assert looked.begin(state.query, View(layer=2)).turn == 0
+
+
+def test_what_only_this_visit_has_is_in_no_link(browser: Browser) -> None:
+    browser.turn(TEXT, text="Hello.", model="firefox-en-pt")
+    assert asks("Hello.").unlinked == ""
+    assert "too long for a link" in asks("Hello. " * 200).unlinked
+    state = browser.turn(AUDIO)
+    assert state.unlinked == ""
+    name = page_state.visit().keep("sounds", b"a sound", None)
+    assert "Only this visit has" in replace(state, query=state.query.reading("sound", name)).unlinked

@@ -27,7 +27,9 @@ def downloaded(app_url: str, page: Page, tmp_path: Path) -> Callable[[str], Path
 
     def get(name: str) -> Path:
         path = visitor.download(page, page.get_by_role("button", name=name, exact=True), tmp_path)
-        assert path.name == f"en-pt_blue-kite_L2H1.{name.lower()}"
+        ending, _, of_all = name.partition(" of ")
+        of_map = "" if of_all or ending == "NPZ" else "_L2H1"
+        assert path.name == f"en-pt_blue-kite{of_map}.{ending.lower()}"
         return path
 
     return get
@@ -46,7 +48,10 @@ def test_npz_json_and_csv_hold_the_trace(downloaded: Callable[[str], Path]) -> N
     view = View(layer=1, head=0, query=0)
     assert json.loads(said) == json.loads(xv.export.json(npz, view))
     assert downloaded("CSV").read_text(encoding="utf-8-sig") == xv.export.csv(npz, view)
-    rows = list(csv.DictReader(io.StringIO(xv.export.csv(npz))))
+
+    said = downloaded("JSON of all maps").read_text(encoding="utf-8")
+    assert json.loads(said) == json.loads(xv.export.json(npz))
+    rows = list(csv.DictReader(io.StringIO(downloaded("CSV of all heads").read_text(encoding="utf-8-sig"))))
     assert len(rows) == npz.cross.weights.size
 
 
@@ -63,3 +68,65 @@ def test_the_page_opens_without_a_server_and_shows_the_same(
     policy = alone.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
     assert policy is not None
     assert "default-src 'none'" in policy
+
+
+def test_a_link_shows_elsewhere_what_is_on_screen_after_another_sentence_page_and_reload(
+    app_url: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    visitor.open_app(page, app_url, text=TEXT)
+    visitor.expect_source(page, TEXT)
+    other = "A grey goose crossed the frozen lake."
+    visitor.translate(page, other)
+    visitor.expect_source(page, other)
+    page.get_by_role("radio", name="Layer 1, head 4").click()
+    for name in ("Words", "Read", "Common"):
+        page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_label("Special tokens").uncheck()
+    visitor.output(page).locator(".xv-text:not([hidden])").nth(2).click()
+    first = copied(page)
+    wanted = looks(page)
+    assert wanted["row"] != "0"
+
+    visitor.expect_rest(page)
+    page.get_by_role("link", name="Speech").click()
+    page.get_by_label("Sound", exact=True).first.wait_for(timeout=visitor.PATIENCE)
+    page.get_by_role("link", name="Translate").click()
+    visitor.expect_source(page, other)
+    assert copied(page) == first
+    page.reload()
+    visitor.expect_source(page, other)
+    assert (copied(page), looks(page)) == (first, wanted)
+
+    elsewhere = open_page()
+    elsewhere.goto(first)
+    visitor.expect_source(elsewhere, other)
+    assert looks(elsewhere) == wanted
+
+
+def copied(page: Page) -> str:
+    """What *Copy link* puts on the clipboard."""
+    page.get_by_role("button", name="Copy link", exact=True).click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    link: str = page.evaluate("navigator.clipboard.readText()")
+    return link
+
+
+def looks(page: Page) -> dict[str, str]:
+    """What is on screen: map, row, switches, and the line in words."""
+    expect(visitor.explorer(page)).to_have_attribute("data-head", "1.4")
+    pressed = page.locator('.xv-controls [aria-pressed="true"]').all_inner_texts()
+    row = visitor.explorer(page).get_attribute("data-row") or ""
+    line = page.locator(".xv-readout").inner_text()
+    special = page.get_by_label("Special tokens").is_checked()
+    return {"pressed": " ".join(pressed), "row": row, "line": line, "special": str(special)}
+
+
+def test_a_text_too_long_for_a_link_says_so(app_url: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    visitor.open_app(page, app_url, text=TEXT)
+    visitor.translate(page, "The cat sat on the mat. " * 42)
+    visitor.expect_source(page, "The cat sat on the mat.")
+    visitor.expect_rest(page)
+    page.get_by_role("button", name="Copy link", exact=True).click()
+    expect(page.get_by_text("This text is too long for a link: save the page as HTML to pass it on.")).to_be_visible()

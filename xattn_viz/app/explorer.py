@@ -84,6 +84,7 @@ def draw(
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     turn = {"turn": turn} if (turn := page_state.current().turn) else {}
     options = {"select": first.format() | turn, "layer": layer, "kind": maps.kind, "growing": growing}
+    options["unlinked"] = page_state.current().unlinked
     packed, identity = pack(trace, beside, {**options, "name": NAMES[0], "beside_name": NAMES[1]}, playback)
     said = _component()(
         data=packed,

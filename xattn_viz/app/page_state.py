@@ -151,6 +151,15 @@ class PageState:
         """The task that goes on."""
         return next((one for one in self.outcomes if isinstance(one, Running)), None)
 
+    @property
+    def unlinked(self) -> str:
+        """Why no address shows somebody else what is shown here, in a sentence; empty where one does."""
+        if any(self.query.input in kept for kept in visit().own.values()):
+            return "Only this visit has what you gave it: save the page as HTML to pass it on."
+        if self.query.source not in self.query.address() or len(self.query.output.target) >= query.LONGEST_TEXT:
+            return "This text is too long for a link: save the page as HTML to pass it on."
+        return ""
+
     def address(self) -> dict[str, str]:
         """The parameters of an address that say it."""
         said = self.query.address()

@@ -82,7 +82,7 @@ def link_rows(maps: AttentionMaps, layer: int, head: int, rows: Rows = "predicte
 
 
 def downloads(shown: Shown, view: View) -> None:
-    """What is on screen as files: the explorer with it, the map as JSON and CSV; and the whole trace, to be loaded."""
+    """What is on screen as files: the explorer with it, the map as JSON and CSV; and the whole trace too."""
     trace, kind = shown.trace, page_state.kind()
     playback = kind.playback(shown)
 
@@ -92,16 +92,22 @@ def downloads(shown: Shown, view: View) -> None:
 
     made: dict[str, tuple[str, Callable[[], str | bytes]]] = {
         "HTML": ("text/html", html),
-        "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
         "JSON": ("application/json", lambda: export.json(trace, view)),
         "CSV": ("text/csv", lambda: export.csv(trace, view)),
+        "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
+        "JSON of all maps": ("application/json", lambda: export.json(trace)),
+        "CSV of all heads": ("text/csv", lambda: export.csv(trace, kind=view.kind)),
     }
     if view.maps(trace).weights[0, 0].size > MOST_WRITTEN:
         del made["JSON"], made["CSV"]
+    if trace.cross.weights.size > MOST_WRITTEN:
+        del made["JSON of all maps"], made["CSV of all heads"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"Download this {kind.segment}\u2019s maps:", width="content")
         for name, (mime, make) in made.items():
-            file_name = f"{export.file_name(trace, view)}.{name.lower()}"
+            ending, _, of_all = name.partition(" of ")
+            whole = of_all or ending == "NPZ"
+            file_name = export.file_name(trace, None if whole else view) + f".{ending.lower()}"
             st.download_button(name, make, file_name, mime, on_click="ignore", key=name)
 
 

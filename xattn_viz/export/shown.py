@@ -110,8 +110,13 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
     )
 
 
-def file_name(trace: Trace, view: View) -> str:
-    """What a file of a map is called, without its ending: "en-pt_cat-sat_L2H1", "en-pt_cat-sat_encoder-L2H1-words"."""
+def file_name(trace: Trace, view: View | None = None) -> str:
+    """What a file of a map is called, without its ending: "en-pt_cat-sat_L2H1", "en-pt_cat-sat_encoder-L2H1-words".
+
+    Without a view it is one of the whole trace, "en-pt_cat-sat".
+    """
+    if view is None:
+        return about(trace)["stem"]
     view, _ = _one_map(view.maps(trace), view)
     parts: list[str] = [view.kind] if view.kind != "cross" else []
     parts.append(heads.slug(view.layer, view.head))
