@@ -18,6 +18,8 @@ NAMES = {
     "layer": (
         *(
             "section",
+            "of",
+            "cell",
             "d_k",
             "temperature",
             "mask",

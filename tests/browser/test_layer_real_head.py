@@ -20,6 +20,11 @@ _SAID = re.compile(
 def go_on(page: Page) -> tuple[float, float]:
     """Click what leads to the layer's page; the two weights that it names, recomputed and captured."""
     page.get_by_role("button", name="Step by step on the Layer page").click()
+    return weights_said(page)
+
+
+def weights_said(page: Page) -> tuple[float, float]:
+    """The two weights that the layer's page names, recomputed and captured."""
     said = page.get_by_text("Recomputed from q and k").first
     expect(said).to_be_visible(timeout=visitor.PATIENCE)
     assert "/layer" in page.url
@@ -48,6 +53,28 @@ def test_a_weight_of_a_translation_is_seen_step_by_step(app_url: str, page: Page
     expect(page.get_by_text("Recomputed from q and k")).to_have_count(0)
     page.get_by_test_id("stTopNav").get_by_role("link", name="Translate").click()
     visitor.expect_trace(page, trace)
+
+
+def test_a_head_outlives_a_reload_says_where_it_is_from_and_leads_back(app_url: str, page: Page) -> None:
+    trace = registry.load("firefox-en-pt").trace(TEXT, keep_projections=True)
+    visitor.open_app(page, app_url, text=TEXT, head="2.1")
+    visitor.expect_trace(page, trace)
+    click_share(page, 1.5 / len(trace.cross.keys), 1.5 / len(trace.cross.queries))
+    weights = go_on(page)
+    claim = page.get_by_role("heading", name="layer 2, head 1, cross-attention")
+    expect(claim).to_be_visible()
+    expect(page.get_by_text(f"“{TEXT}” → “{trace.output}”")).to_be_visible()
+    expect(page.locator('[data-plate="scores"] figcaption')).to_contain_text("scores Q Kᵀ")
+    page.reload()
+    assert weights_said(page) == weights
+    expect(claim).to_be_visible()
+    expect(page.get_by_text(f"“{TEXT}” → “{trace.output}”")).to_be_visible()
+    expect(page.locator('[data-plate="scores"] figcaption')).to_contain_text("scores Q Kᵀ")
+    page.get_by_role("link", name="Back to Translate").click()
+    visitor.expect_trace(page, trace)
+    assert "head=2.1" in page.url
+    page.go_back()
+    assert weights_said(page) == weights
 
 
 def test_a_weight_of_speech_is_seen_step_by_step_with_the_queries_and_keys_of_another_run(

@@ -51,7 +51,7 @@ def show(shown: Shown) -> None:
     for panel in kind.panels:
         panel(shown, view)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:
-        from xattn_viz.app import open_in_layer  # PyTorch is slow to load: only for who goes on to that page
+        from xattn_viz.app import open_in_layer  # which knows every page, and they know this module
 
         open_in_layer.show(shown.trace, said.opened)
     if said.continued:

@@ -176,7 +176,7 @@ class Visit:
 
     `is_away` says that the page shown has no kind, `address` what the address is to say from now on without a step in
     the history. `own` are sounds and pictures of the visitor by a digest of their bytes, `chosen` what was set
-    on panels.
+    on panels, `opened_head` the head that is open on the page about the layer (`open_in_layer.OpenedHead`).
     """
 
     kind: Kind | None = None
@@ -187,6 +187,7 @@ class Visit:
     weights_allowed: set[str] = field(default_factory=set)
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     chosen: dict[str, Any] = field(default_factory=dict)
+    opened_head: Any = None
 
     def keep(self, store: str, data: bytes, given: Any) -> str:
         """Keep what was made of these bytes; its name. Of older ones the last few stay, and what is in view."""
@@ -213,6 +214,17 @@ def kind() -> Kind:
     if found is None:
         raise RuntimeError("A page names its kind before anything else.")
     return found
+
+
+@contextmanager
+def standing_in(page: Kind) -> Iterator[None]:
+    """Speak of this kind of page, for another page that shows what is of it."""
+    here = visit()
+    before, here.kind = here.kind, page
+    try:
+        yield
+    finally:
+        here.kind = before
 
 
 def current() -> PageState:

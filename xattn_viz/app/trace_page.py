@@ -94,7 +94,7 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
     """
     problem = st.empty()
     content = registry.content(task.query.model)  # of other files, the traces are others
-    if traces := runner.kept(task, content) or _shipped(task):
+    if traces := runner.kept(task, content) or shipped(task):
         runner.keep(task, content, traces)
         _put(done := Done(task, traces))
         return done
@@ -118,7 +118,7 @@ def _put(outcome: Outcome) -> None:
     page_state.put(page_state.current().with_outcome(outcome))
 
 
-def _shipped(task: Task) -> runner.Traces | None:
+def shipped(task: Task) -> runner.Traces | None:
     """The trace of an example that was made beforehand."""
     example = None if task.query.options or task.segment else page_state.example_of(task.query)
     if example not in examples.ALL or task.query.whole:

@@ -8,7 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.lessons.test_real_head import planted
+from tests.server import ROOT
 from xattn_viz.app.layer.steps import power
+from xattn_viz.app.open_in_layer import OpenedHead
+from xattn_viz.app.page_state import Visit
 from xattn_viz.lessons.real_head import real_head
 
 SECTION = "from xattn_viz.app.layer import steps\nsteps.show()"
@@ -18,24 +21,28 @@ def said(app: AppTest) -> str:
     return " ".join(markdown.value.replace("\\", "") for markdown in app.markdown)
 
 
-def test_a_head_that_another_page_left_is_shown_until_it_is_put_away() -> None:
+def test_a_head_that_the_address_names_is_shown_until_it_is_put_away() -> None:
     kept = real_head(planted(6, 60, bias=True), 5, 2, 3, 11)
-    app = AppTest.from_string(SECTION)
-    app.session_state["real_head"] = kept
+    opened = OpenedHead(("translate?model=m", "cross.6.3.4.12"), kept, "m: “a” → “b”", None)
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60).switch_page("pages/layer.py")
+    app.query_params["of"], app.query_params["cell"] = opened.said
+    app.session_state["visit"] = Visit(opened_head=opened)
     app.run()
     assert not app.exception
-    assert "q3 → k11: head 3 of layer 6, cross-attention" in said(app)
+    assert "q3 → k11: layer 6, head 3, cross-attention" in said(app)
     assert f"the weight is {kept.weight():.4f}; captured while the model ran, it was {kept.weight():.4f}" in said(app)
+    assert [caption.value.replace("\\", "") for caption in app.caption] == ["m: “a” → “b”"]
     assert not app.error
-    app.session_state["real_head_fault"] = "Its model writes nonsense."
+    app.session_state["visit"] = Visit(opened_head=replace(opened, fault="Its model writes nonsense."))
     app.run()
     assert [error.value for error in app.error] == ["Its model writes nonsense\\."]
     assert not app.text_input
-    (back,) = app.button
-    back.click().run()
+    assert [link.proto.label for link in app.get("page_link")] == ["Back to Translate"]
+    (away,) = app.button
+    away.click().run()
     assert not app.exception
     assert [field.value for field in app.text_input] == ["gato preto", "the black cat"]
-    assert "real_head" not in app.session_state
+    assert "cell" not in app.query_params
 
 
 def test_words_that_are_too_many_are_refused_in_a_sentence() -> None:

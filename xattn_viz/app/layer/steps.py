@@ -10,17 +10,16 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import page, stepper
+from xattn_viz.app import open_in_layer, page, stepper
 from xattn_viz.app.layer import parts
+from xattn_viz.app.open_in_layer import OpenedHead
 from xattn_viz.app.page import literal
-from xattn_viz.lessons.real_head import RealHead
+from xattn_viz.core import heads
+from xattn_viz.inputs import InputError
 from xattn_viz.lessons.steps import INPUTS, KEYS, QUERIES, Setting, from_words, snippet, steps
+from xattn_viz.models.base import ModelError
 from xattn_viz.web.stepper import difference, pack_head, pack_setting, read_setting
 
-#: Where the other pages leave what they want to be shown: a `real_head.RealHead`.
-REAL_HEAD = "real_head"
-#: What is wrong with the model that the head is of, where something is.
-REAL_HEAD_FAULT = "real_head_fault"
 _CLAIM = "Each query is scored against every key; softmax turns the scores into weights that average the values."
 _KINDS = {"cross": "cross-attention", "encoder": "encoder self-attention", "decoder": "decoder self-attention"}
 _HEADS = (1, 2, 4)
@@ -30,8 +29,14 @@ _NAMES = ("queries", "keys", "heads", "scale", "padding", "causal")
 @st.fragment
 def show() -> None:
     """The layer of the visitor's own, or the head of a real model that was chosen on another page."""
-    if has_real_head():
-        _show_real_head()
+    try:
+        opened = open_in_layer.opened_head()
+    except (InputError, ModelError) as error:
+        _head_buttons()
+        st.error(literal(str(error)))
+        return
+    if opened is not None:
+        _show_head(opened)
         return
     parts.claim(_CLAIM)
     setting = edited_setting()
@@ -166,19 +171,15 @@ def _key(name: str) -> str:
     return f"steps-{name}"
 
 
-def has_real_head() -> bool:
-    """Whether another page asked for a head."""
-    return isinstance(st.session_state.get(REAL_HEAD), RealHead)
-
-
-def _show_real_head() -> None:
-    """The head, how far the weight computed here is from the captured one, and the way back."""
-    head: RealHead = st.session_state[REAL_HEAD]
-    where = f"head {head.head + 1} of layer {head.layer + 1}, {_KINDS[head.kind]}"
+def _show_head(opened: OpenedHead) -> None:
+    """The head, what it is of, how far the weight computed here is from the captured one, and the way back."""
+    head = opened.head
+    where = f"{heads.title(head.layer, head.head)}, {_KINDS[head.kind]}"
     with st.container(horizontal=True, vertical_alignment="center"):
         parts.claim(f"{head.queries[head.row]} → {head.keys[head.column]}: {where}")
-        st.button("Back to a layer of your own", on_click=_leave_real_head)
-    page.tell_fault(st.session_state.get(REAL_HEAD_FAULT))
+        _head_buttons()
+    st.caption(literal(opened.source))
+    page.tell_fault(opened.fault)
     stepper.show(pack_head(head))
     ours, recorded = head.weight(), float(head.captured[head.row, head.column])
     parts.finding(
@@ -187,5 +188,9 @@ def _show_real_head() -> None:
     )
 
 
-def _leave_real_head() -> None:
-    st.session_state.pop(REAL_HEAD, None)
+def _head_buttons() -> None:
+    """The ways on from a head: to the page that it comes from, as it was there, or to a layer of the visitor's own."""
+    if (back := open_in_layer.back()) is not None:
+        title, script, said = back
+        st.page_link(script, label=f"Back to {title}", query_params=said)
+    st.button("Back to a layer of your own", on_click=open_in_layer.close)

@@ -80,6 +80,6 @@ function labelWidth(model) {
   const more = model.kind === "real" && model.others ? [otherKeys(model.others)] : [];
   const names = [...model.queries, ...model.keys, ...more];
   const longest = Math.max(...names.map((name) => [...name].length));
-  const width = Math.max(1.5, 0.6 + 0.54 * longest);
+  const width = Math.max(1.5, 0.6 + (model.kind === "real" ? 0.46 : 0.54) * longest);
   return model.kind === "real" ? `${Math.min(width, 6)}rem` : `${Math.min(width, 4.5)}em`;
 }

@@ -60,7 +60,7 @@ export function makePlate(hooks) {
     element.dataset.plate = plate.id;
     element.style.setProperty("--xv-names", namesWidth(plate.rows));
     const isFlat = !plate.numbered && plate.columns.length > 0; // its cells are strips above each other
-    const strip = isFlat ? Math.min(0.4, 7 / plate.values.length) : Math.min(0.6, 22 / plate.values[0].length);
+    const strip = isFlat ? Math.min(0.4, 4.5 / plate.values.length) : Math.min(0.6, 22 / plate.values[0].length);
     element.style.setProperty("--xv-strip", `${strip}rem`);
     element.classList.toggle("xv-bare", plate.bare);
     element.classList.toggle("xv-input", plate.input);
