@@ -25,10 +25,9 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.families import perceiver
-from xattn_viz.models.families.perceiver import capture
-from xattn_viz.models.families.perceiver.adapter import PerceiverAdapter
+from xattn_viz.models.families.perceiver import network
+from xattn_viz.models.families.perceiver.adapter import Inputs, PerceiverAdapter
 from xattn_viz.models.families.perceiver.answers import said, things
-from xattn_viz.models.families.perceiver.inputs import Inputs
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
 from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, draw
@@ -201,7 +200,7 @@ def test_what_would_not_fit_into_memory_is_refused(
     large = Inputs(224, 224, 4)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5 * 10**8))
     large.check_memory(1, 5)
-    monkeypatch.setattr(capture, "HALF_ABOVE", 399)  # as large classifiers have it: 4 layers, 4 heads, 5 × 5 latents
+    monkeypatch.setattr(network, "HALF_ABOVE", 399)  # as large classifiers have it: 4 layers, 4 heads, 5 × 5 latents
     kept = {maps.kind: maps.weights.dtype for maps in adapter.trace(picture(1), kinds=perceiver.KINDS).maps}
     assert kept == {"cross": np.float16, "encoder": np.float16, "decoder": np.float32}
     with pytest.raises(InputError, match=r"512 latents that read 50,176 positions needs about 0\.5 GB of memory"):

@@ -1,8 +1,9 @@
-"""From a name or a folder to a loaded model that draws, and one sentence for whatever goes wrong on the way."""
+"""From a name or a folder to the adapter of a model that draws, and one sentence for whatever goes wrong on the way."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,24 @@ from tokenizers import processors
 from torch import Tensor
 from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.base import ModelCard, ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint, device, line
-from xattn_viz.models.families.diffusion import INDEX, OWN, OWN_FOLDER, PIPELINE
+from xattn_viz.models.families.diffusion import FAMILY, INDEX, OWN, OWN_FOLDER, OWN_GUIDANCE, PIPELINE, card
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
-from xattn_viz.models.families.diffusion.assembly import assemble
+from xattn_viz.models.families.diffusion.prompt import Words
+from xattn_viz.models.families.diffusion.results import Blocks, Learnt, find_sites
+from xattn_viz.models.families.diffusion.unet import Model, install
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.hub.fetching import fetch
 from xattn_viz.models.hub.files import Form, weights
+from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 
 _FORM: Form = "pipeline"
 # How older autoencoders call the parts of their attention, and how they are called today.
 _OLDER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+_SPECIAL = ("<pad>", "<s>", "</s>")
+_LENGTH, _WIDTH = 96, 16
 
 
 def load(
@@ -142,8 +148,49 @@ def _today(name: str) -> str:
     )
 
 
-_SPECIAL = ("<pad>", "<s>", "</s>")
-_LENGTH, _WIDTH = 96, 16
+def assemble(
+    name: str,
+    tokenizer: Any,
+    reader: Any,
+    unet: Any,
+    schedule: DDIMScheduler,
+    autoencoder: Any | None,
+    digest: str,
+    commit: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> DiffusionAdapter:
+    """The adapter of a model's parts; without an autoencoder its code is blocks of pixels, and padding is masked.
+
+    Raises ModelError for a U-Net of another form.
+    """
+    size, channels = unet.config.sample_size, unet.config.in_channels
+    if not isinstance(size, int):
+        raise ModelError(f"{name} cannot be shown: its U-Net says no square size of pictures.")
+    if autoencoder is None and (channels % 3 or round((channels / 3) ** 0.5) ** 2 * 3 != channels):
+        raise ModelError(
+            f"{name} cannot be shown: it has no autoencoder, and {channels} channels are no block of pixels."
+        )
+    if channels != unet.config.out_channels:
+        raise ModelError(
+            f"{name} cannot be shown: it draws from {channels} channels, a picture to begin with among them."
+        )
+    for part in (reader, unet, autoencoder):
+        if part is not None:
+            part.eval().requires_grad_(False)
+    install(unet)
+    if not (sites := find_sites(unet)):
+        raise ModelError(f"{name} cannot be shown: its U-Net has no cross-attention.")
+    length = min(int(tokenizer.model_max_length), int(reader.config.max_position_embeddings))
+    words = Words(tokenizer, length, masked=autoencoder is None)
+    decoder = Blocks() if autoencoder is None else Learnt(autoencoder)
+    identity = Identity.of(unet, name, commit, digest, notes)
+    return DiffusionAdapter(_card(name, autoencoder), Model(words, reader, unet, schedule, decoder, sites, identity))
+
+
+def _card(name: str, autoencoder: Any | None) -> ModelCard:
+    if (known := FAMILY.card_of(name)) is not None:
+        return replace(known, download_mb=None)
+    return card(name, Path(name).name, guidance=OWN_GUIDANCE) if autoencoder is None else card(name, Path(name).name)
 
 
 def tiny() -> DiffusionAdapter:
