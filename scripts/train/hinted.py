@@ -82,7 +82,7 @@ def look() -> Seen:
     random = np.random.default_rng(SEED)
     scenes = [random_scene(random) for _ in range(SCENES)]
     grey = (random.random(SCENES) < GREY).tolist()
-    model, _, eyes = base()
+    model, _, preprocessor = base()
     states = []
     with torch.inference_mode():
         for begin in range(0, SCENES, 100):
@@ -90,7 +90,7 @@ def look() -> Seen:
                 in_grey(draw(scene)) if is_grey else draw(scene)
                 for scene, is_grey in zip(scenes[begin : begin + 100], grey[begin : begin + 100], strict=True)
             ]
-            values = torch.cat([eyes.values(picture) for picture in pictures])
+            values = torch.cat([preprocessor.values(picture) for picture in pictures])
             states.append(model.encoder(values).last_hidden_state.half())
     return Seen(scenes, grey, torch.cat(states))
 

@@ -93,7 +93,7 @@ def test_what_a_model_saw_is_not_brought_to_its_size_again() -> None:
     with pytest.MonkeyPatch.context() as patch:
         adapter: Any = model("captioner")
         trace = adapter.trace(captioner_folders.picture(2, 40, 56))
-        patch.setattr(adapter.eyes, "_fitted", lambda pixels: np.zeros_like(pixels))
+        patch.setattr(adapter.preprocessor, "_fitted", lambda pixels: np.zeros_like(pixels))
         np.testing.assert_array_equal(adapter.trace(trace).input, trace.input)
 
 

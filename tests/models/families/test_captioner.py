@@ -138,7 +138,7 @@ def test_patches_lie_where_the_encoder_has_them(kind: str, adapter: CaptionerAda
     """A patch of another colour changes the first thing that is computed of it, and of no other place."""
     pixels, grid, special = SIGHT[kind]
     axis = adapter.trace(picture(1), max_new_tokens=1).cross.keys
-    assert (adapter.eyes.size, axis.grid) == (pixels, grid)
+    assert (adapter.preprocessor.size, axis.grid) == (pixels, grid)
     assert tuple(axis.name(i) for i in range(len(special))) == special
     assert ("encoder" in adapter.card.kinds) == (kind != "donut")  # Swin looks through windows, and shows no such map
     if kind == "donut":
@@ -148,7 +148,7 @@ def test_patches_lie_where_the_encoder_has_them(kind: str, adapter: CaptionerAda
     rows, columns = (side // count for side, count in zip(pixels, grid, strict=True))
     changed[rows : 2 * rows, 2 * columns : 3 * columns] = 200
     with torch.inference_mode():
-        found = [embeddings(adapter.eyes.values(shown))[0] for shown in (before, changed)]
+        found = [embeddings(adapter.preprocessor.values(shown))[0] for shown in (before, changed)]
     differ = np.flatnonzero((found[0] != found[1]).any(-1).numpy())
     assert [axis.name(int(i)) for i in differ] == ["row 2, column 3"]
 
@@ -159,10 +159,10 @@ def test_what_is_shown_is_what_the_encoder_read(kind: str, adapter: CaptionerAda
     shapes = [(1, 1), (3, 3), (40, 56), (17, 200), SIGHT[kind][0]]
     for rows, columns in shapes if kind == "donut" else [*shapes, (20_000, 10), (10, 20_000)]:
         shown = picture(5, rows, columns)
-        seen = adapter.eyes.see(read(_file(shown)))
+        seen = adapter.preprocessor.fit(read(_file(shown)))
         assert seen.shape == (*SIGHT[kind][0], 3)
-        np.testing.assert_array_equal(adapter.eyes.values(seen).numpy(), peer.pixels(shown).numpy())
-        np.testing.assert_array_equal(adapter.eyes.see(Picture(seen, is_resized=True)), seen)
+        np.testing.assert_array_equal(adapter.preprocessor.values(seen).numpy(), peer.pixels(shown).numpy())
+        np.testing.assert_array_equal(adapter.preprocessor.fit(Picture(seen, is_resized=True)), seen)
 
 
 def _file(shown: Any) -> bytes:

@@ -65,7 +65,7 @@ def test_maps_and_outputs_are_those_of_one_softmax_or_of_two(name: str, adapter:
         hook.remove()
     ids = adapter._hints.ids(adapter._hints.read(HINT))
     with torch.inference_mode():
-        states = adapter.network.encoder(adapter.eyes.values(np.asarray(trace.input)), ids).last_hidden_state[0]
+        states = adapter.network.encoder(adapter.preprocessor.values(np.asarray(trace.input)), ids).last_hidden_state[0]
         rows: list[Tensor] = []
         for module, x, output in kept:
             apart = JOINS[name] == "separate"

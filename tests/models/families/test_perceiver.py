@@ -117,7 +117,7 @@ def test_a_head_is_taken_away_as_if_nothing_came_of_it(folders: Callable[[str], 
         with torch.no_grad():
             layer.attention.output.dense.weight[:, head * size : (head + 1) * size] = 0
     with torch.inference_mode():
-        expected = network(ours().model.eyes.values(np.asarray(trace.input)), output_attentions=True)
+        expected = network(ours().model.preprocessor.values(np.asarray(trace.input)), output_attentions=True)
     answer = ours().model.question.answer(expected.logits[0])
     assert [label for label, _ in answer.likely] == [answer.text for answer in trace.answers]
     np.testing.assert_allclose(

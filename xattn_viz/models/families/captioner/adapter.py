@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.models import outside
+from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.search import Frame
 from xattn_viz.models.engine.tokens import Text, Tokens
+from xattn_viz.models.preprocessor import Preprocessor
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Settings
-from xattn_viz.models.sight import Eyes
 
 #: The name of the option that says what a model of several tasks (Donut) shall do.
 TASK = "task_prompt"
@@ -41,16 +41,16 @@ class CaptionerAdapter(EncoderDecoderAdapter):
         identity: Identity,
         network: TransformersNetwork,
         tokenizer: Any,
-        eyes: Eyes,
+        preprocessor: Preprocessor,
         axis: Axis,
     ) -> None:
         super().__init__(card, identity, network, Text(tokenizer), network.model)
-        self.eyes, self._axis, self._tokenizer = eyes, axis, tokenizer
+        self.preprocessor, self._axis, self._tokenizer = preprocessor, axis, tokenizer
 
     def _source(self, input: Any, settings: Settings) -> Source:
-        picture, model = self.eyes.see(input), self.network.model
-        values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
-        return Source({"pixel_values": values}, self._axis, picture, outside.notes(self.card, picture))
+        picture, model = self.preprocessor.fit(input), self.network.model
+        values = self.preprocessor.values(picture).to(device=model.device, dtype=model.dtype)
+        return Source({"pixel_values": values}, self._axis, picture, out_of_distribution.notes(self.card, picture))
 
     def _frame(self, encoded: Any, settings: Settings) -> Frame:
         frame = Frame.of(self.network.writer)

@@ -15,7 +15,7 @@ from torch import Tensor
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs.images import Picture
-from xattn_viz.models import outside
+from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import InputError, ModelCard, ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 from xattn_viz.models.engine.network import Source, TransformersNetwork
@@ -26,9 +26,9 @@ from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, pictur
 from xattn_viz.models.families.captioner.hinted_network import is_learned, with_hint
 from xattn_viz.models.families.captioner.loading import packaged
 from xattn_viz.models.folder import Folder
+from xattn_viz.models.preprocessor import Preprocessor
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Settings
-from xattn_viz.models.sight import Eyes
 from xattn_viz.shapes import prompts, sentence
 from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.prompts import GREY, HINT
@@ -55,21 +55,21 @@ class HintedAdapter(CaptionerAdapter):
         identity: Identity,
         network: TransformersNetwork,
         tokenizer: Any,
-        eyes: Eyes,
+        preprocessor: Preprocessor,
         patches: Axis,
         hints: Hints,
         join: Join,
     ) -> None:
-        super().__init__(card, identity, network, tokenizer, eyes, patches)
+        super().__init__(card, identity, network, tokenizer, preprocessor, patches)
         self._hints, self._join = hints, join
 
     def _source(self, input: Any, settings: Settings) -> Source:
-        seen = self.eyes.see(input)
+        seen = self.preprocessor.fit(input)
         picture = in_grey(seen) if settings.options[GREY] else seen
         hint, model = self._hints.read(settings.choice(HINT) or ""), self.network.model
-        values = self.eyes.values(picture).to(device=model.device, dtype=model.dtype)
+        values = self.preprocessor.values(picture).to(device=model.device, dtype=model.dtype)
         read = {"pixel_values": values, "hint": self._hints.ids(hint).to(model.device)}
-        notes: tuple[str | Note, ...] = (*outside.notes(self.card, picture), _NOTES[self._join])
+        notes: tuple[str | Note, ...] = (*out_of_distribution.notes(self.card, picture), _NOTES[self._join])
         return Source(read, beside(self._axis, hint), picture, notes)
 
     def drops(self, trace: Trace) -> dict[str, NDArray[np.float64]]:
@@ -80,7 +80,7 @@ class HintedAdapter(CaptionerAdapter):
         if trace.picture is None or HINT not in trace.settings:
             raise InputError("This trace is not of a picture with a hint.")
         said = trace.settings[HINT]
-        without = {PICTURE_PART: (self.eyes.plain(PAPER), said), HINT_PART: (trace.picture, "")}
+        without = {PICTURE_PART: (self.preprocessor.plain(PAPER), said), HINT_PART: (trace.picture, "")}
         before = log_probs(trace)
         again = {part: log_probs(self._again(trace, *sources)) for part, sources in without.items()}
         return {part: before - after[: len(before)] for part, after in again.items()}
@@ -139,10 +139,10 @@ def beside(patches: Axis, tokens: Tokens) -> Axis:
     )
 
 
-def base() -> tuple[Any, Any, Eyes]:
+def base() -> tuple[Any, Any, Preprocessor]:
     """What both models are built on: the model of `caption-shapes`, its tokenizer, and how it looks at pictures."""
     _, model, tokenizer, processor = packaged()
-    return model, tokenizer, Eyes(processor)
+    return model, tokenizer, Preprocessor(processor)
 
 
 def load(name: str, folder: Path | None = None) -> HintedAdapter:
@@ -153,18 +153,20 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
     place = Folder(folder or Path(__file__).with_name(name), links_anywhere=True)
     found = Checkpoint.find(place, ("safetensors",))
     below, model, tokenizer, processor = packaged()
-    eyes, hints = Eyes(processor), Hints(found.tokenizer())
+    preprocessor, hints = Preprocessor(processor), Hints(found.tokenizer())
     model = with_hint(model, found.config(), JOINS[name])
     _fill(model, found)
-    values = eyes.values(eyes.plain(PAPER)).to(model.device)
-    patches = picture_axis(model.config.encoder, eyes.size, model.encoder.picture(values).last_hidden_state.shape[1])
+    values = preprocessor.values(preprocessor.plain(PAPER)).to(model.device)
+    patches = picture_axis(
+        model.config.encoder, preprocessor.size, model.encoder.picture(values).last_hidden_state.shape[1]
+    )
     set_limits(model.generation_config)
     read = {"pixel_values": values, "hint": hints.ids(hints.read("")).to(model.device)}
     network = probe(name, TransformersNetwork(model, is_masked=False), read, len(patches) + read["hint"].shape[1])
     digest = hashlib.sha256((below.digest() + found.digest()).encode()).hexdigest()
     identity = Identity.of(model, name, None, digest)
     card = next(card for card in CARDS if card.name == name)
-    return HintedAdapter(card, identity, network, tokenizer, eyes, patches, hints, JOINS[name])
+    return HintedAdapter(card, identity, network, tokenizer, preprocessor, patches, hints, JOINS[name])
 
 
 def _fill(model: Any, found: Checkpoint) -> None:

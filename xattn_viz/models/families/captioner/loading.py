@@ -27,8 +27,8 @@ from xattn_viz.models.families.captioner import ARCHITECTURES, FAMILY, JOINS, PA
 from xattn_viz.models.families.captioner.adapter import TASK, BlipNetwork, CaptionerAdapter, picture_axis
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
+from xattn_viz.models.preprocessor import Preprocessor, processor
 from xattn_viz.models.provenance import Identity
-from xattn_viz.models.sight import Eyes, processor
 from xattn_viz.models.tiny import marked_tokenizer, randomise
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
@@ -109,18 +109,22 @@ def assemble(
     check_ends(name, bare.writer.generation_config)
     set_limits(bare.writer.generation_config)
     try:
-        eyes = Eyes(processor)
-        values = eyes.values(np.zeros((*eyes.size, 3), np.uint8)).to(device=model.device, dtype=model.dtype)
+        preprocessor = Preprocessor(processor)
+        values = preprocessor.values(np.zeros((*preprocessor.size, 3), np.uint8)).to(
+            device=model.device, dtype=model.dtype
+        )
         with torch.inference_mode():
             positions = bare.encoder(pixel_values=values, return_dict=True).last_hidden_state.shape[1]
-        axis = picture_axis(model.config.vision_config if is_blip else model.config.encoder, eyes.size, positions)
+        axis = picture_axis(
+            model.config.vision_config if is_blip else model.config.encoder, preprocessor.size, positions
+        )
     except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of an encoder and a processor that differ
         raise ModelError(f"{name} cannot be shown: {str(error).strip().rstrip('.')}.") from error
     network = probe(name, bare, {"pixel_values": values}, positions)
     options = () if is_blip else _tasks(model, tokenizer)
     known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
     identity = Identity.of(model, name, commit, digest, notes)
-    return CaptionerAdapter(known, identity, network, tokenizer, eyes, axis)
+    return CaptionerAdapter(known, identity, network, tokenizer, preprocessor, axis)
 
 
 def _set_ends(writer: Any, is_blip: bool) -> None:

@@ -15,15 +15,15 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Answer as Answered
 from xattn_viz.core.trace import Note, Trace
-from xattn_viz.models import outside
+from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
 from xattn_viz.models.engine.results import HALF_ABOVE, attention_maps
 from xattn_viz.models.families.perceiver.answers import Answer, Question
 from xattn_viz.models.families.perceiver.network import Watch, watching
+from xattn_viz.models.preprocessor import Preprocessor
 from xattn_viz.models.provenance import Identity, provenance
 from xattn_viz.models.resources import check_free, held, turn
 from xattn_viz.models.settings import Settings, Size
-from xattn_viz.models.sight import Eyes
 
 #: The most rows and columns of keys that maps keep: pixels beyond are summed up into square patches.
 MOST_SIDE = 56
@@ -92,7 +92,7 @@ class Model:
     """A loaded Perceiver: what each attention of one pass is, in order, what it reads, and what it is asked."""
 
     network: Any
-    eyes: Eyes
+    preprocessor: Preprocessor
     inputs: Inputs
     question: Question
     sites: tuple[Site, ...]
@@ -125,11 +125,11 @@ class PerceiverAdapter(Adapter):
 
         Raises InputError for what is no picture, and for a `target` or a `prefix`.
         """
-        picture = self.model.eyes.see(input)
+        picture = self.model.preprocessor.fit(input)
         self._check_memory(settings)
         with turn(hooks.on_step), torch.inference_mode():
             hooks.report(0, len(self.model.sites))
-            logits, watch = self._look(self.model.eyes.values(picture), settings, hooks)
+            logits, watch = self._look(self.model.preprocessor.values(picture), settings, hooks)
         answer = self.model.question.answer(logits)
         maps = tuple(self._maps(kind, watch, answer, settings) for kind in settings.kinds)
         said = provenance(
@@ -141,7 +141,7 @@ class PerceiverAdapter(Adapter):
         answers = tuple(Answered(text, probability) for text, probability in answer.likely)
         notes: tuple[str | Note, ...] = (
             *self.model.identity.notes,
-            *outside.notes(self.card, picture),
+            *out_of_distribution.notes(self.card, picture),
             *self.model.inputs.notes,
         )
         return Trace(maps, picture, answer.text, provenance=said, answers=answers).with_notes(*notes)

@@ -27,9 +27,9 @@ from xattn_viz.models.families.perceiver.answers import Question, WhatItShows, W
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces, install
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import Form
+from xattn_viz.models.preprocessor import Preprocessor, processor
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Size
-from xattn_viz.models.sight import Eyes, processor
 from xattn_viz.models.tiny import randomise
 
 _FORMS: tuple[Form, ...] = ("safetensors", "pickle")
@@ -82,18 +82,20 @@ def assemble(
 ) -> PerceiverAdapter:
     """The adapter of a loaded model. Raises ModelError where it and its image processor do not fit each other."""
     try:
-        eyes = Eyes(processor)
-        values = eyes.values(np.zeros((*eyes.size, 3), np.uint8)).to(device=network.device, dtype=network.dtype)
+        preprocessor = Preprocessor(processor)
+        values = preprocessor.values(np.zeros((*preprocessor.size, 3), np.uint8)).to(
+            device=network.device, dtype=network.dtype
+        )
         with torch.inference_mode():
             positions = network.perceiver.input_preprocessor(values)[0].shape[1]
-        inputs = Inputs.of(eyes.size, positions)
+        inputs = Inputs.of(preprocessor.size, positions)
     except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of a model and a processor that differ
         raise ModelError(f"{name} cannot be shown: {str(error).strip().splitlines()[0].rstrip('.')}.") from error
     install(network)
     known = FAMILY.card_of(name) or card(name, Path(name).name)
     sites, size = _attention(network)
     identity = Identity.of(network, name, commit, digest, notes)
-    return PerceiverAdapter(known, Model(network, eyes, inputs, _question(network), sites, size, identity))
+    return PerceiverAdapter(known, Model(network, preprocessor, inputs, _question(network), sites, size, identity))
 
 
 def _attention(network: Any) -> tuple[tuple[Site, ...], Size]:

@@ -36,7 +36,7 @@ def processor(found: Checkpoint) -> Any:
         ) from error
 
 
-class Eyes:
+class Preprocessor:
     """How one model looks at a picture, by its own image processor of transformers. Threads share it."""
 
     def __init__(self, processor: Any) -> None:
@@ -52,8 +52,8 @@ class Eyes:
         #: Rows and columns of every picture that the model sees.
         self.size: tuple[int, int] = next(iter(sizes))
 
-    def see(self, picture: Picture) -> NDArray[np.uint8]:
-        """The picture as the model sees it, `[row, column, 3]` in its `size`; one that was seen stays as it is.
+    def fit(self, picture: Picture) -> NDArray[np.uint8]:
+        """The picture as the model sees it, `[row, column, 3]` in its `size`; one that has been fitted stays as it is.
 
         Raises InputError for one that is far longer than high, or higher than long, where that would be kept.
         """
@@ -73,7 +73,7 @@ class Eyes:
         return np.full((*self.size, 3), paper, np.uint8)
 
     def values(self, picture: NDArray[np.uint8]) -> Tensor:
-        """What the encoder takes of a picture that `see` gave, `[1, 3, row, column]` of float32."""
+        """What the encoder takes of a picture that `fit` gave, `[1, 3, row, column]` of float32."""
         made = self._processor(Image.fromarray(picture), **self._as_it_is, return_tensors="pt")
         values: Tensor = made["pixel_values"].to(torch.float32)
         return values

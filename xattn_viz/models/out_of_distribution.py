@@ -37,7 +37,7 @@ def summary(states: Numbers) -> Numbers:
 
 
 @dataclass(frozen=True)
-class Known:
+class Distribution:
     """The pictures that are known, as the ViT sums them up (`summary`).
 
     `mean` `[number]`; `directions` `[direction, number]`, of which each gives a number of variance 1; `rest` `[1]`, the
@@ -51,7 +51,7 @@ class Known:
     limit: Numbers
 
     @classmethod
-    def of(cls, summaries: Numbers, directions: int) -> Known:
+    def of(cls, summaries: Numbers, directions: int) -> Distribution:
         """Those of which the summaries `[picture, number]` are, without a limit yet."""
         mean = summaries.mean(0)
         variances, axes = np.linalg.eigh(np.cov(summaries.T.astype(np.float64)))
@@ -60,7 +60,7 @@ class Known:
         return cls(mean, scaled.astype(np.float32), np.array([rest], np.float32), np.array([np.inf], np.float32))
 
     @classmethod
-    def read(cls, file: Path) -> Known:
+    def read(cls, file: Path) -> Distribution:
         """Those that `write` stored. Raises OSError or ValueError where the file is missing or damaged."""
         with np.load(file, allow_pickle=False) as arrays:
             return cls(**{name: arrays[name].astype(np.float32) for name in arrays.files})
@@ -80,10 +80,10 @@ class Known:
         return float(np.sqrt((float((along**2).sum()) + beside) / len(away)))
 
 
-class Judge:
+class Detector:
     """Says of pictures, as the models see them, whether they are scenes. Threads share it."""
 
-    def __init__(self, encoder: Encoder, known: Known) -> None:
+    def __init__(self, encoder: Encoder, known: Distribution) -> None:
         self._encoder, self.known = encoder, known
 
     def states(self, picture: Picture) -> Numbers:
@@ -109,13 +109,13 @@ class Judge:
 
 def notes(card: ModelCard, picture: Picture) -> tuple[Note, ...]:
     """A sentence about a picture, as a model sees it, that is no scene where the model knows nothing else."""
-    return judge().notes(picture) if card.knows == "shapes" else ()
+    return detector().notes(picture) if card.knows == "shapes" else ()
 
 
 @cache
-def judge() -> Judge:
-    """The judge that comes with the package."""
-    return Judge(encoder(), Known.read(FOLDER / FILE))
+def detector() -> Detector:
+    """The detector that comes with the package."""
+    return Detector(encoder(), Distribution.read(FOLDER / FILE))
 
 
 def encoder() -> Encoder:

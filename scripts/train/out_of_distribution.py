@@ -1,6 +1,6 @@
 """Fit what the models of coloured shapes count as pictures of their kind, by the encoder of `caption-shapes`.
 
-    python -m scripts.train.outside
+    python -m scripts.train.out_of_distribution
 
 Scenes in all the ways in which they come: by chance as in training, placed by hand as on the easel, where they may lie
 over each other, in grey, as JPEG, and of other sizes. The limit is set on pictures that were not fitted.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scripts.train.captioner import PIXELS
-from xattn_viz.models.outside import FILE, FOLDER, WITHIN, Known, encoder, summary
+from xattn_viz.models.out_of_distribution import FILE, FOLDER, WITHIN, Distribution, encoder, summary
 from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, draw
 from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.scene import random_scene
@@ -92,7 +92,7 @@ def main() -> None:
     """Fit the mean and the directions, set the limit, and store them."""
     torch.set_num_threads(1)
     random, states = np.random.default_rng(SEED), encoder()
-    known = Known.of(np.stack([summary(states(picture)) for picture in pictures(FITTED, random)]), DIRECTIONS)
+    known = Distribution.of(np.stack([summary(states(picture)) for picture in pictures(FITTED, random)]), DIRECTIONS)
     distances = [known.distance(states(picture)) for picture in pictures(SET, random)]
     limit = np.quantile(distances, WITHIN / 1_000)
     replace(known, limit=np.array([limit], np.float32)).write(FOLDER / FILE)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from xattn_viz.core.trace import Note, Trace
-from xattn_viz.models import registry, unread
+from xattn_viz.models import coverage, registry
+from xattn_viz.models.coverage import notes_of_text, short, uncovered_sentences
 from xattn_viz.models.families import firefox, seq2seq
-from xattn_viz.models.unread import notes_of_text, short, unread_sentences
 
 NAMES = ["firefox-en-pt", "firefox-pt-en"]
 _traces: dict[str, Trace] = {}
@@ -42,7 +42,7 @@ def of_weights(trace: Trace, weights: Any) -> Trace:
 def test_sentences_that_nothing_attends_to_are_named_and_a_short_output_is_told(name: str, writers: Any) -> None:
     language = name.split("-")[1]
     long = long_trace(name, writers)
-    total, missing = unread_sentences(long, language)
+    total, missing = uncovered_sentences(long, language)
     assert missing[-1] == total >= 20  # the end of it at least
     assert len(missing) > 5
     made, read = (int((~axis.is_special).sum()) for axis in (long.cross.queries, long.cross.keys))
@@ -57,7 +57,7 @@ def test_nothing_is_said_of_texts_that_are_translated_whole(name: str, writers: 
     lines, model = lines_of(name, writers), registry.load(name)
     for text in [*lines[:12], *(" ".join(lines[first : first + 3]) for first in range(0, 12, 3))]:
         trace = model.trace(text, kinds=("cross",))
-        assert unread_sentences(trace, name.split("-")[1])[1] == []
+        assert uncovered_sentences(trace, name.split("-")[1])[1] == []
         assert short(trace) is None
         assert omission(trace.notes) == ""
 
@@ -67,7 +67,7 @@ def test_a_model_whose_attention_is_diffuse_names_no_sentence(writers: Any) -> N
     for model in (firefox.FAMILY.example(), seq2seq.FAMILY.example()):
         for count in (2, 3):
             trace = model.trace(" ".join(lines[:count]), kinds=("cross",))
-            assert unread_sentences(trace, "en") == (count, [])
+            assert uncovered_sentences(trace, "en") == (count, [])
             assert omission(trace.notes) == ""
 
 
@@ -75,15 +75,15 @@ def test_a_model_whose_attention_is_diffuse_names_no_sentence(writers: Any) -> N
 def test_heads_without_a_task_hide_no_sentence_and_name_none(evenly: float, is_told: bool, writers: Any) -> None:
     long = long_trace("firefox-en-pt", writers)
     weights = (1 - evenly) * np.asarray(long.cross.weights) + evenly / len(long.cross.keys)
-    found = unread_sentences(of_weights(long, weights.astype(np.float32)), "en")
-    assert found == unread_sentences(long, "en") if is_told else found[1] == []
+    found = uncovered_sentences(of_weights(long, weights.astype(np.float32)), "en")
+    assert found == uncovered_sentences(long, "en") if is_told else found[1] == []
 
 
 def test_weight_on_the_end_of_the_source_counts_for_no_sentence(writers: Any) -> None:
     long = long_trace("firefox-en-pt", writers)
     weights = 0.2 * np.asarray(long.cross.weights)
     weights[..., long.cross.keys.is_special] += 0.8
-    assert unread_sentences(of_weights(long, weights), "en") == unread_sentences(long, "en")
+    assert uncovered_sentences(of_weights(long, weights), "en") == uncovered_sentences(long, "en")
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_only_translations_come_out_short(source: str | None, target: str | None
 
 
 def test_what_is_short_and_tells_no_sentence_is_short(monkeypatch: pytest.MonkeyPatch, writers: Any) -> None:
-    monkeypatch.setattr(unread, "_FOCUSED", 2)
+    monkeypatch.setattr(coverage, "_FOCUSED", 2)
     said = omission(notes_of_text(long_trace("firefox-en-pt", writers), "en", "pt"))
     assert "Something is probably left out. Trace the text sentence by sentence." in said
     assert said.startswith("The output came out short: ")
 
 
 def test_of_one_long_sentence_nobody_asks_for_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unread, "_SHORT", 2)
+    monkeypatch.setattr(coverage, "_SHORT", 2)
     text = "The cat sat on the mat and the dog lay by the door" + " and the bird sang in the tree" * 5 + "."
     said = omission(registry.load("firefox-en-pt").trace(text, kinds=("cross",)).notes)
     assert said.endswith("Something is probably left out.")

@@ -1,11 +1,11 @@
 """How often a scene is taken for a picture of another kind, and such a picture for a scene: the docs' tables.
 
-    python -m benchmarks.outside [FOLDER ...]
+    python -m benchmarks.out_of_distribution [FOLDER ...]
 
-Scenes come in all the ways of `scripts.train.outside`, from another seed. Pictures of other kinds are drawn here by
-chance, but for photographs and paintings, which are those of scikit-image, scikit-learn and matplotlib where they are
-installed (they are in `benchmarks/requirements.txt`), and all that lie in the folders given: the docs' table has those
-of Debian's packages lomiri-wallpapers-16.04 and -20.04, mate-backgrounds, plasma-workspace-wallpapers and
+Scenes come in all the ways of `scripts.train.out_of_distribution`, from another seed. Pictures of other kinds are drawn
+here by chance, but for photographs and paintings, which are those of scikit-image, scikit-learn and matplotlib where
+they are installed (they are in `benchmarks/requirements.txt`), and all that lie in the folders given: the docs' table
+has those of Debian's packages lomiri-wallpapers-16.04 and -20.04, mate-backgrounds, plasma-workspace-wallpapers and
 ukui-wallpapers.
 """
 
@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from scripts.train.outside import OWN, Picture, Random, by_hand, jpeg, seen
+from scripts.train.out_of_distribution import OWN, Picture, Random, by_hand, jpeg, seen
 from xattn_viz.inputs import images
-from xattn_viz.models import outside
+from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import InputError
 from xattn_viz.shapes import Scene, draw
 from xattn_viz.shapes.scene import PAPER
@@ -145,10 +145,10 @@ OTHER: Mapping[str, Callable[[Random], Picture]] = {
 def main() -> None:
     """Print both tables."""
     torch.set_num_threads(1)
-    random, judge = np.random.default_rng(SEED), outside.judge()
+    random, detector = np.random.default_rng(SEED), out_of_distribution.detector()
     print(f"| {COUNT} scenes each | taken for another kind | distance, median | largest |\n|---|---:|---:|---:|")
     for name, make in OWN.items():
-        far = np.array([judge.distance(seen(make(random))) for _ in range(COUNT)])
+        far = np.array([detector.distance(seen(make(random))) for _ in range(COUNT)])
         print(f"| {name} | {(far > 1).mean():.1%} | {np.median(far):.2f} | {far.max():.2f} |", flush=True)
     print("\n| other pictures | how many | taken for scenes | distance, median | smallest |\n|---|---:|---:|---:|---:|")
     shipped = list(files(sys.argv[1:]))
@@ -162,7 +162,7 @@ def main() -> None:
     for name, make in OTHER.items():
         kinds[name] = [make(random) for _ in range(COUNT)]
     for name, pictures in kinds.items():
-        far = np.array([judge.distance(seen(picture)) for picture in pictures])
+        far = np.array([detector.distance(seen(picture)) for picture in pictures])
         missed = f"{(far <= 1).mean():.1%} | {np.median(far):.1f} | {far.min():.2f}"
         print(f"| {name} | {len(far)} | {missed} |", flush=True)
 

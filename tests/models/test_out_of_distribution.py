@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import outside as foreign
-from scripts.train.outside import OWN, seen
+from benchmarks import out_of_distribution as foreign
+from scripts.train.out_of_distribution import OWN, seen
 from xattn_viz.cli import main
-from xattn_viz.models import outside, registry
-from xattn_viz.models.outside import Known, summary
+from xattn_viz.models import out_of_distribution, registry
+from xattn_viz.models.out_of_distribution import Distribution, summary
 from xattn_viz.shapes import Scene, Thing, draw
 
 SCENE = draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17), Thing("blue", "star", 0.7, 0.7, 0.09))))
@@ -51,16 +51,16 @@ def test_the_command_line_says_it_apart_from_the_caption(tmp_path: Path, capsys:
 
 @pytest.mark.parametrize("way", OWN)
 def test_scenes_are_told_apart_in_all_the_ways_in_which_they_come(way: str) -> None:
-    random, judge = np.random.default_rng(5), outside.judge()
-    far = [judge.distance(seen(OWN[way](random))) for _ in range(40)]
+    random, detector = np.random.default_rng(5), out_of_distribution.detector()
+    far = [detector.distance(seen(OWN[way](random))) for _ in range(40)]
     assert np.mean(np.array(far) > 1) <= 0.05
     assert np.median(far) < 0.8
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_pictures_of_another_kind_are_found(kind: str) -> None:
-    random, judge = np.random.default_rng(6), outside.judge()
-    far = [judge.distance(seen(foreign.OTHER[kind](random))) for _ in range(40)]
+    random, detector = np.random.default_rng(6), out_of_distribution.detector()
+    far = [detector.distance(seen(foreign.OTHER[kind](random))) for _ in range(40)]
     assert np.mean(np.array(far) > 1) >= 0.9
 
 
@@ -69,11 +69,11 @@ def test_the_distance_is_that_of_mahalanobis(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     states = random.normal(size=(200, 4, 2)).astype(np.float32) * np.array([3, 0.5], np.float32)
     summaries = np.stack([summary(one) for one in states])
-    known = Known.of(summaries, 5)
+    known = Distribution.of(summaries, 5)
     inverse = np.linalg.inv(np.cov(summaries.T.astype(np.float64)))
     away = summaries - summaries.mean(0)
     expected = np.sqrt(np.einsum("ni,ij,nj->n", away, inverse, away) / summaries.shape[1])
     np.testing.assert_allclose([known.distance(one) for one in states], expected, rtol=1e-3)
     known.write(tmp_path / "known.npz")
-    again = Known.read(tmp_path / "known.npz")
+    again = Distribution.read(tmp_path / "known.npz")
     np.testing.assert_allclose(again.distance(states[0]), expected[0], rtol=1e-2)

@@ -47,7 +47,7 @@ def _missing(trace: Trace, source: str | None, target: str | None) -> str:
     is_translation = source and target and source != target and not {source, target} & _UNSPACED
     if is_translation and (counts := short(trace)):
         parts.append(f"The output came out short: {counts[0]:,} tokens for a source of {counts[1]:,}.")
-    total, unread = unread_sentences(trace, source or "en")
+    total, unread = uncovered_sentences(trace, source or "en")
     if unread:
         several = len(unread) > 1
         parts.append(
@@ -67,7 +67,7 @@ def short(trace: Trace) -> tuple[int, int] | None:
     return (made, read) if read >= _LEAST_SOURCE and made < _SHORT * read else None
 
 
-def unread_sentences(trace: Trace, language: str) -> tuple[int, list[int]]:
+def uncovered_sentences(trace: Trace, language: str) -> tuple[int, list[int]]:
     """How many sentences the source has, and those, from 1, that the output barely attends to.
 
     The attention is the mean over all layers and heads, special tokens aside. A source of one sentence has none, and
