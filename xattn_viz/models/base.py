@@ -115,8 +115,8 @@ class ModelCard:
     name: str
     title: str
     family: str
-    licence: str
-    credit: str
+    licence: str = "see the model's own page or folder"
+    credit: str = "the authors of the checkpoint"
     source_language: str | None = None
     target_language: str | None = None
     input_kind: Literal["text", "audio", "image"] = "text"

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from xattn_viz.attention.capture import Captured
-from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
+from xattn_viz.core.maps import Alteration, MapKind
 from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
-from xattn_viz.models.engine.network import Network, Source
+from xattn_viz.models.engine.network import Network, Run, Source
 from xattn_viz.models.engine.results import attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
 from xattn_viz.models.engine.tokens import Tokens
@@ -50,17 +50,6 @@ class Vocabulary(Protocol):
 
     def readable(self, token: int) -> str:
         """What an id says to people."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A source that was encoded, with the run's settings, the map of its encoder, and what stands around an output."""
-
-    settings: Settings
-    source: Source
-    encoded: Any
-    encoder: AttentionMaps | None
-    frame: Frame
 
 
 class EncoderDecoderAdapter(Adapter):
@@ -95,7 +84,7 @@ class EncoderDecoderAdapter(Adapter):
 
     def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
         """What people should know of an output that was searched: that it did not end by itself."""
-        limit = self.network.limit(run.source, run.settings, given)
+        limit = self.network.limit(run, given)
         is_cut = self.network.forces_end and len(ids) + 1 >= limit
         if ids[-1] in run.frame.ends and not is_cut:
             return []
@@ -160,13 +149,7 @@ class EncoderDecoderAdapter(Adapter):
         """The outputs that the search kept, best first; what is written meanwhile is shown as a trace."""
         plain = replace(run, settings=replace(run.settings, keep_projections=False))
         return self.network.search(
-            run.source,
-            run.encoded,
-            run.frame,
-            begin.ids,
-            run.settings,
-            hooks,
-            lambda output: hooks.show(lambda: self._made(plain, begin, output)),
+            run, begin.ids, hooks, lambda output: hooks.show(lambda: self._made(plain, begin, output))
         )
 
     def _finished(self, run: Run, begin: Tokens, outputs: Sequence[Output]) -> Trace:
@@ -181,11 +164,12 @@ class EncoderDecoderAdapter(Adapter):
         """The trace of an output that begins with tokens that were given, or is all of them."""
         settings, frame, count = run.settings, run.frame, len(output.ids)
         self._check_memory(run.source, settings, count)
-        layers: dict[MapKind, list[Captured]] = {"cross": list(output.cross)}
         logits: Sequence[Tensor] | Tensor = ()
         scored = count - len(output.logits)
-        if not output.cross:
-            layers, logits = self.network.replay(run.encoded, frame.start, output.ids, settings, scored)
+        if output.cross is not None:
+            layers: dict[MapKind, list[Captured]] = {"cross": output.cross()}
+        else:
+            layers, logits = self.network.replay(run, output.ids, scored)
         tokens = begin if output.ids == begin.ids else self.text.output(output.ids, begin)
         forced = len(begin.ids) or int(frame.first is not None)
         written, read = tokens.axis(), tokens.read(frame.start, self.text.piece(frame.start)).axis()
@@ -215,7 +199,7 @@ class EncoderDecoderAdapter(Adapter):
         return provenance(
             self.identity,
             {**settings.as_keywords(), **source.keywords},
-            self.network.method(source, settings),
+            self.network.method(run),
             source.shown,
             self.network.libraries,
         )

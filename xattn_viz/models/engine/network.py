@@ -19,7 +19,7 @@ from transformers.generation import LogitsProcessor
 
 from xattn_viz.attention.capture import Captured, Site, compact, recording
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import MapKind
+from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Note
 from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.results import HALF_ABOVE
@@ -42,6 +42,17 @@ class Source:
     notes: tuple[str | Note, ...] = ()
     pooled: Axis | None = None
     keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A source that was encoded, with the run's settings, the map of its encoder, and the frame of an output."""
+
+    settings: Settings
+    source: Source
+    encoded: Any
+    encoder: AttentionMaps | None
+    frame: Frame
 
 
 class Network(ABC):
@@ -79,36 +90,22 @@ class Network(ABC):
         """What the encoder makes of a source, and what each of its layers did where its map is wanted."""
 
     @abstractmethod
-    def search(
-        self,
-        source: Source,
-        encoded: Any,
-        frame: Frame,
-        begin: Sequence[int],
-        settings: Settings,
-        hooks: Hooks,
-        on_output: OnOutput,
-    ) -> list[Output]:
+    def search(self, run: Run, begin: Sequence[int], hooks: Hooks, on_output: OnOutput) -> list[Output]:
         """The outputs that the search kept, best first, each with the ids that it was to `begin` with.
 
         `on_output` hears before each step but the first what is written: of several beams, the likeliest that goes on.
         """
 
     @abstractmethod
-    def replay(
-        self, encoded: Any, start: int, output: Sequence[int], settings: Settings, scored: int
-    ) -> tuple[dict[MapKind, list[Captured]], Sequence[Tensor] | Tensor]:
-        """What the layers did in one pass over an output, by kind, and the logits `[query, id]` of its first `scored`.
-
-        `start` is what is read before the output's own tokens.
-        """
+    def replay(self, run: Run, output: Sequence[int], scored: int) -> tuple[dict[MapKind, list[Captured]], Tensor]:
+        """What the layers did in one pass over an output, by kind, and logits `[query, id]` of its first `scored`."""
 
     @abstractmethod
-    def limit(self, source: Source, settings: Settings, given: int) -> int:
+    def limit(self, run: Run, given: int) -> int:
         """How long an output may get, its start token and the `given` ones included."""
 
     @abstractmethod
-    def method(self, source: Source, settings: Settings) -> dict[str, Any]:
+    def method(self, run: Run) -> dict[str, Any]:
         """How its search chooses what is not given (`GIVEN`), as JSON values."""
 
 
@@ -166,7 +163,9 @@ class TransformersNetwork(Network):
 
     def decoding(self, encoded: Any, ids: Tensor) -> dict[str, Any]:
         """What the writer takes to read `ids` `[1, query]` over what the encoder made."""
-        read: dict[str, Any] = {"encoder_outputs": fresh(encoded), "decoder_input_ids": ids}
+        # In an object of its own, which a search expands in place, and without its attention.
+        own = type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
+        read: dict[str, Any] = {"encoder_outputs": own, "decoder_input_ids": ids}
         if self.is_masked:
             shape = encoded.last_hidden_state.shape[:2]
             read["attention_mask"] = torch.ones(shape, dtype=torch.long, device=ids.device)
@@ -197,80 +196,66 @@ class TransformersNetwork(Network):
             stepwise=stepwise,
         )
 
-    def search(
-        self,
-        source: Source,
-        encoded: Any,
-        frame: Frame,
-        begin: Sequence[int],
-        settings: Settings,
-        hooks: Hooks,
-        on_output: OnOutput,
-    ) -> list[Output]:
+    def search(self, run: Run, begin: Sequence[int], hooks: Hooks, on_output: OnOutput) -> list[Output]:
         """The outputs that the library's search kept.
 
         A single beam's cross-attention is recorded meanwhile: its rows are those that a pass over the output would
         compute anew. The rows of several beams are not those of the one chosen, and a beginning's logits are not known.
         """
-        limit = self.limit(source, settings, len(begin))
+        settings, frame = run.settings, run.frame
         is_whole = self.is_recorded_once and settings.num_beams == 1 and not begin
         once = is_whole and not self.is_native and self.writer.generation_config.use_cache
-        kinds: tuple[MapKind, ...] = (
-            ("cross",) if once and "cross" in settings.kinds and "decoder" not in settings.kinds else ()
-        )
-        ids = torch.tensor([[frame.start, *begin]], device=self.model.device)
+        wanted = once and "cross" in settings.kinds and "decoder" not in settings.kinds
+        ids = torch.tensor([[frame.start, *begin]], device=self.device)
         # Some rules of a search look at what the encoder has read, and none at pixels or frames.
-        read = {**(source.read if self.is_masked else {}), **self.decoding(encoded, ids)}
-        with self.watch(settings, kinds, stepwise=True) as recorded:
+        read = {**(run.source.read if self.is_masked else {}), **self.decoding(run.encoded, ids)}
+        with self.watch(settings, ("cross",) if wanted else (), stepwise=True) as recorded:
             found = generate(
                 self.writer,
                 read,
                 frame,
                 len(begin),
                 settings,
-                limit,
+                self.limit(run, len(begin)),
                 hooks,
                 on_output,
                 keeps_logits=self.is_recorded_once,
                 processors=self.processors(frame, begin),
             )
-        return [replace(found[0], cross=tuple(recorded.layers("cross")))] if kinds else found
+        return [replace(found[0], cross=lambda: recorded.layers("cross"))] if wanted else found
 
-    def replay(
-        self, encoded: Any, start: int, output: Sequence[int], settings: Settings, scored: int
-    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
+    def replay(self, run: Run, output: Sequence[int], scored: int) -> tuple[dict[MapKind, list[Captured]], Tensor]:
         """What the decoder's layers did, and logits: the output layer, a small model's largest, computes no more."""
-        kinds: list[MapKind] = [kind for kind in settings.kinds if kind != "encoder"]
-        read = torch.tensor([[start, *output[:-1]]], device=self.model.device)
-        with self.watch(settings, kinds) as recorded, _scoring(scored):
+        kinds: list[MapKind] = [kind for kind in run.settings.kinds if kind != "encoder"]
+        read = torch.tensor([[run.frame.start, *output[:-1]]], device=self.device)
+        with self.watch(run.settings, kinds) as recorded, _scoring(scored):
             out = self.writer(
-                **self.decoding(encoded, read),
+                **self.decoding(run.encoded, read),
                 use_cache=False,
                 return_dict=True,
                 **({"output_attentions": True} if self.is_native and kinds else {}),
             )
+        logits = out.logits[0, :scored]
         if not self.is_native:
-            return {kind: recorded.layers(kind) for kind in kinds}, out.logits[0, :scored]
+            return {kind: recorded.layers(kind) for kind in kinds}, logits
         native = {"cross": out.cross_attentions, "decoder": own_attentions(out)}
         rest = {"cross": native["decoder"], "decoder": native["cross"]} if self.is_merged else {}
-        return {kind: _reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, out.logits[
-            0, :scored
-        ]
+        return {kind: _reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, logits
 
-    def limit(self, source: Source, settings: Settings, given: int) -> int:
+    def limit(self, run: Run, given: int) -> int:
         """As asked for, else as the checkpoint says; never more than the decoder has positions."""
-        new = settings.max_new_tokens
+        new = run.settings.max_new_tokens
         limit = self.writer.generation_config.max_length if new is None else 1 + new
         return min(int(limit) + given, self.size.output)
 
-    def method(self, source: Source, settings: Settings) -> dict[str, Any]:
+    def method(self, run: Run) -> dict[str, Any]:
         """Greedy or with beams, and the checkpoint's own rules."""
-        if settings.target is not None:
+        if run.settings.target is not None:
             return GIVEN
         own = self.writer.generation_config
         return {
-            "method": "greedy" if settings.num_beams == 1 else "beam search",
-            "max_length": self.limit(source, settings, 0),
+            "method": "greedy" if run.settings.num_beams == 1 else "beam search",
+            "max_length": self.limit(run, 0),
             "length_penalty": own.length_penalty,
             "no_repeat_ngram_size": own.no_repeat_ngram_size,
             "min_length": own.min_length,
@@ -301,11 +286,6 @@ class BlockSparse:
     def __call__(self, input_ids: Tensor, **rest: Any) -> Any:
         """What the encoder makes of ids `[1, position]`."""
         return (self._full if input_ids.shape[1] <= self._most_in_full else self._sparse)(input_ids=input_ids, **rest)
-
-
-def fresh(encoded: Any) -> Any:
-    """The encoder's result in an object of its own, without its attention: a search expands it in place."""
-    return type(encoded)(**{name: value for name, value in encoded.items() if "attentions" not in name})
 
 
 def own_attentions(out: Any) -> Any:

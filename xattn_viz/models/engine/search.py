@@ -81,15 +81,15 @@ class Output:
 
     A search with several beams gives the log-probability of what it chose (what was given or forced counts as certain).
     `logits` are those of its last tokens, where the search kept them, each `[id]`, before the checkpoint's own rules;
-    `among` `[id]` are the ids that they belong to, None for all. `cross` is what each layer's cross-attention did
-    meanwhile, where that was recorded.
+    `among` `[id]` are the ids that they belong to, None for all. `cross` gives what each layer's cross-attention
+    did meanwhile, once, where that was recorded.
     """
 
     ids: tuple[int, ...]
     log_prob: float | None = None
     logits: Sequence[Tensor] = ()
     among: Tensor | None = None
-    cross: tuple[Captured, ...] = ()
+    cross: Callable[[], list[Captured]] | None = None
 
 
 #: Called with what is written so far.

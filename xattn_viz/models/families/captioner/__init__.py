@@ -11,19 +11,17 @@ checkpoint is never run.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from xattn_viz.core.maps import MapKind
-from xattn_viz.models.base import Capability, ModelCard, Option
+from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.engine import KINDS, MOST_BEAMS
 from xattn_viz.models.family import Family
 from xattn_viz.shapes.prompts import GREY, HINT
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 
-KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
-#: More would take memory and show little.
-MOST_BEAMS = 16
 #: The architectures, as a checkpoint's config.json names them.
 ARCHITECTURES = ("vision-encoder-decoder", "blip")
 #: The model that lies in a folder of this name beside this file.
@@ -36,86 +34,70 @@ JOINS: dict[str, Join] = {"hint-concatenated": "concatenated", "hint-separate": 
 PICTURE_PART, HINT_PART = "picture", "hint"
 
 
-def card(
-    name: str,
-    title: str,
-    licence: str = "see the model's own page or folder",
-    credit: str = "the authors of the checkpoint",
-    language: str | None = None,
-    *,
-    kinds: tuple[MapKind, ...] = KINDS,
-    options: tuple[Option, ...] = (),
-    download_mb: int | None = None,
-    knows: Literal["anything", "shapes"] = "anything",
-) -> ModelCard:
-    """The card of a model of this family; `language` is the one that it writes."""
-    can: set[Capability] = {"write", "ablate", "project"}
-    return ModelCard(
-        name,
-        title,
-        "captioner",
-        licence,
-        credit,
-        None,
-        language,
-        "image",
-        kinds,
-        options,
-        download_mb,
-        MOST_BEAMS,
-        can=frozenset(can | ({"compare"} if options else set())),
-        knows=knows,
-    )
+#: The card of a model of this family.
+card = partial(
+    ModelCard,
+    family="captioner",
+    input_kind="image",
+    kinds=KINDS,
+    most_beams=MOST_BEAMS,
+    can=frozenset(("write", "ablate", "project")),
+)
 
 
-_OURS = ("MIT", "xattn_viz, trained on scenes that the repository draws", "en")
-_WITH_A_HINT = (
-    Option(HINT, "Hint", "", "The colour of each shape, such as: the circle is red, the star is blue"),
-    Option(GREY, "Shades of grey", False, "The picture without its colours, which only a hint can then tell."),
+_OURS = partial(
+    card,
+    licence="MIT",
+    credit="xattn_viz, trained on scenes that the repository draws",
+    target_language="en",
+    knows="shapes",
+)
+_HINTED = partial(
+    _OURS,
+    kinds=("cross", "decoder"),
+    options=(
+        Option(HINT, "Hint", "", "The colour of each shape, such as: the circle is red, the star is blue"),
+        Option(GREY, "Shades of grey", False, "The picture without its colours, which only a hint can then tell."),
+    ),
+    can=frozenset(("write", "ablate", "project", "compare")),
 )
 
 CARDS = (
-    card(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)", *_OURS, knows="shapes"),
+    _OURS(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)"),
     *(
-        card(
-            name,
-            f"Captions with a hint, {how}",
-            *_OURS,
-            kinds=("cross", "decoder"),
-            options=_WITH_A_HINT,
-            knows="shapes",
-        )
+        _HINTED(name, f"Captions with a hint, {how}")
         for name, how in zip(JOINS, ("one sequence of keys", "two cross-attentions"), strict=True)
     ),
     card(
         "nlpconnect/vit-gpt2-image-captioning",
         "Captions of photographs (ViT-GPT2)",
-        "Apache-2.0",
-        "NLP Connect",
-        "en",
+        licence="Apache-2.0",
+        credit="NLP Connect",
+        target_language="en",
         download_mb=982,
     ),
     card(
         "microsoft/trocr-small-printed",
         "Reads a line of print (TrOCR small)",
-        "see the model's own page",
-        "Microsoft: Li et al. 2021, TrOCR: Transformer-based Optical Character Recognition with Pre-trained Models",
-        "en",
+        licence="see the model's own page",
+        credit="Microsoft: Li et al. 2021, TrOCR: Transformer-based Optical Character Recognition with Pre-trained "
+        "Models",
+        target_language="en",
         download_mb=246,
     ),
     card(
         "Salesforce/blip-image-captioning-base",
         "Captions of photographs (BLIP base)",
-        "BSD-3-Clause",
-        "Salesforce: Li et al. 2022, BLIP: Bootstrapping Language-Image Pre-training",
-        "en",
+        licence="BSD-3-Clause",
+        credit="Salesforce: Li et al. 2022, BLIP: Bootstrapping Language-Image Pre-training",
+        target_language="en",
         download_mb=990,
     ),
     card(
         "naver-clova-ix/donut-base-finetuned-cord-v2",
         "Reads a receipt into fields (Donut)",
-        "MIT",
-        "NAVER Clova: Kim et al. 2021, OCR-free Document Understanding Transformer",
+        licence="MIT",
+        credit="NAVER Clova: Kim et al. 2021, OCR-free Document Understanding Transformer",
         kinds=("cross", "decoder"),
         download_mb=811,
     ),

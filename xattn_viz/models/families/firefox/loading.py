@@ -92,7 +92,7 @@ def _folder_card(folder: Folder) -> ModelCard:
     # Mozilla names files for the pair of languages: model.csen.intgemm.alphas.bin
     pair = re.search(r"\.([a-z]{2})([a-z]{2})\.", " ".join(_like(folder, "model*.bin")))
     source, target = pair.groups() if pair else (None, None)
-    return card(str(folder), folder.path.name, source, target)
+    return card(str(folder), folder.path.name, source_language=source, target_language=target)
 
 
 def _find(folder: Folder) -> Files:
@@ -178,7 +178,7 @@ def tiny() -> FirefoxAdapter:
     randomise(network, vectors=True)
     digest = hashlib.sha256(b"".join(p.numpy().tobytes() for p in network.parameters())).hexdigest()
     return FirefoxAdapter(
-        card("firefox-example", "A tiny model with random weights", "en", "pt"),
+        card("firefox-example", "A tiny model with random weights", source_language="en", target_language="pt"),
         network,
         vocabulary,
         vocabulary,

@@ -83,7 +83,7 @@ def assemble(
     read = {"input_ids": source, "attention_mask": torch.ones_like(source)}
     network = probe(name, TransformersNetwork(model), read, _SOURCE)
     source_language, target_language = _pair(name, model.config)
-    own = card(name, Path(name).name, source=source_language, target=target_language)
+    own = card(name, Path(name).name, source_language=source_language, target_language=target_language)
     known = loaded_card(FAMILY.card_of(name) or own, network.size, options_of(tokenizer, model))
     return Seq2SeqAdapter(known, Identity.of(model, name, commit, digest, notes), network, tokenizer)
 

@@ -6,11 +6,12 @@ They come from a package (`whisper-tiny-en`), from the Hugging Face hub, or from
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelCard, Option
+from xattn_viz.models.engine import KINDS, MOST_BEAMS
 from xattn_viz.models.family import Family
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.hub.files import configuration
@@ -18,9 +19,6 @@ from xattn_viz.models.hub.files import configuration
 if TYPE_CHECKING:
     from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 
-KINDS: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
-#: More would take memory and show little.
-MOST_BEAMS = 16
 #: The architectures, as a checkpoint's config.json names them.
 ARCHITECTURES = ("whisper", "moonshine")
 CROP = Option(
@@ -39,56 +37,42 @@ WRITE_ANYWAY = Option(
 )
 
 
-def card(
-    name: str,
-    title: str,
-    licence: str = "see the model's own page or folder",
-    credit: str = "the authors of the checkpoint",
-    language: str | None = None,
-    *,
-    options: tuple[Option, ...] = (),
-    download_mb: int | None = None,
-) -> ModelCard:
-    """The card of a model of this family; `language` is the only one that it hears and writes."""
-    return ModelCard(
-        name,
-        title,
-        "whisper",
-        licence,
-        credit,
-        language,
-        language,
-        "audio",
-        KINDS,
-        options,
-        download_mb,
-        MOST_BEAMS,
-        can=frozenset(("write", "time", "ablate", "project")),
-    )
+#: The card of a model of this family.
+card = partial(
+    ModelCard,
+    family="whisper",
+    input_kind="audio",
+    kinds=KINDS,
+    most_beams=MOST_BEAMS,
+    can=frozenset(("write", "time", "ablate", "project")),
+)
 
 
 CARDS = (
     card(
         "whisper-tiny-en",
         "English speech (Whisper tiny.en)",
-        "MIT",
-        "OpenAI: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision",
-        "en",
+        licence="MIT",
+        credit="OpenAI: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision",
+        source_language="en",
+        target_language="en",
         options=(CROP, WRITE_ANYWAY),
     ),
     card(
         "openai/whisper-tiny",
         "Speech in 99 languages (Whisper tiny)",
-        "Apache-2.0",
-        "OpenAI: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision",
+        licence="Apache-2.0",
+        credit="OpenAI: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision",
         download_mb=154,
     ),
     card(
         "UsefulSensors/moonshine-tiny",
         "English speech (Moonshine tiny)",
-        "MIT",
-        "Useful Sensors: Jeffries et al. 2024, Moonshine: Speech Recognition for Live Transcription and Voice Commands",
-        "en",
+        licence="MIT",
+        credit="Useful Sensors: Jeffries et al. 2024, Moonshine: Speech Recognition for Live Transcription and Voice "
+        "Commands",
+        source_language="en",
+        target_language="en",
         download_mb=110,
     ),
 )

@@ -20,8 +20,8 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Note, Speech, Trace
 from xattn_viz.inputs.audio import RATE, Sound, frame_times
 from xattn_viz.models.base import ModelCard, ModelError
-from xattn_viz.models.engine.adapter import EncoderDecoderAdapter, Run
-from xattn_viz.models.engine.network import Source
+from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
+from xattn_viz.models.engine.network import Run, Source
 from xattn_viz.models.engine.search import Frame, Output
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.whisper import ANYWAY, CROP, WRITE_ANYWAY

@@ -20,7 +20,7 @@ from xattn_viz.attention.capture import Captured, recording
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import Hooks, InputError
-from xattn_viz.models.engine.network import Source, TransformersNetwork
+from xattn_viz.models.engine.network import Run, Source, TransformersNetwork
 from xattn_viz.models.engine.offsets import BROKEN, bare, decoded_spans
 from xattn_viz.models.engine.search import Frame
 from xattn_viz.models.engine.tokens import Tokens
@@ -95,10 +95,10 @@ class SpeechNetwork(TransformersNetwork):
         first = () if len(begin) > len(frame.prompt) else self.never_first
         return [_Suppress(self.never, first, 1 + len(begin))]
 
-    def limit(self, source: Source, settings: Settings, given: int) -> int:
+    def limit(self, run: Run, given: int) -> int:
         """As asked for; else as the checkpoint says, where that leaves a token to write."""
-        if settings.max_new_tokens is not None:
-            return super().limit(source, settings, given)
+        if run.settings.max_new_tokens is not None:
+            return super().limit(run, given)
         return min(max(int(self.model.generation_config.max_length), 2 + given), self.size.output)
 
     def language(self, encoded: Any, start: int, languages: Mapping[str, int]) -> tuple[str, float]:
