@@ -136,14 +136,14 @@ def test_the_lit_rows_and_the_words_about_them_are_the_models_own(page: Page, ap
         timeout=PATIENCE
     )
     slide(page, "self_vs_cross_layer")
-    expect(page.get_by_text("(layer 3, mean of the heads)")).to_be_visible()
+    expect(page.get_by_text("(layer 3, mean over heads)")).to_be_visible()
     words = typed.encoder.to_words()
     close(page, "self_vs_cross-own", words.weights[2].mean(0))
     off = model.trace(typed.input, ablate=[("encoder", 2, head) for head in range(8)]).output
     wanted = "the translation stays the same" if off == typed.output else f"the translation becomes “{off}”"
     expect(page.get_by_text(f"with self-attention of layer 3 switched off, {wanted}.")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("(layer 3, mean of the heads)")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("(layer 3, mean over heads)")).to_be_visible(timeout=PATIENCE)
     assert page.get_by_role("radio", name="bat", exact=True).is_checked()
 
 

@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.app import page
 from xattn_viz.app.page import literal
+from xattn_viz.core import heads
 from xattn_viz.models import registry
 from xattn_viz.models.base import InputError, ModelError
 from xattn_viz.models.resources import share_cores
@@ -76,13 +77,13 @@ def sentence_input(place: DeltaGenerator, default: str, key: str) -> str:
 
 def head_input(place: DeltaGenerator, default: str, key: str) -> tuple[int, int]:
     """A decoder layer and a head of its cross-attention, both from 0. `default` names them as the page does: "1.7"."""
-    options = [f"{layer}.{head}" for layer in range(1, LAYERS + 1) for head in range(1, HEADS + 1)]
+    options = {heads.key(layer, head): (layer, head) for layer in range(LAYERS) for head in range(HEADS)}
     chosen = place.selectbox(
-        "Layer and head", options, options.index(default), _head_title, key=key, bind="query-params"
+        "Layer and head",
+        list(options),
+        list(options).index(default),
+        lambda option: heads.title(*options[option]),
+        key=key,
+        bind="query-params",
     )
-    layer, head = chosen.split(".")
-    return int(layer) - 1, int(head) - 1
-
-
-def _head_title(option: str) -> str:
-    return "layer {}, head {}".format(*option.split("."))
+    return options[chosen]
