@@ -176,7 +176,8 @@ class Visit:
 
     `is_away` says that the page shown has no kind, `address` what the address is to say from now on without a step in
     the history. `own` are sounds and pictures of the visitor by a digest of their bytes, `chosen` what was set
-    on panels, `opened_head` the head that is open on the page about the layer (`open_in_layer.OpenedHead`).
+    on panels, `opened_head` the head that is open on the page about the layer
+    (`open_in_layer.OpenedHead`), `layer` what the sections of that page keep.
     """
 
     kind: Kind | None = None
@@ -188,6 +189,7 @@ class Visit:
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     chosen: dict[str, Any] = field(default_factory=dict)
     opened_head: Any = None
+    layer: dict[str, Any] = field(default_factory=dict)
 
     def keep(self, store: str, data: bytes, given: Any) -> str:
         """Keep what was made of these bytes; its name. Of older ones the last few stay, and what is in view."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from cachetools import LRUCache
 
@@ -101,10 +101,10 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
 class Job(Generic[_T]):
     """Work in a thread of its own, which goes on while somebody looks at it.
 
-    `outcome` is what the work returned, or the error that ended it; None while it goes on.
+    The work is handed the job. `outcome` is what it returned, or the error that ended it; None while it goes on.
     """
 
-    def __init__(self, work: Callable[[], _T]) -> None:
+    def __init__(self, work: Callable[[Self], _T]) -> None:
         self.outcome: _T | Exception | None = None
         self._looked, self._is_stopped, self._ended = time.monotonic(), False, threading.Event()
         threading.Thread(target=self._do, args=(work,), daemon=True).start()
@@ -122,9 +122,9 @@ class Job(Generic[_T]):
         """Whether it is to go on; what the work asks at each of its steps."""
         return not self._is_stopped and time.monotonic() - self._looked < ABANDONED_SECONDS
 
-    def _do(self, work: Callable[[], _T]) -> None:
+    def _do(self, work: Callable[[Self], _T]) -> None:
         try:
-            self.outcome = work()
+            self.outcome = work(self)
         except Exception as error:  # whoever looks says it, in a thread of its own
             self.outcome = error
         self._ended.set()
@@ -138,7 +138,7 @@ class Run(Job[Traces]):
         self.latest: Trace | None = None
         self.progress = (0.0, "Loading the model …")
         self._segment = segment.capitalize()
-        super().__init__(lambda: self._traces(load))
+        super().__init__(lambda _: self._traces(load))
 
     def _traces(self, load: Callable[[Report], Adapter]) -> Traces:
         share_cores()

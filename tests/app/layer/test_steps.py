@@ -64,11 +64,11 @@ def test_changed_vectors_stay_with_their_words_and_typed_numbers_are_as_typed() 
 
     def typed(text: str) -> list[list[float]]:
         app.text_input[0].set_value(text).run()
-        rows: list[list[float]] = app.session_state["steps-kept"].setting.x.tolist()
+        rows: list[list[float]] = app.session_state["visit"].layer["edits"].setting.x.tolist()
         return rows
 
     def change(row: int) -> None:
-        kept = app.session_state["steps-kept"]
+        kept = app.session_state["visit"].layer["edits"]
         x = kept.setting.x.copy()
         x[row, 0] = 9.0
         kept.setting = replace(kept.setting, x=x)

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import plots
+from xattn_viz.app import page_state
 from xattn_viz.app.layer import parts
 from xattn_viz.lessons import cost
 from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
@@ -19,7 +20,6 @@ from xattn_viz.models.resources import share_cores, turn
 HEIGHT = 400
 #: The slope is read off the longest lengths: at short ones the time goes into what does not grow.
 FITTED = 3
-_MEASURED = "cost-measured"
 
 
 @st.fragment
@@ -32,7 +32,7 @@ def show() -> None:
     line, place = row.empty(), st.empty()
     if is_pressed:
         _measure(line, place)
-    measured: Sequence[Measured] = st.session_state.get(_MEASURED, ())
+    measured: Sequence[Measured] = page_state.visit().layer.get("measured", ())
     if not is_pressed:
         _draw(measured, place)
     parts.finding(_said(measured))
@@ -47,7 +47,7 @@ def _measure(line: DeltaGenerator, place: DeltaGenerator) -> None:
         line.progress(len(done) / total, text="Waiting for other runs …" if not done else _next(len(done)))
         return True
 
-    st.session_state[_MEASURED] = done
+    page_state.visit().layer["measured"] = done
     with turn(on_step), closing(cost.measure()) as measuring:
         line.progress(0.0, text=_next(0))
         for one in measuring:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import get_args
 
@@ -10,17 +13,33 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from xattn_viz import plots
+from xattn_viz.app import gc_freeze, page_state
 from xattn_viz.app.layer import parts
-from xattn_viz.app.layer.trainings import Trainings
+from xattn_viz.app.runner import Job
 from xattn_viz.lessons.model import Order
 from xattn_viz.lessons.tasks import TASKS
-from xattn_viz.lessons.training import Setting, lengths_sentence, map_sentence, orders_sentence, snippet
+from xattn_viz.lessons.training import (
+    Record,
+    Setting,
+    Training,
+    lengths_sentence,
+    map_sentence,
+    orders_sentence,
+    snippet,
+)
+from xattn_viz.models.base import Cancelled
+from xattn_viz.models.resources import share_cores, turn
+
+_LOG = logging.getLogger(__name__)
 
 #: The lengths on which both models of the view "context" are trained.
 LENGTHS = (4, 8, 12, 16, 20)
 _STEPS_OF_LENGTHS = 1000
 #: How the page names both of them.
 CROSS, FIXED = "cross-attention", "one fixed vector"
+#: The least time between two records, so that one can see a map form, and others get their turn.
+PACE_SECONDS = 0.15
+_PATIENCE_SECONDS = 2.0
 # Between two looks at one training; two of them draw twice as much.
 _LOOK_SECONDS = 0.5
 _HEIGHT, _LOWER = 400, 340
@@ -44,13 +63,14 @@ def show() -> None:
 
 def _current(settings: dict[str, Setting]) -> Trainings:
     """The visitor's trainings; those of other settings end."""
-    kept: Trainings | None = st.session_state.get("trainings")
+    here = page_state.visit().layer
+    kept: Trainings | None = here.get("trainings")
     if kept is not None and kept.settings == settings:
         return kept
     if kept is not None:
         kept.stop()
-    st.session_state.trainings = Trainings(settings)
-    return _current(settings)
+    here["trainings"] = made = Trainings(settings)
+    return made
 
 
 def _control(trainings: Trainings, last: int) -> int:
@@ -67,9 +87,9 @@ def _control(trainings: Trainings, last: int) -> int:
             st.rerun()
         if st.button("Reset", key="learning-reset", disabled=not trainings.step):
             trainings.stop()
-            del st.session_state.trainings
+            del page_state.visit().layer["trainings"]
             st.rerun()
-        if trainings.failed:
+        if trainings.has_failed:
             st.error("The training ended with a fault of the program. The server\u2019s log says more.")
         return last if trainings.goes_on or not last else _replay(trainings, last)
 
@@ -207,3 +227,88 @@ def _settings_of(view: str, chosen: Setting) -> dict[str, Setting]:
     if view == "orders":
         return {"usual order": chosen, "swapped order": replace(chosen, order="swapped")}
     return {CROSS: chosen}
+
+
+class Trainings:
+    """One training or several by name, which go on together in the background while somebody looks at them.
+
+    `records` are those that each has made so far.
+    """
+
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        self.settings = dict(settings)
+        self.of = {name: Training(setting) for name, setting in settings.items()}
+        self.records: dict[str, list[Record]] = {name: [] for name in settings}
+        self._alone = threading.Lock()  # a job that was stopped may still be in its last update
+        self._job: Job[int] | None = None
+        self._one_more()
+
+    @property
+    def step(self) -> int:
+        """How many updates all trainings have behind them."""
+        return min(made[-1].step for made in self.records.values())
+
+    @property
+    def steps(self) -> int:
+        """How many there will be."""
+        return max(setting.steps for setting in self.settings.values())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last update is made."""
+        return self.step >= self.steps
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether they are training now."""
+        return self._job is not None and self._job.outcome is None and self._job.goes_on()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a fault of the program ended them; the log says which."""
+        return self._job is not None and isinstance(self._job.outcome, Exception)
+
+    def at(self, number: int) -> int:
+        """How many updates lie before a record, counted from 0."""
+        return min(made[number].step for made in self.records.values())
+
+    def so_far(self, last: int) -> dict[str, list[Record]]:
+        """The records up to one, by the name of the training."""
+        return {name: made[: last + 1] for name, made in self.records.items()}
+
+    def look(self) -> None:
+        """Whoever looks keeps them going."""
+        if self._job is not None:
+            self._job.look()
+
+    def start(self) -> None:
+        """Begin, or go on after a stop."""
+        if not self.goes_on:
+            self._job = Job(self._train)
+
+    def stop(self) -> None:
+        """Pause, after the update that is being made."""
+        if self._job is not None:
+            self._job.stop()
+            self._job.look(_PATIENCE_SECONDS)
+
+    def _train(self, job: Job[int]) -> int:
+        try:
+            with self._alone:
+                share_cores()
+                gc_freeze.settle()
+                while job.goes_on() and not self.is_done:
+                    with turn(lambda *_: job.goes_on()):
+                        self._one_more()
+                    time.sleep(PACE_SECONDS)
+        except Cancelled:
+            pass
+        except Exception:
+            _LOG.exception("A training failed.")
+            raise
+        return self.step
+
+    def _one_more(self) -> None:
+        # The one that is behind first: after a fault they go on in step.
+        for name in sorted(self.of, key=lambda name: len(self.records[name])):
+            self.records[name].append(next(self.of[name]))

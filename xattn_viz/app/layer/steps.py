@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import open_in_layer, page, stepper
+from xattn_viz.app import open_in_layer, page, page_state, stepper
 from xattn_viz.app.layer import parts
 from xattn_viz.app.open_in_layer import OpenedHead
 from xattn_viz.app.page import literal
@@ -163,7 +163,7 @@ def _reset() -> None:
 
 
 def _edits() -> Edits:
-    kept: Edits = st.session_state.setdefault("steps-kept", Edits())
+    kept: Edits = page_state.visit().layer.setdefault("edits", Edits())
     return kept
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from xattn_viz.app.layer import trainings as module
-from xattn_viz.app.layer.trainings import Trainings
+from xattn_viz.app import runner
+from xattn_viz.app.layer import learning
+from xattn_viz.app.layer.learning import Trainings
 from xattn_viz.lessons.training import Setting, Training
 from xattn_viz.models import resources
 
@@ -16,7 +17,7 @@ LONG = Setting(steps=1500)
 
 @pytest.fixture(autouse=True)
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PACE_SECONDS", 0.0)
+    monkeypatch.setattr(learning, "PACE_SECONDS", 0.0)
 
 
 def wait(until: Callable[[], object], look: Callable[[], object] = lambda: None) -> None:
@@ -61,7 +62,7 @@ def test_a_stop_holds_until_the_next_start() -> None:
 
 
 def test_what_nobody_looks_at_pauses_and_can_be_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ABANDONED_SECONDS", 0.5)
+    monkeypatch.setattr(runner, "ABANDONED_SECONDS", 0.5)
     one = Trainings({"": LONG})
     one.start()
     end = time.monotonic() + 1.2
@@ -85,7 +86,7 @@ def test_a_fault_is_said_and_logged(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 
     monkeypatch.setattr(Training, "update", fail)
     one.start()
-    wait(lambda: one.failed)
+    wait(lambda: one.has_failed)
     wait(lambda: not one.goes_on)
     assert "planted" in caplog.text
 
@@ -101,9 +102,9 @@ def test_it_waits_for_its_turn_and_can_be_stopped_while_it_waits() -> None:
         assert one.goes_on
         assert one.step == 0
         one.stop()
-        assert one._thread is not None
-        assert not one._thread.is_alive()  # it ended while it waited
-        assert not one.failed
+        assert one._job is not None
+        assert one._job.look()  # it ended while it waited
+        assert not one.has_failed
     finally:
         for place in held:
             place.__exit__(None, None, None)
