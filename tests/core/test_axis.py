@@ -137,3 +137,9 @@ def test_words_may_stand_behind_a_picture_as_a_part_of_their_own() -> None:
     assert axis.take([4, 1, 2]).grid is None
     with pytest.raises(ValueError, match="'labels': 6, 'special': 6, 'grid': 4"):
         Axis("image", labels=labels, special=special, grid=(1, 2))
+
+
+def test_only_frames_of_sound_with_their_moments_are_timed() -> None:
+    assert Axis("audio", times=((0.0, 0.02), (0.02, 0.04))).is_timed
+    assert not Axis("text", labels=("a", "b")).is_timed
+    assert not Axis.picture(2, 2).is_timed

@@ -111,6 +111,11 @@ class Axis:
         return np.flatnonzero(~self.is_special)[: self.grid[0] * self.grid[1]]
 
     @property
+    def is_timed(self) -> bool:
+        """Whether positions are frames of sound, each at its moment."""
+        return self.kind == "audio" and bool(self.times)
+
+    @property
     def is_special(self) -> NDArray[np.bool_]:
         """Which positions are special, `[position]`."""
         return np.array(self.special if self.special is not None else (False,) * len(self), dtype=bool)

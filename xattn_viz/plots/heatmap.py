@@ -73,7 +73,7 @@ def heatmap(
     figure.update_xaxes(**_axis(chosen.keys, chosen.keys_title))
     figure.update_yaxes(**_axis(chosen.queries, chosen.rows_title), autorange=False)
     figure.update_yaxes(range=figure.layout.yaxis.range[::-1])  # the first row on top
-    if not _is_timed(chosen.keys):
+    if not chosen.keys.is_timed:
         figure.update_xaxes(tickangle=-50)
     if sound is not None:
         _draw_sound(figure, sound, chosen.keys, _SOUND_HEIGHT / (height + _SOUND_HEIGHT), dark=dark)
@@ -83,7 +83,7 @@ def heatmap(
 def _drawable(chosen: SelectedMap) -> SelectedMap:
     """The same with columns that are wide enough to be drawn, each the largest of some frames."""
     size = -(-len(chosen.keys) // MAX_FRAMES)
-    if size <= 1 or not _is_timed(chosen.keys):
+    if size <= 1 or not chosen.keys.is_timed:
         return chosen
     firsts, times = np.arange(0, len(chosen.keys), size), _seconds(chosen.keys)
     starts, ends = times[firsts, 0], times[np.minimum(firsts + size, len(times)) - 1, 1]
@@ -95,10 +95,6 @@ def _drawable(chosen: SelectedMap) -> SelectedMap:
     )
 
 
-def _is_timed(axis: Axis) -> bool:
-    return axis.kind == "audio" and bool(axis.times)
-
-
 def _seconds(axis: Axis) -> NDArray[np.float64]:
     """The start and end of each frame, `[frame, 2]`."""
     return np.array(axis.times, np.float64).reshape(-1, 2)
@@ -106,12 +102,12 @@ def _seconds(axis: Axis) -> NDArray[np.float64]:
 
 def _places(axis: Axis) -> NDArray[np.float64] | None:
     """The middle of each frame in seconds; None for whole numbers from 0."""
-    return _seconds(axis).mean(axis=1).round(6) if _is_timed(axis) else None
+    return _seconds(axis).mean(axis=1).round(6) if axis.is_timed else None
 
 
 def _draw_sound(figure: go.Figure, sound: Any, keys: Axis, share: float, *, dark: bool) -> None:
     """The sound in the upper `share` of the figure, on the axis of the keys."""
-    if isinstance(sound, str) or np.ndim(sound) not in (1, 2) or not _is_timed(keys):
+    if isinstance(sound, str) or np.ndim(sound) not in (1, 2) or not keys.is_timed:
         wanted = "a log-mel spectrogram [mel, frame] or samples [sample]"
         raise ValueError(f"`sound` is {wanted}, above a map whose keys are frames of it, as in a trace of speech.")
     times = _seconds(keys)
@@ -149,7 +145,7 @@ def _axis(axis: Axis, title: str) -> dict[str, Any]:
     Frames of sound are placed by their seconds, which Plotly counts by itself.
     """
     common = {"title": {"text": title}, "automargin": True, "showgrid": False, "zeroline": False}
-    if _is_timed(axis):
+    if axis.is_timed:
         times = axis.times or ()
         return {**common, "range": [times[0][0], times[-1][1]]}
     shown = thinned(len(axis), MAX_TICKS)
@@ -163,7 +159,7 @@ def _axis(axis: Axis, title: str) -> dict[str, Any]:
 
 
 def _hover(chosen: SelectedMap) -> dict[str, Any]:
-    if chosen.weights.size > MAX_SENTENCES or _is_timed(chosen.keys):
+    if chosen.weights.size > MAX_SENTENCES or chosen.keys.is_timed:
         said = chosen.sentence(_hovered(chosen.queries, "y", "row"), _hovered(chosen.keys, "x", "column"), "%{z:.2f}")
         return {"hovertemplate": said + "<extra></extra>"}
     queries, keys = ([plotly_label(axis.name(i)) for i in range(len(axis))] for axis in (chosen.queries, chosen.keys))
@@ -176,6 +172,6 @@ def _hover(chosen: SelectedMap) -> dict[str, Any]:
 
 def _hovered(axis: Axis, letter: str, place: str) -> str:
     """Plotly's own words for the position under the pointer: its label, where every position has one."""
-    if _is_timed(axis):
+    if axis.is_timed:
         return f"%{{{letter}:.2f}} s"
     return f"%{{{letter}}}" if len(axis) <= MAX_TICKS else f"{place} %{{{letter}}}"

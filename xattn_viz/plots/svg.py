@@ -104,8 +104,8 @@ def _placed(queries: Axis, keys: Axis) -> _Grid:
 
     A frame of sound is a pixel at least: thinner ones would be lost on a screen.
     """
-    rise = 0.0 if _is_timed(keys) else _longest(keys) * float(np.sin(np.radians(_SLANT)))
-    least = 1.0 if _is_timed(keys) else 0.0
+    rise = 0.0 if keys.is_timed else _longest(keys) * float(np.sin(np.radians(_SLANT)))
+    least = 1.0 if keys.is_timed else 0.0
     return _Grid(
         left=_MARGIN + _longest(queries) + 8,
         top=2 * _MARGIN + _FONT + rise + 14,
@@ -115,13 +115,9 @@ def _placed(queries: Axis, keys: Axis) -> _Grid:
 
 
 def _longest(axis: Axis) -> float:
-    if _is_timed(axis):
+    if axis.is_timed:
         return _text_width("0000.0")
     return max((_text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0)
-
-
-def _is_timed(axis: Axis) -> bool:
-    return axis.kind == "audio" and bool(axis.times)
 
 
 def _text_width(text: str) -> float:
@@ -159,7 +155,7 @@ def _row_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
 def _column_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
     """Seconds stand upright above their moment, other labels are turned so that they fit."""
     width, y = len(axis) * grid.width, grid.top - 8
-    if _is_timed(axis):
+    if axis.is_timed:
         for place, label in _labels(axis, most=int(width / 60)):
             x = grid.left + place * grid.width
             _write(root, label, x, y, anchor="middle")
@@ -172,7 +168,7 @@ def _column_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
 def _labels(axis: Axis, most: int) -> list[tuple[float, str]]:
     """What stands beside an axis with room for `most` labels: (place, label), places counted in positions."""
     most = max(1, most)
-    if not _is_timed(axis):
+    if not axis.is_timed:
         return [(i + 0.5, short_label(axis.name(i))) for i in thinned(len(axis), most)]
     times = axis.times or ()
     (start, _), (_, end) = times[0], times[-1]
