@@ -75,17 +75,22 @@ class Checkpoint:
     def find(
         cls,
         name_or_folder: str | Folder,
-        forms: Sequence[Form],
+        forms: Sequence[Form] = ("safetensors", "pickle"),
         *,
+        packaged: Mapping[str, Path] | None = None,
         allow_pickle: bool = False,
         revision: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Checkpoint:
         """The files of a folder, or of a model on the hub, downloaded where they are not there yet.
 
-        `forms` are those of the weights that the caller can read, the one it likes best first. Raises ModelError where
-        they cannot be had, there are no weights, only a `.bin` without consent, or more than the memory holds.
+        `packaged` are the folders of models that come with the package, by their names. `forms` are those of weights
+        that the caller can read, the one it likes best first. Raises ModelError where they cannot be had, there are no
+        weights, only a `.bin` without consent, or more than the memory holds.
         """
+        if isinstance(name_or_folder, str) and (own := (packaged or {}).get(name_or_folder)) is not None:
+            shipped = Folder(own, links_anywhere=True)
+            return cls(name_or_folder, shipped, *_weights(shipped, name_or_folder, forms, allow_pickle=False)).checked()
         folder, commit, notes = find_folder(name_or_folder), None, tuple[str, ...]()
         if folder is None:
             fetched = fetch(str(name_or_folder), revision, forms, allow_pickle=allow_pickle, on_progress=on_progress)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,15 @@ def processor(found: Checkpoint) -> Any:
         raise ModelError(
             f"{found.name} cannot be loaded: its preprocessor_config.json is missing or damaged ({line(error)})."
         ) from error
+
+
+@contextmanager
+def fitting(name: str) -> Iterator[None]:
+    """A block in which a model and its image processor are put together; ModelError where they differ."""
+    try:
+        yield
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+        raise ModelError(f"{name} cannot be shown: {line(error)}.") from error
 
 
 class Preprocessor:
@@ -72,11 +83,14 @@ class Preprocessor:
         """A picture of one colour (red, green and blue, 0 to 255), `[row, column, 3]` in the size of this model."""
         return np.full((*self.size, 3), paper, np.uint8)
 
-    def values(self, picture: NDArray[np.uint8]) -> Tensor:
-        """What the encoder takes of a picture that `fit` gave, `[1, 3, row, column]` of float32."""
+    def values(self, picture: NDArray[np.uint8], model: Any = None) -> Tensor:
+        """What the encoder takes of a picture that `fit` gave, `[1, 3, row, column]`, as a `model` takes it.
+
+        Of float32 on the processor without a model.
+        """
         made = self._processor(Image.fromarray(picture), **self._as_it_is, return_tensors="pt")
         values: Tensor = made["pixel_values"].to(torch.float32)
-        return values
+        return values if model is None else values.to(device=model.device, dtype=model.dtype)
 
     def _fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture after all that the processor does to it but scaling its numbers."""

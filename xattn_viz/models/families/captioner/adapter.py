@@ -49,7 +49,7 @@ class CaptionerAdapter(EncoderDecoderAdapter):
 
     def _source(self, input: Any, settings: Settings) -> Source:
         picture, model = self.preprocessor.fit(input), self.network.model
-        values = self.preprocessor.values(picture).to(device=model.device, dtype=model.dtype)
+        values = self.preprocessor.values(picture, model)
         return Source({"pixel_values": values}, self._axis, picture, out_of_distribution.notes(self.card, picture))
 
     def _frame(self, encoded: Any, settings: Settings) -> Frame:

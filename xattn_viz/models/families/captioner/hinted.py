@@ -58,7 +58,7 @@ class HintedAdapter(CaptionerAdapter):
         seen = self.preprocessor.fit(input)
         picture = in_grey(seen) if settings.options[GREY] else seen
         hint, model = self._hints.read(settings.choice(HINT) or ""), self.network.model
-        values = self.preprocessor.values(picture).to(device=model.device, dtype=model.dtype)
+        values = self.preprocessor.values(picture, model)
         read = {"pixel_values": values, "hint": self._hints.ids(hint).to(model.device)}
         notes: tuple[str | Note, ...] = (*out_of_distribution.notes(self.card, picture), _NOTES[self._join])
         return Source(read, beside(self._axis, hint), picture, notes)

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import (
     BlipForConditionalGeneration,
@@ -26,13 +25,11 @@ from xattn_viz.models.engine.probe import check_ends, loaded_card, probe, set_li
 from xattn_viz.models.families.captioner import ARCHITECTURES, FAMILY, JOINS, PACKAGED, card
 from xattn_viz.models.families.captioner.adapter import TASK, BlipNetwork, CaptionerAdapter, picture_axis
 from xattn_viz.models.folder import Folder
-from xattn_viz.models.hub.files import Form
-from xattn_viz.models.preprocessor import Preprocessor, processor
+from xattn_viz.models.preprocessor import Preprocessor, fitting, processor
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tiny import marked_tokenizer, randomise
 
-_FORMS: tuple[Form, ...] = ("safetensors", "pickle")
-_PACKAGED_FOLDER = Path(__file__).with_name(PACKAGED)
+_FOLDERS = {PACKAGED: Path(__file__).with_name(PACKAGED)}
 _CAPTIONS = "BlipForConditionalGeneration"
 _FIELD = re.compile(r"<s_(.+)>")  # what opens a field in Donut's output; a task has no token that closes it
 
@@ -49,31 +46,27 @@ def load(name_or_folder: str | Folder, **options: Any) -> CaptionerAdapter:
         from xattn_viz.models.families.captioner import hinted  # which builds on this module
 
         return hinted.load(str(name_or_folder))
-    is_ours = name_or_folder == PACKAGED
-    found = Checkpoint.find(
-        Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder, _FORMS, **options
-    )
+    found = Checkpoint.find(name_or_folder, packaged=_FOLDERS, **options)
     config = found.config()
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{found.name} is a {config.model_type} model, which does not turn pictures into text.")
-    name = PACKAGED if is_ours else found.name
-    return assemble(name, *_parts(found, config, is_ours), found.digest(), found.commit, found.told(config))
+    return assemble(found.name, *_parts(found, config), found.digest(), found.commit, found.told(config))
 
 
 def packaged() -> tuple[Checkpoint, Any, Any, Any]:
     """The model that comes with the package, for what is built on it: its checkpoint, model, tokenizer, processor."""
-    found = Checkpoint.find(Folder(_PACKAGED_FOLDER, links_anywhere=True), _FORMS)
-    return found, *_parts(found, found.config(), is_ours=True)
+    found = Checkpoint.find(PACKAGED, packaged=_FOLDERS)
+    return found, *_parts(found, found.config())
 
 
-def _parts(found: Checkpoint, config: Any, is_ours: bool) -> tuple[Any, Any, Any]:
+def _parts(found: Checkpoint, config: Any) -> tuple[Any, Any, Any]:
     """Model, tokenizer and image processor of a checkpoint."""
     tokenizer, look = found.tokenizer(), processor(found)
-    model = _blip(found, config) if config.model_type == "blip" else _encoder_decoder(found, config, is_ours)
+    model = _blip(found, config) if config.model_type == "blip" else _encoder_decoder(found, config)
     return model, tokenizer, look
 
 
-def _encoder_decoder(found: Checkpoint, config: Any, is_ours: bool) -> Any:
+def _encoder_decoder(found: Checkpoint, config: Any) -> Any:
     try:
         encoder, decoder = MODEL_MAPPING[type(config.encoder)], MODEL_FOR_CAUSAL_LM_MAPPING[type(config.decoder)]
     except KeyError as error:
@@ -82,7 +75,7 @@ def _encoder_decoder(found: Checkpoint, config: Any, is_ours: bool) -> Any:
     parts = {"encoder": NAME if supports(encoder) else "eager", "decoder": NAME}
     attention = parts if supports(decoder) else "eager"
     # What we ship is stored in half the bytes; computing in them would be slower.
-    dtype = torch.float32 if is_ours else "auto"
+    dtype = torch.float32 if found.name == PACKAGED else "auto"
     return found.model(_Joined, config, attention, dtype=dtype)
 
 
@@ -108,18 +101,12 @@ def assemble(
     _set_ends(bare.writer, is_blip)
     check_ends(name, bare.writer.generation_config)
     set_limits(bare.writer.generation_config)
-    try:
+    with fitting(name), torch.inference_mode():
         preprocessor = Preprocessor(processor)
-        values = preprocessor.values(np.zeros((*preprocessor.size, 3), np.uint8)).to(
-            device=model.device, dtype=model.dtype
-        )
-        with torch.inference_mode():
-            positions = bare.encoder(pixel_values=values, return_dict=True).last_hidden_state.shape[1]
-        axis = picture_axis(
-            model.config.vision_config if is_blip else model.config.encoder, preprocessor.size, positions
-        )
-    except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of an encoder and a processor that differ
-        raise ModelError(f"{name} cannot be shown: {str(error).strip().rstrip('.')}.") from error
+        values = preprocessor.values(preprocessor.plain((0, 0, 0)), model)
+        positions = bare.encoder(pixel_values=values, return_dict=True).last_hidden_state.shape[1]
+        part = model.config.vision_config if is_blip else model.config.encoder
+        axis = picture_axis(part, preprocessor.size, positions)
     network = probe(name, bare, {"pixel_values": values}, positions)
     options = () if is_blip else _tasks(model, tokenizer)
     known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)

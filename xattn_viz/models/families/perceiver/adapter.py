@@ -129,7 +129,7 @@ class PerceiverAdapter(Adapter):
         self._check_memory(settings)
         with turn(hooks.on_step), torch.inference_mode():
             hooks.report(0, len(self.model.sites))
-            logits, watch = self._look(self.model.preprocessor.values(picture), settings, hooks)
+            logits, watch = self._look(self.model.preprocessor.values(picture, self.model.network), settings, hooks)
         answer = self.model.question.answer(logits)
         maps = tuple(self._maps(kind, watch, answer, settings) for kind in settings.kinds)
         said = provenance(
@@ -170,7 +170,7 @@ class PerceiverAdapter(Adapter):
             lambda done: hooks.report(done, total),
         )
         with watching(watch):
-            logits = network(values.to(device=network.device, dtype=network.dtype)).logits[0]
+            logits = network(values).logits[0]
         return logits.float().cpu(), watch
 
     def _maps(self, kind: MapKind, watch: Watch, answer: Answer, settings: Settings) -> AttentionMaps:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import (
     PerceiverConfig,
@@ -19,21 +18,19 @@ from transformers.models.perceiver.modeling_perceiver import PerceiverSelfAttent
 from xattn_viz.attention.capture import Site
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import visible_text
-from xattn_viz.models.base import ModelError, OnProgress
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.families.perceiver import ARCHITECTURE, FAMILY, PACKAGED, card
 from xattn_viz.models.families.perceiver.adapter import Inputs, Model, PerceiverAdapter
 from xattn_viz.models.families.perceiver.answers import Question, WhatItShows, WhatLiesWhere
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces, install
 from xattn_viz.models.folder import Folder
-from xattn_viz.models.hub.files import Form
-from xattn_viz.models.preprocessor import Preprocessor, processor
+from xattn_viz.models.preprocessor import Preprocessor, fitting, processor
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Size
 from xattn_viz.models.tiny import randomise
 
-_FORMS: tuple[Form, ...] = ("safetensors", "pickle")
-_PACKAGED_FOLDER = Path(__file__).with_name(PACKAGED)
+_FOLDERS = {PACKAGED: Path(__file__).with_name(PACKAGED)}
 #: What a checkpoint's config.json may name, and what is run for it.
 NETWORKS: dict[str, Any] = {
     network.__name__: network
@@ -46,22 +43,9 @@ NETWORKS: dict[str, Any] = {
 }
 
 
-def load(
-    name_or_folder: str | Folder,
-    *,
-    allow_pickle: bool = False,
-    revision: str | None = None,
-    on_progress: OnProgress | None = None,
-) -> PerceiverAdapter:
+def load(name_or_folder: str | Folder, **options: Any) -> PerceiverAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
-    is_ours = name_or_folder == PACKAGED
-    found = Checkpoint.find(
-        Folder(_PACKAGED_FOLDER, links_anywhere=True) if is_ours else name_or_folder,
-        _FORMS,
-        allow_pickle=allow_pickle,
-        revision=revision,
-        on_progress=on_progress,
-    )
+    found = Checkpoint.find(name_or_folder, packaged=_FOLDERS, **options)
     config = found.config()
     if config.model_type != ARCHITECTURE:
         raise ModelError(f"{found.name} is a {config.model_type} model, no Perceiver.")
@@ -72,25 +56,20 @@ def load(
             f"({', '.join(list(NETWORKS)[1:])})."
         )
     # What we ship is stored in half the bytes; computing in them would be slower.
-    network = found.model(NETWORKS[made_for], config, "eager", dtype=torch.float32 if is_ours else "auto")
-    name = PACKAGED if is_ours else found.name
-    return assemble(name, network, processor(found), found.digest(), found.commit, found.notes)
+    network = found.model(
+        NETWORKS[made_for], config, "eager", dtype=torch.float32 if found.name == PACKAGED else "auto"
+    )
+    return assemble(found.name, network, processor(found), found.digest(), found.commit, found.notes)
 
 
 def assemble(
     name: str, network: Any, processor: Any, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
 ) -> PerceiverAdapter:
     """The adapter of a loaded model. Raises ModelError where it and its image processor do not fit each other."""
-    try:
+    with fitting(name), torch.inference_mode():
         preprocessor = Preprocessor(processor)
-        values = preprocessor.values(np.zeros((*preprocessor.size, 3), np.uint8)).to(
-            device=network.device, dtype=network.dtype
-        )
-        with torch.inference_mode():
-            positions = network.perceiver.input_preprocessor(values)[0].shape[1]
-        inputs = Inputs.of(preprocessor.size, positions)
-    except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # of a model and a processor that differ
-        raise ModelError(f"{name} cannot be shown: {str(error).strip().splitlines()[0].rstrip('.')}.") from error
+        values = preprocessor.values(preprocessor.plain((0, 0, 0)), network)
+        inputs = Inputs.of(preprocessor.size, network.perceiver.input_preprocessor(values)[0].shape[1])
     install(network)
     known = FAMILY.card_of(name) or card(name, Path(name).name)
     sites, size = _attention(network)
@@ -132,10 +111,8 @@ def tiny() -> PerceiverAdapter:
     config = PerceiverConfig(
         num_latents=6,
         d_latents=32,
-        num_blocks=2,
-        num_self_attends_per_block=2,
-        num_self_attention_heads=2,
-        num_cross_attention_heads=2,
+        **dict.fromkeys(("num_blocks", "num_self_attends_per_block"), 2),
+        **dict.fromkeys(("num_self_attention_heads", "num_cross_attention_heads"), 2),
         cross_attention_shape_for_attention="q",
         image_size=32,
         patch_size=8,

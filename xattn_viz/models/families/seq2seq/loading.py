@@ -22,11 +22,9 @@ from xattn_viz.models.families.seq2seq import FAMILY, SHORT_NAMES, card
 from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
 from xattn_viz.models.families.seq2seq.languages import options_of
 from xattn_viz.models.folder import Folder, find_folder
-from xattn_viz.models.hub.files import Form
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tiny import SMALL, marked_tokenizer, randomise
 
-_FORMS: tuple[Form, ...] = ("safetensors", "pickle")
 _OPUS_MT = re.compile(r"^opus-mt-([a-z]{2})-([a-z]{2})$")
 _SOURCE = 7  # tokens of the run that finds the attention modules
 
@@ -34,7 +32,7 @@ _SOURCE = 7  # tokens of the run that finds the attention modules
 def load(name_or_folder: str | Folder, **options: Any) -> Seq2SeqAdapter:
     """The adapter of a model on the hub or in a folder; see the family's `load`. Raises ModelError."""
     found = Checkpoint.find(
-        find_folder(name_or_folder) or SHORT_NAMES.get(str(name_or_folder), str(name_or_folder)), _FORMS, **options
+        find_folder(name_or_folder) or SHORT_NAMES.get(str(name_or_folder), str(name_or_folder)), **options
     )
     config = _config(found)
     tokenizer = found.tokenizer()
