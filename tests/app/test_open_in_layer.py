@@ -66,6 +66,7 @@ def test_another_output_and_another_sentence_are_those_of_the_address() -> None:
         (TRANSLATE, "decoder.1.1.1.1", "no such weight"),
         (f"translate?{urlencode({'model': MODEL})}", "cross.2.1.1.1", "open it again on Translate"),
         ("translate?model=some/other&text=a", "cross.2.1.1.1", "is not on the list"),
+        ("draw?model=draw-shapes&text=a+red+ring", "cross.1.1.1.1", "shows its weights only"),
         ("speech?model=whisper-tiny-en&sound=0123456789abcdef", "cross.2.1.1.1", "open it again on Speech"),
     ],
 )

@@ -167,6 +167,9 @@ def _read(of: str, cell: str) -> OpenedHead:
         state = page_state.said_by(said)
         if not state.query.address().items() <= said.items():  # a long text, or a file of another visit
             raise InputError(f"What this head is of is not here any more: open it again on {title}.")
+        card = models.card_of(state.query.model)
+        if card is not None and "project" not in card.can:  # no model runs to be told so
+            raise ModelError("This model shows its weights only, not the queries and keys behind them.")
         return _opened((of, cell), state, _trace_of(state), Cell(cast(MapKind, found[1]), layer, head, row, column))
 
 
