@@ -27,8 +27,8 @@ True
 A model takes whatever you have. Samples need their rate; what could be read in two ways is refused in a sentence:
 
 >>> import numpy as np
->>> ears = xv.load("whisper-tiny-en")
->>> ears.trace(np.zeros(16000))  # doctest: +ELLIPSIS
+>>> extractor = xv.load("whisper-tiny-en")
+>>> extractor.trace(np.zeros(16000))  # doctest: +ELLIPSIS
 Traceback (most recent call last):
 xattn_viz.inputs.InputError: Samples do not say ...: say it, as in model.trace(samples, sampling_rate=16000).
 

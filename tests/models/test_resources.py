@@ -20,7 +20,7 @@ import xattn_viz as xv
 from xattn_viz.cli import main
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled, ModelError
-from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, held, share_cores, turn
+from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, bytes_held, run_slot, share_cores
 
 NAMED = [card.name for card in registry.cards() if card.download_mb is None]
 #: What a model holds beside its weights: tables of sizes, a tokenizer's arrays.
@@ -61,12 +61,12 @@ def test_every_family_counts_what_its_models_take(adapter: Adapter) -> None:
 def test_what_is_shared_is_counted_once() -> None:
     one, two = torch.nn.Linear(10, 10, bias=False), torch.nn.Linear(10, 10, bias=False)
     both = torch.nn.Sequential(one, two)
-    assert held(both) == 800
+    assert bytes_held(both) == 800
     two.weight = one.weight
-    assert held(both) == held(both, one, None) == 400
-    assert held(both, np.zeros(3)) == 424
+    assert bytes_held(both) == bytes_held(both, one, None) == 400
+    assert bytes_held(both, np.zeros(3)) == 424
     both.register_buffer("mask", torch.zeros(5, dtype=torch.bool))
-    assert held(both) == 405
+    assert bytes_held(both) == 405
 
 
 _EIGHT = """
@@ -162,7 +162,7 @@ def test_no_more_than_the_limit_at_once() -> None:
     guard = threading.Lock()
 
     def run() -> None:
-        with turn(gate=gate):
+        with run_slot(gate=gate):
             with guard:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
@@ -180,14 +180,14 @@ def test_no_more_than_the_limit_at_once() -> None:
 
 def test_an_error_frees_the_place() -> None:
     gate = threading.BoundedSemaphore(1)
-    with pytest.raises(Cancelled), turn(gate=gate):
+    with pytest.raises(Cancelled), run_slot(gate=gate):
         raise Cancelled
     assert gate.acquire(timeout=0)
 
 
 def test_a_run_that_waits_can_be_cancelled() -> None:
     gate = threading.BoundedSemaphore(1)
-    with turn(gate=gate), pytest.raises(Cancelled), turn(lambda done, total: False, gate):
+    with run_slot(gate=gate), pytest.raises(Cancelled), run_slot(lambda done, total: False, gate):
         pytest.fail("there was no place")
     assert gate.acquire(timeout=0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-_SHOWN = 120  # characters of what was given that a message repeats
+_SHOWN = 100  # characters of what was given that a message repeats
 
 
 def quoted(value: object) -> str:

@@ -171,7 +171,7 @@ class Adapter(ABC):
     card: ModelCard
     #: How many layers and heads it has, which `check` goes by.
     size: Size
-    #: What the loaded model takes, in bytes (`models.resources.held`); the registry bounds the sum.
+    #: What the loaded model takes, in bytes (`models.resources.bytes_held`); the registry bounds the sum.
     memory: int
     #: What the files hold that it was loaded from, as one sha256; empty where these never change.
     content: str = ""
@@ -329,7 +329,7 @@ class Adapter(ABC):
     def read_input(self, input: Any, sampling_rate: Any = None, on_step: OnStep | None = None) -> Any:
         """What people have as what `_trace` takes: a string, a `Sound` or a `Picture`.
 
-        An array that is what a trace of a model that hears shows as its input (`_is_heard`) stays as it is. While a
+        An array that is what a trace of a model that hears shows as its input (`_is_features`) stays as it is. While a
         file is decoded `on_step` is told of 0 steps of 0. Raises InputError.
         """
         kind, is_seen = self.card.input_kind, isinstance(input, Trace)
@@ -343,7 +343,7 @@ class Adapter(ABC):
         if kind == "image":
             picture = images.read(source)
             return replace(picture, is_resized=True) if is_seen else picture
-        if isinstance(source, np.ndarray) and sampling_rate is None and (is_seen or self._is_heard(source)):
+        if isinstance(source, np.ndarray) and sampling_rate is None and (is_seen or self._is_features(source)):
             return Sound(source) if source.ndim == 1 else source
         return audio.read(source, sampling_rate, on_read=lambda seconds: report(on_step, 0, 0))
 
@@ -362,7 +362,7 @@ class Adapter(ABC):
     def _with_fault(self, trace: Trace) -> Trace:
         return trace if self.fault is None else trace.with_notes(Note(self.fault, "fault"))
 
-    def _is_heard(self, array: NDArray[Any]) -> bool:
+    def _is_features(self, array: NDArray[Any]) -> bool:
         """Whether an array without a sampling rate is what a trace of this model shows as its input: a log-mel."""
         return False
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def held(*parts: nn.Module | Any) -> int:
+def bytes_held(*parts: nn.Module | Any) -> int:
     """The bytes that parts of a model take: modules with their parameters and buffers, and arrays. None takes nothing.
 
     What several share, such as an embedding that is the output too, is counted once.
@@ -75,7 +75,7 @@ def share_cores() -> None:
 
 
 @contextmanager
-def turn(on_step: OnStep | None = None, gate: threading.Semaphore = _GATE) -> Iterator[None]:
+def run_slot(on_step: OnStep | None = None, gate: threading.Semaphore = _GATE) -> Iterator[None]:
     """Wait for a free place, hold it while the block runs, and free it however the block ends.
 
     A run that waits still hears `on_step` (with 0 of 0 steps) ten times a second, so it can be cancelled; then it

@@ -93,7 +93,7 @@ def test_a_fault_is_said_and_logged(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 
 def test_it_waits_for_its_turn_and_can_be_stopped_while_it_waits() -> None:
     one = Trainings({"": LONG})
-    held = [resources.turn() for _ in range(resources.RUNS_AT_ONCE)]
+    held = [resources.run_slot() for _ in range(resources.RUNS_AT_ONCE)]
     for place in held:
         place.__enter__()
     try:

@@ -15,7 +15,7 @@ from tests.models.families.whisper_folders import sound, write
 from xattn_viz.examples import clips
 from xattn_viz.inputs.audio import RATE, Sound, read
 from xattn_viz.models.base import Adapter, ModelError
-from xattn_viz.models.families.whisper.sound import Ears, Window, may_be_silent
+from xattn_viz.models.families.whisper.sound import FeatureExtractor, Window, may_be_silent
 
 CLIPS = sorted(Path(__file__).parents[2].glob("clips/*.ogg"))
 SILENCE = np.zeros(5 * RATE, np.float32)
@@ -137,11 +137,11 @@ def test_a_long_recording_goes_on_behind_a_silent_window(adapter: Adapter) -> No
 
 @pytest.mark.parametrize("level", [1.0, 0.01, 0.001])
 def test_speech_is_not_steady_however_quiet(level: float) -> None:
-    whisper, moonshine = Ears(80), Ears(None)
+    whisper, moonshine = FeatureExtractor(80), FeatureExtractor(None)
     for path in CLIPS:
         heard = Window(read(path).samples[: 30 * RATE] * np.float32(level))
-        assert not may_be_silent(whisper.hear(heard), has_word=True), path.stem
-        assert not may_be_silent(moonshine.hear(heard), has_word=False), path.stem
+        assert not may_be_silent(whisper.extract(heard), has_word=True), path.stem
+        assert not may_be_silent(moonshine.extract(heard), has_word=False), path.stem
 
 
 def test_a_model_without_a_word_for_it_takes_only_silence_for_silence(moonshine: Adapter) -> None:

@@ -272,6 +272,15 @@ def test_a_prefix_is_continued(kind: str, adapter: WhisperAdapter) -> None:
         adapter.trace(HEARD, target="cat " * 500)
 
 
+@ALL
+def test_a_prefix_leaves_a_token_to_write(kind: str, adapter: WhisperAdapter) -> None:
+    most = adapter.size.output - 2  # the start, and one token to write
+    word = adapter.trace(HEARD, target="cat").steps[-2].id
+    assert [step.forced for step in adapter.trace(HEARD, prefix=[word] * most).steps] == [True] * most + [False]
+    with pytest.raises(InputError, match=f"The prefix has {most + 1} tokens; at most {most} have a place"):
+        adapter.trace(HEARD, prefix=[word] * (most + 1))
+
+
 def test_special_tokens_that_someone_types_are_text(folders: Any) -> None:
     trace = load(folders("english")).trace(HEARD, target="a <|endoftext|> b")
     assert trace.output == "a <|endoftext|> b"

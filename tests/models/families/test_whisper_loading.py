@@ -96,7 +96,7 @@ def test_a_folder_of_ctranslate2_is_the_same_model(folder: Path, tmp_path: Path,
         torch.testing.assert_close(tensor, expected[name], atol=tolerance, rtol=0 if tolerance == 0 else 2**-8)
     if quantization in ("float32", "int8"):
         runtime = ctranslate2.models.Whisper(str(theirs), compute_type="float32", intra_threads=1)
-        values = adapter.ears.hear(whisper_window()).values[None]
+        values = adapter.extractor.extract(whisper_window()).values[None]
         found = runtime.generate(
             ctranslate2.StorageView.from_array(values), [[1, 3]], beam_size=1, max_length=40, suppress_blank=True
         )

@@ -43,7 +43,7 @@ def test_a_loop_is_said_with_its_moment() -> None:
     # Everything but one token is ruled out, so that the model has to write it again and again.
     never = tuple(i for i in range(adapter.size.vocabulary) if i != word)
     only = replace(adapter.network, never=never, never_first=())
-    looping = WhisperAdapter(adapter.card, adapter.identity, only, text, adapter.ears, adapter.alignment_heads)
+    looping = WhisperAdapter(adapter.card, adapter.identity, only, text, adapter.extractor, adapter.alignment_heads)
     trace = looping.trace(Sound(sound(1)), prefix="A small boat", max_new_tokens=15, offset=60.0)
     begin = len(looping.trace(Sound(sound(1)), prefix="A small boat", max_new_tokens=1).steps) - 1
     assert [step.id for step in trace.steps[begin:]] == [word] * 15

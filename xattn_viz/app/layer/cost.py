@@ -15,7 +15,7 @@ from xattn_viz.app import page_state
 from xattn_viz.app.layer import parts
 from xattn_viz.lessons import cost
 from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
-from xattn_viz.models.resources import share_cores, turn
+from xattn_viz.models.resources import run_slot, share_cores
 
 HEIGHT = 400
 #: The slope is read off the longest lengths: at short ones the time goes into what does not grow.
@@ -48,7 +48,7 @@ def _measure(line: DeltaGenerator, place: DeltaGenerator) -> None:
         return True
 
     page_state.visit().layer["measured"] = done
-    with turn(on_step), closing(cost.measure()) as measuring:
+    with run_slot(on_step), closing(cost.measure()) as measuring:
         line.progress(0.0, text=_next(0))
         for one in measuring:
             done.append(one)

@@ -28,7 +28,7 @@ from xattn_viz.lessons.training import (
     snippet,
 )
 from xattn_viz.models.base import Cancelled
-from xattn_viz.models.resources import share_cores, turn
+from xattn_viz.models.resources import run_slot, share_cores
 
 _LOG = logging.getLogger(__name__)
 
@@ -298,7 +298,7 @@ class Trainings:
                 share_cores()
                 gc_freeze.settle()
                 while job.goes_on() and not self.is_done:
-                    with turn(lambda *_: job.goes_on()):
+                    with run_slot(lambda *_: job.goes_on()):
                         self._one_more()
                     time.sleep(PACE_SECONDS)
         except Cancelled:

@@ -25,7 +25,7 @@ from xattn_viz.models.engine.results import attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
 from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.provenance import Identity, provenance
-from xattn_viz.models.resources import check_free, held, turn
+from xattn_viz.models.resources import bytes_held, check_free, run_slot
 from xattn_viz.models.settings import Settings
 
 MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
@@ -60,7 +60,7 @@ class EncoderDecoderAdapter(Adapter):
         # The library's own attention neither ablates nor hands out q and k.
         self.card = replace(card, can=card.can - {"ablate", "project"}) if network.is_native else card
         self.identity, self.network, self.text, self.size = identity, network, text, network.size
-        self.memory = held(*parts)
+        self.memory = bytes_held(*parts)
 
     @abstractmethod
     def _source(self, input: Any, settings: Settings) -> Source:
@@ -74,11 +74,11 @@ class EncoderDecoderAdapter(Adapter):
     def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
         """The tokens of a whole output, as the model would write it, whose text is given."""
 
-    def _unwritten(self, run: Run) -> Trace | None:
+    def _skip_search(self, run: Run) -> Trace | None:
         """The trace of a source from which nothing is to be written; None where something is."""
         return None
 
-    def _scored(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
+    def _complete(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
         """A trace with what else is known of it; `logits` `[query, id]` are those of the pass over its output."""
         return trace
 
@@ -98,27 +98,27 @@ class EncoderDecoderAdapter(Adapter):
         counts as certain).
         """
         source = self._source(input, settings)
-        with turn(hooks.on_step), torch.inference_mode():
-            run = self._start(source, settings, hooks)
-            if (unwritten := self._unwritten(run)) is not None:
-                return unwritten
-            begin, is_whole = self._given(run)
+        with run_slot(hooks.on_step), torch.inference_mode():
+            run = self._encode(source, settings, hooks)
+            if (skipped := self._skip_search(run)) is not None:
+                return skipped
+            begin, is_whole = self._beginning(run)
             if is_whole:
-                return self._made(run, begin, Output(begin.ids))
-            return self._finished(run, begin, self._searched(run, begin, hooks))
+                return self._make_trace(run, begin, Output(begin.ids))
+            return self._finish(run, begin, self._search(run, begin, hooks))
 
     def plain(self, input: Any, **settings: Any) -> str:
         """Only the output, as `trace` writes it: nothing is recorded, and there are no probabilities."""
         asked = replace(self.check(**settings), kinds=())
         source = self._source(self.read_input(input), asked)
-        with turn(), torch.inference_mode():
-            run = self._start(source, asked, Hooks())
-            if (unwritten := self._unwritten(run)) is not None:
-                return unwritten.output
-            begin, is_whole = self._given(run)
-            return begin.text if is_whole else self.text.plain(self._searched(run, begin, Hooks())[0].ids)
+        with run_slot(), torch.inference_mode():
+            run = self._encode(source, asked, Hooks())
+            if (skipped := self._skip_search(run)) is not None:
+                return skipped.output
+            begin, is_whole = self._beginning(run)
+            return begin.text if is_whole else self.text.plain(self._search(run, begin, Hooks())[0].ids)
 
-    def _start(self, source: Source, settings: Settings, hooks: Hooks) -> Run:
+    def _encode(self, source: Source, settings: Settings, hooks: Hooks) -> Run:
         """Encode a source."""
         self._check_memory(source, settings, 1)
         encoded, layers = self.network.encode(source, settings, hooks)
@@ -127,7 +127,7 @@ class EncoderDecoderAdapter(Adapter):
         encoder = attention_maps("encoder", layers, axis, axis, None, settings, altered=altered) if layers else None
         return Run(settings, source, encoded, encoder, self._frame(encoded, settings))
 
-    def _given(self, run: Run) -> tuple[Tokens, bool]:
+    def _beginning(self, run: Run) -> tuple[Tokens, bool]:
         """The tokens that the output begins with, and whether they are all of it."""
         settings, frame, most = run.settings, run.frame, self.size.output
         if settings.target is not None:
@@ -145,22 +145,22 @@ class EncoderDecoderAdapter(Adapter):
         _check_length(ids, "prefix", most + 2 * is_whole)
         return self.text.output(ids), is_whole
 
-    def _searched(self, run: Run, begin: Tokens, hooks: Hooks) -> list[Output]:
+    def _search(self, run: Run, begin: Tokens, hooks: Hooks) -> list[Output]:
         """The outputs that the search kept, best first; what is written meanwhile is shown as a trace."""
         plain = replace(run, settings=replace(run.settings, keep_projections=False))
         return self.network.search(
-            run, begin.ids, hooks, lambda output: hooks.show(lambda: self._made(plain, begin, output))
+            run, begin.ids, hooks, lambda output: hooks.show(lambda: self._make_trace(plain, begin, output))
         )
 
-    def _finished(self, run: Run, begin: Tokens, outputs: Sequence[Output]) -> Trace:
+    def _finish(self, run: Run, begin: Tokens, outputs: Sequence[Output]) -> Trace:
         """The trace of the output that was asked for, with the others as hypotheses."""
         others = list(outputs)
         best = others.pop(run.settings.hypothesis)
         hypotheses = tuple(Hypothesis(self.text.plain(other.ids), other.log_prob or 0.0) for other in others)
-        trace = replace(self._made(run, begin, best), hypotheses=hypotheses)
+        trace = replace(self._make_trace(run, begin, best), hypotheses=hypotheses)
         return trace.with_notes(*self._notes(run, trace, best.ids, len(begin.ids)))
 
-    def _made(self, run: Run, begin: Tokens, output: Output) -> Trace:
+    def _make_trace(self, run: Run, begin: Tokens, output: Output) -> Trace:
         """The trace of an output that begins with tokens that were given, or is all of them."""
         settings, frame, count = run.settings, run.frame, len(output.ids)
         self._check_memory(run.source, settings, count)
@@ -192,7 +192,7 @@ class EncoderDecoderAdapter(Adapter):
             provenance=self._provenance(run),
         )
         merged = (_MERGED,) if self.network.is_merged else ()
-        return self._scored(run, trace.with_notes(*self.identity.notes, *run.source.notes, *merged), logits)
+        return self._complete(run, trace.with_notes(*self.identity.notes, *run.source.notes, *merged), logits)
 
     def _provenance(self, run: Run) -> dict[str, Any]:
         source, settings = run.source, run.settings

@@ -16,7 +16,7 @@ from xattn_viz.models.families.diffusion.prompt import Prompt
 from xattn_viz.models.families.diffusion.results import PREVIEWS, Film, Gathering, Picture, Plan
 from xattn_viz.models.families.diffusion.unet import Model, Settings
 from xattn_viz.models.provenance import LIBRARIES, provenance
-from xattn_viz.models.resources import held, turn
+from xattn_viz.models.resources import bytes_held, run_slot
 from xattn_viz.models.settings import Size
 
 
@@ -28,7 +28,7 @@ class DiffusionAdapter(Adapter):
     def __init__(self, card: ModelCard, model: Model) -> None:
         self.card, self.model = card, model
         parts = (model.reader, model.unet, getattr(model.decoder, "autoencoder", None))
-        self.memory = held(*parts)
+        self.memory = bytes_held(*parts)
         self.size = Size({"cross": tuple(site.heads for site in model.sites.values())})
 
     def check(self, *, negative_prompt: str = "", weights: Mapping[int, float] | None = None, **asked: Any) -> Settings:
@@ -56,14 +56,14 @@ class DiffusionAdapter(Adapter):
         Raises InputError for a prompt that is empty or too long, or holds words that the model does not know.
         """
         prompt, without = self._read(input, settings)
-        with turn(hooks.on_step), torch.inference_mode():
+        with run_slot(hooks.on_step), torch.inference_mode():
             return self._run(prompt, without, settings, hooks)
 
     def plain(self, input: Any, **options: Any) -> Picture:
         """Only the finished picture, `[row, column, 3]`, with nothing recorded."""
         settings = self.check(**options)
         prompt, without = self._read(input, settings)
-        with turn(), torch.inference_mode():
+        with run_slot(), torch.inference_mode():
             *_, last = self.model.denoise(prompt, without, settings)
             return self.model.decoder.decode(last.latents)
 

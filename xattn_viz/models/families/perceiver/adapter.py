@@ -22,7 +22,7 @@ from xattn_viz.models.families.perceiver.answers import Answer, Question
 from xattn_viz.models.families.perceiver.network import Watch, watching
 from xattn_viz.models.preprocessor import Preprocessor
 from xattn_viz.models.provenance import Identity, provenance
-from xattn_viz.models.resources import check_free, held, turn
+from xattn_viz.models.resources import bytes_held, check_free, run_slot
 from xattn_viz.models.settings import Settings, Size
 
 #: The most rows and columns of keys that maps keep: pixels beyond are summed up into square patches.
@@ -106,7 +106,7 @@ class PerceiverAdapter(Adapter):
     def __init__(self, card: ModelCard, model: Model) -> None:
         # Of weights that are summed up there are no queries and keys.
         self.card = card if model.inputs.merged == 1 else replace(card, can=card.can - {"project"})
-        self.model, self.size, self.memory = model, model.size, held(model.network)
+        self.model, self.size, self.memory = model, model.size, bytes_held(model.network)
         latents = model.network.config.num_latents
         self._latents = Axis("latent", labels=tuple(f"latent {number}" for number in range(1, latents + 1)))
 
@@ -127,7 +127,7 @@ class PerceiverAdapter(Adapter):
         """
         picture = self.model.preprocessor.fit(input)
         self._check_memory(settings)
-        with turn(hooks.on_step), torch.inference_mode():
+        with run_slot(hooks.on_step), torch.inference_mode():
             hooks.report(0, len(self.model.sites))
             logits, watch = self._look(self.model.preprocessor.values(picture, self.model.network), settings, hooks)
         answer = self.model.question.answer(logits)

@@ -28,8 +28,8 @@ from xattn_viz.models.families.whisper import ANYWAY, CROP, WRITE_ANYWAY
 from xattn_viz.models.families.whisper.network import SpeechNetwork, Text, pooled_axis
 from xattn_viz.models.families.whisper.sound import (
     HOP,
-    Ears,
-    Heard,
+    FeatureExtractor,
+    Features,
     check_length,
     cropped,
     first,
@@ -55,7 +55,7 @@ _QUOTED = 60  # characters
 class SpeechSource(Source):
     """A stretch of sound that is read at once."""
 
-    heard: Heard
+    features: Features
 
 
 @dataclass(frozen=True)
@@ -94,24 +94,24 @@ class WhisperAdapter(EncoderDecoderAdapter):
         identity: Identity,
         network: SpeechNetwork,
         text: Text,
-        ears: Ears,
+        extractor: FeatureExtractor,
         alignment_heads: Sequence[tuple[int, int]],
     ) -> None:
-        super().__init__(card, identity, network, text, network.model, ears.filters)
-        self.ears = ears
+        super().__init__(card, identity, network, text, network.model, extractor.filters)
+        self.extractor = extractor
         #: The (layer, head) pairs, from 0, that the checkpoint names as those that follow the words in time.
         self.alignment_heads = tuple(alignment_heads)
         self._languages = text.languages() if any(option.name == "language" for option in card.options) else {}
         # How many samples a frame of the encoder is.
         strides = math.prod(convolution.stride[0] for convolution in network.convolutions)
-        self._samples = strides * (1 if ears.mels is None else HOP)
+        self._samples = strides * (1 if extractor.mels is None else HOP)
         # The id that the decoder writes first where nobody speaks; None for a model that has no word for it.
         self._no_speech = next((i for name in _NO_SPEECH_TOKENS if (i := text.special.get(name)) is not None), None)
 
     def check(self, *, offset: float = 0.0, seconds: float | None = None, **asked: Any) -> Settings:
         """As `Adapter.check`; a window begins at `offset`, in seconds of the whole.
 
-        `seconds` is how long a sound is whose log-mel does not tell (`Heard.seconds`).
+        `seconds` is how long a sound is whose log-mel does not tell (`Features.seconds`).
         """
         if not isinstance(offset, int | float) or not 0 <= offset < 1e9:
             raise ModelError(f"The offset of a window is in seconds from 0: got {quoted(offset)}.")
@@ -138,34 +138,34 @@ class WhisperAdapter(EncoderDecoderAdapter):
             trace = self.trace(Sound(window.samples), **with_offset)
             yield trace.with_notes(*window.notes)
 
-    def _is_heard(self, array: NDArray[Any]) -> bool:
-        return self.ears.has_heard(array)
+    def _is_features(self, array: NDArray[Any]) -> bool:
+        return self.extractor.is_log_mel(array)
 
     def _source(self, input: Any, settings: Settings) -> SpeechSource:
         if isinstance(input, Sound):
-            heard = self.ears.hear(first(check_length(input)))
+            features = self.extractor.extract(first(check_length(input)))
         else:
-            heard = self.ears.again(input, settings.options.get("seconds"))
-        values = torch.tensor(heard.values).unsqueeze(0)  # a copy: the values may be read-only
+            features = self.extractor.from_log_mel(input, settings.options.get("seconds"))
+        values = torch.tensor(features.values).unsqueeze(0)  # a copy: the values may be read-only
         values = values.to(device=self.network.device, dtype=self.network.model.dtype)
-        axis = self._axis(heard, settings.options["offset"])
+        axis = self._axis(features, settings.options["offset"])
         return SpeechSource(
             {self.network.encoder.main_input_name: values},
             axis,
-            cropped(heard) if settings.options.get(CROP.name) else heard.shown,
-            heard.notes,
+            cropped(features) if settings.options.get(CROP.name) else features.shown,
+            features.notes,
             pooled_axis(axis),
-            {} if heard.seconds is None else {"seconds": heard.seconds},
-            heard=heard,
+            {} if features.seconds is None else {"seconds": features.seconds},
+            features=features,
         )
 
-    def _axis(self, heard: Heard, offset: float) -> Axis:
+    def _axis(self, features: Features, offset: float) -> Axis:
         """The encoder's frames in seconds of the whole; those that hold nothing but padding are special."""
-        given = heard.values.shape[-1]
+        given = features.values.shape[-1]
         count = self.network.frames(given)
         special = None
-        if heard.frames is not None:
-            own = -(-heard.frames * count // given)
+        if features.frames is not None:
+            own = -(-features.frames * count // given)
             special = tuple(i >= own for i in range(count))
         return Axis("audio", times=frame_times(count, self._samples / RATE, offset), special=special)
 
@@ -188,7 +188,7 @@ class WhisperAdapter(EncoderDecoderAdapter):
         assert isinstance(frame, SpeechFrame)  # noqa: S101 - `_frame` makes no other
         return self.text.output((*frame.prompt, *self.text.encode(text, space=frame.space), frame.ends[0]))
 
-    def _unwritten(self, run: Run) -> Trace | None:
+    def _skip_search(self, run: Run) -> Trace | None:
         """The trace of the output that nobody speaks; None where somebody may, or the model is to write anyway.
 
         Whisper learned to write its token for this first, and then to end; a model without one only ends.
@@ -196,14 +196,14 @@ class WhisperAdapter(EncoderDecoderAdapter):
         settings, frame, token = run.settings, cast(SpeechFrame, run.frame), self._no_speech
         if settings.options.get(ANYWAY) or settings.target is not None or settings.prefix is not None:
             return None
-        if not may_be_silent(cast(SpeechSource, run.source).heard, has_word=token is not None):
+        if not may_be_silent(cast(SpeechSource, run.source).features, has_word=token is not None):
             return None
         nothing = self.text.output((*(frame.prompt if token is None else (token,)), frame.ends[0]))
-        trace = self._made(replace(run, frame=replace(frame, is_silent=True)), nothing, Output(nothing.ids))
+        trace = self._make_trace(replace(run, frame=replace(frame, is_silent=True)), nothing, Output(nothing.ids))
         said = None if trace.speech is None else trace.speech.no_speech_probability
         return trace if said is None or said > NO_SPEECH else None
 
-    def _scored(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
+    def _complete(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
         """With its place in the whole, without padding where that is wanted, and whether somebody speaks."""
         settings, frame, token = run.settings, cast(SpeechFrame, run.frame), self._no_speech
         silence = None if token is None else float(logits[0].float().softmax(-1)[token])
@@ -216,11 +216,11 @@ class WhisperAdapter(EncoderDecoderAdapter):
             provenance={**trace.provenance, "decoding": decoding},
             alignment_heads=self.alignment_heads,
             speech=Speech(frame.language, frame.probability, silence),
-        ).with_notes(*(of_nothing(silence) if frame.is_silent else of_silence(silence)))
+        ).with_notes(*(silence_notes(silence) if frame.is_silent else no_speech_notes(silence)))
 
     def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
         cross = trace.cross if "cross" in run.settings.kinds else None
-        loops = of_loop(ids, given, self.text, cross, self.alignment_heads)
+        loops = loop_notes(ids, given, self.text, cross, self.alignment_heads)
         return [*super()._notes(run, trace, ids, given), *loops]
 
 
@@ -252,14 +252,14 @@ def loop_in(ids: Sequence[int]) -> Loop | None:
     return best
 
 
-def of_silence(probability: float | None) -> list[str]:
+def no_speech_notes(probability: float | None) -> list[str]:
     """A note where the model thinks that nobody speaks."""
     if probability is None or probability <= NO_SPEECH:
         return []
     return [f"The model itself gives a probability of {probability:.2f} that nobody speaks here."]
 
 
-def of_nothing(probability: float | None) -> list[Note]:
+def silence_notes(probability: float | None) -> list[Note]:
     """A note why nothing was written."""
     why = "The sound is silent here"
     if probability is not None:
@@ -269,7 +269,7 @@ def of_nothing(probability: float | None) -> list[Note]:
     return [Note(f"{why}: no words were written. {shows}", "silence")]
 
 
-def of_loop(
+def loop_notes(
     output: Sequence[int], begin: int, text: Text, cross: AttentionMaps | None, heads: Sequence[tuple[int, int]]
 ) -> list[str]:
     """A note where the output repeats itself behind the first `begin` tokens, which were given.

@@ -24,7 +24,7 @@ from xattn_viz.models.engine.probe import loaded_card, probe, set_limits
 from xattn_viz.models.families.whisper import ARCHITECTURES, CROP, FAMILY, WRITE_ANYWAY, card
 from xattn_viz.models.families.whisper.adapter import DETECT, WhisperAdapter
 from xattn_viz.models.families.whisper.network import SpeechNetwork, Text, tell_of_layers
-from xattn_viz.models.families.whisper.sound import WINDOW, Ears
+from xattn_viz.models.families.whisper.sound import WINDOW, FeatureExtractor
 from xattn_viz.models.families.whisper.weights import build
 from xattn_viz.models.folder import MOST_BYTES, Folder
 from xattn_viz.models.formats import FormatError
@@ -116,21 +116,21 @@ def assemble(
     name: str, model: Any, tokenizer: Tokenizer, digest: str, commit: str | None = None, notes: tuple[str, ...] = ()
 ) -> WhisperAdapter:
     """The adapter of a loaded model. Raises ModelError where its attention modules cannot be told apart."""
-    ears = Ears(getattr(model.config, "num_mel_bins", None))
+    extractor = FeatureExtractor(getattr(model.config, "num_mel_bins", None))
     text, own = Text(tokenizer), model.generation_config
     never, never_first = tuple(own.suppress_tokens or ()), tuple(own.begin_suppress_tokens or ())
     _set_ends(model)
     bare = SpeechNetwork(model, never=never, never_first=never_first)
-    length = WINDOW * RATE // 10 if ears.mels is None else WINDOW * MEL_RATE
-    shape = (1, length) if ears.mels is None else (1, ears.mels, length)
+    length = WINDOW * RATE // 10 if extractor.mels is None else WINDOW * MEL_RATE
+    shape = (1, length) if extractor.mels is None else (1, extractor.mels, length)
     silence = torch.zeros(shape, device=model.device, dtype=model.dtype)
     network = probe(name, bare, {bare.encoder.main_input_name: silence}, bare.frames(length))
     set_limits(own, otherwise=network.size.output)
     tell_of_layers(model)
-    options = (*_languages(text, own), *((CROP,) if ears.mels is not None else ()), WRITE_ANYWAY)
+    options = (*_languages(text, own), *((CROP,) if extractor.mels is not None else ()), WRITE_ANYWAY)
     known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
     heads = [(int(layer), int(head)) for layer, head in getattr(own, "alignment_heads", None) or ()]
-    return WhisperAdapter(known, Identity.of(model, name, commit, digest, notes), network, text, ears, heads)
+    return WhisperAdapter(known, Identity.of(model, name, commit, digest, notes), network, text, extractor, heads)
 
 
 def _set_ends(model: Any) -> None:

@@ -47,7 +47,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Features:
     """What a model hears of a window.
 
     `shown` is for people and enough to hear it again: a log-mel spectrogram `[mel, frame]`, or samples `[sample]`;
@@ -88,7 +88,7 @@ def first(sound: Sound) -> Window:
     return Window(sound.samples[: WINDOW * RATE], 0.0, (*sound.notes, note))
 
 
-class Ears:
+class FeatureExtractor:
     """From samples to what an encoder takes: a log-mel spectrogram of 30 s (Whisper), or the samples (Moonshine)."""
 
     def __init__(self, mels: int | None) -> None:
@@ -101,22 +101,22 @@ class Ears:
         """The bank of mel filters, `[frequency, mel]`; None for an encoder that reads samples."""
         return None if self._extract is None else np.asarray(self._extract.mel_filters)
 
-    def has_heard(self, array: NDArray[Any]) -> bool:
+    def is_log_mel(self, array: NDArray[Any]) -> bool:
         """Whether an array is `[mel, frame]` rather than channels of a sound: none has so many."""
         return (
             array.ndim == 2 and self.mels is not None and (len(array) == self.mels or min(array.shape) > MOST_CHANNELS)
         )
 
-    def hear(self, window: Window) -> Heard:
+    def extract(self, window: Window) -> Features:
         """What the model hears of samples."""
         if self._extract is None:
-            return Heard(window.samples, window.samples, None, window.notes)
+            return Features(window.samples, window.samples, None, window.notes)
         made = self._extract(window.samples, sampling_rate=RATE, return_tensors="np")
         frames = 2 * (len(window.samples) * MEL_RATE // (2 * RATE))  # whole frames of the encoder, which are two each
-        return self._heard(made["input_features"][0].astype(np.float32), frames, window.notes)
+        return self._features(made["input_features"][0].astype(np.float32), frames, window.notes)
 
-    def again(self, shown: NDArray[Any], seconds: float | None = None) -> Heard:
-        """What was heard of a `Heard.shown` that is a log-mel, and of its `Heard.seconds`.
+    def from_log_mel(self, shown: NDArray[Any], seconds: float | None = None) -> Features:
+        """The features whose `shown` is a log-mel, and their `seconds`.
 
         Raises InputError for an array that is none.
         """
@@ -133,23 +133,23 @@ class Ears:
         values = np.full((self.mels, most), shown.min(), np.float32)
         values[:, : shown.shape[1]] = shown
         frames = shown.shape[1] if seconds is None else round(seconds * MEL_RATE)
-        return self._heard(values, min(max(frames, 1), most))
+        return self._features(values, min(max(frames, 1), most))
 
-    def _heard(self, values: NDArray[np.float32], frames: int, notes: tuple[str, ...] = ()) -> Heard:
+    def _features(self, values: NDArray[np.float32], frames: int, notes: tuple[str, ...] = ()) -> Features:
         """Frames at the end that lie at the floor in every band are padding or digital silence.
 
         Where all of them do, `frames` says how many there are.
         """
         loud = np.flatnonzero((values > values.min()).any(axis=0))
         if len(loud):
-            return Heard(values, values, int(loud[-1]) + 1, notes)
-        return Heard(values, values, frames, notes, frames / MEL_RATE)
+            return Features(values, values, int(loud[-1]) + 1, notes)
+        return Features(values, values, frames, notes, frames / MEL_RATE)
 
 
-def cropped(heard: Heard) -> NDArray[np.float32]:
-    """A log-mel without its padding but for one frame, from which `Ears.again` knows the rest."""
-    assert heard.frames is not None  # noqa: S101 - only a log-mel has padding
-    return heard.shown[:, : heard.frames + 1]
+def cropped(features: Features) -> NDArray[np.float32]:
+    """A log-mel without its padding but for one frame, from which `FeatureExtractor.from_log_mel` knows the rest."""
+    assert features.frames is not None  # noqa: S101 - only a log-mel has padding
+    return features.shown[:, : features.frames + 1]
 
 
 def _quietest(samples: NDArray[np.float32], start: int, end: int) -> int:
@@ -159,9 +159,9 @@ def _quietest(samples: NDArray[np.float32], start: int, end: int) -> int:
     return start + int(np.argmin(energy[span:] - energy[:-span])) + span // 2
 
 
-def may_be_silent(heard: Heard, *, has_word: bool) -> bool:
+def may_be_silent(features: Features, *, has_word: bool) -> bool:
     """Whether nobody may speak in a sound, because it is steady; a model that `has_word` for that is to say so, too."""
-    found = levels(heard)
+    found = levels(features)
     if len(found) < SHORT:
         return bool(np.ptp(found) == 0)
     loudest = _means(found, LOUD_FRAMES).max()
@@ -169,15 +169,15 @@ def may_be_silent(heard: Heard, *, has_word: bool) -> bool:
     return bool(is_steady and (has_word or loudest < QUIET))
 
 
-def levels(heard: Heard) -> NDArray[np.float64]:
+def levels(features: Features) -> NDArray[np.float64]:
     """How loud each 0.01 s of a sound is, in decibels, `[frame]`: the mean over the bands of a log-mel, or of samples.
 
     The bands count alike, so that slow rumbling, in which a sound has most of its power, does not hide the rest.
     """
-    if heard.frames is not None:  # a log-mel is (log10 of the power + 4) / 4
-        bands: NDArray[np.float64] = heard.values[:, : heard.frames].mean(axis=0, dtype=np.float64)
+    if features.frames is not None:  # a log-mel is (log10 of the power + 4) / 4
+        bands: NDArray[np.float64] = features.values[:, : features.frames].mean(axis=0, dtype=np.float64)
         return 40 * bands - 40
-    whole = heard.values[: len(heard.values) // HOP * HOP].astype(np.float64)
+    whole = features.values[: len(features.values) // HOP * HOP].astype(np.float64)
     power: NDArray[np.float64] = np.square(whole - whole.mean()).reshape(-1, HOP).mean(axis=1)
     return 10 * np.log10(power + _NOTHING)
 
