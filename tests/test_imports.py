@@ -91,7 +91,7 @@ def test_a_planted_import_is_found(module: str, statement: str, words: str) -> N
         ),
         ("pages.speech", "import streamlit\nfrom xattn_viz.app import page"),
         ("app", "import streamlit"),
-        ("xattn_viz.export", "from xattn_viz.web.explorer import bundle"),
+        ("xattn_viz.export", "from xattn_viz.web.explorer import pack"),
     ],
 )
 def test_what_the_rules_allow_is_allowed(module: str, statement: str) -> None:

@@ -26,10 +26,10 @@ from xattn_viz.web import stepper
 
 DEFAULT = ("gato preto", "the black cat")
 RUN_MIRROR = """([script, settings]) => {
-  const { computeSteps, toldOf } = new Function(
-    script.replace('export default ', '') + '; return { computeSteps, toldOf }')();
+  const { computeSteps, messageOf } = new Function(
+    script.replace('export default ', '') + '; return { computeSteps, messageOf }')();
   return settings.map((setting) =>
-    toldOf({ ...setting, computed: computeSteps(setting.inputs, setting.switches) }).results);
+    messageOf({ ...setting, computed: computeSteps(setting.inputs, setting.switches) }).results);
 }"""
 PAGE = """<!doctype html><meta charset="utf-8"><style>{css}</style>
 <style>:root {{ color-scheme: dark }} body {{ background: #0e0f13; margin: 0 }}</style>

@@ -60,7 +60,7 @@ def svg(trace: Trace, view: View | None = None) -> str:
     """
     view = view or View(layer=trace.cross.layers[0])
     said = shown(trace, view)
-    return drawn(said.selected, colour_map=view.colours, said=said.lines[1:])
+    return drawn(said.selected, colour_map=view.colours, said=said.lines[1:], row=said.row, column=said.column)
 
 
 def json(trace: Trace, view: View | None = None) -> str:

@@ -42,14 +42,16 @@ class ShownMap:
 
     `view` is what was looked at, its layer and head as they are counted; `selected` holds the weights
     `[row, column]` with what a drawing of them needs. `pair` is the sentence and its output, `caption` what rows,
-    columns and units are, `choice` the chosen row and column with their weight (empty for none), `origin` the model and
-    the day. `altered` says of the trace's own maps why rows may not sum to 1.
+    columns and units are. `row` and `column` are the chosen ones, None where the map has none; `choice` says them with
+    their weight. `origin` is the model and the day; `altered` says of the trace's maps why rows may not sum to 1.
     """
 
     view: View
     selected: SelectedMap
     pair: str
     caption: str
+    row: int | None
+    column: int | None
     choice: str
     origin: str
     altered: tuple[Alteration, ...]
@@ -97,6 +99,10 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         keys_title=column,
         scale_name=f"0 to {top or 1.0:.2f}, {whose}",
     )
+    row_number, column_number = (
+        None if number is None or number >= count else number
+        for number, count in zip((view.query, view.key), weights.shape, strict=True)
+    )
     said = about(trace)
     day = date or datetime.date.today()
     return ShownMap(
@@ -104,7 +110,9 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         selected,
         pair=said["pair"],
         caption=_caption(view, row, column, is_cropped=is_cropped),
-        choice=_choice(selected, view),
+        row=row_number,
+        column=column_number,
+        choice=_choice(selected, row_number, column_number),
         origin=", ".join(filter(None, (said["model"], day.isoformat()))),
         altered=one.altered,
     )
@@ -190,10 +198,15 @@ def _row_and_column(maps: AttentionMaps, *, is_read: bool) -> tuple[str, str]:
     else:
         row, column = _BETWEEN_TEXTS[maps.kind]
     if maps.keys.kind == "audio":
-        column = "seconds"
+        column = _stretch(maps.keys)
     if maps.queries.kind == "audio":
-        row = "seconds"
+        row = _stretch(maps.queries)
     return (row.replace("predicted", "read") if is_read else row), column
+
+
+def _stretch(frames: Axis) -> str:
+    times = frames.times or ()
+    return f"seconds, {times[0][0]:.2f} to {times[-1][1]:.2f}" if times else "seconds"
 
 
 def _caption(view: View, row: str, column: str, *, is_cropped: bool) -> str:
@@ -212,12 +225,7 @@ def _caption(view: View, row: str, column: str, *, is_cropped: bool) -> str:
     )
 
 
-def _choice(selected: SelectedMap, view: View) -> str:
-    """The chosen row and column, where the map has them."""
-    row, column = (
-        None if chosen is None or chosen >= len(axis) else chosen
-        for chosen, axis in ((view.query, selected.queries), (view.key, selected.keys))
-    )
+def _choice(selected: SelectedMap, row: int | None, column: int | None) -> str:
     query = "" if row is None else visible(selected.queries.name(row))
     key = "" if column is None else visible(selected.keys.name(column))
     if row is not None and column is not None:

@@ -55,8 +55,18 @@ def svg(
     return drawn(select(maps, layer, head, scale=scale, rows=rows), colour_map=colour_map)
 
 
-def drawn(chosen: SelectedMap, *, colour_map: colours.ColourMap = "magma", said: Sequence[str] = ()) -> str:
-    """One map as such a picture. `said` are lines for below it, in place of the one that names rows and columns."""
+def drawn(
+    chosen: SelectedMap,
+    *,
+    colour_map: colours.ColourMap = "magma",
+    said: Sequence[str] = (),
+    row: int | None = None,
+    column: int | None = None,
+) -> str:
+    """One map as such a picture, with a frame around a `row` and a `column` of it where they are given.
+
+    `said` are lines for below it, in place of the one that names rows and columns.
+    """
     table = [f"#{bytes(colour).hex()}" for colour in colours.table(colour_map, dark=False)]
     grid = _placed(chosen.queries, chosen.keys)
     right, bottom = grid.left + grid.width * len(chosen.keys), grid.top + grid.height * len(chosen.queries)
@@ -77,6 +87,10 @@ def drawn(chosen: SelectedMap, *, colour_map: colours.ColourMap = "magma", said:
     ET.SubElement(root, "rect", width="100%", height="100%", fill=_GROUND)
     _write(root, chosen.title, _MARGIN, _MARGIN + _FONT, weight="600")
     _cells(root, chosen.weights, chosen.top, table, grid)
+    if row is not None:
+        _frame(root, grid.left, grid.top + row * grid.height, grid.width * len(chosen.keys), grid.height)
+    if column is not None:
+        _frame(root, grid.left + column * grid.width, grid.top, grid.width, grid.height * len(chosen.queries))
     _row_labels(root, chosen.queries, grid)
     _column_labels(root, chosen.keys, grid)
     for number, line in enumerate(wrapped, 1):
@@ -141,6 +155,14 @@ def _cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: l
     cells.set("shape-rendering", "crispEdges")
     for level in sorted(drawn):
         ET.SubElement(cells, "path", fill=table[level], d="".join(drawn[level]))
+
+
+def _frame(root: ET.Element, x: float, y: float, width: float, height: float) -> None:
+    """A light line on a dark one shows on every colour."""
+    for thickness, ink in ((3.0, "#000"), (1.5, "#fff")):
+        frame = ET.SubElement(root, "rect", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}")
+        for name, value in (("fill", "none"), ("stroke", ink), ("stroke-width", str(thickness))):
+            frame.set(name, value)
 
 
 def _transform(grid: _Grid) -> str:

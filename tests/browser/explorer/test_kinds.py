@@ -20,6 +20,7 @@ from tests.web.explorer.packed import texts
 from xattn_viz import export
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
+from xattn_viz.core.view import View
 from xattn_viz.web.explorer import pack
 
 KINDS = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
@@ -195,7 +196,7 @@ def test_a_saved_picture_says_its_kind(kinds: Explorer, tmp_path: Path) -> None:
         kinds.press("SVG")
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
-    assert path.name == "attention-encoder-layer-1-head-1.svg"
+    assert path.name == f"{export.file_name(kinds.trace, View('encoder', 0, 0))}.svg"
     said = ["".join(node.itertext()) for node in ElementTree.parse(path).iter() if node.tag.endswith("text")]  # noqa: S314
     assert "Encoder self-attention, layer 1, head 1" in said
     assert any(text.startswith("Rows: token represented. Columns: source token read. ") for text in said)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.explorer.clip import near, open_clip, reset, rest, spoken
 from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import show
-from tests.browser.explorer.heard import near, open_heard, reset, rest, spoken
 from tests.browser.explorer.planted import planted
 from tests.browser.speech import listen
 from xattn_viz import export
@@ -25,31 +25,31 @@ MAP = '[aria-label="Chosen map"]'
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explorer]:
-    yield from open_heard(browser, tmp_path_factory.mktemp("playback"))
+    yield from open_clip(browser, tmp_path_factory.mktemp("playback"))
 
 
 @pytest.fixture
-def heard(opened: Explorer) -> Explorer:
+def clip(opened: Explorer) -> Explorer:
     reset(opened)
     return opened
 
 
-def test_a_word_is_played_from_its_start_to_its_end(heard: Explorer) -> None:
+def test_a_word_is_played_from_its_start_to_its_end(clip: Explorer) -> None:
     _, playback = spoken()
-    rows = heard.trace.cross.queries
+    rows = clip.trace.cross.queries
     late: list[float] = []
     for number in (0, 5, 14, 17, 25):  # "amiable" is written in two tokens
         word = playback.words[number]
-        token = heard.token("output", word.rows[1])
+        token = clip.token("output", word.rows[1])
         assert (rows.labels or ())[word.rows[1]] in word.text
-        places = listen(heard.page, token.click)
+        places = listen(clip.page, token.click)
         assert places[0] == near(word.start, EXACT)
         assert places == sorted(places)
         late.append(places[-1] - word.end)
     word = playback.words[6]
-    label = heard.page.locator(f"{MAP} .xv-row-labels .xv-label").nth(word.rows[0])
-    for part in (label, heard.page.locator(f"{MAP} .xv-said").nth(6)):
-        places = listen(heard.page, part.click)
+    label = clip.page.locator(f"{MAP} .xv-row-labels .xv-label").nth(word.rows[0])
+    for part in (label, clip.page.locator(f"{MAP} .xv-said").nth(6)):
+        places = listen(clip.page, part.click)
         assert places[0] == near(word.start, EXACT)
         late.append(places[-1] - word.end)
     # A machine that runs much else beside may hold up the timer of one word, not those of most.
@@ -58,35 +58,35 @@ def test_a_word_is_played_from_its_start_to_its_end(heard: Explorer) -> None:
     assert max(late) < BUSY, late
 
 
-def test_named_for_the_token_read_it_is_still_the_tokens_own_word(heard: Explorer) -> None:
+def test_named_for_the_token_read_it_is_still_the_tokens_own_word(clip: Explorer) -> None:
     _, playback = spoken()
     word = playback.words[14]
-    heard.press("Read")
-    token = heard.token("output", word.rows[0] + 1)
+    clip.press("Read")
+    token = clip.token("output", word.rows[0] + 1)
     expect(token).to_have_text(word.text)
-    places = listen(heard.page, token.click)
+    places = listen(clip.page, token.click)
     assert (places[0], places[-1]) == (near(word.start, EXACT), near(word.end, BUSY))
-    heard.press("Predicted")
+    clip.press("Predicted")
 
 
-def test_a_click_on_the_spectrogram_seeks(heard: Explorer) -> None:
-    box = heard.page.locator(f"{MAP} .xv-picture").bounding_box()
+def test_a_click_on_the_spectrogram_seeks(clip: Explorer) -> None:
+    box = clip.page.locator(f"{MAP} .xv-picture").bounding_box()
     assert box is not None
-    end = float(heard.stage().get_attribute("data-to") or 0)
-    heard.page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 50)
-    assert heard.page.evaluate("document.querySelector('audio').currentTime") == near(0.4 * end, 0.02)
+    end = float(clip.stage().get_attribute("data-to") or 0)
+    clip.page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 50)
+    assert clip.page.evaluate("document.querySelector('audio').currentTime") == near(0.4 * end, 0.02)
     # Written at the next frame.
-    at = heard.page.evaluate("document.querySelector('audio').currentTime")
-    expect(heard.page.locator(".xv-position")).to_have_text(f"{at:.2f} / {end:.2f} s")
-    assert heard.page.evaluate("document.querySelector('audio').paused")
+    at = clip.page.evaluate("document.querySelector('audio').currentTime")
+    expect(clip.page.locator(".xv-position")).to_have_text(f"{at:.2f} / {end:.2f} s")
+    assert clip.page.evaluate("document.querySelector('audio').paused")
 
 
-def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
+def test_cursor_and_transcript_follow_the_sound(clip: Explorer) -> None:
     _, playback = spoken()
-    page = heard.page
+    page = clip.page
     box = page.locator(f"{MAP} .xv-picture").bounding_box()
     assert box is not None
-    end = float(heard.stage().get_attribute("data-to") or 0)
+    end = float(clip.stage().get_attribute("data-to") or 0)
     page.mouse.click(box["x"] + 1.5 / end * box["width"], box["y"] + 50)
     page.keyboard.press(" ")
     seen = page.evaluate(
@@ -133,17 +133,17 @@ def test_cursor_and_transcript_follow_the_sound(heard: Explorer) -> None:
     expect(page.locator(".xv-playing")).to_have_count(0)
 
 
-def test_a_zoomed_view_goes_along(heard: Explorer) -> None:
+def test_a_zoomed_view_goes_along(clip: Explorer) -> None:
     for _ in range(3):
-        heard.press("Zoom in")
-    stage = heard.stage()
+        clip.press("Zoom in")
+    stage = clip.stage()
     start, end = (float(stage.get_attribute(f"data-{side}") or 0) for side in ("from", "to"))
-    box = heard.page.locator(f"{MAP} .xv-picture").bounding_box()
+    box = clip.page.locator(f"{MAP} .xv-picture").bounding_box()
     assert box is not None
-    heard.page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 50)
-    heard.press("Play")
+    clip.page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 50)
+    clip.press("Play")
     expect(stage).to_have_attribute("data-from", f"{end}")
-    heard.press("Pause")
+    clip.press("Pause")
     assert float(stage.get_attribute("data-to") or 0) == pytest.approx(2 * end - start)
     # A word that is chosen elsewhere comes into view, and so does the next step.
     _, playback = spoken()
@@ -153,17 +153,17 @@ def test_a_zoomed_view_goes_along(heard: Explorer) -> None:
         seen = [float(stage.get_attribute(f"data-{side}") or 0) for side in ("from", "to")]
         return seen[0] <= start < stop <= seen[1] < seen[0] + 2
 
-    heard.token("output", last.rows[0]).click()
+    clip.token("output", last.rows[0]).click()
     assert in_view(last.start, last.end)
     assert not in_view(first.start, first.end)
     for _ in range(first.rows[0] + 1):
-        heard.press("Next")
+        clip.press("Next")
     assert in_view(first.start, first.end)
-    heard.press("Show all")
+    clip.press("Show all")
 
 
-def test_another_trace_takes_the_sound_away(heard: Explorer) -> None:
-    page = heard.page
+def test_another_trace_takes_the_sound_away(clip: Explorer) -> None:
+    page = clip.page
     address = page.evaluate(
         """() => {
           window.revoked = [];

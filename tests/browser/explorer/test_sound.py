@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, assert_painted
-from tests.browser.explorer.heard import (
+from tests.browser.explorer.clip import (
     FRAME,
     frames,
     lines,
-    open_heard,
+    open_clip,
     per_pixel,
     reset,
     rest,
@@ -28,6 +27,7 @@ from tests.browser.explorer.heard import (
     spoken,
     view_of,
 )
+from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, assert_painted
 from xattn_viz.analysis.pauses import loud_frames
 
 MAP = '[aria-label="Chosen map"]'
@@ -35,11 +35,11 @@ MAP = '[aria-label="Chosen map"]'
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explorer]:
-    yield from open_heard(browser, tmp_path_factory.mktemp("sound"))
+    yield from open_clip(browser, tmp_path_factory.mktemp("sound"))
 
 
 @pytest.fixture
-def heard(opened: Explorer) -> Explorer:
+def clip(opened: Explorer) -> Explorer:
     reset(opened)
     return opened
 
@@ -56,32 +56,32 @@ def half(row: NDArray[np.float64]) -> tuple[int, int]:
     return min(stretches)[1:]
 
 
-def test_every_pixel_is_the_weight_of_its_moment(heard: Explorer) -> None:
-    weights = shown(heard.trace)
+def test_every_pixel_is_the_weight_of_its_moment(clip: Explorer) -> None:
+    weights = shown(clip.trace)
     for zooms in range(3):
-        painted = lines(heard)
-        start, end = view_of(heard)
-        assert end - start == pytest.approx(frames(heard.trace) * FRAME / 2**zooms, abs=1e-6)
+        painted = lines(clip)
+        start, end = view_of(clip)
+        assert end - start == pytest.approx(frames(clip.trace) * FRAME / 2**zooms, abs=1e-6)
         assert_painted(painted, per_pixel(weights, start, end, painted.shape[1]), float(weights.max()))
-        heard.press("Zoom in")
+        clip.press("Zoom in")
 
 
-def test_the_ruler_the_spectrogram_and_the_map_share_one_axis(heard: Explorer) -> None:
-    heard.press("Zoom in")
-    start, end = view_of(heard)
-    boxes = [heard.page.locator(f"{MAP} {part}").bounding_box() for part in (".xv-stage", ".xv-picture", ".xv-ruler")]
+def test_the_ruler_the_spectrogram_and_the_map_share_one_axis(clip: Explorer) -> None:
+    clip.press("Zoom in")
+    start, end = view_of(clip)
+    boxes = [clip.page.locator(f"{MAP} {part}").bounding_box() for part in (".xv-stage", ".xv-picture", ".xv-ruler")]
     sides = [(box["x"], box["x"] + box["width"]) for box in boxes if box is not None]
     assert len(sides) == 3
     assert np.ptp(sides, axis=0).max() < 0.5
     left, right = sides[0]
-    ticks = heard.page.locator(f"{MAP} .xv-tick")
+    ticks = clip.page.locator(f"{MAP} .xv-tick")
     read = ticks.evaluate_all("all => all.map(t => [Number(t.textContent), t.getBoundingClientRect().left])")
     assert len(read) > 5
     for time, x in read:
         assert (x - left) / (right - left) * (end - start) + start == pytest.approx(time, abs=0.01)
     # The loudest frame in the picture is the loudest of the log-mel.
-    mel = np.asarray(heard.trace.input)[:, : 2 * frames(heard.trace)]
-    bright = heard.page.locator(f"{MAP} .xv-picture").evaluate(
+    mel = np.asarray(clip.trace.input)[:, : 2 * frames(clip.trace)]
+    bright = clip.page.locator(f"{MAP} .xv-picture").evaluate(
         """canvas => {
           const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
           const sums = new Array(canvas.width).fill(0);
@@ -94,30 +94,30 @@ def test_the_ruler_the_spectrogram_and_the_map_share_one_axis(heard: Explorer) -
     assert np.corrcoef(bright, seen)[0, 1] > 0.97
 
 
-def test_zoom_and_move_by_wheel_drag_and_keys_and_back(heard: Explorer) -> None:
-    page, whole = heard.page, view_of(heard)
+def test_zoom_and_move_by_wheel_drag_and_keys_and_back(clip: Explorer) -> None:
+    page, whole = clip.page, view_of(clip)
     box = page.locator(f"{MAP} .xv-picture").bounding_box()
     assert box is not None
     at = (box["x"] + 0.25 * box["width"], box["y"] + 40)
     page.mouse.move(*at)
     page.mouse.wheel(0, -500)
     rest(page)
-    closer = view_of(heard)
+    closer = view_of(clip)
     assert closer[1] - closer[0] == pytest.approx((whole[1] - whole[0]) / 2, rel=1e-3)  # 500 pixels are one doubling
     assert closer[0] + 0.25 * (closer[1] - closer[0]) == pytest.approx(0.25 * whole[1], abs=0.01)
     page.mouse.down()
     page.mouse.move(at[0] - 100, at[1], steps=3)
     page.mouse.up()
-    moved = view_of(heard)
+    moved = view_of(clip)
     assert moved[0] - closer[0] == pytest.approx(100 / box["width"] * (closer[1] - closer[0]), abs=0.01)
-    stage = heard.stage()
+    stage = clip.stage()
     stage.focus()
     stage.press("Shift+ArrowRight")
-    assert view_of(heard)[0] - moved[0] == pytest.approx((moved[1] - moved[0]) / 4, abs=0.01)
+    assert view_of(clip)[0] - moved[0] == pytest.approx((moved[1] - moved[0]) / 4, abs=0.01)
     stage.press("+")
-    assert view_of(heard)[1] - view_of(heard)[0] == pytest.approx((moved[1] - moved[0]) / 1.5, rel=1e-3)
+    assert view_of(clip)[1] - view_of(clip)[0] == pytest.approx((moved[1] - moved[0]) / 1.5, rel=1e-3)
     stage.press("0")
-    assert view_of(heard) == whole
+    assert view_of(clip) == whole
     # A drag over the line of all the sound shows what was dragged over.
     page.locator(".xv-line-of-sound").scroll_into_view_if_needed()
     line = page.locator(".xv-line-of-sound").bounding_box()
@@ -126,115 +126,115 @@ def test_zoom_and_move_by_wheel_drag_and_keys_and_back(heard: Explorer) -> None:
     page.mouse.down()
     page.mouse.move(line["x"] + 0.75 * line["width"], line["y"] + 20, steps=3)
     page.mouse.up()
-    assert view_of(heard) == pytest.approx((0.5 * whole[1], 0.75 * whole[1]), abs=0.02)
-    heard.press("Show all of the sound")
-    assert view_of(heard) == whole
+    assert view_of(clip) == pytest.approx((0.5 * whole[1], 0.75 * whole[1]), abs=0.02)
+    clip.press("Show all of the sound")
+    assert view_of(clip) == whole
 
 
-def test_padding_and_silence_are_cropped_and_it_is_said(heard: Explorer) -> None:
-    said = heard.page.locator(".xv-cropped")
-    end = frames(heard.trace) * FRAME
+def test_padding_and_silence_are_cropped_and_it_is_said(clip: Explorer) -> None:
+    said = clip.page.locator(".xv-cropped")
+    end = frames(clip.trace) * FRAME
     expect(said).to_have_text(f"{30 - end:.1f} s of padding behind the sound are left out.")
-    heard.page.get_by_label("Crop silence").check()
-    loud = np.flatnonzero(loud_frames(heard.trace)) * FRAME
-    start, stop = view_of(heard)
+    clip.page.get_by_label("Crop silence").check()
+    loud = np.flatnonzero(loud_frames(clip.trace)) * FRAME
+    start, stop = view_of(clip)
     assert (start, stop) == pytest.approx((max(loud[0] - 0.1, 0), min(loud[-1] + FRAME + 0.1, end)), abs=1e-3)
     wanted = f"Silence cropped: {start:.1f} s before and {end - stop:.1f} s behind the speech."
     expect(said).to_contain_text(wanted)
 
 
-def test_what_a_row_listened_to_is_said_and_listed(heard: Explorer) -> None:
-    weights, maps = shown(heard.trace), heard.trace.cross
+def test_what_a_row_listened_to_is_said_and_listed(clip: Explorer) -> None:
+    weights, maps = shown(clip.trace), clip.trace.cross
     labels = maps.queries.labels or ()
-    heard.page.locator("details.xv-details").evaluate("details => { details.open = true; }")
-    table = heard.page.locator(".xv-table tbody tr")
+    clip.page.locator("details.xv-details").evaluate("details => { details.open = true; }")
+    table = clip.page.locator(".xv-table tbody tr")
     expect(table).to_have_count(len(labels))
     rows: list[list[str]] = table.evaluate_all("all => all.map(row => [...row.children].map(c => c.textContent))")
     for r in range(len(labels)):
         first, behind = half(weights[r])
         digits = 2 if (behind - first) * FRAME < 0.2 - 1e-9 else 1
         stretch = f"{first * FRAME:.{digits}f}–{behind * FRAME:.{digits}f} s"
-        held, padding = weights[r, first:behind].sum(), maps.weights[2, 4, r, frames(heard.trace) :].sum()
+        held, padding = weights[r, first:behind].sum(), maps.weights[2, 4, r, frames(clip.trace) :].sum()
         assert rows[r][:2] == [labels[r], stretch]
         assert float(rows[r][2]) == pytest.approx(held, abs=PRINTED)
         assert float(rows[r][3]) == pytest.approx(padding, abs=PRINTED)
         if r in (3, 17, len(labels) - 2):
-            heard.token("output", r).hover()
+            clip.token("output", r).hover()
             how = "shortest stretch with half its weight on the sound"
-            assert heard.said().startswith(
+            assert clip.said().startswith(
                 f"Writing {labels[r]}, this head listened to {stretch} ({rows[r][2]}: {how})."
             )
-            assert ("rests on padding" in heard.said()) == (padding >= 0.1)
-    heard.page.locator("details.xv-details").evaluate("details => { details.open = false; }")
+            assert ("rests on padding" in clip.said()) == (padding >= 0.1)
+    clip.page.locator("details.xv-details").evaluate("details => { details.open = false; }")
 
 
-def test_hovered_time_tints_words_and_a_hovered_token_tints_time(heard: Explorer) -> None:
-    weights = shown(heard.trace)
+def test_hovered_time_tints_words_and_a_hovered_token_tints_time(clip: Explorer) -> None:
+    weights = shown(clip.trace)
     row = 17
     peak = int(weights[row].argmax())
     for part, high in ((".xv-picture", 30), (".xv-ruler", 8)):
-        box = heard.page.locator(f"{MAP} {part}").bounding_box()
+        box = clip.page.locator(f"{MAP} {part}").bounding_box()
         assert box is not None
         x = box["x"] + (peak + 0.5) / weights.shape[1] * box["width"]
-        heard.page.mouse.move(x, box["y"] + high)
-        assert heard.data("column") == str(peak)
-        assert np.abs(heard.tints("output") - weights[:, peak] / weights.max()).max() < PACKED
-        label = (heard.trace.cross.queries.labels or ())[int(weights[:, peak].argmax())]
-        assert heard.said() == (
+        clip.page.mouse.move(x, box["y"] + high)
+        assert clip.data("column") == str(peak)
+        assert np.abs(clip.tints("output") - weights[:, peak] / weights.max()).max() < PACKED
+        label = (clip.trace.cross.queries.labels or ())[int(weights[:, peak].argmax())]
+        assert clip.said() == (
             f"To {peak * FRAME:.2f}–{(peak + 1) * FRAME:.2f} s, {label} listened most: {weights[:, peak].max():.2f}."
         )
-    heard.token("output", row).hover()
-    tinted = heard.page.locator(f"{MAP} .xv-tint").evaluate(
+    clip.token("output", row).hover()
+    tinted = clip.page.locator(f"{MAP} .xv-tint").evaluate(
         """canvas => {
           const { data } = canvas.getContext('2d').getImageData(0, 20, canvas.width, 1);
           return [...data].filter((_, i) => i % 4 === 3);
         }"""
     )
-    wanted = per_pixel(weights[row : row + 1], *view_of(heard), len(tinted))[0] / weights.max()
+    wanted = per_pixel(weights[row : row + 1], *view_of(clip), len(tinted))[0] / weights.max()
     assert np.abs(np.array(tinted) / 255 - 0.75 * np.where(wanted < 0.01, 0, wanted)).max() < 0.01
 
 
-def test_word_times_are_drawn_until_they_are_switched_off(heard: Explorer) -> None:
+def test_word_times_are_drawn_until_they_are_switched_off(clip: Explorer) -> None:
     _, playback = spoken()
     path = playback.path
     assert path is not None
-    frame = heard.stage().locator(".xv-frame")
-    start, end = view_of(heard)
+    frame = clip.stage().locator(".xv-frame")
+    start, end = view_of(clip)
     row = 15
     middle = path.frames[path.rows == row].mean() + 0.5
     drawn = """(canvas, [x, y]) => {
       const { data } = canvas.getContext('2d').getImageData(x * canvas.width, y * canvas.height - 1, 1, 3);
       return Math.max(data[3], data[7], data[11]);
     }"""
-    place = [middle * FRAME / (end - start), (row + 0.5) / len(heard.trace.cross.queries)]
+    place = [middle * FRAME / (end - start), (row + 0.5) / len(clip.trace.cross.queries)]
     assert frame.evaluate(drawn, place) > 150
     assert frame.evaluate(drawn, [place[0], place[1] + 0.3]) < 100
-    words = heard.page.locator(f"{MAP} .xv-said")
+    words = clip.page.locator(f"{MAP} .xv-said")
     expect(words).to_have_count(len(playback.words))
-    heard.page.get_by_label("Word times").uncheck()
+    clip.page.get_by_label("Word times").uncheck()
     assert frame.evaluate(drawn, place) == 0
-    heard.page.get_by_label("Word times").check()
+    clip.page.get_by_label("Word times").check()
     boxes = words.evaluate_all("all => all.map(word => [word.offsetLeft, word.offsetLeft + word.offsetWidth])")
-    wide = heard.stage().evaluate("stage => stage.clientWidth")
+    wide = clip.stage().evaluate("stage => stage.clientWidth")
     for word, box in zip(playback.words, boxes, strict=True):
         assert np.array(box) / wide * (end - start) == pytest.approx([word.start, word.end], abs=0.02)
 
 
-def test_sound_by_sound_between_its_own_seconds(heard: Explorer) -> None:
-    heard.press("Encoder")
-    maps = heard.trace.encoder
+def test_sound_by_sound_between_its_own_seconds(clip: Explorer) -> None:
+    clip.press("Encoder")
+    maps = clip.trace.encoder
     count = int((~maps.keys.is_special).sum())
     weights = maps.weights[2, 4, :count, :count].astype(float)
-    painted = lines(heard)
-    start, end = view_of(heard)
+    painted = lines(clip)
+    start, end = view_of(clip)
     frame = (maps.keys.times or ())[0][1]
     columns = ((np.arange(painted.shape[1]) + 0.5) / painted.shape[1] * (end - start) / frame).astype(int)
     inside = np.flatnonzero(np.diff(columns, prepend=-1) == 0)[:-1]  # frames that lie beside each other share a pixel
     inside = inside[columns[inside] == columns[inside + 1]]
     middle = np.array([int(np.median(inside[columns[inside] == c])) for c in range(count)])
     assert_painted(painted[:, middle], weights, float(weights.max()))
-    stage = heard.stage().bounding_box()
-    ticks = heard.page.locator(f"{MAP} .xv-row-tick")
+    stage = clip.stage().bounding_box()
+    ticks = clip.page.locator(f"{MAP} .xv-row-tick")
     read = ticks.evaluate_all("all => all.map(tick => [Number(tick.textContent), tick.getBoundingClientRect().top])")
     assert stage is not None
     assert len(read) > 3
@@ -242,11 +242,11 @@ def test_sound_by_sound_between_its_own_seconds(heard: Explorer) -> None:
         assert (y - stage["y"]) / stage["height"] * count * frame == pytest.approx(time, abs=0.05)
 
 
-def test_the_saved_picture_has_the_sound_the_seconds_and_the_map(heard: Explorer, tmp_path: Path) -> None:
-    heard.press("Zoom in")
-    start, end = view_of(heard)
-    with heard.page.expect_download() as download:
-        heard.press("SVG")
+def test_the_saved_picture_has_the_sound_the_seconds_and_the_map(clip: Explorer, tmp_path: Path) -> None:
+    clip.press("Zoom in")
+    start, end = view_of(clip)
+    with clip.page.expect_download() as download:
+        clip.press("SVG")
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     root = ElementTree.parse(path).getroot()  # noqa: S314 (what our own page wrote)
@@ -256,12 +256,12 @@ def test_the_saved_picture_has_the_sound_the_seconds_and_the_map(heard: Explorer
     pictures = [node.get("href") or "" for node in root.iter() if node.tag.endswith("image")]
     decoded = [Image.open(io.BytesIO(base64.b64decode(re.sub("^data:image/png;base64,", "", p)))) for p in pictures]
     assert [picture.width for picture in decoded] == [1100, 1100]
-    weights = shown(heard.trace)
+    weights = shown(clip.trace)
     pixels = np.array(decoded[1].convert("RGB")).astype(int)
     rows = ((np.arange(len(weights)) + 0.5) / len(weights) * len(pixels)).astype(int)
     assert_painted(pixels[rows], per_pixel(weights, start, end, 1100), float(weights.max()))
-    with heard.page.expect_download() as download:
-        heard.press("PNG")
+    with clip.page.expect_download() as download:
+        clip.press("PNG")
     download.value.save_as(tmp_path / "map.png")
     size = (int(2 * float(root.get("width") or 0)), int(2 * float(root.get("height") or 0)))
     with Image.open(tmp_path / "map.png") as picture:

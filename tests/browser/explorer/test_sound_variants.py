@@ -10,9 +10,9 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
+from tests.browser.explorer.clip import CLIP, frames, lines, per_pixel, shown, spoken, view_of
 from tests.browser.explorer.conftest import PACKED, Explorer, assert_painted
 from tests.browser.explorer.harness import show
-from tests.browser.explorer.heard import CLIP, frames, lines, per_pixel, shown, spoken, view_of
 from xattn_viz.examples import clips
 from xattn_viz.web.explorer import pack
 
@@ -61,10 +61,10 @@ def test_rows_are_words_or_sentences_and_columns_stay_time(harness: Page) -> Non
 
 def test_two_transcripts_of_one_sound_stand_beside_each_other(harness: Page) -> None:
     trace, playback = spoken()
-    heard = replace(trace, maps=(trace.cross,))
+    crossed = replace(trace, maps=(trace.cross,))
     target = trace.output.replace("married a more amiable woman", "married a wiser woman")
     other = xv.load("whisper-tiny-en").trace(clips.sound(CLIP), target=target)
-    sent = pack(heard, beside=other, playback=playback, select={"head": "3.5"}, full_limit=None)
+    sent = pack(crossed, beside=other, playback=playback, select={"head": "3.5"}, full_limit=None)
     show(harness, sent)
     explorer = Explorer(harness, other, "harness")
     weights = shown(other)

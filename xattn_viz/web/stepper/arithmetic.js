@@ -1,16 +1,17 @@
 import { isolated } from "../explorer/core/dom.js";
-import { figure } from "./format.js";
-import { explainReal } from "./headarithmetic.js";
+import { figure, productText, softmaxText } from "./figures.js";
 import { transposed } from "./maths.js";
-import { productText, softmaxText } from "./terms.js";
+import { otherKeys } from "./plates.js";
 
 /**
  * How one cell comes about, in a sentence and written out in figures.
  *
+ * @typedef {import("./maths.js").Rows} Rows
+ * @typedef {import("./model.js").Cell} Cell
  * @typedef {import("./model.js").Model} Model
  * @typedef {import("./model.js").Own} Own
- * @typedef {import("./model.js").Cell} Cell
- * @typedef {import("./maths.js").Rows} Rows
+ * @typedef {import("./model.js").Real} Real
+ *
  * @typedef {{said: (Node | string)[], sum: string}} Explanation
  * @typedef {(model: Own, row: number, column: number) => Explanation} Explain
  */
@@ -132,4 +133,72 @@ function explainInput({ queries, keys, inputs, head, width }, { plate, row, colu
     return { said: [`A weight, learnt in a real layer, here yours: ${how}`], sum };
   const name = isolated((plate === "x" ? queries : keys)[row]);
   return { said: [`Number ${column + 1} of the vector of `, name, `: ${how}`], sum };
+}
+
+/**
+ * How one cell of a real head comes about.
+ */
+
+/**
+ * @param {Real} model
+ * @param {Cell} cell
+ * @returns {Explanation}
+ */
+function explainReal(model, { plate, row, column }) {
+  const { computed, scale } = model;
+  const width = model.q[0].length;
+  const other = column >= model.keys.length;
+  const query = isolated(model.queries[row] ?? "");
+  const key = isolated(model.keys[column] ?? otherKeys(model.others));
+  const scaled = computed.scaled[row];
+  if (plate === "q")
+    return {
+      said: ["The query of ", query, `, number ${column + 1} of ${width}`],
+      sum: figure(model.q[row][column]),
+    };
+  if (plate === "k" && !other)
+    return {
+      said: ["The key of ", key, `, number ${row + 1} of ${width}`],
+      sum: figure(model.k[column][row]),
+    };
+  if (plate === "captured") {
+    const [kept, weight] = [capturedAt(model, row, column), computed.weights[row][column]];
+    return {
+      said: ["The weight of ", key, " that was captured while the model ran; recomputed here it is"],
+      sum: `${figure(kept)} ≈ ${figure(weight)}`,
+    };
+  }
+  if (plate === "weights")
+    return {
+      said: ["How much of its attention ", query, " gives to ", key, ": softmax over its keys"],
+      sum: softmaxText(scaled, column, computed.weights[row][column]),
+    };
+  if (other)
+    return {
+      said: ["All other keys in one: the log of the sum of their e^score, so that the softmax is exact"],
+      sum: figure(plate === "scaled" ? scaled[column] : Number.NaN),
+    };
+  const score = computed.scores[row][column];
+  if (plate === "scores")
+    return {
+      said: ["How well the query ", query, " fits the key ", key],
+      sum: productText(model.q[row], model.k[column], score),
+    };
+  const rooted = Math.abs(scale * Math.sqrt(width) - 1) < 1e-6;
+  const bias = model.bias ? ` + ${figure(scaled[column] - score * scale)} (bias)` : "";
+  return {
+    said: ["The score", rooted ? " ÷ √d_k" : " × the model’s scale", model.bias ? ", plus the model’s own bias" : ""],
+    sum: `${figure(score)} ${rooted ? `÷ √${width}` : `× ${figure(scale)}`}${bias} = ${figure(scaled[column])}`,
+  };
+}
+
+/**
+ * The captured weight of a key, or of those that are not shown.
+ *
+ * @param {Real} model
+ * @param {number} row
+ * @param {number} column
+ */
+export function capturedAt(model, row, column) {
+  return model.captured[row][column] ?? model.others_captured?.[row] ?? Number.NaN;
 }

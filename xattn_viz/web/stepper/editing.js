@@ -1,5 +1,5 @@
 import { make } from "../explorer/core/dom.js";
-import { figure } from "./format.js";
+import { figure } from "./figures.js";
 
 /**
  * How a number of an input is changed: typed, stepped with the arrow keys, or dragged up and down.

@@ -3,9 +3,10 @@ import { computeReal, computeSteps } from "./maths.js";
 /**
  * What is shown: a small layer of the visitor's own, or one head of a real model.
  *
- * @typedef {import("./maths.js").Rows} Rows
  * @typedef {import("./maths.js").Inputs} Inputs
+ * @typedef {import("./maths.js").Rows} Rows
  * @typedef {import("./maths.js").Switches} Switches
+ *
  * @typedef {keyof Inputs} InputName
  *
  * @typedef {object} OwnData what Python sends of a setting
@@ -63,8 +64,54 @@ export function makeModel(data, head) {
  *
  * @param {Own} model
  */
-export function toldOf({ id, inputs, switches, computed }) {
+export function messageOf({ id, inputs, switches, computed }) {
   const finite = (/** @type {number} */ value) => (value === -Infinity ? null : value);
   const masked = computed.masked.map((head) => head.map((row) => row.map(finite)));
   return { id, inputs, switches, results: { ...computed, masked } };
+}
+
+/**
+ * Which rows and columns made a cell: what lights up with it.
+ *
+ * @typedef {{plate: string, row: number | null, column: number | null}} Band a row, a column, or one cell
+ */
+
+/**
+ * @param {Model} model
+ * @param {Cell} cell
+ * @returns {Band[]}
+ */
+export function sourcesOf(model, { plate, row, column }) {
+  const across = (/** @type {string} */ id, /** @type {number} */ r) => ({ plate: id, row: r, column: null });
+  const down = (/** @type {string} */ id, /** @type {number} */ c) => ({ plate: id, row: null, column: c });
+  const same = (/** @type {string} */ id) => [{ plate: id, row, column }];
+  if (model.kind === "real") {
+    if (plate === "scores") return [across("q", row), down("k", column)];
+    if (plate === "scaled") return same("scores");
+    if (plate === "weights") return [across("scaled", row)];
+    return plate === "captured" ? same("weights") : [];
+  }
+  const inside = column - model.head * model.width; // of what is joined from the heads
+  switch (plate) {
+    case "q":
+      return [across("x", row), down("w_q", column)];
+    case "k":
+      return [across("context", row), down("w_k", column)];
+    case "v":
+      return [across("context", row), down("w_v", column)];
+    case "scores":
+      return [across("q", row), across("k", column)];
+    case "scaled":
+      return same("scores");
+    case "masked":
+      return same("scaled");
+    case "weights":
+      return [across("masked", row)];
+    case "heads":
+      return [across("weights", row), down("v", inside)];
+    case "output":
+      return [across("heads", row), down("w_o", column)];
+    default:
+      return [];
+  }
 }

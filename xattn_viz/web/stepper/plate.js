@@ -1,14 +1,14 @@
 import { inkOn, mixed } from "../explorer/core/colours.js";
 import { isolated, make } from "../explorer/core/dom.js";
-import { figure, sizesText } from "./format.js";
+import { figure, sizesText } from "./figures.js";
 
 /**
  * One matrix as a table: its name, its shape, its numbers, each on the colour of its size.
  *
- * @typedef {import("./plates.js").Plate} Plate
- * @typedef {import("./sources.js").Band} Band
- * @typedef {import("./model.js").Cell} Cell
  * @typedef {import("../explorer/core/colours.js").Rgb} Rgb
+ * @typedef {import("./model.js").Band} Band
+ * @typedef {import("./model.js").Cell} Cell
+ * @typedef {import("./plates.js").Plate} Plate
  *
  * @typedef {object} Look
  * @property {Rgb} ground

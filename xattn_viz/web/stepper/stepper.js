@@ -3,19 +3,17 @@ import { make, makeLeaving } from "../explorer/core/dom.js";
 import { explained } from "./arithmetic.js";
 import { followDrag, openEditor } from "./editing.js";
 import { makeFormula } from "./formula.js";
-import { fitCells, makeGround } from "./ground.js";
-import { makeHeadSwitch } from "./headswitch.js";
-import { makeModel, toldOf } from "./model.js";
+import { makeModel, messageOf, sourcesOf } from "./model.js";
 import { makePlate } from "./plate.js";
-import { ownPlates, realPlates } from "./plates.js";
-import { sourcesOf } from "./sources.js";
+import { fitCells, makeGround, ownPlates, realPlates } from "./plates.js";
 
 /**
  * Each step of a layer as a matrix that can be clicked, its inputs to be changed; Python is told afterwards.
  *
+ * @typedef {import("./model.js").Cell} Cell
  * @typedef {import("./model.js").OwnData} OwnData
  * @typedef {import("./model.js").RealData} RealData
- * @typedef {import("./model.js").Cell} Cell
+ *
  * @typedef {(name: string, value: unknown) => void} Tell
  * @typedef {{load: (data: OwnData | RealData, tell: Tell) => void, leave: () => void}} Stepper
  */
@@ -128,7 +126,7 @@ function makeStepper(root) {
     if (isLeaving()) return later();
     const model = data && makeModel(data, head);
     if (model?.kind !== "own") return;
-    const message = toldOf(model);
+    const message = messageOf(model);
     const text = JSON.stringify(message);
     if (text !== told) tell("setting", message);
     told = text;
@@ -191,4 +189,34 @@ function makeStepper(root) {
       clearTimeout(timer);
     },
   };
+}
+
+/**
+ * Which head is shown, where there are several.
+ *
+ * @param {(head: number) => void} chosen
+ */
+export function makeHeadSwitch(chosen) {
+  const element = make("div", { class: "xv-switch", role: "group", "aria-label": "Head" });
+
+  /** @param {import("./model.js").Model} model */
+  function paint(model) {
+    const count = model.kind === "own" ? model.switches.n_heads : 1;
+    element.hidden = count < 2;
+    if (element.childElementCount !== count) element.replaceChildren(...Array.from({ length: count }, makeFace));
+    if (model.kind !== "own") return;
+    for (const [i, face] of [...element.children].entries())
+      face.setAttribute("aria-pressed", String(i === model.head));
+  }
+
+  /**
+   * @param {unknown} _
+   * @param {number} i
+   */
+  function makeFace(_, i) {
+    const face = make("button", { type: "button", class: "xv-button" }, `Head ${i + 1}`);
+    face.addEventListener("click", () => chosen(i));
+    return face;
+  }
+  return { element, paint };
 }

@@ -105,7 +105,8 @@ function linesOf({ trace, main, state, theme, range }, m) {
   const { sheet } = main;
   const words = wordsOf(sheet);
   const row = sheet.queries.edges ? "seconds" : readingOf(sheet, state) ? words.rowOfInput : words.row;
-  const column = sheet.keys.edges ? "seconds" : words.column;
+  const span = range ? `, ${seconds(range.from)} to ${seconds(range.to)}` : "";
+  const column = sheet.keys.edges ? `seconds${span}` : words.column;
   const unit = { words: "word", sentences: "sentence" }[state.units];
   const start = row === "token read" ? ", the start token first" : "";
   const special = [sheet.keys, sheet.queries].some((axis) => axis.special.includes(true));
@@ -120,11 +121,10 @@ function linesOf({ trace, main, state, theme, range }, m) {
   ];
   const many = isOverPicture(main) && state.several;
   return [
-    caption.filter(Boolean).join(" "),
-    many ? `In full colour: each ${words.one}’s own maximum.` : `weight: ${colours}`,
-    isOverSound(main) && range
-      ? `From ${seconds(range.from)} to ${seconds(range.to)} s; each pixel shows the largest weight in it.`
-      : "",
+    [...caption, many ? `In full colour: each ${words.one}’s own maximum.` : `Weights: ${colours}.`]
+      .filter(Boolean)
+      .join(" "),
+    isOverSound(main) ? "Each pixel shows the largest weight in it." : "",
     isOverPicture(main) ? besidePicture(main) : "",
     selectedLine(main, m),
     [trace.about.model, new Date().toLocaleDateString("sv")].filter(Boolean).join(", "),

@@ -1,7 +1,5 @@
-import { figure } from "./format.js";
-
 /**
- * Sums and shares written out in figures.
+ * Numbers, sums and shares written out in figures.
  */
 
 const MOST_TERMS = 8; // beyond, the largest of them and the sum of the rest
@@ -36,4 +34,27 @@ export function softmaxText(row, at, weight) {
   const terms = order.map((i) => `e^${figure(row[i])}`);
   if (order.length < row.length) terms.push(`${row.length - order.length} smaller terms`);
   return `e^${figure(row[at])} ÷ (${terms.join(" + ")}) = ${figure(weight)}`;
+}
+
+/**
+ * Numbers as they are shown: two decimals, fewer where a number is long.
+ *
+ * @param {number} value
+ */
+export function figure(value) {
+  if (value === -Infinity) return "−∞";
+  if (!Number.isFinite(value)) return "";
+  const size = Math.abs(value);
+  const digits = size < 99.995 ? 2 : size < 999.95 ? 1 : 0;
+  const text = size < 99999.5 ? value.toFixed(digits) : value.toExponential(0).replace("e+", "e");
+  return /^-[0.]*$/.test(text) ? text.slice(1) : text.replaceAll("-", "−");
+}
+
+/**
+ * A shape, by number.
+ *
+ * @param {number[]} sizes
+ */
+export function sizesText(...sizes) {
+  return sizes.join(" × ");
 }

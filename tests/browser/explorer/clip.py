@@ -49,7 +49,7 @@ def shown(trace: Trace, layer: int = 2, head: int = 4) -> NDArray[np.float64]:
     return whole
 
 
-def open_heard(browser: Browser, folder: Path) -> Iterator[Explorer]:
+def open_clip(browser: Browser, folder: Path) -> Iterator[Explorer]:
     """One page for the tests of a file; it fails on script errors and foreign requests."""
     trace, playback = spoken()
     watch = Watch()
