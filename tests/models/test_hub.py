@@ -58,7 +58,7 @@ def hub(tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> Iterator
         running.models[kind.name] = (kind.folder, "good")
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(registry, "_loaded", type(registry._loaded)())
+        monkeypatch.setattr(registry, "_loaded", registry.empty_cache())
         monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
         yield running
 

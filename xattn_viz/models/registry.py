@@ -11,12 +11,13 @@ import os
 import pkgutil
 import threading
 import warnings
-from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
+
+from cachetools import LRUCache
 
 from xattn_viz.core.messages import quoted
 from xattn_viz.models import families as _families
@@ -30,8 +31,15 @@ from xattn_viz.models.self_check import find_fault
 MEMORY_VARIABLE = "XATTN_VIZ_MODEL_GB"
 
 _Key = tuple[str, tuple[tuple[str, Any], ...]]
-_loaded: OrderedDict[_Key, Adapter] = OrderedDict()  # the least recently used first
+
+
+def empty_cache() -> LRUCache[_Key, Adapter]:
+    """A place for loaded models; how much it holds is looked at when one is added, as one alone may take more."""
+    return LRUCache(math.inf, getsizeof=lambda adapter: adapter.memory)
+
+
 _locks: WeakValueDictionary[_Key, threading.Lock] = WeakValueDictionary()  # only while somebody loads
+_loaded = empty_cache()
 _opened: dict[str, frozenset[str]] = {}  # for each folder that a model was loaded from, the files that it needed
 _guard = threading.Lock()
 
@@ -106,7 +114,7 @@ def content(name_or_folder: str | Path | Folder) -> str:
 
 
 def loaded() -> tuple[tuple[str, int], ...]:
-    """The loaded models with the bytes that each takes, the least recently used first."""
+    """The loaded models with the bytes that each takes."""
     with _guard:
         return tuple((name, adapter.memory) for (name, _), adapter in _loaded.items())
 
@@ -153,8 +161,6 @@ def _loaded_from(family: Family[Adapter], place: str | Folder, options: Mapping[
 
 def _use(key: _Key) -> Adapter | None:
     with _guard:
-        if key in _loaded:
-            _loaded.move_to_end(key)
         return _loaded.get(key)
 
 
@@ -162,9 +168,8 @@ def _keep(key: _Key, adapter: Adapter, limit: int) -> None:
     """Remember a model, and forget the least recently used of the others until all fit."""
     with _guard:
         _loaded[key] = adapter
-        _loaded.move_to_end(key)
-        while len(_loaded) > 1 and sum(other.memory for other in _loaded.values()) > limit:
-            _loaded.popitem(last=False)  # a run that still uses it keeps it alive
+        while len(_loaded) > 1 and _loaded.currsize > limit:
+            _loaded.popitem()  # the least recently used: a run that still uses it keeps it alive
 
 
 def _find(asked: str | Path) -> tuple[Family[Adapter], str | Folder]:

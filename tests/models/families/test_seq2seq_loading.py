@@ -168,7 +168,7 @@ def test_a_folder_outside_the_root_is_not_even_looked_at(
 
 
 def test_the_least_recently_used_model_goes(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_loaded", type(registry._loaded)())
+    monkeypatch.setattr(registry, "_loaded", registry.empty_cache())
     folders = [Path(shutil.copytree(good, tmp_path / name)) for name in "abc"]
     first = registry.load(folders[0])
     monkeypatch.setenv(registry.MEMORY_VARIABLE, str(first.memory * 2.5 / 1e9))
