@@ -17,9 +17,9 @@ from xattn_viz.lessons import cost
 from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
 from xattn_viz.models.resources import run_slot, share_cores
 
-HEIGHT = 400
+_HEIGHT = 400
 #: The slope is read off the longest lengths: at short ones the time goes into what does not grow.
-FITTED = 3
+_FITTED = 3
 
 
 @st.fragment
@@ -81,7 +81,7 @@ def _figure(measured: Sequence[Measured], y: str, of: Callable[[Measured], float
         ours = [one for one in measured if one.way == way]
         curves[way] = ([one.length for one in ours], [of(one) for one in ours])
     for name, way in theory.items():
-        points = list(zip(*curves[way], strict=True))[len(LENGTHS) - FITTED :]
+        points = list(zip(*curves[way], strict=True))[len(LENGTHS) - _FITTED :]
         curves[name] = (LENGTHS, cost.theory(LENGTHS, points[0], powers[way])) if points else ((), ())
     figure = plots.lines(
         curves,
@@ -91,7 +91,7 @@ def _figure(measured: Sequence[Measured], y: str, of: Callable[[Measured], float
         log_y=True,
         dashed=list(theory),
         dark=parts.is_dark(),
-        height=HEIGHT,
+        height=_HEIGHT,
     )
     for way, expected in zip(figure.data, figure.data[len(WAYS) :], strict=False):
         expected.update(mode="lines", line={"color": way.line.color, "width": 2})
@@ -107,9 +107,9 @@ def _said(measured: Sequence[Measured]) -> str:
     )
     if len(measured) < len(LENGTHS) * len(WAYS):
         return f"Measuring takes about five seconds. {how}"
-    said = [_fitted(way, [one for one in measured if one.way == way][-FITTED:]) for way in WAYS]
+    said = [_fitted(way, [one for one in measured if one.way == way][-_FITTED:]) for way in WAYS]
     return (
-        f"From {LENGTHS[-FITTED]} to {LENGTHS[-1]}, {'; '.join(said)}. Theory (dashed) counts multiplications and "
+        f"From {LENGTHS[-_FITTED]} to {LENGTHS[-1]}, {'; '.join(said)}. Theory (dashed) counts multiplications and "
         f"values held, not what it takes to move them. {how}"
     )
 

@@ -53,12 +53,70 @@ _CLAIMS = {
 
 def show() -> None:
     """The section."""
-    view, settings = controls()
+    view, settings = _controls()
     trainings = _current(settings)
     parts.claim(_CLAIMS[view])
     goes_on = trainings.goes_on
     st.fragment(_watch, run_every=_LOOK_SECONDS * len(settings) if goes_on else None)(view, trainings, goes_on)
     parts.in_a_notebook(snippet(settings.values()), "learning")
+
+
+def _controls() -> tuple[str, dict[str, Setting]]:
+    """What is trained, by the name under which the page shows it."""
+    with st.container(horizontal=True, vertical_alignment="top"):
+        view = st.segmented_control(
+            "Show",
+            list(_VIEWS),
+            format_func=_VIEWS.__getitem__,
+            key="learning-view",
+            default="one",
+            required=True,
+            bind="query-params",
+        )
+        names = [name for name, task in TASKS.items() if task.grows or view != "context"]
+        task = st.segmented_control(
+            "Task",
+            names,
+            format_func=lambda name: TASKS[name].title,
+            key="learning-task" if view != "context" else "learning-growing",
+            default="reverse",
+            required=True,
+            bind="query-params",
+        )
+        order: Order = "usual"
+        if view == "one":
+            order = st.segmented_control(
+                "Cross-attention",
+                get_args(Order),
+                format_func={"usual": "after self-attention", "swapped": "before it"}.__getitem__,
+                key="learning-order",
+                default="usual",
+                required=True,
+                bind="query-params",
+            )
+        layers = st.segmented_control(
+            "Layers", [1, 2], key="learning-layers", default=1, required=True, bind="query-params"
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            9999,
+            0,
+            key="learning-seed",
+            width=130,
+            bind="query-params",
+        )
+    return view, _settings(view, Setting(task, layers=int(layers), order=order, seed=int(seed)))
+
+
+def _settings(view: str, chosen: Setting) -> dict[str, Setting]:
+    """What a view trains, by the name under which the page shows it."""
+    if view == "context":
+        cross = replace(chosen, lengths=LENGTHS, steps=_STEPS_OF_LENGTHS)
+        return {CROSS: cross, FIXED: replace(cross, model="fixed context", layers=1)}
+    if view == "orders":
+        return {"usual order": chosen, "swapped order": replace(chosen, order="swapped")}
+    return {CROSS: chosen}
 
 
 def _current(settings: dict[str, Setting]) -> Trainings:
@@ -169,64 +227,6 @@ def _by_length(trainings: Trainings, number: int) -> go.Figure:
         height=_HEIGHT,
     )
     return shown.update_yaxes(range=[-0.03, 1.03]).update_xaxes(tickvals=LENGTHS)
-
-
-def controls() -> tuple[str, dict[str, Setting]]:
-    """What is trained, by the name under which the page shows it."""
-    with st.container(horizontal=True, vertical_alignment="top"):
-        view = st.segmented_control(
-            "Show",
-            list(_VIEWS),
-            format_func=_VIEWS.__getitem__,
-            key="learning-view",
-            default="one",
-            required=True,
-            bind="query-params",
-        )
-        names = [name for name, task in TASKS.items() if task.grows or view != "context"]
-        task = st.segmented_control(
-            "Task",
-            names,
-            format_func=lambda name: TASKS[name].title,
-            key="learning-task" if view != "context" else "learning-growing",
-            default="reverse",
-            required=True,
-            bind="query-params",
-        )
-        order: Order = "usual"
-        if view == "one":
-            order = st.segmented_control(
-                "Cross-attention",
-                get_args(Order),
-                format_func={"usual": "after self-attention", "swapped": "before it"}.__getitem__,
-                key="learning-order",
-                default="usual",
-                required=True,
-                bind="query-params",
-            )
-        layers = st.segmented_control(
-            "Layers", [1, 2], key="learning-layers", default=1, required=True, bind="query-params"
-        )
-        seed = st.number_input(
-            "Seed",
-            0,
-            9999,
-            0,
-            key="learning-seed",
-            width=130,
-            bind="query-params",
-        )
-    return view, _settings_of(view, Setting(task, layers=int(layers), order=order, seed=int(seed)))
-
-
-def _settings_of(view: str, chosen: Setting) -> dict[str, Setting]:
-    """What a view trains, by the name under which the page shows it."""
-    if view == "context":
-        cross = replace(chosen, lengths=LENGTHS, steps=_STEPS_OF_LENGTHS)
-        return {CROSS: cross, FIXED: replace(cross, model="fixed context", layers=1)}
-    if view == "orders":
-        return {"usual order": chosen, "swapped order": replace(chosen, order="swapped")}
-    return {CROSS: chosen}
 
 
 class Trainings:

@@ -14,7 +14,7 @@ from xattn_viz.lessons import masking
 from xattn_viz.lessons.masking import Changed, Padded, changed, padded
 
 SENTENCE = "The cat sat on the mat."
-MOST_PADDING = 6
+_MOST_PADDING = 6
 _KINDS = {"padding": "Padding", "causal": "Causal"}
 _CLAIMS = {
     "padding": "Padding takes weight that belongs to the words, unless a mask gives it exactly 0.",
@@ -48,7 +48,7 @@ def show() -> None:
 def _show_padding(text: str, columns: Sequence[DeltaGenerator]) -> None:
     """The map with padding behind the sentence, and how much leaks there. The controls stand in `columns` 2 to 4."""
     layer, head = parts.head_input(columns[2], "1.7", "padding-head")
-    padding: int = columns[3].slider("Padding positions", 0, MOST_PADDING, 4, key="padding", bind="query-params")
+    padding: int = columns[3].slider("Padding positions", 0, _MOST_PADDING, 4, key="padding", bind="query-params")
     masked: bool = columns[4].toggle("Mask", key="padding-mask", bind="query-params")
     shown = parts.run_lesson(padded, text, padding, masked, layer)
     if shown is None:
@@ -77,7 +77,7 @@ def _draw_padded(shown: Padded, padding: int, head: int) -> None:
 
 
 def _draw_leaks(text: str, padding: int, layer: int, head: int) -> None:
-    counts = list(range(MOST_PADDING + 1))
+    counts = list(range(_MOST_PADDING + 1))
     curves = {
         name: (counts, [float(padded(text, count, masked, layer).leaked[head]) for count in counts])
         for name, masked in (("with the mask", True), ("without", False))

@@ -12,10 +12,10 @@ from xattn_viz.app.layer import parts
 from xattn_viz.lessons import scale
 from xattn_viz.lessons.scale import KEYS, WIDTHS, Saturation, row, saturation
 
-TEMPERATURES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
-WITH, WITHOUT = "÷ √d_k", "without"
-BARS = 190
-CURVES = 255
+_TEMPERATURES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
+_WITH, _WITHOUT = "÷ √d_k", "without"
+_BARS = 190
+_CURVES = 255
 
 
 @st.fragment
@@ -26,7 +26,7 @@ def show() -> None:
     d_k: int = left.select_slider("d_k", WIDTHS, value=64, key="d_k", bind="query-params")
     temperature: float = right.select_slider(
         "Temperature τ of the third row: softmax(q·k ÷ √d_k ÷ τ)",
-        TEMPERATURES,
+        _TEMPERATURES,
         value=1.0,
         key="temperature",
         bind="query-params",
@@ -47,10 +47,10 @@ def _curves(d_k: int) -> None:
         log = key == "gradient"
         curves = {
             title: (WIDTHS, [of(saturation(width, scaled)) for width in WIDTHS])
-            for title, scaled in ((WITH, True), (WITHOUT, False))
+            for title, scaled in ((_WITH, True), (_WITHOUT, False))
         }
         figure = plots.lines(
-            curves, x="d_k", y=name, log_x=True, log_y=log, mark=d_k, dark=parts.is_dark(), height=CURVES
+            curves, x="d_k", y=name, log_x=True, log_y=log, mark=d_k, dark=parts.is_dark(), height=_CURVES
         )
         figure.update_xaxes(tickvals=WIDTHS[::2], ticktext=[str(width) for width in WIDTHS[::2]])
         if log:
@@ -70,7 +70,7 @@ def _rows(d_k: int, temperature: float) -> None:
     labels = [str(key + 1) for key in range(KEYS)]
     for column, (name, (title, weights)) in zip(st.columns(3), rows.items(), strict=True):
         most = [weights.index(max(weights))]
-        figure = plots.bars(weights, labels=labels, title=title, lit=most, dark=parts.is_dark(), height=BARS)
+        figure = plots.bars(weights, labels=labels, title=title, lit=most, dark=parts.is_dark(), height=_BARS)
         figure.update_xaxes(tickvals=[0, 5, 10, 15], ticktext=["key 1", "6", "11", "16"])
         with column:
             parts.figure(figure, f"scale-row-{name}")

@@ -10,7 +10,6 @@ from xattn_viz.app.page import literal
 from xattn_viz.lessons import tensor_shapes
 
 _LONGEST = 12
-_WIDTHS = [8, 16, 24, 32, 40, 48, 56, 64]
 
 
 @st.fragment

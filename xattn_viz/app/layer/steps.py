@@ -39,10 +39,10 @@ def show() -> None:
         _show_head(opened)
         return
     parts.claim(_CLAIM)
-    setting = edited_setting()
+    setting = _edited_setting()
     if setting is None:
         return
-    stepper.show(pack_setting(setting, identity()))
+    stepper.show(pack_setting(setting, _identity()))
     _compare(setting)
     parts.in_a_notebook(snippet(setting), "steps")
 
@@ -50,7 +50,7 @@ def show() -> None:
 def _compare(setting: Setting) -> None:
     """What the layer itself makes of the setting, beside what the script shows of it."""
     said = stepper.said()
-    if not said or said.get("id") != identity():
+    if not said or said.get("id") != _identity():
         return
     try:
         apart = difference(steps(read_setting(said, setting)), said.get("results") or {})
@@ -70,7 +70,7 @@ def power(value: float) -> str:
 
 
 @dataclass
-class Edits:
+class _Edits:
     """What outlives the widgets: their values, and the setting with the visitor's changes."""
 
     widgets: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Edits:
     resets: int = 0
 
 
-def edited_setting() -> Setting | None:
+def _edited_setting() -> Setting | None:
     """Draw the controls; the setting that they and the visitor's changes ask for, if there is one."""
     kept = _edits()
     for key, value in kept.widgets.items():
@@ -100,7 +100,7 @@ def edited_setting() -> Setting | None:
     return setting
 
 
-def identity() -> str:
+def _identity() -> str:
     """Another one wherever the script is to take its numbers from here."""
     kept = _edits()
     return f"{kept.words} {kept.resets}"
@@ -119,7 +119,7 @@ def _with_switches(row: DeltaGenerator, setting: Setting) -> Setting:
     return replace(setting, n_heads=n_heads, scaled=scaled, padding=padding, causal=causal)
 
 
-def _with_edits(kept: Edits, base: Setting, words: tuple[str, str]) -> Setting:
+def _with_edits(kept: _Edits, base: Setting, words: tuple[str, str]) -> Setting:
     """The setting of the words with the numbers that the visitor changed.
 
     Of other words, those that were there before keep their vectors, and the weights stay where they fit.
@@ -128,7 +128,7 @@ def _with_edits(kept: Edits, base: Setting, words: tuple[str, str]) -> Setting:
     if words != kept.words:
         origin, kept.words = from_words(*kept.words), words
         return base if before is None else _carry_over(before, origin, base)
-    if said and said.get("id") == identity():
+    if said and said.get("id") == _identity():
         try:
             return read_setting(said, base)
         except ValueError:
@@ -162,8 +162,8 @@ def _reset() -> None:
     kept.resets += 1
 
 
-def _edits() -> Edits:
-    kept: Edits = page_state.visit().layer.setdefault("edits", Edits())
+def _edits() -> _Edits:
+    kept: _Edits = page_state.visit().layer.setdefault("edits", _Edits())
     return kept
 
 
