@@ -83,18 +83,20 @@ def test_a_summary_shows_arrays_by_their_shape_and_cuts_what_is_long() -> None:
 def values_with_arrays() -> list[type]:
     """Every dataclass that people are handed and that holds an array, by its own annotations."""
     found: dict[str, type] = {}
-    for room in (core, inputs, analysis, steps):
-        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
-            for value in vars(importlib.import_module(module.name)).values():
-                if (
-                    isinstance(value, type)
-                    and is_dataclass(value)
-                    and value.__module__ == module.name
-                    and value.__name__[0] != "_"
-                ):
-                    hints = get_type_hints(value, vars(importlib.import_module(module.name)) | {"pd": None})
-                    if "numpy.ndarray" in str(hints) or AttentionMaps in hints.values() or value is Trace:
-                        found[value.__qualname__] = value
+    rooms = (core, inputs, analysis)
+    modules = [module.name for room in rooms for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")]
+    for name in [*modules, steps.__name__]:
+        module = importlib.import_module(name)
+        for value in vars(module).values():
+            if (
+                isinstance(value, type)
+                and is_dataclass(value)
+                and value.__module__ == name
+                and value.__name__[0] != "_"
+            ):
+                hints = get_type_hints(value, vars(module) | {"pd": None})
+                if "numpy.ndarray" in str(hints) or AttentionMaps in hints.values() or value is Trace:
+                    found[value.__qualname__] = value
     return list(found.values())
 
 
