@@ -60,9 +60,9 @@ function projected({ queries, keys, inputs, computed, head, width }, name, from,
 function explainScore({ queries, keys, computed, head }, row, column) {
   const named = () => [isolated(queries[row]), isolated(keys[column])];
   const [query, key] = named();
-  const [asked, read] = named();
+  const [ofQuery, ofKey] = named();
   return {
-    said: ["How well the query ", query, " fits the key ", key, ": row ", asked, " of Q · row ", read, " of K"],
+    said: ["How well the query ", query, " fits the key ", key, ": row ", ofQuery, " of Q · row ", ofKey, " of K"],
     sum: productText(computed.q[head][row], computed.k[head][column], computed.scores[head][row][column]),
   };
 }

@@ -52,7 +52,7 @@ export function ownPlates({ queries, keys, inputs, switches, computed, head, wid
       bare: false,
     },
   });
-  const [asked, read] = [
+  const [ofQuery, ofKey] = [
     { rows: queries, columns: narrow },
     { rows: keys, columns: narrow },
   ];
@@ -60,10 +60,10 @@ export function ownPlates({ queries, keys, inputs, switches, computed, head, wid
   return [
     { ...input("x", "x", "query × d_model"), rows: queries, columns: wide, values: inputs.x },
     { ...input("w_q", "W_Q", "d_model × d_k"), rows: wide, columns: narrow, values: part(inputs.w_q) },
-    { ...made("q", "Q", "query × d_k"), ...asked, values: computed.q[head] },
+    { ...made("q", "Q", "query × d_k"), ...ofQuery, values: computed.q[head] },
     { ...input("context", "context", "key × d_context"), rows: keys, columns: other, values: inputs.context },
     { ...input("w_k", "W_K", "d_context × d_k"), rows: other, columns: narrow, values: part(inputs.w_k) },
-    { ...made("k", "K", "key × d_k"), ...read, values: computed.k[head] },
+    { ...made("k", "K", "key × d_k"), ...ofKey, values: computed.k[head] },
     {
       ...input("w_v", "W_V", "d_context × d_k"),
       rows: other,
@@ -71,7 +71,7 @@ export function ownPlates({ queries, keys, inputs, switches, computed, head, wid
       values: part(inputs.w_v),
       prefix: "context ·",
     },
-    { ...made("v", "V", "key × d_k"), ...read, values: computed.v[head] },
+    { ...made("v", "V", "key × d_k"), ...ofKey, values: computed.v[head] },
     { ...made("scores", "scores Q Kᵀ", "query × key"), ...pairs, values: computed.scores[head] },
     { ...made("scaled", "scaled", "query × key"), ...pairs, values: computed.scaled[head] },
     { ...made("masked", "masked", "query × key"), ...pairs, values: computed.masked[head] },

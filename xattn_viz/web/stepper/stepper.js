@@ -52,7 +52,7 @@ function makeStepper(root) {
   /** @type {Tell} */
   let tell = () => {};
   const isLeaving = makeLeaving();
-  let told = "";
+  let lastSent = "";
   let timer = 0;
 
   const formula = makeFormula();
@@ -128,8 +128,8 @@ function makeStepper(root) {
     if (model?.kind !== "own") return;
     const message = messageOf(model);
     const text = JSON.stringify(message);
-    if (text !== told) tell("setting", message);
-    told = text;
+    if (text !== lastSent) tell("setting", message);
+    lastSent = text;
   }
 
   /** Tell Python, once there is quiet, of what it has not heard. */
@@ -173,8 +173,8 @@ function makeStepper(root) {
   observer.observe(root);
 
   return {
-    load(fresh, heard) {
-      tell = heard;
+    load(fresh, receiver) {
+      tell = receiver;
       if (fresh.id !== data?.id) {
         clearTimeout(timer);
         if (fresh.kind !== data?.kind || fresh.kind === "real") plates.clear();
