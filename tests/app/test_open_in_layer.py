@@ -9,7 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.server import ROOT
-from xattn_viz.app.open_in_layer import Cell, cell_of
+from xattn_viz.app.open_in_layer import Cell, address_of, cell_of
+from xattn_viz.app.page_state import PageState
+from xattn_viz.app.query import Query
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
@@ -75,6 +77,15 @@ def test_an_address_of_nothing_is_refused_in_a_sentence(of: str, cell: str, prob
     assert len(app.error) == 1
     assert problem in said(app)
     assert app.button[-1].label == "Back to a layer of your own"
+
+
+def test_a_text_too_long_for_an_address_is_left_where_it_is() -> None:
+    """Its page shows it again as it was, where the address says nothing of another one."""
+    assert address_of("translate", PageState(Query(MODEL, TEXT))).startswith(f"{TRANSLATE}&head=")
+    assert address_of("translate", PageState(Query(MODEL, "A cat. " * 200))) == "translate"
+    app = opened("translate", "cross.2.1.1.1")
+    assert "open it again on Translate" in said(app)
+    assert [link.proto.query_string for link in app.get("page_link")] == [""]
 
 
 @pytest.mark.parametrize(

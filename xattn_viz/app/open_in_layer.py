@@ -74,12 +74,18 @@ def show(trace: Trace, told: Any) -> None:
     try:
         with st.spinner("Computing this head\u2019s queries and keys \u2026"):
             cell = cell_of(trace, told)
-            opened = _opened((f"{name}?{urlencode(state.address())}", str(cell)), state, trace, cell)
+            opened = _opened((address_of(name, state), str(cell)), state, trace, cell)
     except ModelError as error:
         st.error(literal(str(error)))
         return
     page_state.visit().opened_head = opened
     st.switch_page(PAGES / "layer.py", query_params={"section": "steps", OF: opened.said[0], CELL: opened.said[1]})
+
+
+def address_of(name: str, state: PageState) -> str:
+    """The address of a page by its name; only the name where no address can say what was asked, a long text."""
+    said = state.address()
+    return f"{name}?{urlencode(said)}" if state.query.source in said else name
 
 
 def opened_head() -> OpenedHead | None:
