@@ -101,8 +101,8 @@ def _trace(options: argparse.Namespace) -> int:
     if out is None or (layer, head) != (None, None):
         layer, head = -1 if layer is None else layer, head or 0
     model = _load(options.model)
-    hears, settings = _hears(model), _settings(model, options.set)
-    traces = model.traces(options.input, **settings) if hears else [model.trace(options.input, **settings)]
+    settings, is_sound = _settings(model, options.set), _reads_sound(model)
+    traces = model.traces(options.input, **settings) if is_sound else [model.trace(options.input, **settings)]
     for window, trace in enumerate(traces):
         if layer is not None:
             _check_head(trace.cross, layer, head)
@@ -126,7 +126,7 @@ def _said(link: xv.WordLink) -> str:
 
 def _words(options: argparse.Namespace) -> int:
     model = _load(options.model)
-    if not _hears(model):
+    if not _reads_sound(model):
         reads = "pictures" if model.card.input_kind == "image" else "text"
         raise ModelError(
             f"{options.model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en."
@@ -186,7 +186,7 @@ def _settings(model: Adapter, said: Sequence[tuple[str, str]]) -> dict[str, Any]
     return settings
 
 
-def _hears(model: Adapter) -> bool:
+def _reads_sound(model: Adapter) -> bool:
     return model.card.input_kind == "audio"
 
 

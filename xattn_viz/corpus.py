@@ -83,7 +83,7 @@ def _write(
 ) -> bool:
     """Make sure that a line's files are there; False where an earlier run made them."""
     key = _key(line, adapter, settings)
-    done = _done(file, key, hears=_hears(adapter))
+    done = _done(file, key, has_windows=_has_windows(adapter))
     if done is None:
         file.unlink(missing_ok=True)  # first: without it the others are leftovers, whatever happens now
     for path in left.get(file.stem, ()):
@@ -115,12 +115,12 @@ def _trace(line: str | Path, adapter: Adapter, file: Path, settings: dict[str, A
         raise
     if first is None:
         raise InputError("This line gave no trace.")
-    if _hears(adapter):
+    if _has_windows(adapter):
         first = replace(first, provenance={**first.provenance, _FURTHER: further})
     store.save(first, file)  # last: where it is there and names the others as they are, the line is done
 
 
-def _done(file: Path, key: str, *, hears: bool) -> list[Path] | None:
+def _done(file: Path, key: str, *, has_windows: bool) -> list[Path] | None:
     """The further windows of a line all of whose files are there and whole; None where they are not.
 
     Raises ValueError where the file is of something else.
@@ -137,7 +137,7 @@ def _done(file: Path, key: str, *, hears: bool) -> list[Path] | None:
         raise ValueError(
             f"{file} is the trace of another line, of another model or with other settings: choose an empty folder."
         )
-    digests = said.get(_FURTHER) if hears else []
+    digests = said.get(_FURTHER) if has_windows else []
     if not isinstance(digests, list):
         return None
     further = [_window(file, number) for number in range(1, len(digests) + 1)]
@@ -160,13 +160,13 @@ def _leftovers(folder: Path) -> dict[str, list[Path]]:
 
 
 def _traces(line: str | Path, adapter: Adapter, settings: dict[str, Any]) -> Iterator[Trace]:
-    if _hears(adapter):
+    if _has_windows(adapter):
         yield from adapter.traces(line, **settings)
     else:
         yield adapter.trace(line, **settings)
 
 
-def _hears(adapter: Adapter) -> bool:
+def _has_windows(adapter: Adapter) -> bool:
     return adapter.card.input_kind == "audio"
 
 
