@@ -68,7 +68,7 @@ def _draw_padded(shown: Padded, padding: int, head: int) -> None:
         rows=shown.queries,
         columns=shown.keys,
         row_title="predicted",
-        column_title="read",
+        column_title="source",
         dark=parts.is_dark(),
     )
     if padding:

@@ -28,7 +28,7 @@ _MOST_WORDS = 24
 @st.fragment
 def show() -> None:
     """A sentence and a word of it, what the word reads, and what reads it."""
-    parts.claim("Self-attention reads the sentence itself; cross-attention reads it for the translation.")
+    parts.claim("Self-attention attends within the sentence; cross-attention attends to it from the translation.")
     columns = st.columns([5, 2, 2], vertical_alignment="bottom")
     with columns[0]:
         text = st.selectbox(
