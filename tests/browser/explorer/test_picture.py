@@ -376,7 +376,7 @@ def test_the_address_brings_word_step_and_look_back(open_page: Callable[..., Pag
     explorer.token("source", 3).click()
     page.wait_for_function("told.some(([name, said]) => name === 'selected' && said.column === '3')")
     (told,) = page.evaluate("told.filter(([name]) => name === 'selected').slice(-1)")
-    assert (told[1].get("row"), told[1]["column"], told[1]["head"]) == (None, "3", HEAD)  # no row is chosen
+    assert (told[1].get("row"), told[1]["column"], told[1]["head"]) == (None, "3", HEAD)  # as an address says it
 
 
 def test_a_caption_that_is_being_written_shows_its_newest_word(harness: Page) -> None:
