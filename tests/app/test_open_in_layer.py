@@ -47,6 +47,13 @@ def test_an_address_alone_brings_the_head_its_source_and_the_way_back(trace: Tra
     assert not app.error
 
 
+def test_a_head_of_a_picture_comes_back_too() -> None:
+    app = opened("images?model=caption-shapes&picture=lantern", "cross.2.1.3.10")
+    assert "red → row 2, column 1: layer 2, head 1, cross-attention" in said(app)
+    assert "“a small red circle above a large blue star”" in said(app)
+    assert not app.error
+
+
 def test_another_output_and_another_sentence_are_those_of_the_address() -> None:
     two = urlencode({"model": MODEL, "text": f"I sleep. {TEXT}", "sentence": "2", "target": "O gato."})
     app = opened(f"translate?{two}", "cross.1.1.1.1")

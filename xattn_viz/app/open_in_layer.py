@@ -26,6 +26,7 @@ from xattn_viz.inputs import InputError
 from xattn_viz.lessons.real_head import RealHead, real_head
 from xattn_viz.models import provenance, registry
 from xattn_viz.models.base import ModelError
+from xattn_viz.models.resources import share_cores
 
 #: The parameters of the address: the page that a head is of with its own address, and the weight, counted from 1.
 OF, CELL = "of", "cell"
@@ -195,8 +196,17 @@ def _traces(task: Task) -> runner.Traces:
         return traces
     if not models.is_agreed(query.model):
         raise NotAgreed(query.model)
-    with st.spinner("Running the model \u2026"):
-        adapter = models.load(query.model, kind, lambda share, said: None)
-        traces = tuple(replace(task, named=kind.named(query) if task.segment is None else None).traces(adapter))
+    line = st.empty()
+
+    def on_step(done: int, total: int) -> bool:  # drawing is where Streamlit ends a run whose visitor has left
+        line.progress(min(done / max(total, 1), 1.0), text="Running the model \u2026")
+        return True
+
+    share_cores()
+    line.progress(0.0, text="Loading the model \u2026")
+    adapter = models.load(query.model, kind, lambda share, said: None)
+    task = replace(task, named=kind.named(query) if task.segment is None else None)
+    traces = tuple(task.traces(adapter, on_step=on_step))
+    line.empty()
     runner.keep(task, adapter.content, traces)
     return traces
