@@ -21,9 +21,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from scripts.train.out_of_distribution import OWN, Picture, Random, by_hand, jpeg, seen
-from xattn_viz.inputs import images
+from xattn_viz.inputs import InputError, images
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import InputError
 from xattn_viz.shapes import Scene, draw
 from xattn_viz.shapes.scene import PAPER
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from xattn_viz.core import files, store
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, InputError
+from xattn_viz.models.base import Adapter
 
 _KEY = "line_sha256"
 #: Of sound: the sha256 of the file of each further window. The first window's file says so, and is written last.

@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from tests.app.visitor import query, traces
 from tests.server import ROOT
 from xattn_viz.app import errors, models, runner, text_page
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, InputError, ModelError, NeedsConsent, Option
+from xattn_viz.models.base import Adapter, ModelError, NeedsConsent, Option
 
 
 @pytest.fixture(scope="module")

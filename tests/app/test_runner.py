@@ -22,8 +22,9 @@ from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.projections import Projections
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, Cancelled, Hooks, InputError, report
+from xattn_viz.models.base import Adapter, Cancelled, Hooks, report
 from xattn_viz.models.registry import families
 from xattn_viz.models.settings import Settings
 

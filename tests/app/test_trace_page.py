@@ -12,8 +12,9 @@ from xattn_viz import examples
 from xattn_viz.app import sounds
 from xattn_viz.app.page import literal
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 
 APP = ROOT / "app.py"
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from xattn_viz.inputs import InputError
 from xattn_viz.lessons.masking import (
     MODEL,
     MOST_TOKENS,
@@ -24,7 +25,6 @@ from xattn_viz.lessons.masking import (
     padding_snippet,
 )
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError
 
 BOAT = "The little red boat belongs to my grandfather."
 TOLERANCE = 1e-6  # float32, the same sums

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from tests.models.families import captioner_folders, whisper_folders
 from tests.models.families.seq2seq_folders import write
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry
-from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
+from xattn_viz.models.base import Adapter, Cancelled, ModelError
 from xattn_viz.models.provenance import rerun
 from xattn_viz.models.resources import RUNS_AT_ONCE
 from xattn_viz.shapes import prompts

@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 
 from tests.models.families import captioner_folders, whisper_folders
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import RATE, wav
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, InputError
+from xattn_viz.models.base import Adapter
 from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, draw
 

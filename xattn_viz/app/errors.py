@@ -11,7 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from xattn_viz.app import actions, page_state
 from xattn_viz.app.page import literal
 from xattn_viz.app.runner import Failed, Stopped
-from xattn_viz.models.base import InputError, ModelError, NeedsConsent
+from xattn_viz.inputs import InputError
+from xattn_viz.models.base import ModelError, NeedsConsent
 
 _FAULT = "This could not be traced: the program has a fault. The server\u2019s log says more."
 _BIN = (

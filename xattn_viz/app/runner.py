@@ -15,9 +15,10 @@ from xattn_viz.app.query import Query
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
-from xattn_viz.models.base import Adapter, Cancelled, InputError, ModelError
+from xattn_viz.models.base import Adapter, Cancelled, ModelError
 from xattn_viz.models.resources import share_cores
 
 _LOG = logging.getLogger(__name__)

@@ -19,9 +19,9 @@ from torch import Tensor
 from xattn_viz.attention import masks
 from xattn_viz.attention.layer import Attention, CrossAttention, scaled_dot_product_attention
 from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.families.firefox.network import DecoderLayer, EncoderLayer, positions
 from xattn_viz.models.families.firefox.vocabulary import END

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.trace import Note, Trace
-from xattn_viz.inputs import InputError as InputError
-from xattn_viz.inputs import audio, images
+from xattn_viz.inputs import InputError, audio, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.inputs.language import iso_639_1, language_note
@@ -275,7 +274,7 @@ class Adapter(ABC):
             begin,
             beams,
             tuple(kinds),
-            tuple(sorted(set(ablate))),
+            tuple(sorted({(kind, layer, head) for kind, layer, head in ablate})),
             keep_projections,
             int(check_number(hypothesis, "hypothesis", 0, beams - 1)),
             None if max_new_tokens is None else int(check_number(max_new_tokens, "max_new_tokens", 1, 100_000)),
@@ -286,6 +285,10 @@ class Adapter(ABC):
         """Raise ModelError where a kind of map or a head to ablate is none of the model's."""
         if isinstance(kinds, str) or not kinds or len(set(kinds)) != len(kinds):
             raise ModelError(f"Ask for one or more kinds of map, each once, such as ('cross',): got {quoted(kinds)}.")
+        for given in ablate:
+            if len(given) != 3 or not all(isinstance(number, int) for number in given[1:]):
+                such = "(kind, layer, head), such as ('cross', 0, 2)"
+                raise ModelError(f"A head to ablate is {such}: got {quoted(given)}.")
         for kind in (*kinds, *(head[0] for head in ablate)):
             if kind not in self.card.kinds:
                 has = ", ".join(self.card.kinds)

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor
 
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.images import Picture
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 
 # What a processor may do to a picture before it turns its pixels into numbers.

@@ -17,9 +17,10 @@ from PIL import Image
 
 from tests.models.families.captioner_folders import KINDS, SIGHT, TASKS, picture, write
 from xattn_viz.core.store import load_trace, save
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.images import Picture, read
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, picture_axis
 from xattn_viz.models.provenance import rerun

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tests.models.families import diffusion_folders
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.models import base, registry
-from xattn_viz.models.base import Cancelled, InputError, ModelError
+from xattn_viz.models.base import Cancelled, ModelError
 from xattn_viz.models.families import diffusion
 from xattn_viz.models.families.diffusion import MOST_STEPS, results
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter

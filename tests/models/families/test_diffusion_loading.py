@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from scripts.train import diffusion as training
 from tests.models.families import diffusion_folders
 from tests.models.hub_server import COMMIT, Hub, serve
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import diffusion
 
 NAME = "some/stable-diffusion"

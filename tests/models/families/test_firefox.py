@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.engine.text import MAX_SENTENCES
 from xattn_viz.models.families import firefox
 from xattn_viz.models.families.firefox import loading
@@ -279,6 +280,8 @@ def test_text_that_cannot_be_traced(text: Any, words: str) -> None:
         ({"kinds": ("sideways",)}, "no kind of map 'sideways'"),
         ({"ablate": [("cross", 2, 0)]}, r"no cross head \(2, 0\).*layers are 0 to 1 and heads 0 to 3"),
         ({"ablate": [("decoder", 0, 0)]}, "recurrent"),
+        ({"ablate": [("cross", 0)]}, r"A head to ablate is \(kind, layer, head\), such as \('cross', 0, 2\): got"),
+        ({"ablate": [("cross", 0.5, 0)]}, r"got \('cross', 0.5, 0\)"),
         ({"temperature": 2}, "no option 'temperature'; its options: shortlist"),
         ({"target": "a", "prefix": "b"}, "not both"),
     ],

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from xattn_viz.core.store import load_trace, save
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner import JOINS
 from xattn_viz.models.families.captioner.hinted import HintedAdapter, load, log_probs

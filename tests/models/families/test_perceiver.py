@@ -22,8 +22,9 @@ from tests.models.families.captioner_folders import picture
 from tests.models.families.perceiver_folders import CLASSES, SIDES, write
 from xattn_viz.core.store import load_trace, save
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import perceiver
 from xattn_viz.models.families.perceiver import network
 from xattn_viz.models.families.perceiver.adapter import Inputs, PerceiverAdapter

@@ -16,8 +16,9 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from tests.models.eager import TOLERANCE, expect_equal
 from tests.models.families.seq2seq_folders import KINDS, write
 from xattn_viz.core.maps import MapKind
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.engine.probe import set_limits
 from xattn_viz.models.families import seq2seq
 from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter

@@ -15,9 +15,10 @@ from transformers import AutoModelForSpeechSeq2Seq, GenerationMixin, WhisperFeat
 
 from tests.models.families.whisper_folders import KINDS, SPECIAL, sound, write
 from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import RATE, Sound, wav
 from xattn_viz.models import registry
-from xattn_viz.models.base import Cancelled, InputError, ModelError
+from xattn_viz.models.base import Cancelled, ModelError
 from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 from xattn_viz.models.families.whisper.network import POOLED_FRAMES
 from xattn_viz.models.provenance import rerun, with_projections

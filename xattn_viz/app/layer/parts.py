@@ -15,8 +15,9 @@ from streamlit.delta_generator import DeltaGenerator
 from xattn_viz.app import page
 from xattn_viz.app.page import literal
 from xattn_viz.core import heads
+from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.resources import share_cores
 
 #: The layers and heads of the offline translation model's decoder.

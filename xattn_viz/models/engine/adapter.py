@@ -18,8 +18,9 @@ from torch import Tensor
 from xattn_viz.attention.capture import Captured
 from xattn_viz.core.maps import Alteration, MapKind
 from xattn_viz.core.trace import Hypothesis, Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
+from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.engine.network import Network, Run, Source
 from xattn_viz.models.engine.results import attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output

@@ -11,8 +11,8 @@ import sentencex  # type: ignore[import-untyped]
 import torch
 
 from xattn_viz.core.trace import Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import InputError
 from xattn_viz.models.engine.adapter import LARGE, EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Source
 from xattn_viz.models.engine.tokens import Tokens

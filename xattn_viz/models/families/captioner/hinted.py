@@ -14,9 +14,10 @@ from torch import Tensor
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.trace import Note, Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import InputError, ModelError
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.probe import probe, set_limits

@@ -15,8 +15,9 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Answer as Answered
 from xattn_viz.core.trace import Note, Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import Adapter, Hooks, InputError, ModelCard
+from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.engine.results import HALF_ABOVE, attention_maps
 from xattn_viz.models.families.perceiver.answers import Answer, Question
 from xattn_viz.models.families.perceiver.network import Watch, watching

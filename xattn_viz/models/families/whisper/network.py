@@ -19,7 +19,8 @@ from transformers.generation import LogitsProcessor
 from xattn_viz.attention.capture import Captured, recording
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models.base import Hooks, InputError
+from xattn_viz.inputs import InputError
+from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.network import Run, Source, TransformersNetwork
 from xattn_viz.models.engine.offsets import BROKEN, bare, decoded_spans
 from xattn_viz.models.engine.search import Frame

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
+from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import MEL_RATE, MOST_CHANNELS, RATE, Sound
-from xattn_viz.models.base import InputError
 
 #: The longest stretch that is heard at once, in seconds: Whisper's window.
 WINDOW = 30
