@@ -6,6 +6,8 @@ import csv
 import datetime
 import io
 import json
+from dataclasses import replace
+from typing import Literal
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -17,7 +19,7 @@ from xattn_viz.core import heads
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import View
+from xattn_viz.core.view import Rows, View, select
 from xattn_viz.export.shown import shown
 
 DAY = datetime.date(2026, 11, 29)
@@ -88,6 +90,31 @@ def test_a_common_scale_ends_at_the_maximum_of_all_maps() -> None:
     trace = made()
     assert shown(trace, View(head=0, scale="common")).selected.top == pytest.approx(trace.cross.weights.max())
     assert shown(trace, View(head=0)).selected.top == pytest.approx(trace.cross.weights[0, 0].max())
+
+
+@pytest.mark.parametrize("units", ["pieces", "words"])
+@pytest.mark.parametrize("rows", ["predicted", "input"])
+@pytest.mark.parametrize("special", [True, False])
+def test_the_panel_in_numbers_has_the_map_of_the_files(
+    units: Literal["pieces", "words"], rows: Rows, special: bool
+) -> None:
+    trace = joined()
+    view = View(layer=1, head=2, units=units, rows=rows, special=special)
+    found = shown(trace, view).selected
+    panel = select(view.shown(trace), 1, 2, rows=rows)
+    np.testing.assert_allclose(panel.weights, found.weights, atol=1e-6)
+    for ours, theirs in ((panel.queries, found.queries), (panel.keys, found.keys)):
+        assert [ours.name(i) for i in range(len(ours))] == [theirs.name(i) for i in range(len(theirs))]
+
+
+def joined() -> Trace:
+    """An output whose words have several pieces: those predicted and those read begin at other steps."""
+    trace = made()
+    labels, words = ("O", "ga", "to", "</s>"), (0, 1, 1, 2)
+    target = Axis("text", labels=labels, words=words, special=(False, False, False, True))
+    read = Axis("text", labels=("<s>", *labels[:3]), words=(0, 1, 2, 2), special=(True, False, False, False))
+    weights = np.random.default_rng(5).dirichlet(np.ones(4), (2, 3, 4)).astype(np.float32)
+    return replace(trace, maps=(replace(trace.cross, weights=weights, queries=target, read=read),))
 
 
 def test_every_format_gives_the_map_on_screen() -> None:

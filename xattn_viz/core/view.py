@@ -154,10 +154,14 @@ class View:
         Between sentences, which only the script of the page knows, they are maps between pieces.
         """
         maps = self.maps(trace)
+        is_read = self.rows == "input" and maps.read is not None
+        if is_read:  # words and special tokens are those of the axis that names the rows
+            maps = maps.by_input_token()
         if self.units == "words":
             maps = maps.to_words()
         is_left = all((~axis.is_special).any() for axis in (maps.queries, maps.keys))
-        return maps if self.special or not is_left else maps.without_special()
+        maps = maps if self.special or not is_left else maps.without_special()
+        return replace(maps, read=maps.queries) if is_read else maps
 
 
 def all_steps(trace: Trace) -> tuple[AttentionMaps, ...]:
