@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import cast
 
 import torch
@@ -21,6 +22,7 @@ from xattn_viz.attention.layer import CrossAttention
 LAYER_NORM_EPS = 1e-6
 #: For each layer, the heads that are switched off.
 Ablated = Mapping[int, Sequence[int]]
+NONE_OFF: Ablated = MappingProxyType({})
 #: Called with the layer, its queries and keys `[batch, head, position, d_k]` and weights `[batch, head, query, key]`.
 Capture = Callable[[int, Tensor, Tensor, Tensor], None]
 #: The same of one layer.
@@ -69,13 +71,13 @@ class Student(nn.Module):
         self,
         source: Tensor,
         padding: Tensor | None = None,
-        ablated: Ablated | None = None,
+        ablated: Ablated = NONE_OFF,
         capture: Capture | None = None,
     ) -> Tensor:
         """Source ids `[batch, key]` -> encoder output `[batch, key, d_model]`; `padding` `[batch, key]` marks it."""
         x = _scaled(self.embed_source[source]) + positions(0, source.shape[1], self.size.d_model)
         for number, layer in enumerate(self.encoder):
-            x = layer(x, padding, (ablated or {}).get(number, ()), capture and _numbered(capture, number))
+            x = layer(x, padding, ablated.get(number, ()), capture and _numbered(capture, number))
         return x
 
     def memory(self, encoded: Tensor, padding: Tensor | None = None) -> Memory:
@@ -91,7 +93,7 @@ class Student(nn.Module):
         self,
         read: Tensor,
         memory: Memory,
-        ablated: Ablated | None = None,
+        ablated: Ablated = NONE_OFF,
         capture: Capture | None = None,
         state: list[Tensor] | None = None,
         position: int = 0,
@@ -108,7 +110,7 @@ class Student(nn.Module):
         state = self.start(read.shape[0]) if state is None else state
         after = []
         for number, layer in enumerate(self.decoder):
-            off = (ablated or {}).get(number, ())
+            off = ablated.get(number, ())
             recorder = capture and _numbered(capture, number)
             x, c = layer(x, state[number], memory.keys_values[number], memory.padding, off, recorder)
             after.append(c)

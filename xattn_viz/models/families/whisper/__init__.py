@@ -28,7 +28,7 @@ CROP = Option(
     "Whisper always hears 30 seconds: a shorter sound is filled with silence. Leave those frames out of the maps.",
 )
 ANYWAY = "write_anyway"
-#: Off, a window in which nobody speaks gives no words; see `silence`.
+#: Off, a window in which nobody speaks gives no words; see `sound`.
 WRITE_ANYWAY = Option(
     ANYWAY,
     "Write even where nothing is said",
