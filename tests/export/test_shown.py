@@ -159,6 +159,7 @@ def test_every_format_gives_the_map_on_screen() -> None:
         ("", "", "attention"),
         ("../../x", "a/b\\c", "x_b-c"),
         ("m", "Привет, мир", "m_привет-мир"),
+        ("C:\\Users\\me\\my model", "cat", "my-model_cat"),
         ("m", "w" * 300, "m_" + "w" * 24),
     ],
 )

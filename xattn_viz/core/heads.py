@@ -69,7 +69,8 @@ def _reduction(head: int | Reduction | None) -> Reduction:
 
 def file_stem(trace: Trace) -> str:
     """How the files of a trace begin: its model and the first words of its text, "en-pt_cat-sat"."""
-    name = re.sub(r"^[a-z]+-(?=[a-z]{2}-[a-z]{2}$)", "", str(trace.provenance.get("model", "")).rpartition("/")[2])
+    folder = re.split(r"[/\\]", trace.model)[-1]  # the last of a path, which may be private
+    name = re.sub(r"^[a-z]+-(?=[a-z]{2}-[a-z]{2}$)", "", folder)
     text = trace.input if isinstance(trace.input, str) else trace.output
     words = [word[:_LONGEST_WORD] for word in re.findall(r"[^\W_]+", text.casefold())]
     if len(words) > 1 and words[0] in _ARTICLES:

@@ -131,11 +131,10 @@ def identity(trace: Trace) -> str:
 def about(trace: Trace) -> dict[str, str]:
     """What a file of one of its maps says of a trace: how its name begins (`stem`), the texts (`pair`), the `model`."""
     texts = [visible_text(text) for text in (trace.input, trace.output) if isinstance(text, str) and text.strip()]
-    model = str(trace.provenance.get("model") or "")
     return {
         "stem": heads.file_stem(trace),
         "pair": " → ".join(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts),
-        "model": model and visible(model),
+        "model": visible(trace.model) if trace.model else "",
     }
 
 
