@@ -224,6 +224,13 @@ def test_a_trace_is_read_only_and_holds_nothing_of_the_next(any_adapter: Adapter
     assert not first.cross.weights.flags.writeable
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_all_that_people_give_goes_through_the_one_trace(name: str) -> None:
+    assert type(_model(name)).trace is Adapter.trace
+    assert type(_model(name)).traces is Adapter.traces
+    assert type(_model(name)).read_input is Adapter.read_input
+
+
 def test_blank_input_is_refused(any_adapter: Adapter) -> None:
     for text in ("", "  \n"):
         with pytest.raises(InputError):
