@@ -8,17 +8,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
 from tests.browser.explorer.harness import show
-from tests.browser.explorer.pictured import drawn
+from tests.browser.explorer.pictured import captioned, drawn
+from tests.web.explorer.packed import texts
 from xattn_viz import export
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import View
 from xattn_viz.export.shown import shown
 from xattn_viz.plots import colours
-from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer import identity, pack
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -96,12 +97,25 @@ def test_the_caption_is_that_of_every_other_file_and_nothing_is_cut_off(explorer
     assert over == []
 
 
-def test_a_picture_is_saved_with_its_caption_too(harness: Page, tmp_path: Path) -> None:
-    trace = drawn()
-    show(harness, pack(trace))
-    harness.locator(".xv[data-painted]").wait_for()
-    file = saved(harness, "SVG", tmp_path)
-    assert re.fullmatch(r"[\w.-]+_(mean|L1H1)\.svg", file.name)
-    written = " ".join(texts_of(file))
-    assert "Rows: patch drawn. Columns: prompt token." in written
-    assert shown(trace, View()).pair in written
+def test_page_and_python_say_the_same_of_every_kind_of_map(harness: Page, tmp_path: Path) -> None:
+    for trace, kinds in ((texts(), ("Cross", "Encoder", "Decoder")), (drawn(), ("Cross",)), (captioned(), ("Cross",))):
+        show(harness, pack(trace, select={"head": "1.1"}))
+        expect(harness.locator(".xv")).to_have_attribute("data-trace", identity(trace))
+        for kind in kinds:
+            if len(kinds) > 1:
+                harness.get_by_role("button", name=kind, exact=True).click()
+            for rows in ("Predicted", "Read"):
+                reading = harness.get_by_role("button", name=rows, exact=True)
+                if not reading.is_visible():
+                    continue
+                reading.click()
+            is_read = harness.locator('[data-value="input"][aria-pressed="true"]').is_visible()
+            view = View(kind.lower(), 0, 0, rows="input" if is_read else "predicted")  # type: ignore[arg-type]
+            found = shown(trace, view)
+            file = saved(harness, "SVG", tmp_path)
+            assert file.name == f"{export.file_name(trace, view)}.svg"
+            written = " ".join(texts_of(file))
+            for line in (found.title, found.pair, found.caption):
+                assert line in written
+            if is_read:
+                harness.get_by_role("button", name="Predicted", exact=True).click()
