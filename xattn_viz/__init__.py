@@ -64,8 +64,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
-    from xattn_viz.core.maps import AttentionMaps
-    from xattn_viz.core.projections import Projections
+    from xattn_viz.core.maps import AttentionMaps, Projections
     from xattn_viz.core.store import load_trace, save
     from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
     from xattn_viz.core.view import View
@@ -128,7 +127,7 @@ _HOMES = {
     "load": "models.registry",
     "load_trace": "core.store",
     "ModelError": "models.base",
-    "Projections": "core.projections",
+    "Projections": "core.maps",
     "rerun": "models.provenance",
     "save": "core.store",
     "Step": "core.trace",

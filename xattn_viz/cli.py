@@ -17,10 +17,11 @@ try:
     import xattn_viz as xv
     from xattn_viz import doctor
     from xattn_viz.analysis.timing import Head, Method
-    from xattn_viz.core import files, heads
+    from xattn_viz.core import files
     from xattn_viz.core.maps import AttentionMaps
     from xattn_viz.core.messages import quoted
     from xattn_viz.core.tokens import visible
+    from xattn_viz.core.view import parse_head
     from xattn_viz.inputs import audio
     from xattn_viz.models import registry
     from xattn_viz.models.base import Adapter, ModelError, ModelWarning
@@ -297,7 +298,7 @@ def _heads(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for part in text.split(","):
         try:
-            layer, head = heads.parse(part)
+            layer, head = parse_head(part)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
         if layer is None or not isinstance(head, int):

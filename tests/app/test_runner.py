@@ -18,8 +18,7 @@ from xattn_viz.app import runner
 from xattn_viz.app.query import Output, Query
 from xattn_viz.app.runner import Failed, Run, Running, Stopped, Task, TraceCache, size
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.projections import Projections
+from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.inputs import InputError

@@ -15,8 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import images, speech
 from tests.browser import translate as visitor
-from xattn_viz.core import heads
-from xattn_viz.core.view import View
+from xattn_viz.core.view import View, head_key, head_title, parse_head
 from xattn_viz.examples import EXAMPLES, SCENES, clips
 from xattn_viz.inputs import audio
 from xattn_viz.shapes.caption import caption
@@ -50,8 +49,8 @@ class Shown:
         shown = visitor.explorer(page)
         expect(shown).to_have_attribute("data-head", head or re.compile("."))
         name = shown.get_attribute("data-head") or ""
-        layer, number = heads.parse(name)
-        title = heads.title(layer, number)
+        layer, number = parse_head(name)
+        title = head_title(layer, number)
         expect(page.locator('[aria-label="Chosen map"] h3')).to_have_text(re.compile(re.escape(title), re.IGNORECASE))
         visitor.expect_rest(page)
         panel = page.locator(".st-key-panel")
@@ -160,7 +159,7 @@ def test_a_translation_is_one_map_whatever_is_chosen(
     assert saved["output"] == "As crianças cantam."
     visitor.choose_model(page, "Portuguese → English")
     other_example = next(example for example in EXAMPLES if example.model == "firefox-pt-en")
-    shown.assert_one_truth(text=other_example.text, head=heads.key(other_example.layer, other_example.head))
+    shown.assert_one_truth(text=other_example.text, head=head_key(other_example.layer, other_example.head))
     visitor.tick(page, "Self-attention too")
     page.get_by_role("button", name="Encoder", exact=True).click()
     shown.assert_one_truth(map="encoder")
@@ -227,7 +226,7 @@ def test_of_a_picture_all_is_of_the_map_over_it(app_url: str, shown: Shown, page
     page.get_by_role("option", name=caption(SCENES[1].scene).capitalize(), exact=True).click()
     visitor.expect_said(page, picture=SCENES[1].slug)
     images.expect_caption_of(page, SCENES[1].scene)
-    shown.assert_one_truth(head=heads.key(SCENES[1].layer, SCENES[1].head))
+    shown.assert_one_truth(head=head_key(SCENES[1].layer, SCENES[1].head))
     images.open_easel(page)
     page.get_by_label("or say it").fill("a red circle left of a blue star")
     page.get_by_label("or say it").press("Enter")

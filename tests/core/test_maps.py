@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tests.speech import SOUNDING, encoder_maps, speech_maps
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.projections import Projections
+from xattn_viz.core.maps import AttentionMaps, Projections
 
 KEYS = Axis("text", labels=("The", "kit", "ty", "</s>"), words=(0, 1, 1, 2), special=(False, False, False, True))
 QUERIES = Axis("text", labels=("ga", "to", "</s>"), words=(0, 0, 1), special=(False, False, True))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.web.explorer.packed import texts
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import View, select
+from xattn_viz.core.view import Reduction, View, head_key, head_slug, head_title, parse_head, select
 
 
 def planted() -> AttentionMaps:
@@ -208,3 +209,44 @@ def test_maps_are_shown_between_words_and_without_special_tokens() -> None:
     assert View(units="words", special=False).shown(trace) == words.without_special()
     all_special = replace(planted(), keys=Axis("text", labels=("a", "b", "c", "d"), special=(True,) * 4))
     assert View(special=False).shown(Trace((all_special,), "", "")) is all_special
+
+
+@pytest.mark.parametrize(
+    ("layer", "head", "title", "key", "slug"),
+    [
+        (1, 0, "layer 2, head 1", "2.1", "L2H1"),
+        (11, "mean", "layer 12, mean over heads", "12.mean", "L12mean"),
+        (0, "max", "layer 1, maximum over heads", "1.max", "L1max"),
+        (None, "mean", "mean over all heads", "mean", "mean"),
+        (None, "max", "maximum over all heads", "max", "max"),
+    ],
+)
+def test_a_head_has_its_name_in_words_in_an_address_and_in_a_file(
+    layer: int | None, head: int | Reduction, title: str, key: str, slug: str
+) -> None:
+    assert head_title(layer, head) == title
+    assert head_key(layer, head) == key
+    assert head_slug(layer, head) == slug
+    assert parse_head(key) == (layer, head)
+
+
+def test_no_head_is_the_mean_over_them() -> None:
+    assert head_key(1, None) == "2.mean"
+    assert head_title(None, None) == "mean over all heads"
+
+
+@pytest.mark.parametrize("text", ["0.1", "1.0", "0.mean", "00.1"])
+def test_there_is_no_head_nought(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^Layers and heads count from 1, so '{re.escape(text)}' names none.$"):
+        parse_head(text)
+
+
+@pytest.mark.parametrize("text", ["", "2", "2.", ".1", "-1.1", "2.1.1", "2.1 ", "٢.١", "L2H1", "12345.1", "min"])
+def test_what_names_no_head_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"names no head: give layer\.head, such as 2\.1"):
+        parse_head(text)
+
+
+def test_a_head_without_its_layer_has_no_name() -> None:
+    with pytest.raises(ValueError, match="name the layer too"):
+        head_key(None, -1)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.web.explorer.packed import texts
 from xattn_viz import export
-from xattn_viz.core import heads
+from xattn_viz.core import view
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
@@ -166,7 +166,7 @@ def test_every_format_gives_the_map_on_screen() -> None:
 def test_a_file_is_named_for_its_model_and_its_text(model: str, text: str, wanted: str) -> None:
     maps = made().maps
     trace = Trace(maps, text, "", provenance={"model": model} if model else {})
-    assert heads.file_stem(trace) == wanted
+    assert view.file_stem(trace) == wanted
     assert export.file_name(trace, View(layer=1, head=0)) == f"{wanted}_L2H1"
 
 

@@ -11,10 +11,9 @@ import pytest
 
 from xattn_viz import web
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.heads import Reduction
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Note, Trace
-from xattn_viz.core.view import View
+from xattn_viz.core.view import Reduction, View
 from xattn_viz.export import webpage
 from xattn_viz.export.webpage import html
 from xattn_viz.web.explorer import pack

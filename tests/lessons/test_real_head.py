@@ -10,8 +10,7 @@ import torch
 
 import xattn_viz as xv
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.projections import Projections
+from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.lessons.real_head import real_head
 
 

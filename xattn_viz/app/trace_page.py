@@ -15,9 +15,9 @@ from xattn_viz.app.page import literal, shortened
 from xattn_viz.app.page_state import Kind, PageState, Shown
 from xattn_viz.app.query import Output
 from xattn_viz.app.runner import Done, Failed, Outcome, Run, Running, Stopped, Task
-from xattn_viz.core import heads
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import head_title
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
@@ -262,7 +262,7 @@ def _remark(shown: Shown) -> str:
     example = page_state.example_of(query)
     if example is None or (query.source == "text" and query != page_state.query_of(example)):
         return ""
-    return f"{heads.title(example.layer, example.head).capitalize()}. {example.notice}"
+    return f"{head_title(example.layer, example.head).capitalize()}. {example.notice}"
 
 
 def _log_prob(trace: Trace) -> str:

@@ -1,4 +1,9 @@
-"""What of a trace is looked at, and the one map that this means: its name, its titles and its sentence in words."""
+"""What of a trace is looked at, and the one map that this means: its name, its titles and its sentence in words.
+
+Layers and heads count from 0 in Python and from 1 wherever people read or type them: page, address, command line and
+file names. Every place that names a head asks the functions here. In all of them `layer` is None for all layers
+together, and `head` a number, or how the heads are brought into one: "mean" (also None) or "max".
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core import heads
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.heads import Reduction
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.records import summary
@@ -23,6 +26,8 @@ from xattn_viz.core.trace import Trace
 Scale = Literal["head", "common"]
 #: Which token a row of a cross map is named for: the one predicted at that step, or the one just read.
 Rows = Literal["predicted", "input"]
+#: How several heads are brought into one map.
+Reduction = Literal["mean", "max"]
 
 _KIND_NAMES: dict[MapKind, str] = {
     "cross": "Cross-attention",
@@ -55,6 +60,9 @@ PARAMETERS = tuple(_WORDS)
 _FIELDS = {"map": "kind", "row": "query", "column": "key"}
 _NAMES = {field: name for name, field in _FIELDS.items()}
 _NUMBERS = ("query", "key", "noise")
+_FILE_WORDS, _LONGEST_WORD = 2, 24  # of a text, in the name of a file
+_ARTICLES = ("a", "an", "the")  # which say nothing there
+_KEY = re.compile(r"(?:(\d{1,4})\.)?(\d{1,4}|mean|max)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ class View:
                 continue
             if name == "head":
                 with suppress(ValueError):  # 0, where they count from 1
-                    found["layer"], found["head"] = heads.parse(value)
+                    found["layer"], found["head"] = parse_head(value)
             else:
                 found[field] = value == "true" if name == "special" else int(value) if field in _NUMBERS else value
         return replace(default or cls(), **found)
@@ -112,12 +120,12 @@ class View:
     @property
     def name(self) -> str:
         """The map by its numbers, from 1: "2.1" is layer 2, head 1; "2.mean", "mean", "max"."""
-        return heads.key(self.layer, self.head)
+        return head_key(self.layer, self.head)
 
     @property
     def title(self) -> str:
         """The map in words, as they stand inside a sentence."""
-        return heads.title(self.layer, self.head)
+        return head_title(self.layer, self.head)
 
     @property
     def is_head(self) -> bool:
@@ -281,3 +289,61 @@ def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) 
         return "seconds (padding left out)"
     share = 1 - float(weights.sum(axis=-1, dtype=np.float64).mean())
     return f"seconds (padding left out, with {max(share, 0.0):.0%} of the weight)"
+
+
+def head_title(layer: int | None, head: int | Reduction | None) -> str:
+    """In words that stand inside a sentence: "layer 2, head 1", "layer 2, mean over heads", "mean over all heads"."""
+    reduced = {"mean": "mean over", "max": "maximum over"}
+    if layer is None:
+        return f"{reduced[_reduction(head)]} all heads"
+    last = f"head {head + 1}" if isinstance(head, int) else f"{reduced[_reduction(head)]} heads"
+    return f"layer {layer + 1}, {last}"
+
+
+def head_key(layer: int | None, head: int | Reduction | None) -> str:
+    """As an address and the command line have it: "2.1", "2.mean", "mean", "max"."""
+    if layer is None:
+        return _reduction(head)
+    return f"{layer + 1}.{head + 1 if isinstance(head, int) else _reduction(head)}"
+
+
+def head_slug(layer: int | None, head: int | Reduction | None) -> str:
+    """As the name of a file has it: "L2H1", "L2mean", "mean", "max"."""
+    if layer is None:
+        return _reduction(head)
+    return f"L{layer + 1}{f'H{head + 1}' if isinstance(head, int) else _reduction(head)}"
+
+
+def parse_head(text: str) -> tuple[int | None, int | Reduction]:
+    """The layer and the head, from 0, that a `key` names. Raises ValueError, in a sentence, for what names none."""
+    found = _KEY.fullmatch(text)
+    layer, last = found.groups() if found else (None, "")
+    if not found or (layer is None and last.isdigit()):
+        raise ValueError(f"{quoted(text)} names no head: give layer.head, such as 2.1 (layer 2, head 1).")
+    if 0 in (int(number) for number in (layer, last) if number and number.isdigit()):
+        raise ValueError(f"Layers and heads count from 1, so {quoted(text)} names none.")
+    return (int(layer) - 1 if layer else None), _head_of(last)
+
+
+def _head_of(text: str) -> int | Reduction:
+    if text.isdigit():
+        return int(text) - 1
+    return "max" if text == "max" else "mean"
+
+
+def _reduction(head: int | Reduction | None) -> Reduction:
+    if isinstance(head, int):
+        raise ValueError(f"Head {head} is one of a layer's heads: name the layer too.")
+    return head or "mean"
+
+
+def file_stem(trace: Trace) -> str:
+    """How the files of a trace begin: its model and the first words of its text, "en-pt_cat-sat"."""
+    folder = re.split(r"[/\\]", trace.model)[-1]  # the last of a path, which may be private
+    name = re.sub(r"^[a-z]+-(?=[a-z]{2}-[a-z]{2}$)", "", folder)
+    text = trace.input if isinstance(trace.input, str) else trace.output
+    words = [word[:_LONGEST_WORD] for word in re.findall(r"[^\W_]+", text.casefold())]
+    if len(words) > 1 and words[0] in _ARTICLES:
+        del words[0]
+    parts = ("-".join(re.findall(r"[\w.]+", name)), "-".join(words[:_FILE_WORDS]))
+    return "_".join(filter(None, parts)) or "attention"

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core import heads
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import SelectedMap, View, select
+from xattn_viz.core.view import SelectedMap, View, head_slug, head_title, select
 from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.axes import sentence_indices
 
@@ -94,7 +93,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         queries=queries,
         keys=keys,
         top=top or 1.0,
-        title=f"{plain.title.partition(',')[0]}, {heads.title(view.layer, view.head)}",
+        title=f"{plain.title.partition(',')[0]}, {head_title(view.layer, view.head)}",
         rows_title=row,
         keys_title=column,
         scale_name=f"0 to {top or 1.0:.2f}, {whose}",
@@ -127,7 +126,7 @@ def file_name(trace: Trace, view: View | None = None) -> str:
         return about(trace)["stem"]
     view, _ = _one_map(view.maps(trace), view)
     parts: list[str] = [view.kind] if view.kind != "cross" else []
-    parts.append(heads.slug(view.layer, view.head))
+    parts.append(head_slug(view.layer, view.head))
     parts += [view.units] if view.units != "pieces" else []
     parts += ["read"] if view.rows == "input" else []
     return f"{about(trace)['stem']}_{'-'.join(parts)}"

@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.projections import Projections
+from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.trace import Alternative, Step, Trace
 
 #: Labels that must be shown as they are: tags, the end of a script, a formula, right-to-left letters, an emoji.

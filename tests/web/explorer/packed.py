@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.projections import Projections
+from xattn_viz.core.maps import AttentionMaps, MapKind, Projections
 from xattn_viz.core.trace import Alternative, Step, Trace
 
 # A weight is rounded to the nearest 255th of its map's maximum.

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import plots
 from xattn_viz.app.layer import parts
-from xattn_viz.core import heads
+from xattn_viz.core.view import head_title
 from xattn_viz.lessons import masking
 from xattn_viz.lessons.masking import Changed, Padded, changed, padded
 
@@ -95,7 +95,7 @@ def _draw_leaks(text: str, padding: int, layer: int, head: int) -> None:
 
 
 def _padding_sentence(shown: Padded, padding: int, masked: bool, layer: int, head: int) -> str:
-    place = f"{heads.title(layer, head).capitalize()}, of the offline translation model’s decoder"
+    place = f"{head_title(layer, head).capitalize()}, of the offline translation model’s decoder"
     on = f"on {padding} padding position{'' if padding == 1 else 's'}"
     if not padding:
         return f"{place}, on the sentence alone: nothing to mask."

@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz.app import page
 from xattn_viz.app.page import literal
-from xattn_viz.core import heads
+from xattn_viz.core.view import head_key, head_title
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
@@ -78,12 +78,12 @@ def sentence_input(place: DeltaGenerator, default: str, key: str) -> str:
 
 def head_input(place: DeltaGenerator, default: str, key: str) -> tuple[int, int]:
     """A decoder layer and a head of its cross-attention, both from 0. `default` names them as the page does: "1.7"."""
-    options = {heads.key(layer, head): (layer, head) for layer in range(LAYERS) for head in range(HEADS)}
+    options = {head_key(layer, head): (layer, head) for layer in range(LAYERS) for head in range(HEADS)}
     chosen = place.selectbox(
         "Layer and head",
         list(options),
         list(options).index(default),
-        lambda option: heads.title(*options[option]),
+        lambda option: head_title(*options[option]),
         key=key,
         bind="query-params",
     )

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from xattn_viz import plots
 from xattn_viz.app.layer import parts
 from xattn_viz.app.page import literal
-from xattn_viz.core import heads
 from xattn_viz.core.tokens import word_spans
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import head_title
 from xattn_viz.lessons import self_vs_cross as lesson
 from xattn_viz.models import registry
 from xattn_viz.models.settings import Head
@@ -83,12 +83,12 @@ def _say(trace: Trace, found: lesson.Comparison, layer: int, head: int | None) -
     said = (
         f"In “{trace.output}” the word that attends to “{word}” most is “{reader}”: its weights are "
         f"{_listed(found.strongest_in_cross())}. In its own sentence “{word}” attends to "
-        f"{_listed(found.strongest_in_self())} ({heads.title(layer, head)})."
+        f"{_listed(found.strongest_in_self())} ({head_title(layer, head)})."
     )
     off_heads = range(trace.encoder.n_heads) if head is None else [head]
     ablate: tuple[Head, ...] = tuple(("encoder", layer, one) for one in off_heads)
     off = _trace(str(trace.input), ablate).output
-    what = f"layer {layer + 1}" if head is None else heads.title(layer, head)
+    what = f"layer {layer + 1}" if head is None else head_title(layer, head)
     same = "the translation stays the same" if off == trace.output else f"the translation becomes “{off}”"
     parts.finding(f"{said} What was attended to need not decide: with self-attention of {what} switched off, {same}.")
 

@@ -14,7 +14,7 @@ from xattn_viz.app import open_in_layer, page, page_state, stepper
 from xattn_viz.app.layer import parts
 from xattn_viz.app.open_in_layer import OpenedHead
 from xattn_viz.app.page import literal
-from xattn_viz.core import heads
+from xattn_viz.core.view import head_title
 from xattn_viz.inputs import InputError
 from xattn_viz.lessons.steps import INPUTS, KEYS, QUERIES, Setting, from_words, snippet, steps
 from xattn_viz.models.base import ModelError
@@ -174,7 +174,7 @@ def _key(name: str) -> str:
 def _show_head(opened: OpenedHead) -> None:
     """The head, what it is of, how far the weight computed here is from the captured one, and the way back."""
     head = opened.head
-    where = f"{heads.title(head.layer, head.head)}, {_KINDS[head.kind]}"
+    where = f"{head_title(head.layer, head.head)}, {_KINDS[head.kind]}"
     with st.container(horizontal=True, vertical_alignment="center"):
         parts.claim(f"{head.queries[head.row]} → {head.keys[head.column]}: {where}")
         _head_buttons()

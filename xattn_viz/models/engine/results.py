@@ -11,8 +11,7 @@ from torch import Tensor
 
 from xattn_viz.attention.capture import Captured
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
-from xattn_viz.core.projections import Projections
+from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind, Projections
 from xattn_viz.core.trace import Alternative, Step
 from xattn_viz.models.settings import Settings
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xattn_viz.core import heads
+from xattn_viz.core import view
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Step, Trace, probability
@@ -132,7 +132,7 @@ def about(trace: Trace) -> dict[str, str]:
     """What a file of one of its maps says of a trace: how its name begins (`stem`), the texts (`pair`), the `model`."""
     texts = [visible_text(text) for text in (trace.input, trace.output) if isinstance(text, str) and text.strip()]
     return {
-        "stem": heads.file_stem(trace),
+        "stem": view.file_stem(trace),
         "pair": " → ".join(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts),
         "model": visible(trace.model) if trace.model else "",
     }
