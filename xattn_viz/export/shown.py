@@ -124,7 +124,7 @@ def file_name(trace: Trace, view: View | None = None) -> str:
     """
     if view is None:
         return about(trace)["stem"]
-    view, _ = _one_map(view.maps(trace), view)
+    view = _counted(view.maps(trace), view)
     parts: list[str] = [view.kind] if view.kind != "cross" else []
     parts.append(head_slug(view.layer, view.head))
     parts += [view.units] if view.units != "pieces" else []
@@ -132,19 +132,28 @@ def file_name(trace: Trace, view: View | None = None) -> str:
     return f"{about(trace)['stem']}_{'-'.join(parts)}"
 
 
+def _counted(maps: AttentionMaps, view: View) -> View:
+    """The view with its layer and head counted from 0. Raises ValueError for a layer or head that is not there."""
+    if view.layer is None:
+        return view
+    number = maps.layers[maps.layer_index(view.layer)]
+    if not isinstance(view.head, int):
+        return replace(view, layer=number, head="mean")
+    maps.head(number, view.head)  # says so if there is none
+    return replace(view, layer=number, head=view.head % maps.n_heads)
+
+
 def _one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
     """The maps of the chosen head, mean or maximum alone, and the view with its layer and head counted from 0."""
+    view = _counted(maps, view)
     if view.layer is None:
         return view, maps.mean_over_all() if view.head == "mean" else maps.max_over_all()
-    index = maps.layer_index(view.layer)
-    number = maps.layers[index]
+    index, layers = maps.layer_index(view.layer), (view.layer,)
     if not isinstance(view.head, int):
         mean = maps.mean()
-        return replace(view, layer=number, head="mean"), replace(
-            mean, weights=mean.weights[index, None], layers=(number,)
-        )
-    one = replace(maps, weights=maps.head(number, view.head)[None, None], layers=(number,), projections=None)
-    return replace(view, layer=number, head=view.head % maps.n_heads), one
+        return view, replace(mean, weights=mean.weights[index, None], layers=layers)
+    weights = maps.head(view.layer, view.head)[None, None]
+    return view, replace(maps, weights=weights, layers=layers, projections=None)
 
 
 def _between_units(trace: Trace, maps: AttentionMaps, units: str) -> tuple[NDArray[Any], Axis, Axis]:
