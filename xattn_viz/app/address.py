@@ -49,12 +49,16 @@ def write(said: Mapping[str, str]) -> None:
     st.query_params.from_dict(dict(said))
 
 
-def follow(moved: Callable[[dict[str, str]], None], said: Mapping[str, str] | None = None) -> None:
+def follow(
+    moved: Callable[[dict[str, str]], None], state: Mapping[str, str], said: Mapping[str, str] | None = None
+) -> None:
     """Call `moved` with what the address says when the visitor goes back or forth without leaving the page.
 
-    `said` is what it is to say from now on without a step in the history, None where it is right.
+    `state` is what an address says of the page: with every act of the visitor the script looks anew where it is. `said`
+    is what the address is to say from now on without a step in the history, None where it is right.
     """
-    data: dict[str, Any] = {"looks": view.PARAMETERS, "said": None if said is None else urlencode(dict(said))}
+    data: dict[str, Any] = {"looks": view.PARAMETERS, "state": urlencode(dict(state))}
+    data["said"] = None if said is None else urlencode(dict(said))
 
     def heard() -> None:
         search = (st.session_state.get(_KEY) or {}).get("moved")

@@ -49,7 +49,7 @@ def show() -> None:
                 st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=actions.take_whole)
             st.checkbox("Stream the result", key="live", help=_STREAM_HELP)
         kind.inputs(asked)
-    address.follow(actions.go_to, visit.address)
+    address.follow(actions.go_to, page_state.current().query.address(), visit.address)
 
 
 def choose_from(
