@@ -113,9 +113,8 @@ def pack(
             },
         }
     header |= pack_pictures(trace, axes, data, full_limit)
-    sound = pack_sound(trace, playback, data)
-    if sound is not None:
-        header["sound"] = sound
+    if trace.cross.keys.kind == "audio" and trace.cross.keys.times is not None:
+        header["sound"] = pack_sound(trace, playback, data)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + data.joined()

@@ -45,14 +45,14 @@ class Playback:
             raise ValueError("The sound to play must be a WAV or FLAC file: `xattn_viz.inputs.audio.flac` makes one.")
 
 
-def pack_sound(trace: Trace, playback: Playback | None, data: Data) -> dict[str, Any] | None:
-    """The header's part about the sound; its arrays go to `data`, the file to play last. None where nothing was heard.
+def pack_sound(trace: Trace, playback: Playback | None, data: Data) -> dict[str, Any]:
+    """The header's part about the sound that a trace is of; its arrays go to `data`, the file to play last.
 
     Raises ValueError for words of another trace.
     """
     keys = trace.cross.keys
-    if keys.kind != "audio" or keys.times is None:
-        return None
+    if keys.times is None:
+        raise ValueError("The frames of this sound have no times.")
     count = own_frames(keys)
     start, end = keys.times[0][0], keys.times[count - 1][1]
     packed: dict[str, Any] = {
