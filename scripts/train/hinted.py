@@ -35,8 +35,7 @@ from scripts.train import evaluation
 from scripts.train.hinting import colours_said
 from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.models.families.captioner import JOINS, Join
-from xattn_viz.models.families.captioner.hinted import base, load
-from xattn_viz.models.families.captioner.hinted_network import is_learned, with_hint
+from xattn_viz.models.families.captioner.hinted import base, is_learned, load, with_hint
 from xattn_viz.shapes import COLOURS, SHAPES, Scene, draw
 from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.prompts import HINT_WORDS, hint, hinted_caption

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scripts.train.evaluation import UNSEEN
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.families import perceiver
-from xattn_viz.models.families.perceiver.answers import things
+from xattn_viz.models.families.perceiver.adapter import things
 from xattn_viz.shapes import Scene, draw
 from xattn_viz.shapes.judge import at_places, count_right, label_of
 from xattn_viz.shapes.scene import random_scene

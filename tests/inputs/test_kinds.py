@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from tests.sounds import chirp, wave_file
 from xattn_viz import inputs
-from xattn_viz.inputs import InputError, audio, images, language, text
+from xattn_viz.inputs import InputError, audio, images, text
 from xattn_viz.inputs.audio import RATE, Sound
 from xattn_viz.shapes import Scene, Thing, draw
 
@@ -27,7 +27,7 @@ FILE = wave_file(WHOLE)
 STEREO = np.stack([TONE, TONE / 2])
 RGB = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)
 SCENE = Scene((Thing("red", "circle", 0.3, 0.5, 0.2),))
-MODULES = [audio, images, language, inputs, text]
+MODULES = [audio, images, text, inputs, text]
 
 
 def png(picture: Any) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xattn_viz.inputs.language import (
+from xattn_viz.inputs.text import (
     LANGUAGES,
     LEAST_BYTES,
     _identifier,

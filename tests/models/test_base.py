@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xattn_viz.inputs import language
+from xattn_viz.inputs import text
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard, Option
 
@@ -49,6 +49,6 @@ def test_a_text_in_another_language_is_told_in_the_notes() -> None:
 def test_a_model_whose_language_nobody_knows_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from xattn_viz.models.families.seq2seq import FAMILY
 
-    monkeypatch.setattr(language, "other_language", None)  # is not asked
+    monkeypatch.setattr(text, "other_language", None)  # is not asked
     assert FAMILY.example().card.language("source", {}) is None
     FAMILY.example().trace(PORTUGUESE)

@@ -69,7 +69,7 @@ def test_a_hostile_name_is_refused_in_one_short_sentence(
 def test_any_text_is_a_folder_or_none(name: str) -> None:
     found = find_folder(name)
     assert found is None or found.path.is_dir()
-    assert len(quoted(name)) <= 81
+    assert len(quoted(name)) <= 101
 
 
 @pytest.mark.parametrize(

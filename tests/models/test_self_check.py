@@ -20,7 +20,7 @@ from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry, self_check
 from xattn_viz.models.base import Adapter, ModelWarning
 from xattn_viz.models.families.captioner import JOINS
-from xattn_viz.models.families.captioner.hinted_network import TwoCrossAttentions
+from xattn_viz.models.families.captioner.hinted import TwoCrossAttentions
 from xattn_viz.models.self_check import FILE, difference, find_fault, fingerprint, probes
 from xattn_viz.shapes.caption import caption
 from xattn_viz.shapes.judge import count_right, drawing_verdict

@@ -9,8 +9,7 @@ from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
 from xattn_viz.app.query import Query
 from xattn_viz.examples import EXAMPLES
-from xattn_viz.inputs import language
-from xattn_viz.inputs.language import LANGUAGES, language_note, other_language
+from xattn_viz.inputs.text import LANGUAGES, language_note, other_language, prepare_languages
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard
 
@@ -80,6 +79,6 @@ KIND = Kind(
     input_title=lambda asked: asked.input,
     remark=remark,
     notice=notice,
-    prepare=language.prepare_languages,
+    prepare=prepare_languages,
     panels=(panels.chosen_head, panels.downloads),
 )

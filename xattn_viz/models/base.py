@@ -17,8 +17,7 @@ from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs import InputError, audio, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
-from xattn_viz.inputs.language import iso_639_1, language_note
-from xattn_viz.inputs.text import check_text, check_texts
+from xattn_viz.inputs.text import check_text, check_texts, iso_639_1, language_note
 from xattn_viz.models.coverage import notes_of_text
 from xattn_viz.models.settings import Head, Settings, Size, check_prefix
 from xattn_viz.shapes.sentence import too_long

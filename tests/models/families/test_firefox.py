@@ -15,7 +15,7 @@ import torch
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.engine.text import MAX_SENTENCES
+from xattn_viz.models.engine.adapter import MAX_SENTENCES
 from xattn_viz.models.families import firefox
 from xattn_viz.models.families.firefox import loading
 from xattn_viz.models.families.firefox.adapter import MAX_TOKENS, FirefoxAdapter

@@ -27,8 +27,7 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import perceiver
 from xattn_viz.models.families.perceiver import network
-from xattn_viz.models.families.perceiver.adapter import Inputs, PerceiverAdapter
-from xattn_viz.models.families.perceiver.answers import said, things
+from xattn_viz.models.families.perceiver.adapter import Inputs, PerceiverAdapter, said, things
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
 from xattn_viz.models.provenance import rerun
 from xattn_viz.shapes import Scene, Thing, draw

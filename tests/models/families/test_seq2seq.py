@@ -374,7 +374,7 @@ def test_what_does_not_fit_is_refused_before_it_begins(folders: Any, monkeypatch
     with pytest.raises(ModelError, match=r"needs about .* GB of memory, and 0\.0 GB are free: close"):
         seq2seq.FAMILY.load(str(folders("bart")))
     adapter.trace("The cat sat.")
-    monkeypatch.setattr("xattn_viz.models.engine.text.LARGE", 100)
+    monkeypatch.setattr("xattn_viz.models.engine.adapter.LARGE", 100)
     with pytest.raises(InputError, match=r"needs about .* are free: shorten"):
         adapter.trace("The cat sat.")
 

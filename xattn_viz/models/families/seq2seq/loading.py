@@ -13,14 +13,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING as KNOWN
 
 from xattn_viz.attention.capture import NAME, supports
-from xattn_viz.inputs.language import iso_639_1
+from xattn_viz.inputs.text import iso_639_1
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.engine.network import TransformersNetwork
 from xattn_viz.models.engine.probe import check_ends, loaded_card, probe, set_limits
 from xattn_viz.models.families.seq2seq import FAMILY, SHORT_NAMES, card
-from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
-from xattn_viz.models.families.seq2seq.languages import options_of
+from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter, options_of
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tiny import SMALL, marked_tokenizer, randomise

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from xattn_viz.models.families.firefox.vocabulary import read_shortlist
 from xattn_viz.models.formats import FormatError
-from xattn_viz.models.formats.shortlist import read_shortlist
 
 LISTS = [[9, 4], [], [30], [31, 9]]
 
