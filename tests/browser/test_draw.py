@@ -42,7 +42,7 @@ def test_the_small_model_draws_what_it_is_asked_for_and_says_so(app_url: str, pa
     trace = xv.load(first.model).trace(first.text)
     expect(prompt.locator("[aria-selected=true]")).to_have_text(trace.cross.keys.name(first.token))
     visitor.expect_rest(page)
-    page.get_by_text("Do words find their things?").click()
+    page.get_by_text("Attention inside the object’s box").click()
     assert trace.picture is not None
     words = [trace.cross.keys.name(i) for i in range(len(trace.cross.keys))]
     found = named(words, judge(trace.picture))

@@ -39,7 +39,7 @@ def test_an_example_is_captioned_and_its_numbers_are_those_of_the_model(
     expect(page.get_by_text("Right to the last word.")).to_be_visible()
     trace = xv.load(FIRST.model).trace(draw(FIRST.scene))
     visitor.expect_rest(page)
-    page.get_by_text("Do words find their things?").click()
+    page.get_by_text("Attention inside the object’s box").click()
     circle, star = FIRST.scene.things
     words = trace.cross.queries.labels or ()
     rows = [(words.index(word), thing) for thing in (circle, star) for word in (thing.colour, thing.shape)]

@@ -1,4 +1,4 @@
-"""Where the scene in a picture is known: is the answer right, do its words find their things, and a script."""
+"""Where the scene in a picture is known: is the answer right, attention inside the box of each object, and a script."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def panel(shown: Shown, view: View) -> None:
     axis = _words(trace)
     words = named([axis.name(i) for i in range(len(axis))], things)
     is_maximum = view.head == "max"
-    opened = st.expander("Do words find their things?", key="finding", on_change="rerun")
+    opened = st.expander("Attention inside the object’s box", key="finding", on_change="rerun")
     if not opened.open:
         return
     if not words or is_maximum:
