@@ -20,6 +20,11 @@ from xattn_viz.examples import EXAMPLES, SCENES, clips
 from xattn_viz.inputs import audio
 from xattn_viz.shapes.caption import caption
 
+# Chooses a map, and presses a button before any message is sent.
+CHOOSE = """(root, [view, name]) => {
+  root.querySelector(`.xv-tiles [data-view="${view}"]`).click();
+  [...document.querySelectorAll("button")].find((button) => button.textContent.trim() === name)?.click();
+}"""
 TEXT = "My brother repaired the old clock. The children sang loudly."
 PROMPT = "a blue star"
 
@@ -163,6 +168,19 @@ def test_a_translation_is_one_map_whatever_is_chosen(
     visitor.tick(page, "Self-attention too")
     page.get_by_role("button", name="Encoder", exact=True).click()
     shown.assert_one_truth(map="encoder")
+
+
+def test_a_choice_that_the_page_has_not_heard_of_stays(app_url: str, shown: Shown, page: Page) -> None:
+    """At the moment of asking, and on the map before while a model runs."""
+    visitor.open_app(page, app_url)
+    shown.open_panel()
+    visitor.field(page).fill("The river is cold.")
+    visitor.explorer(page).evaluate(CHOOSE, ["1.3", "Translate"])
+    shown.assert_one_truth(text="The river is cold.", head="1.3")
+    visitor.field(page).fill(" ".join([TEXT] * 8))
+    page.get_by_role("button", name="Translate", exact=True).click()
+    visitor.explorer(page).evaluate(CHOOSE, ["2.4"])
+    shown.assert_one_truth(text="My brother repaired the old clock.", head="2.4")
 
 
 def test_each_act_on_a_page_is_undone_by_back_and_repeated_by_forward(app_url: str, shown: Shown, page: Page) -> None:

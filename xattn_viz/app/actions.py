@@ -34,7 +34,7 @@ def look(told: Any) -> None:
     """The explorer's script tells what it shows; what comes from a browser may be anything."""
     state = page_state.current()
     if isinstance(told, Mapping):
-        page_state.put(replace(state, view=View.parse(told)))
+        page_state.put(replace(_hear(state, told), view=View.parse(told)))
 
 
 @while_here
@@ -190,7 +190,14 @@ def continue_with(told: Any) -> None:
     """
     state, prefix = page_state.current(), told.get("prefix") if isinstance(told, Mapping) else None
     if isinstance(prefix, list) and prefix and all(type(token) is int for token in prefix):
+        page_state.put(_hear(state, told))
         _choose(replace(state.query, output=Output(prefix=tuple(prefix))), state.segment, View.parse(told))
+
+
+def _hear(state: PageState, told: Mapping[Any, Any]) -> PageState:
+    """The state that knows of as many choices in the explorer as its script counts."""
+    count = told.get("choices")
+    return replace(state, choices=count) if type(count) is int and 0 <= count < 2**31 else state
 
 
 def _choose(query: Query, segment: int, view: View) -> None:

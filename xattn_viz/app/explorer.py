@@ -82,9 +82,10 @@ def draw(
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
     maps = View.parse({"map": asked.get("kind")}).maps(trace)
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
-    turn = {"turn": turn} if (turn := page_state.current().turn) else {}
-    options = {"select": first.format() | turn, "layer": layer, "kind": maps.kind, "growing": growing}
-    options["unlinked"] = page_state.current().unlinked
+    state = page_state.current()
+    counts = {name: count for name, count in (("turn", state.turn), ("choices", state.first_choices)) if count}
+    options = {"select": first.format() | counts, "layer": layer, "kind": maps.kind, "growing": growing}
+    options["unlinked"] = state.unlinked
     packed, identity = pack(trace, beside, {**options, "name": NAMES[0], "beside_name": NAMES[1]}, playback)
     said = _component()(
         data=packed,

@@ -107,8 +107,10 @@ class PageState:
     """What was asked on a page, what is looked at, and what came of it.
 
     `segment` counts from 0; `is_beside` says that another output stands beside the model's best. `first` is the view
-    that what is shown began with, and `turn` another number where it begins so once more. `history` holds the last
-    query of each model, `outcomes` what came of the tasks of this query, `shown` what is on screen.
+    that what is shown began with, and `turn` another number where it begins so once more. `choices` counts the maps
+    that the visitor chose in the explorer, as far as its script told, `first_choices` those before this was asked: a
+    later one stays when the trace arrives. `history` holds the last query of each model, `outcomes` what came of the
+    tasks of this query, `shown` what is on screen.
     """
 
     query: Query
@@ -117,6 +119,8 @@ class PageState:
     is_beside: bool = False
     first: View = field(default_factory=View)
     turn: int = 0
+    choices: int = 0
+    first_choices: int = 0
     history: Mapping[str, Query] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     shown: Shown | None = None
@@ -133,6 +137,7 @@ class PageState:
             is_beside=is_beside,
             first=view,
             turn=self.turn + again,
+            first_choices=self.choices,
             outcomes=kept,
             history={**self.history, self.query.model: self.query.best},
         )

@@ -9,7 +9,7 @@ import { heightLeft, make, rem } from "./core/dom.js";
 import { makeMessenger } from "./core/messages.js";
 import { unpack } from "./core/payload.js";
 import { makeScene } from "./core/scene.js";
-import { addressable, fromAddress, inAddress, initialState, NOTHING_CHOSEN, toAddress } from "./core/state.js";
+import { ACTS, addressable, fromAddress, inAddress, initialState, NOTHING_CHOSEN, toAddress } from "./core/state.js";
 import { isOverPicture } from "./picture/patches.js";
 import { makeDenoising } from "./picture/picturecontrols.js";
 import { makePictureMap } from "./picture/picturemap.js";
@@ -75,6 +75,7 @@ function makeExplorer(root) {
   let open = null;
   /** @type {Record<string, string>} */
   let settled = {}; // what was looked at last when the visitor rested, as an address says it
+  let choices = 0; // of another map: the page says of how many it had heard when it asked for a trace
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
@@ -122,6 +123,7 @@ function makeExplorer(root) {
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
     if (passing) return;
+    if (ACTS.some((name) => name in changes)) choices += 1;
     keepState(trace, state);
     messenger.later(selected);
   }
@@ -131,7 +133,7 @@ function makeExplorer(root) {
     const now = shown(trace);
     toAddress(now, settled);
     settled = now;
-    return { trace: trace.id, ...now };
+    return { trace: trace.id, choices, ...now };
   }
 
   /** The visitor went back or forth in the browser's history, and the address says another view of the same trace. */
@@ -222,7 +224,7 @@ function makeExplorer(root) {
     load(bytes, receiver, order) {
       messenger.to(receiver);
       isLinked = order !== null;
-      proceed = order && ((prefix) => order("continued", { prefix, ...(trace && shown(trace)) }));
+      proceed = order && ((prefix) => order("continued", { prefix, choices, ...(trace && shown(trace)) }));
       open =
         order &&
         ((cell) => {
@@ -233,12 +235,16 @@ function makeExplorer(root) {
       const isAsked = order !== null && JSON.stringify(fresh.select) !== JSON.stringify(trace?.select);
       if (fresh.id !== trace?.id || isAsked) {
         if (!continues(trace, fresh)) lineage = fresh.id;
-        state = onArrival(trace, fresh, state, order !== null);
+        const heard = Number(fresh.select.choices ?? 0);
+        const hasChosen = order !== null && trace !== null && choices > heard;
+        choices = Math.max(choices, heard);
+        state = onArrival(trace, fresh, state, order !== null, hasChosen);
         keepState(fresh, state);
         settled = shown(fresh);
+        if (hasChosen && !fresh.growing) toAddress(settled, settled);
         const expected = inAddress(initialState(fresh.select));
         const chosen = fresh.growing ? expected : settled;
-        messenger.newTrace({ trace: fresh.id, ...expected }, { trace: fresh.id, ...chosen });
+        messenger.newTrace({ trace: fresh.id, choices, ...expected }, { trace: fresh.id, choices, ...chosen });
       }
       trace = fresh;
       player.load(fresh.sound);

@@ -47,25 +47,27 @@ export function continues(before, fresh) {
 /**
  * The view of a trace that arrives after another one, or as the first.
  *
- * In the app the trace comes with it, and only what no address says stays. Elsewhere a first look follows the address,
- * a later trace keeps the view of the one before, unless it comes with one of its own; one that was left is as it was.
+ * In the app the trace comes with it, and only what no address says stays; where the visitor chose something since the
+ * trace was asked for, that stays. Elsewhere a first look follows the address, a later trace keeps the view of the one
+ * before, unless it comes with one of its own; one that was left is as it was.
  *
  * @param {Trace | null} before
  * @param {Trace} fresh
  * @param {State} state
  * @param {boolean} inApp
+ * @param {boolean} hasChosen whether the visitor chose something since the trace was asked for
  * @returns {State}
  */
-export function onArrival(before, fresh, state, inApp) {
+export function onArrival(before, fresh, state, inApp, hasChosen) {
   if (before && continues(before, fresh) && (before.growing || !inApp)) {
     const following = before.growing && state.row === lastRow(before, state);
     return following ? { ...state, row: lastRow(fresh, state) } : state;
   }
   const left = before || inApp ? undefined : states.get(fresh.id);
   if (left) return { ...left, hover: null };
-  const wanted = { ...wellFormed(fresh.select), ...(latest || inApp ? {} : fromAddress()) };
+  const wanted = hasChosen ? {} : { ...wellFormed(fresh.select), ...(latest || inApp ? {} : fromAddress()) };
   const kept = latest ?? initialState({});
-  const view = { ...kept, ...NOTHING_CHOSEN, ...WHOLE_TIME, ...(inApp ? addressable(wanted) : wanted) };
+  const view = { ...kept, ...NOTHING_CHOSEN, ...WHOLE_TIME, ...(inApp && !hasChosen ? addressable(wanted) : wanted) };
   if (wanted.column !== undefined && wanted.row === undefined) view.row = -1;
   if (fresh.sound && wanted.row === undefined) view.row = firstWritten(fresh, view);
   if (fresh.picture) {

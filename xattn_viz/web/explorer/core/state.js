@@ -160,7 +160,7 @@ export function addressable(said) {
 }
 
 // A step in the history for each of these that is chosen; of rows, columns and steps that one runs through there is none.
-const ACTS = ["map", "head", "units", "rows", "special", "scale", "colours", "pinned", "overlay"];
+export const ACTS = ["map", "head", "units", "rows", "special", "scale", "colours", "pinned", "overlay"];
 
 /**
  * Makes the address say what is looked at: as a step in the browser's history, where that is another map than before.
