@@ -264,7 +264,7 @@ def enter(kind: Kind | None) -> None:
         if query.is_said(said := address.read()):
             put(said_by(said, state))
         else:
-            held = put(replace(state, first=state.view)).address()
+            held = put(replace(state, first=state.view, first_choices=state.choices)).address()
         fill_in()
     here.address = held
     for name, value in _widgets(current().query).items():  # which forget what they held while another page is shown

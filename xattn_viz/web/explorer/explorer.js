@@ -3,7 +3,7 @@ import { makeControls, makeLegend } from "./controls/controls.js";
 import { makeOverview } from "./controls/overview.js";
 import { makeStepping } from "./controls/stepping.js";
 import { makeTable } from "./controls/table.js";
-import { continues, keepState, lastRow, onArrival } from "./core/arrival.js";
+import { choices, continues, countChoices, hasChosenSince, keepState, lastRow, onArrival } from "./core/arrival.js";
 import { readTheme } from "./core/colours.js";
 import { heightLeft, make, rem } from "./core/dom.js";
 import { makeMessenger } from "./core/messages.js";
@@ -75,7 +75,6 @@ function makeExplorer(root) {
   let open = null;
   /** @type {Record<string, string>} */
   let settled = {}; // what was looked at last when the visitor rested, as an address says it
-  let choices = 0; // of another map: the page says of how many it had heard when it asked for a trace
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
@@ -123,7 +122,7 @@ function makeExplorer(root) {
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
     if (passing) return;
-    if (ACTS.some((name) => name in changes)) choices += 1;
+    if (ACTS.some((name) => name in changes)) countChoices(choices() + 1);
     keepState(trace, state);
     messenger.later(selected);
   }
@@ -133,7 +132,7 @@ function makeExplorer(root) {
     const now = shown(trace);
     toAddress(now, settled);
     settled = now;
-    return { trace: trace.id, choices, ...now };
+    return { trace: trace.id, choices: choices(), ...now };
   }
 
   /** The visitor went back or forth in the browser's history, and the address says another view of the same trace. */
@@ -224,7 +223,7 @@ function makeExplorer(root) {
     load(bytes, receiver, order) {
       messenger.to(receiver);
       isLinked = order !== null;
-      proceed = order && ((prefix) => order("continued", { prefix, choices, ...(trace && shown(trace)) }));
+      proceed = order && ((prefix) => order("continued", { prefix, choices: choices(), ...(trace && shown(trace)) }));
       open =
         order &&
         ((cell) => {
@@ -235,16 +234,16 @@ function makeExplorer(root) {
       const isAsked = order !== null && JSON.stringify(fresh.select) !== JSON.stringify(trace?.select);
       if (fresh.id !== trace?.id || isAsked) {
         if (!continues(trace, fresh)) lineage = fresh.id;
-        const heard = Number(fresh.select.choices ?? 0);
-        const hasChosen = order !== null && trace !== null && choices > heard;
-        choices = Math.max(choices, heard);
+        const hasChosen = order !== null && hasChosenSince(trace, fresh);
+        countChoices(Number(fresh.select.choices ?? 0));
         state = onArrival(trace, fresh, state, order !== null, hasChosen);
         keepState(fresh, state);
         settled = shown(fresh);
         if (hasChosen && !fresh.growing) toAddress(settled, settled);
         const expected = inAddress(initialState(fresh.select));
         const chosen = fresh.growing ? expected : settled;
-        messenger.newTrace({ trace: fresh.id, choices, ...expected }, { trace: fresh.id, choices, ...chosen });
+        const told = { trace: fresh.id, choices: choices() };
+        messenger.newTrace({ ...told, ...expected }, { ...told, ...chosen });
       }
       trace = fresh;
       player.load(fresh.sound);

@@ -17,6 +17,30 @@ import { groups, rowAxis } from "./units.js";
 const states = new Map();
 /** @type {State | null} */
 let latest = null;
+// How often another map was chosen on each page, by its path: the page says of how many it had heard.
+/** @type {Map<string, number>} */
+const counts = new Map();
+
+/** The choices of another map on this page, in this document. */
+export function choices() {
+  return counts.get(window.location.pathname) ?? 0;
+}
+
+/** @param {number} count the least that there were */
+export function countChoices(count) {
+  counts.set(window.location.pathname, Math.max(count, choices()));
+}
+
+/**
+ * Whether the visitor chose something on this page that it had not heard of when it asked for a trace: of the trace
+ * before, or of this very one before another page was shown.
+ *
+ * @param {Trace | null} before
+ * @param {Trace} fresh
+ */
+export function hasChosenSince(before, fresh) {
+  return choices() > Number(fresh.select.choices ?? 0) && (before !== null || states.has(fresh.id));
+}
 
 /**
  * @param {Trace} trace
@@ -63,7 +87,7 @@ export function onArrival(before, fresh, state, inApp, hasChosen) {
     const following = before.growing && state.row === lastRow(before, state);
     return following ? { ...state, row: lastRow(fresh, state) } : state;
   }
-  const left = before || inApp ? undefined : states.get(fresh.id);
+  const left = before || (inApp && !hasChosen) ? undefined : states.get(fresh.id);
   if (left) return { ...left, hover: null };
   const wanted = hasChosen ? {} : { ...wellFormed(fresh.select), ...(latest || inApp ? {} : fromAddress()) };
   const kept = latest ?? initialState({});
