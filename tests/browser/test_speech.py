@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Callable
 from functools import cache
@@ -234,7 +235,8 @@ def test_a_transcript_grows_while_it_is_written(app_url: str, page: Page) -> Non
     page.get_by_role("button", name="Options").click()
     page.get_by_text("Stream the result").click()
     page.keyboard.press("Escape")
-    speech.give(page, "cards.wav", audio.wav(0.9 * clips.sound("muted").samples))  # traced by nobody before
+    louder = random.uniform(0.85, 0.95)  # noqa: S311 - a second attempt too is traced by nobody before
+    speech.give(page, "cards.wav", audio.wav(louder * clips.sound("muted").samples))
     expect(page.get_by_text(re.compile(r"Window 1: \d+ tokens written"))).to_be_visible(timeout=visitor.PATIENCE)
     speech.expect_transcript(page, "To mute or unmute yourself")
     expect(page.get_by_text(re.compile("tokens written"))).to_have_count(0, timeout=visitor.PATIENCE)
