@@ -195,3 +195,16 @@ def _visible_character(character: str) -> str:
 def _escape(character: str) -> str:
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+# The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
+_MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
+
+
+def bare(piece: str) -> str:
+    """A piece without its tokenizer's marks and without white space around it."""
+    for mark in _MARKS_BEFORE:
+        piece = piece.removeprefix(mark)
+    for mark in _MARKS_AFTER:
+        piece = piece.removesuffix(mark)
+    return piece.replace("▁", " ").strip()

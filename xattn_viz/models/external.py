@@ -270,7 +270,7 @@ def _named(
 def _named_by_transformers(
     tokens: str | list[int], tokenizer: Any, name: str, *, starts: bool
 ) -> tuple[Axis, Axis | None, str]:
-    from xattn_viz.models.engine.tokens import Text  # brings in transformers, as the tokenizer did
+    from xattn_viz.models.engine.results import Text  # brings in transformers, as the tokenizer did
 
     text = Text(tokenizer)
     if isinstance(tokens, str):

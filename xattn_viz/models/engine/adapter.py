@@ -25,9 +25,8 @@ from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.engine.network import Network, Run, Source
-from xattn_viz.models.engine.results import attention_maps, steps
+from xattn_viz.models.engine.results import Tokens, attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
-from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.provenance import Identity, provenance
 from xattn_viz.models.resources import bytes_held, check_free, run_slot
 from xattn_viz.models.settings import Settings

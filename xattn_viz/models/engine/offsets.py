@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-from xattn_viz.core.tokens import Span
+from xattn_viz.core.tokens import Span, bare
 
-# The start, the inside or the end of a word, as SentencePiece, byte-level BPE, WordPiece, BPE and fairseq mark it.
-_MARKS_BEFORE, _MARKS_AFTER = ("▁", "Ġ", "##"), ("</w>", "@@")
 #: Stands for bytes that make no whole character yet.
 BROKEN = "\ufffd"
 _DECODED_ANEW = 64  # tokens
@@ -168,15 +166,6 @@ def in_order(spans: Sequence[Span], added: Sequence[bool], length: int) -> list[
             start = max(start, before[0])
             ordered.append((start, max(start, end)))
     return ordered
-
-
-def bare(piece: str) -> str:
-    """A piece without its tokenizer's marks and without white space around it."""
-    for mark in _MARKS_BEFORE:
-        piece = piece.removeprefix(mark)
-    for mark in _MARKS_AFTER:
-        piece = piece.removesuffix(mark)
-    return piece.replace("▁", " ").strip()
 
 
 def decoded_spans(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> tuple[str, list[Span]]:

@@ -13,8 +13,8 @@ from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Source, TransformersNetwork
+from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.preprocessor import Preprocessor
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Settings

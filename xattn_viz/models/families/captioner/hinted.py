@@ -25,7 +25,7 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.checkpoint import Checkpoint, line
 from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.probe import probe, set_limits
-from xattn_viz.models.engine.tokens import Text, Tokens
+from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.families.captioner import CARDS, HINT_PART, JOINS, PICTURE_PART, Join
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, picture_axis
 from xattn_viz.models.families.captioner.loading import packaged

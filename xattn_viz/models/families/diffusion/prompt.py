@@ -21,7 +21,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import Span, word_spans
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.families.diffusion import MOST_WEIGHT
 from xattn_viz.shapes import prompts, sentence
 

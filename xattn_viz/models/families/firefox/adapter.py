@@ -18,8 +18,8 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import Hooks, ModelCard
 from xattn_viz.models.engine.adapter import TextAdapter
 from xattn_viz.models.engine.network import GIVEN, Network, Run, Source
+from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame, OnOutput, Output
-from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.firefox.network import Capture, Memory, Student
 from xattn_viz.models.families.firefox.vocabulary import END, START, UNKNOWN, Shortlist, Vocabulary
 from xattn_viz.models.provenance import Identity

@@ -17,7 +17,7 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from xattn_viz.core.tokens import Span
-from xattn_viz.models.engine.tokens import Tokens
+from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.formats import ByteReader, FormatError
 
 _SHORTLIST_MAGIC = 0xF11A48D5013417F5

@@ -12,8 +12,8 @@ from typing import Any
 from xattn_viz.models.base import ModelCard, Option
 from xattn_viz.models.engine.adapter import TextAdapter
 from xattn_viz.models.engine.network import TransformersNetwork
+from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.tokens import Text, Tokens
 from xattn_viz.models.provenance import Identity
 from xattn_viz.models.settings import Settings
 

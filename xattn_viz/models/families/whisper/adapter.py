@@ -22,8 +22,8 @@ from xattn_viz.inputs.audio import RATE, Sound, frame_times
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Run, Source
+from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame, Output
-from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.families.whisper import ANYWAY, CROP, WRITE_ANYWAY
 from xattn_viz.models.families.whisper.network import SpeechNetwork, Text, pooled_axis
 from xattn_viz.models.families.whisper.sound import (

@@ -19,12 +19,13 @@ from transformers.generation import LogitsProcessor
 from xattn_viz.attention.capture import Captured, recording
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import MapKind
+from xattn_viz.core.tokens import bare
 from xattn_viz.inputs import InputError
 from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.network import Run, Source, TransformersNetwork
-from xattn_viz.models.engine.offsets import BROKEN, bare, decoded_spans
+from xattn_viz.models.engine.offsets import BROKEN, decoded_spans
+from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.engine.tokens import Tokens
 from xattn_viz.models.settings import Settings
 
 #: How many neighbouring frames are one position of an encoder map: 0.1 s of Whisper's 0.02 s.
