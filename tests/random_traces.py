@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind, Projections
 from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Subject, Trace
 
@@ -174,7 +175,20 @@ def traces(draw: Callable[..., Any]) -> Trace:
         draw(few(st.builds(Layer, texts, st.tuples(counted, counted)))),
         draw(few(st.tuples(st.integers(0, 3), counted))),
         draw(st.none() | st.builds(Speech, st.none() | texts, st.none() | st.floats(), st.none() | st.floats())),
+        draw(few(grids())),
     )
+
+
+@st.composite
+def grids(draw: Callable[..., Any]) -> HeadGrid:
+    """Evidence about heads with gaps, with or without rows and intervals."""
+    layers, heads = tuple(draw(st.lists(counted, min_size=1, max_size=2))), draw(st.integers(1, 2))
+    number = st.sampled_from([float("nan"), 0.0, -0.0, 1e-45, 3.4e38, -2.0])
+    values = np.array([[draw(number) for _ in range(heads)] for _ in layers], np.float32)
+    rows = draw(st.none() | st.integers(0, 3).map(lambda count: np.zeros((*values.shape, count), np.float32)))
+    ends = (values, values) if draw(st.booleans()) else (None, None)
+    kind = draw(st.sampled_from(get_args(MapKind)))
+    return HeadGrid(draw(texts), draw(texts), draw(texts), kind, layers, values, draw(texts), rows, *ends)
 
 
 def few(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:

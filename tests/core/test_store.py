@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from xattn_viz import export
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.store import is_damaged, load_trace, save, to_bytes
 from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Trace
@@ -59,6 +60,7 @@ def made(seed: int = 0, dtype: str = "float32", bias: bool = False) -> Trace:
     encoder = AttentionMaps(
         np.zeros((1, 1, 2, 2), dtype), frames, patches, "encoder", (0,), altered=("cropped", "masked")
     )
+    costs = np.array([[0.5, np.nan, 0.25], [1e-30, -2.0, 0.0]], np.float32)
     return Trace(
         maps=(cross, encoder),
         input="The <script>…",
@@ -75,6 +77,11 @@ def made(seed: int = 0, dtype: str = "float32", bias: bool = False) -> Trace:
         layers=(Layer("down_blocks.0", (8, 8)),),
         alignment_heads=((1, 0), (1, 2)),
         speech=Speech("en", None, 0.25),
+        evidence=(
+            HeadGrid(
+                "cost", "What each head costs", "nats a token", "cross", (1, 5), costs, "Planted.", costs[..., None]
+            ),
+        ),
     )
 
 

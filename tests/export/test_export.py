@@ -15,6 +15,7 @@ import pytest
 from tests.speech import FRAME, SOUNDING, START, speech_maps
 from xattn_viz import export
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Alternative, Answer, Note, Step, Trace
@@ -62,6 +63,17 @@ def test_json_is_standard_and_holds_every_weight_bit_for_bit(dtype: str) -> None
     assert value["steps"][0]["alternatives"] == [{"token": "x", "id": 1, "log_prob": -0.5}]
     assert value["steps"][1]["log_prob"] is None
     assert text.isascii()
+
+
+def test_json_holds_the_evidence_of_heads() -> None:
+    values = np.array([[0.1, np.nan], [1e-7, -2.0]], np.float32)
+    grid = HeadGrid(
+        "cost", "What each head costs", "nats a token", "cross", (0, 7), values, "Planted.", values[..., None]
+    )
+    (value,) = json.loads(export.json(made().with_evidence(grid)), parse_constant=refuse)["evidence"]
+    arrays = {name: np.array(value.pop(name), np.float32) for name in ("values", "per_query")}
+    assert value.keys() == {"name", "title", "unit", "kind", "layers", "method"}
+    assert HeadGrid(**{**value, "layers": tuple(value["layers"])}, **arrays) == grid
 
 
 def test_json_numbers_are_as_short_as_their_value_allows() -> None:

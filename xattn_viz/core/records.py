@@ -50,7 +50,7 @@ def same(a: Any, b: object) -> bool:
 
 def _equal(x: Any, y: Any) -> bool:
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
-        return x.dtype == y.dtype and np.array_equal(x, y)
+        return x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
     if isinstance(x, tuple) and isinstance(y, tuple) and any(isinstance(each, np.ndarray) for each in (*x, *y)):
         return len(x) == len(y) and all(map(_equal, x, y))
     return x is y or (type(x) is type(y) and bool(x == y))

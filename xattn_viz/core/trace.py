@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind, size
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.records import brief, read_only, same
@@ -111,7 +112,7 @@ class Trace:
     `notes` are for people. `answers` are what a model said that writes no text: one for each place it was asked about,
     or the likeliest classes. `layers` says what each layer of the maps is, where that is known, `alignment_heads` which
     (layer, head), from 0, the checkpoint names as those that follow its words in time, and `speech` what a recogniser
-    said of the sound.
+    said of the sound. `evidence` is what was measured of its heads afterwards, one grid each (`with_evidence`).
 
     Raises ValueError when the steps do not fit the rows of the cross map, a picture is none, or the offset or a
     log-probability is no number.
@@ -130,6 +131,7 @@ class Trace:
     layers: tuple[Layer, ...] = ()
     alignment_heads: tuple[tuple[int, int], ...] = ()
     speech: Speech | None = None
+    evidence: tuple[HeadGrid, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.input, str):
@@ -169,6 +171,16 @@ class Trace:
     def note(self, about: Subject) -> str | None:
         """The first note about something; None where there is none."""
         return next((note.text for note in self.notes if note.about == about), None)
+
+    def with_evidence(self, *grids: HeadGrid) -> Trace:
+        """The same with more evidence about its heads; a grid takes the place of one with its name and kind."""
+        new = {(grid.name, grid.kind) for grid in grids}
+        kept = (grid for grid in self.evidence if (grid.name, grid.kind) not in new)
+        return replace(self, evidence=(*kept, *grids))
+
+    def grid(self, name: str, kind: MapKind = "cross") -> HeadGrid | None:
+        """The evidence of that name about the heads of a kind of map; None where it was not measured."""
+        return next((grid for grid in self.evidence if (grid.name, grid.kind) == (name, kind)), None)
 
     @property
     def remarks(self) -> tuple[str, ...]:

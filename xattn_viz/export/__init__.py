@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind, frame_of
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.store import to_bytes as npz
@@ -68,9 +69,10 @@ def json(trace: Trace, view: View | None = None) -> str:
 
     Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (2), `input` (the text; for
     sound and pictures null), `output`, `offset`, `provenance`, `notes` for people (`text`, `about`), where there are
-    any `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads` and `speech`, as in `Trace`;
-    `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible token has log_prob null) and `maps`,
-    each of them with
+    any `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads`, `speech` and `evidence`
+    (`values` [layer][head] and, where known, `per_query` [layer][head][query], `low`, `high`; null is no number), as in
+    `Trace`; `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible token has log_prob null)
+    and `maps`, each of them with
 
     - `kind`: cross, encoder or decoder; `layers`: the model's numbers, from 0; `altered`: why rows may not sum to 1;
     - `queries`, `keys`, and `read` or null: `labels`, and where known `spans`, `words`, `special`, `times`, `grid`,
@@ -130,7 +132,13 @@ def _results(trace: Trace) -> dict[str, Any]:
         "layers": [vars(layer) for layer in trace.layers],
         "alignment_heads": trace.alignment_heads,
         "speech": trace.speech and vars(trace.speech),
+        "evidence": [_grid(grid) for grid in trace.evidence],
     }
+
+
+def _grid(grid: HeadGrid) -> dict[str, Any]:
+    fields = {name: value for name, value in vars(grid).items() if value is not None}
+    return {name: _shortest(value) if isinstance(value, np.ndarray) else value for name, value in fields.items()}
 
 
 def csv(trace: Trace, view: View | None = None, *, kind: MapKind = "cross") -> str:

@@ -64,8 +64,8 @@ def provenance(
 def rerun(trace: Trace) -> Trace:
     """Load the model that a trace names and trace its input again with the same settings.
 
-    The result carries the first one's `offset` and notes. Raises ModelError when the provenance does not say enough,
-    the model cannot be loaded, or its weights are not those that made the trace.
+    The result carries the first one's `offset`, notes and evidence. Raises ModelError when the provenance does not say
+    enough, the model cannot be loaded, or its weights are not those that made the trace.
     """
     return _again(trace, {})
 
@@ -96,4 +96,4 @@ def _again(trace: Trace, changes: Mapping[str, Any]) -> Trace:
     again = adapter.trace(trace, **settings)
     if again.provenance["weights_sha256"] != digest:
         raise ModelError(f"This trace was made with other weights of {name} (sha256 {digest[:12]}…).")
-    return replace(again, offset=trace.offset, notes=trace.notes)
+    return replace(again, offset=trace.offset, notes=trace.notes, evidence=trace.evidence)
