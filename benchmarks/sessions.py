@@ -58,13 +58,13 @@ def every_core(model: Adapter, texts: list[str]) -> float:
     try:
         return seconds(lambda: together(model, texts, 1))
     finally:
-        resources.share_cores()
+        registry.share_cores()
 
 
 def main() -> None:
     """Measure, and print the figures."""
     warnings.filterwarnings("ignore", message=NO_SACREMOSES)
-    resources.share_cores()
+    registry.share_cores()
     texts = SENTENCES.read_text(encoding="utf-8").splitlines()[:TEXTS]
     with tempfile.TemporaryDirectory() as name:
         write(Path(name))

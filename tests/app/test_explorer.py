@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from cachetools import LRUCache
 
 from tests.web.explorer.packed import texts
 from xattn_viz.app import explorer
+from xattn_viz.app.explorer import link_rows
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.web import explorer as packed
 
 OPTIONS: dict[str, Any] = {"select": {"head": "1.2"}, "layer": None, "kind": "cross", "growing": False}
@@ -69,3 +73,17 @@ def test_a_trace_at_the_address_of_one_that_is_gone_is_packed_anew(monkeypatch: 
     wanted = packed.pack(texts(seed=2), **OPTIONS)
     del second
     assert explorer.pack(texts(seed=2), None, OPTIONS)[0] == wanted
+
+
+def test_links_of_tokens_that_say_the_same_are_told_apart_by_their_positions() -> None:
+    weights = np.zeros((1, 1, 2, 3), np.float32)
+    weights[0, 0, 0] = [0.75, 0.0, 0.25]
+    weights[0, 0, 1] = [0.0, 0.5, 0.5]
+    keys, queries = Axis("text", labels=("the", "cat", "the")), Axis("text", labels=("o", "o"))
+    rows = link_rows(AttentionMaps(weights, queries, keys, "cross", (0,)), 0, 0)
+    assert rows == [
+        {"row": 1, "predicting": "o", "column": 1, "looked at": "the", "weight": 0.75},
+        {"row": 2, "predicting": "o", "column": 2, "looked at": "cat", "weight": 0.5},
+        {"row": 2, "predicting": "o", "column": 3, "looked at": "the", "weight": 0.5},
+        {"row": 1, "predicting": "o", "column": 3, "looked at": "the", "weight": 0.25},
+    ]

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tests.server import ROOT
 from xattn_viz.app.open_in_layer import Cell, address_of, cell_of
 from xattn_viz.app.page_state import PageState
-from xattn_viz.app.query import Query
+from xattn_viz.app.runner import Query
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError

@@ -9,7 +9,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 from tests.app.visitor import query, traces
 from tests.server import ROOT
 from xattn_viz.app.page import literal
-from xattn_viz.app.query import Output
+from xattn_viz.app.runner import Output
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from xattn_viz.app import address, page_state
+from tests.app.visitor import opened, press, query, state, traces
+from xattn_viz.app import page_state
 from xattn_viz.app.page_state import Kind, PageState
-from xattn_viz.app.query import Output, Query
-from xattn_viz.app.runner import Failed, Stopped, Task
+from xattn_viz.app.runner import LONGEST_TEXT, Failed, Output, Query, Stopped, Task
 from xattn_viz.app.sound_page import KIND as AUDIO
 from xattn_viz.app.text_page import KIND as TEXT
 from xattn_viz.core.view import View
@@ -52,7 +54,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
             return made.path
 
     monkeypatch.setattr(page_state, "st", SimpleNamespace(session_state=made.session, context=Context()))
-    monkeypatch.setattr(address, "read", lambda: made.said)
+    monkeypatch.setattr(page_state, "read_address", lambda: made.said)
     return made
 
 
@@ -161,3 +163,79 @@ def test_what_only_this_visit_has_is_in_no_link(browser: Browser) -> None:
     assert state.unlinked == ""
     name = page_state.visit().keep("sounds", b"a sound", None)
     assert "Only this visit has" in replace(state, query=state.query.reading("sound", name)).unlinked
+
+
+FIRST_TEXT = EXAMPLES[0]
+OTHER = next(example for example in EXAMPLES if example.model != FIRST_TEXT.model)
+
+
+def shown(app: AppTest) -> tuple[str, str]:
+    return query(app).model, query(app).input
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ({}, (FIRST_TEXT.model, FIRST_TEXT.text)),
+        ({"model": "no-such-model"}, (FIRST_TEXT.model, FIRST_TEXT.text)),
+        ({"model": OTHER.model}, (OTHER.model, OTHER.text)),
+        ({"model": OTHER.model, "text": "   "}, (OTHER.model, OTHER.text)),
+        ({"text": "Good night."}, (FIRST_TEXT.model, "Good night.")),
+        ({"model": OTHER.model, "text": "Boa noite."}, (OTHER.model, "Boa noite.")),
+    ],
+)
+def test_the_address_says_what_is_shown(said: dict[str, str], wanted: tuple[str, str]) -> None:
+    app = opened(**said)
+    assert shown(app) == wanted
+    assert app.text_input(key="text").value == wanted[1]
+    assert app.selectbox(key="direction").value == wanted[0]
+    assert traces(app)[0].input == wanted[1]
+
+
+@pytest.mark.parametrize(("said", "number"), [("2", 2), ("9", 3), ("0", 1), ("x", 1), ("²", 1), ("-1", 1)])
+def test_the_address_names_a_sentence(said: str, number: int) -> None:
+    app = opened(text="One cat. Two dogs. Three birds.", sentence=said)
+    assert state(app).segment + 1 == number
+
+
+def test_paging_and_whole_text_reach_the_address() -> None:
+    app = opened(text="One cat. Two dogs. Three birds.", row="2", units="words")
+    press(app, "Next ▶")
+    assert dict(app.query_params) == {
+        "model": FIRST_TEXT.model,
+        "text": "One cat. Two dogs. Three birds.",
+        "sentence": "2",
+        "units": "words",
+        "head": f"{FIRST_TEXT.layer + 1}.{FIRST_TEXT.head + 1}",
+    }
+    app.checkbox(key="whole").check().run()
+    assert app.query_params["whole"] == "true"
+    assert "sentence" not in app.query_params
+    assert len(traces(app)) == 1
+    app.text_input(key="text").set_value("One cow. Two pigs.")
+    press(app, "Translate")
+    assert (app.query_params["text"], app.query_params["whole"]) == ("One cow. Two pigs.", "true")
+
+
+def test_a_long_text_stays_out_of_the_address() -> None:
+    app = opened()
+    text = "word " * (LONGEST_TEXT // 5)
+    app.text_input(key="text").set_value(text.strip() + "x" * (LONGEST_TEXT - 1 - len(text.strip())))
+    press(app, "Translate")
+    assert len(app.query_params["text"]) == LONGEST_TEXT - 1
+    app.text_input(key="text").set_value(app.query_params["text"] + "x")
+    press(app, "Translate")
+    assert "text" not in app.query_params
+    assert len(urlencode(dict(app.query_params))) < 100
+
+
+def test_each_direction_keeps_its_text_and_its_view() -> None:
+    app = opened()
+    app.text_input(key="text").set_value("My friend sings.")
+    press(app, "Translate")
+    app.selectbox(key="direction").select(OTHER.model).run()
+    assert shown(app) == (OTHER.model, OTHER.text)
+    assert app.query_params["head"] == f"{OTHER.layer + 1}.{OTHER.head + 1}"
+    app.selectbox(key="direction").select(FIRST_TEXT.model).run()
+    assert shown(app) == (FIRST_TEXT.model, "My friend sings.")
+    assert app.text_input(key="text").value == "My friend sings."

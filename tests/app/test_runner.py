@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,8 +19,7 @@ from streamlit.testing.v1 import AppTest
 from tests.app.visitor import state, traces
 from tests.server import ROOT
 from xattn_viz.app import runner
-from xattn_viz.app.query import Output, Query
-from xattn_viz.app.runner import Failed, Run, Running, Stopped, Task, TraceCache, size
+from xattn_viz.app.runner import Failed, Output, Query, Run, Running, Stopped, Task, TraceCache, size
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.trace import Trace
@@ -268,3 +271,38 @@ def test_another_output_is_asked_for_anew() -> None:
 def test_queries_and_keys_count_towards_thesize() -> None:
     assert size((made(10),)) == 2 * 10 * 4
     assert size((made(10, d_k=4),)) == (2 * 10 + (2 + 10) * 4) * 4
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+class Cycle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_what_is_held_is_left_out_once_and_garbage_before_it_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = weakref.ref(Cycle())
+    monkeypatch.setattr(runner, "_seen", [])
+    runner.settle()
+    assert gone() is None
+    frozen = gc.get_freeze_count()
+    assert frozen > 10_000
+    later = [Cycle() for _ in range(100)]
+    runner.settle()
+    assert gc.get_freeze_count() <= frozen  # none more; what nothing refers to any longer goes all the same
+    monkeypatch.setitem(sys.modules, "a_module_that_was_loaded", ModuleType("a_module_that_was_loaded"))
+    runner.settle()
+    assert gc.get_freeze_count() > frozen
+    kept = [weakref.ref(one) for one in later]
+    later.clear()
+    runner.settle()  # nothing was loaded since, so what was left out is not looked at
+    assert any(ref() is not None for ref in kept)
+    del sys.modules["a_module_that_was_loaded"]
+    runner.settle()
+    assert all(ref() is None for ref in kept)

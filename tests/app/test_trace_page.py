@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.app.visitor import state, traces
 from tests.server import ROOT
 from xattn_viz import examples
-from xattn_viz.app import sounds
+from xattn_viz.app import controls, sound_page
 from xattn_viz.app.page import literal
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
@@ -55,6 +55,7 @@ def test_an_emptied_field_is_told_before_a_model_is_loaded(
     app.switch_page(f"pages/{page}.py").run()
     assert traces(app)
     monkeypatch.setattr(registry, "load", None)
+    monkeypatch.setattr(controls, "_LOADED", {})
     app.text_input(key="text").set_value("")
     app.button[[button.label for button in app.button].index(action)].click().run()
     assert [error.value for error in app.error] == [literal("The text is empty: type at least one word.")]
@@ -106,7 +107,7 @@ def test_a_page_whose_library_is_left_out_says_so(
     spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == library else spec(name, *more))
     monkeypatch.setattr(registry, "load", lambda name, **more: registry.families()[family(name)].load(name, **more))
-    sounds._clip.cache_clear()
+    sound_page._clip.cache_clear()
     app = AppTest.from_file(APP, default_timeout=60).run().switch_page(f"pages/{page}.py").run()
     if page == "draw":
         app.text_input(key="text").set_value("a red ring above a small blue star")

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.server import ROOT
 from xattn_viz.app.page_state import PageState
-from xattn_viz.app.query import Query
+from xattn_viz.app.runner import Query
 from xattn_viz.core.trace import Trace
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 import xattn_viz as xv
 from tests.browser import images
 from tests.browser import translate as visitor
-from xattn_viz.app.token_count import MOST_OF_A_HINT
+from xattn_viz.app.controls import MOST_OF_A_HINT
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 
 TYPED = [

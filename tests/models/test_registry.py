@@ -13,7 +13,7 @@ import pytest
 
 from xattn_viz.models import families, registry
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, ModelWarning
-from xattn_viz.models.family import Family
+from xattn_viz.models.registry import Family
 
 
 def test_cards_need_no_torch() -> None:

@@ -20,7 +20,8 @@ import xattn_viz as xv
 from xattn_viz.cli import main
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled, ModelError
-from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, bytes_held, run_slot, share_cores
+from xattn_viz.models.registry import share_cores
+from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, bytes_held, run_slot
 
 NAMED = [card.name for card in registry.cards() if card.download_mb is None]
 #: What a model holds beside its weights: tables of sizes, a tokenizer's arrays.

@@ -9,11 +9,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.localization import over_picture
-from xattn_viz.app import actions, controls, ground_truth, models, panels, token_count
+from xattn_viz.app import actions, controls, explorer, ground_truth, page_state
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
 from xattn_viz.app.picture_page import two_ways
-from xattn_viz.app.query import Query
+from xattn_viz.app.runner import Query
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
@@ -28,9 +28,9 @@ _LAST_SEED = 2**31 - 1
 
 
 def _inputs(asked: Query) -> None:
-    controls.text_field("Prompt", "Say what to draw and press Enter", most=MOST_CHARACTERS)
-    token_count.of_prompt("text", asked.model, asked.input)
-    option = next((option for option in models.options_of(asked.model) if option.name == controls.SEED), None)
+    controls.text_field(asked, most=MOST_CHARACTERS)
+    controls.of_prompt("text", asked.model, asked.input)
+    option = next((option for option in controls.options_of(asked.model) if option.name == controls.SEED), None)
     if option is not None:
         _seed(option, asked)
 
@@ -56,7 +56,7 @@ def _seed(option: Option, asked: Query) -> None:
 
 def _other_prompt(asked: Query, best: Trace) -> None:
     """The field for another prompt."""
-    key, target = actions.output_key("target"), asked.output.target
+    key, target = page_state.output_key("target"), asked.output.target
     st.session_state[key] = target
     st.text_input(
         "Another prompt, same seed",
@@ -69,7 +69,7 @@ def _other_prompt(asked: Query, best: Trace) -> None:
         label_visibility="collapsed",
         width=320,
     )
-    token_count.of_prompt(key, asked.model, target)
+    controls.of_prompt(key, asked.model, target)
 
 
 def compare(shown: Shown, view: View) -> None:
@@ -137,10 +137,11 @@ KIND = Kind(
     before=two_ways,
     choice=controls.choose_example,
     inputs=_inputs,
+    text_field=("Prompt", "Say what to draw and press Enter"),
     input_title=lambda asked: asked.input,
     mark=ground_truth.mark_drawing,
     remark=lambda shown: "",
     control=_other_prompt,
     above=(compare,),
-    panels=(panels.chosen_head, ground_truth.panel, panels.downloads),
+    panels=(explorer.chosen_head, ground_truth.panel, explorer.downloads),
 )

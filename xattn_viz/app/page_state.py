@@ -1,4 +1,7 @@
-"""The state of a page, whole under one key of the session: each act of the visitor makes a new one."""
+"""The state of a page, whole under one key of the session: each act of the visitor makes a new one.
+
+The address in the browser is a function of it, and the visitor's steps back and forth make it anew.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Literal, ParamSpec
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
 
-from xattn_viz.app import address, query
-from xattn_viz.app.query import Names, Query
-from xattn_viz.app.runner import Outcome, Running, Task, Traces
+from xattn_viz.app import runner
+from xattn_viz.app.runner import Names, Outcome, Query, Running, Task, Traces
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import View
+from xattn_viz.core.view import PARAMETERS, View
 from xattn_viz.examples import Example, PromptExample, SceneExample, SpeechExample
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard
@@ -55,13 +59,15 @@ class Kind:
     `segment` is what a part of an input is called, `action` what a run does with it; `own` names an output that the
     visitor types (empty where none can be), `refusal` says why a model of another kind has no place here. `examples`
     are what the page begins with, `view` is what is looked at where no example says it. Inputs that have names are
-    there by `names`; `named` looks one up, `input_title` says what people call it.
+    there by `names`; `named` looks one up, `input_title` says what people call it. `text_field` is what a field of text
+    is called, and what it says while it is empty.
 
     Then its parts. In the row of controls: `before` the list of models, the `choice` of examples beside it, the
     `inputs`. In the line above the explorer: the `place` of a segment, a `control` of the output, a `mark` where the
     truth is known and a `remark` on what is shown. Above the explorer: `doubt` about what was made, a `notice` on what
     was asked. `above` and `panels` follow the view, `below` do not; `frame` holds all that is drawn below the line.
-    `playback` is the sound to play with a trace (`explorer.Sound`), `prepare` is called beside the load of a model.
+    `playback` is the sound to play with a trace (`explorer.Sound`), `prepare` is called beside the first load of a
+    model.
     """
 
     name: Literal["text", "audio", "image", "prompt"]
@@ -76,6 +82,7 @@ class Kind:
     inputs: Callable[[Query], None]
     input_title: Callable[[Query], str]
     remark: Callable[[Shown], str]
+    text_field: tuple[str, str] = ("", "")
     view: View = field(default_factory=View)
     names: Names | None = None
     named: Callable[[Query], Any] = lambda query: None
@@ -161,7 +168,7 @@ class PageState:
         """Why no address shows somebody else what is shown here, in a sentence; empty where one does."""
         if any(self.query.input in kept for kept in visit().own.values()):
             return "Only this visit has what you gave it: save the page as HTML to pass it on."
-        if self.query.source not in self.query.address() or len(self.query.output.target) >= query.LONGEST_TEXT:
+        if self.query.source not in self.query.address() or len(self.query.output.target) >= runner.LONGEST_TEXT:
             return "This text is too long for a link: save the page as HTML to pass it on."
         return ""
 
@@ -259,9 +266,9 @@ def enter(kind: Kind | None) -> None:
     before, here.kind, here.place = here.place, kind, (kind.name, st.context.url or "")
     held: dict[str, str] | None = None
     if (state := st.session_state.get(_key(kind))) is None:
-        put(said_by(address.read()))
+        put(said_by(read_address()))
     elif was_away or before != here.place:
-        if query.is_said(said := address.read()):
+        if runner.is_query(said := read_address()):
             put(said_by(said, state))
         else:
             held = put(replace(state, first=state.view, first_choices=state.choices)).address()
@@ -274,9 +281,11 @@ def enter(kind: Kind | None) -> None:
 def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageState:
     """The state that an address says, with the history of the one before."""
     page = kind()
-    asked = query.parse(said, default_queries(), lambda name: name in page.models() or may_be_named(name), page.names)
+    asked = runner.parse_query(
+        said, default_queries(), lambda name: name in page.models() or may_be_named(name), page.names
+    )
     if page.makes == "image":  # a drawing has no beams and no tokens; another prompt is all that can be asked
-        asked = replace(asked, output=query.Output(target=asked.output.target))
+        asked = replace(asked, output=runner.Output(target=asked.output.target))
     example = example_of(asked)
     view = View.parse(said, view_of(example) if example else usual_view(asked.model))
     number = next((int(one) for name in ("sentence", "window") if _is_number(one := said.get(name, ""))), 1)
@@ -368,3 +377,74 @@ def _is_number(text: str) -> bool:
 
 def _key(kind: Kind) -> str:
     return f"{kind.name}-page"
+
+
+def output_key(name: str) -> str:
+    """Under which key a control of the output lives: another one for each output.
+
+    The browser keeps the values of controls in a closed popover, and would send the last one anew.
+    """
+    state = current()
+    return f"{name}-{hash((state.query, state.segment))}"
+
+
+_ADDRESS = "address"
+# Streamlit would begin the page anew at a step back or forth, so that its fields are emptied: on the same page the step
+# is handled here. What is looked at is the explorer's own, which alone hears of a step that changes nothing else.
+_ADDRESS_SCRIPT = """
+let leave = () => {};
+
+export default function ({ data, setTriggerValue }) {
+  leave();
+  const place = location.pathname;
+  const looks = new Set(data.looks);
+  const asked = () => JSON.stringify([...new URLSearchParams(location.search)].filter(([name]) => !looks.has(name)));
+  if (data.said !== null) history.replaceState(history.state, "", data.said ? `?${data.said}` : place);
+  let last = asked();
+  const moved = (event) => {
+    if (location.pathname !== place) return;
+    event.stopImmediatePropagation();
+    if (asked() === last) window.dispatchEvent(new Event("xv-moved"));
+    else setTriggerValue("moved", location.search || "?");
+    last = asked();
+  };
+  window.addEventListener("popstate", moved, true);
+  leave = () => window.removeEventListener("popstate", moved, true);
+  return leave;
+}
+"""
+
+
+def read_address() -> dict[str, str]:
+    """What the address says."""
+    return st.query_params.to_dict()
+
+
+def write_address(said: Mapping[str, str]) -> None:
+    """Make the address say this: a step in the browser's history, where it said something else."""
+    st.query_params.from_dict(dict(said))
+
+
+def follow_address(
+    moved: Callable[[dict[str, str]], None], state: Mapping[str, str], said: Mapping[str, str] | None = None
+) -> None:
+    """Call `moved` with what the address says when the visitor goes back or forth without leaving the page.
+
+    `state` is what an address says of the page: with every act of the visitor the script looks anew where it is. `said`
+    is what the address is to say from now on without a step in the history, None where it is right.
+    """
+    data: dict[str, Any] = {"looks": PARAMETERS, "state": urlencode(dict(state))}
+    data["said"] = None if said is None else urlencode(dict(said))
+
+    def heard() -> None:
+        search = (st.session_state.get(_ADDRESS) or {}).get("moved")
+        if isinstance(search, str):
+            moved(dict(parse_qsl(search.removeprefix("?"))))
+
+    with st.container(key="history"):
+        _address_component()(data=data, key=_ADDRESS, on_moved_change=heard)
+
+
+@cache
+def _address_component() -> ComponentRenderer:
+    return st.components.v2.component("xattn_viz_address", js=_ADDRESS_SCRIPT)

@@ -12,10 +12,10 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import web
 from xattn_viz.analysis.heads import has_one_part_per_layer, part_names, weight_by_part
-from xattn_viz.app import actions, controls, ground_truth, models, page_state, panels, pictures, token_count
+from xattn_viz.app import actions, controls, explorer, ground_truth, page_state, pictures
 from xattn_viz.app.page import PAGES, literal
 from xattn_viz.app.page_state import Kind, Shown
-from xattn_viz.app.query import Query
+from xattn_viz.app.runner import Query
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import View
 from xattn_viz.examples import HINTS, SCENES
@@ -62,7 +62,7 @@ def _choice(asked: Query) -> None:
 
 
 def _inputs(asked: Query) -> None:
-    for option in filter(controls.is_text, models.options_of(asked.model)):
+    for option in filter(controls.is_text, controls.options_of(asked.model)):
         _text_option(option, asked)
     is_open = page_state.visit().chosen.get("easel", False)
     st.session_state.setdefault("own", is_open)  # widgets forget what they held while another page is shown
@@ -84,7 +84,7 @@ def _text_option(option: Option, asked: Query) -> None:
         width=240,
     )
     if option.name == HINT:
-        token_count.of_hint(key, st.session_state[key])
+        controls.of_hint(key, st.session_state[key])
 
 
 @contextmanager
@@ -228,7 +228,7 @@ def _title(asked: Query) -> str:
 
 def _remark(shown: Shown) -> str:
     name = pictures.title(shown.query.input)
-    return f"{name}. {panels.CAUTION}" if name else ""
+    return f"{name}. {explorer.CAUTION}" if name else ""
 
 
 KIND = Kind(
@@ -249,7 +249,7 @@ KIND = Kind(
     remark=_remark,
     names={"scene": pictures.is_scene, "picture": pictures.is_here},
     named=pictures.picture,
-    panels=(panels.chosen_head, ground_truth.panel, panels.downloads),
+    panels=(explorer.chosen_head, ground_truth.panel, explorer.downloads),
     below=(what_words_read, ground_truth.in_a_notebook),
     frame=_beside_easel,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xattn_viz.app import page_state
-from xattn_viz.app.query import Query
+from xattn_viz.app.runner import Query
 from xattn_viz.examples import SCENES
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.images import Picture

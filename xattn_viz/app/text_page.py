@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from xattn_viz.app import actions, controls, models, page_state, panels
+from xattn_viz.app import actions, controls, explorer, page_state
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
-from xattn_viz.app.query import Query
 from xattn_viz.examples import EXAMPLES
-from xattn_viz.inputs.text import LANGUAGES, language_note, other_language, prepare_languages
+from xattn_viz.inputs.text import LANGUAGES, other_language, prepare_languages
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard
 
@@ -29,20 +28,18 @@ def notice(shown: Shown) -> str | None:
     Returns what was said; None where nothing was.
     """
     place, asked = st.empty(), shown.query  # there or not, what follows stays where it is
-    card = models.card_of(asked.model)
-    if card is None or page_state.example_of(asked) is not None:
+    note, card = shown.best.note("language"), controls.card_of(asked.model)
+    if note is None or card is None or page_state.example_of(asked) is not None:
         return None
-    wanted = card.language("source", dict(asked.options))
-    if wanted is None or (note := language_note(asked.input, wanted, card.title)) is None:
-        return None
-    found = other_language(asked.input, wanted) or ""
+    wanted = card.language("source", dict(asked.options)) or ""
+    found = other_language(str(shown.best.input), wanted) or ""
     with place.container(horizontal=True, vertical_alignment="center", gap="small", key="language"):
         st.info(literal(note))
         if code := choice(card, found):
             label = f"Read it as {LANGUAGES[found]}"
             st.button(literal(label), on_click=actions.choose_option, args=("source_language", code))
         elif reader := reader_of(found, wanted):
-            label = f"Use {models.title(reader.name)}"
+            label = f"Use {controls.title(reader.name)}"
             st.button(literal(label), on_click=actions.choose_reader, args=(reader.name,))
     return note
 
@@ -61,10 +58,6 @@ def choice(card: ModelCard, language: str) -> str | None:
     return next((code for code in codes if card.language("source", {"source_language": code}) == language), None)
 
 
-def _inputs(asked: Query) -> None:
-    controls.text_field("Sentence", "Type a sentence and press Enter")
-
-
 KIND = Kind(
     "text",
     reads="text",
@@ -75,10 +68,11 @@ KIND = Kind(
     refusal="does not read text and write text: this page is for models that do.",
     examples=EXAMPLES,
     choice=controls.choose_example,
-    inputs=_inputs,
+    inputs=controls.text_field,
+    text_field=("Sentence", "Type a sentence and press Enter"),
     input_title=lambda asked: asked.input,
     remark=remark,
     notice=notice,
     prepare=prepare_languages,
-    panels=(panels.chosen_head, panels.downloads),
+    panels=(explorer.chosen_head, explorer.downloads),
 )

@@ -1,4 +1,8 @@
-"""A page about models that read something, from top to bottom: controls, a run, the explorer, panels."""
+"""A page about models that read something, from top to bottom: controls, a run, the explorer, panels.
+
+Where there is nothing to show, or nothing to trust, it says why: a run that failed or was stopped, a model that nobody
+agreed to or that does not do what it should.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,55 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from xattn_viz import examples
-from xattn_viz.app import actions, controls, errors, explorer, gc_freeze, models, page, page_state, panels, runner
+from xattn_viz.app import actions, controls, explorer, page, page_state, runner
 from xattn_viz.app.page import literal, shortened
 from xattn_viz.app.page_state import Kind, PageState, Shown
-from xattn_viz.app.query import Output
-from xattn_viz.app.runner import Done, Failed, Outcome, Run, Running, Stopped, Task
+from xattn_viz.app.runner import Done, Failed, Outcome, Output, Run, Running, Stopped, Task
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import head_title
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter
+from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
+
+_FAULT = "This could not be traced: the program has a fault. The server\u2019s log says more."
+_BIN = (
+    "has its weights only in PyTorch\u2019s older format (.bin). They are read as data, and no code in them is run. "
+    "Load them only if you trust their authors."
+)
+
+
+def wants_consent(error: Exception) -> bool:
+    """Whether a model could be loaded if the visitor allowed its `.bin` weights to be read."""
+    return isinstance(error, NeedsConsent)
+
+
+class NotAgreed(ModelError):  # noqa: N818 - nothing is wrong: the visitor has to say so
+    """A model that an address asks for and that is not on the list; its message is the sentence about it."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"This address asks for the model {model}, which is not on the list.")
+
+
+def explain(outcome: Failed | Stopped, place: DeltaGenerator) -> None:
+    """Say why a task is not done in its place on the page, with a button where the visitor's consent would help."""
+    if isinstance(outcome, Stopped):
+        kind, count = page_state.kind(), len(outcome.traces)
+        done = f" after {count} {kind.segment}{'s' if count > 1 else ''}" if count else ""
+        place.info(f"Stopped{done}. Press {kind.action} to start again.")
+        return
+    error, model = outcome.error, outcome.task.query.model
+    with place.container():
+        if isinstance(error, NotAgreed):
+            st.info(literal(str(error)))
+            st.button(f"Load {literal(model)}", on_click=actions.agree)
+        elif wants_consent(error):
+            st.error(literal(f"{model} {_BIN}"))
+            st.button("Load it anyway (weights only)", on_click=actions.allow_weights)
+        else:
+            st.error(literal(str(error) if isinstance(error, InputError | ModelError) else _FAULT))
+
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,7 +82,7 @@ def show(kind: Kind) -> None:
             _show_traces(line)
         except InputError as error:  # a trace that ships is shown of a sound that cannot be read here
             st.error(literal(str(error)))
-    gc_freeze.settle()
+    runner.settle()
 
 
 def _show_traces(line: DeltaGenerator) -> None:
@@ -85,7 +126,7 @@ def _show(shown: Shown, line: DeltaGenerator) -> None:
     explorer.show(shown)
     for panel in kind.below:
         panel(shown)
-    panels.below(shown, told=told)
+    explorer.below(shown, told=told)
 
 
 def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
@@ -99,19 +140,19 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
         runner.keep(task, content, traces)
         _put(done := Done(task, traces))
         return done
-    before = models.options_of(task.query.model)
+    before = controls.options_of(task.query.model)
     outcome = page_state.current().outcome_of(task) or _begin(task)
     if isinstance(outcome, Running):
         _put(outcome)
         if not st.session_state.get("live"):
             _wait(outcome.run, line)
         outcome = runner.ended(outcome)
-        if isinstance(outcome, Done) and models.options_of(task.query.model) != before:
+        if isinstance(outcome, Done) and controls.options_of(task.query.model) != before:
             _put(outcome)
             st.rerun()  # the controls above were drawn before the model's options were known
     _put(outcome)
     if isinstance(outcome, Failed | Stopped):
-        errors.explain(outcome, problem)
+        explain(outcome, problem)
     return outcome
 
 
@@ -133,20 +174,20 @@ def shipped(task: Task) -> runner.Traces | None:
 
 
 def _begin(task: Task) -> Running | Failed:
-    """Begin a run, or say why there is none. No model is loaded to be told that there is nothing to read."""
+    """Begin a run, or say why there is none. No model is loaded only to say that there is nothing to read."""
     kind, query = page_state.kind(), task.query
     try:
-        if not models.is_agreed(query.model):
-            raise errors.NotAgreed(query.model)
-        if query.source == "text":
+        if not controls.is_agreed(query.model):
+            raise NotAgreed(query.model)
+        if query.source == "text" and not controls.was_loaded(query.model):
             check_text(query.input)
         named = kind.named(query) if task.segment is None else None
-    except (InputError, errors.NotAgreed) as error:
+    except (InputError, NotAgreed) as error:
         return Failed(task, error)
     task, is_allowed = replace(task, named=named), query.model in page_state.visit().weights_allowed
 
     def load(report: runner.Report) -> Adapter:
-        return models.load(query.model, kind, report, allow_weights=is_allowed)
+        return controls.load(query.model, kind, report, allow_weights=is_allowed)
 
     return Running(task, Run(task, load, kind.segment))
 
@@ -203,7 +244,7 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
         is_best = shown.trace is best and shown.other is None
         marked = kind.mark(shown) if is_best else ""
         is_answer = bool(marked and kind.own and not best.steps)  # an answer beside it leaves little room
-        remark = "" if is_answer else _remark(shown) or kind.remark(shown) or panels.CAUTION
+        remark = "" if is_answer else _remark(shown) or kind.remark(shown) or explorer.CAUTION
         st.caption(literal(" ".join(filter(None, [marked, remark]))))
     return remark
 
@@ -212,7 +253,7 @@ def _choose_output(best: Trace, state: PageState) -> None:
     output = state.query.output
     with st.popover("Output", key="output", help="Another beam, or a text of your own"):
         listed = _listed(best, output)
-        shown, target = actions.output_key("outputs"), actions.output_key("target")
+        shown, target = page_state.output_key("outputs"), page_state.output_key("target")
         st.session_state[shown] = output
         st.selectbox(
             "Shown",

@@ -13,7 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, timed_words, warping_path
-from xattn_viz.app import page_state, sounds
+from xattn_viz.app import page_state, sound_page
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
 from xattn_viz.core.tokens import visible
@@ -81,8 +81,8 @@ def playback(trace: Trace, sound: str) -> tuple[str, Callable[[], Playback]]:
 
     It is made later, and for a download in a thread of its own, where there is no visitor any more.
     """
-    start, end = (round(seconds * RATE) for seconds in sounds.stretch(trace))
-    make = partial(_playback, trace, sounds.sound(sound).samples[start:end], *chosen(trace))
+    start, end = (round(seconds * RATE) for seconds in sound_page.stretch(trace))
+    make = partial(_playback, trace, sound_page.sound(sound).samples[start:end], *chosen(trace))
     return f"{sound} {chosen(trace)}", make
 
 
@@ -95,7 +95,7 @@ def panel(shown: Shown) -> None:
     opened = st.expander("Words in time", key="words", on_change="rerun")
     if not opened.open:
         return
-    found, seconds = tuple(chain.from_iterable(map(words, shown.traces))), sounds.sound(shown.query.input).seconds
+    found, seconds = tuple(chain.from_iterable(map(words, shown.traces))), sound_page.sound(shown.query.input).seconds
     with opened:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown("Download the whole sound\u2019s words:", width="content")

@@ -59,8 +59,9 @@ class Hypothesis:
 
 
 #: What a note is about, where whoever shows it needs to know: the run as such; a fault of the model; something of the
-#: input that the output probably leaves out; a picture of another kind than the model knows; that nobody speaks.
-Subject = Literal["run", "fault", "omission", "unfamiliar", "silence"]
+#: input that the output probably leaves out; a picture of another kind than the model knows; that nobody speaks; that
+#: a text is in another language than the model reads.
+Subject = Literal["run", "fault", "omission", "unfamiliar", "silence", "language"]
 
 
 @dataclass(frozen=True)

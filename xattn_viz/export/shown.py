@@ -19,7 +19,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import SelectedMap, View, head_slug, head_title, select
 from xattn_viz.web.explorer import about
-from xattn_viz.web.explorer.axes import sentence_indices
+from xattn_viz.web.explorer.sheets import sentence_indices
 
 # What a row and a column of a map between texts is, by its kind; a row of a cross or decoder map has two readings.
 _BETWEEN_TEXTS = {

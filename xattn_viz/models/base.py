@@ -354,7 +354,7 @@ class Adapter(ABC):
         if isinstance(read, str) and trace.steps:
             language = self.card.language("source", settings.options)
             other = language and language_note(read, language, self.card.title)
-            trace = trace.with_notes(*([other] if other else []))
+            trace = trace.with_notes(*([Note(other, "language")] if other else []))
             if any(maps.kind == "cross" for maps in trace.maps):
                 target = self.card.language("target", settings.options)
                 trace = trace.with_notes(*notes_of_text(trace, language, target))

@@ -64,16 +64,6 @@ POLL_SECONDS = 0.1
 _GATE = threading.BoundedSemaphore(RUNS_AT_ONCE)
 
 
-def share_cores() -> None:
-    """Let PyTorch use no more threads than leave each run its share of the cores. For a server; it holds process-wide.
-
-    Threads that wait for each other on busy cores make one small run many times slower (docs/benchmarks.md).
-    """
-    import torch
-
-    torch.set_num_threads(max(1, CORES // RUNS_AT_ONCE))
-
-
 @contextmanager
 def run_slot(on_step: OnStep | None = None, gate: threading.Semaphore = _GATE) -> Iterator[None]:
     """Wait for a free place, hold it while the block runs, and free it however the block ends.

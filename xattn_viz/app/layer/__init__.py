@@ -7,7 +7,7 @@ from types import ModuleType
 
 import streamlit as st
 
-from xattn_viz.app import gc_freeze
+from xattn_viz.app import runner
 
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
@@ -43,7 +43,7 @@ def show() -> None:
         label_visibility="collapsed",
     )
     _module(str(chosen)).show()
-    gc_freeze.settle()
+    runner.settle()
 
 
 def _follow() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from xattn_viz import plots
 from xattn_viz.app.layer import parts
 from xattn_viz.lessons import dot_or_additive as lesson
-from xattn_viz.models.resources import share_cores
+from xattn_viz.models.registry import share_cores
 
 _SPREAD_OVER = [2**power for power in range(1, 10)]
 

@@ -15,7 +15,8 @@ from xattn_viz.app import page_state
 from xattn_viz.app.layer import parts
 from xattn_viz.lessons import cost
 from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
-from xattn_viz.models.resources import run_slot, share_cores
+from xattn_viz.models.registry import share_cores
+from xattn_viz.models.resources import run_slot
 
 _HEIGHT = 400
 #: The slope is read off the longest lengths: at short ones the time goes into what does not grow.

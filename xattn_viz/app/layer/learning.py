@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from xattn_viz import plots
-from xattn_viz.app import gc_freeze, page_state
+from xattn_viz.app import page_state, runner
 from xattn_viz.app.layer import parts
 from xattn_viz.app.runner import Job
 from xattn_viz.lessons.model import Order
@@ -28,7 +28,8 @@ from xattn_viz.lessons.training import (
     snippet,
 )
 from xattn_viz.models.base import Cancelled
-from xattn_viz.models.resources import run_slot, share_cores
+from xattn_viz.models.registry import share_cores
+from xattn_viz.models.resources import run_slot
 
 _LOG = logging.getLogger(__name__)
 
@@ -296,7 +297,7 @@ class Trainings:
         try:
             with self._alone:
                 share_cores()
-                gc_freeze.settle()
+                runner.settle()
                 while job.goes_on() and not self.is_done:
                     with run_slot(lambda *_: job.goes_on()):
                         self._one_more()

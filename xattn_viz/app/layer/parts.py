@@ -18,7 +18,7 @@ from xattn_viz.core.view import head_key, head_title
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.resources import share_cores
+from xattn_viz.models.registry import share_cores
 
 #: The layers and heads of the offline translation model's decoder.
 LAYERS, HEADS = 2, 8

@@ -22,8 +22,7 @@ from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Step, Trace, probability
 from xattn_viz.core.view import all_steps
-from xattn_viz.web.explorer.axes import Axes, paired_by_units, sentence_spans
-from xattn_viz.web.explorer.sheets import Data, Limits, sheet
+from xattn_viz.web.explorer.sheets import Axes, Data, Limits, paired_by_units, sentence_spans, sheet
 from xattn_viz.web.explorer.sound import Playback, pack_sound
 
 #: Up to this many bytes every map of a sheet is sent in full; above, its overview is pooled and one layer is sent at a

@@ -18,8 +18,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import MEL_RATE, RATE
-from xattn_viz.web.explorer.axes import own_frames
-from xattn_viz.web.explorer.sheets import Data
+from xattn_viz.web.explorer.sheets import Data, own_frames
 
 #: The most cells of a spectrogram that are sent; of longer sounds, neighbouring frames are averaged.
 SPECTROGRAM_CELLS = 120_000

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from xattn_viz.models.base import ModelCard, Option
 from xattn_viz.models.engine import KINDS, MOST_BEAMS
-from xattn_viz.models.family import Family
+from xattn_viz.models.registry import Family
 from xattn_viz.shapes.prompts import GREY, HINT
 
 if TYPE_CHECKING:

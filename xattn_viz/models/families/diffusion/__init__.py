@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xattn_viz.models.base import ModelCard, Option
-from xattn_viz.models.family import Family
 from xattn_viz.models.folder import Folder
+from xattn_viz.models.registry import Family
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_viz.models.base import ModelCard, Option
-from xattn_viz.models.family import Family
 from xattn_viz.models.folder import Folder
+from xattn_viz.models.registry import Family
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.firefox.adapter import FirefoxAdapter

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelCard
-from xattn_viz.models.family import Family
+from xattn_viz.models.registry import Family
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.perceiver.adapter import PerceiverAdapter

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine import KINDS, MOST_BEAMS
-from xattn_viz.models.family import Family
 from xattn_viz.models.hub.files import configuration
+from xattn_viz.models.registry import Family
 
 if TYPE_CHECKING:
     from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
