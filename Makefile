@@ -14,7 +14,7 @@ JS := node_modules/.installed
 # Commits from here on have subjects of at most 71 characters.
 COUNTED := dd44702
 
-.PHONY: run test check newest oldest pins format examples self-check pictures bench train-images clean
+.PHONY: run test check newest oldest pins format examples self-check alignment-heads pictures bench train-images clean
 # A file that a failed command left half done would count as made.
 .DELETE_ON_ERROR:
 
@@ -64,6 +64,10 @@ examples: $(RUNTIME)
 # Write anew what the models that come with the package have to answer when they check themselves.
 self-check: $(RUNTIME)
 	@$(PY) -m scripts.self_check
+
+# Find the heads that align again, in the models that come with the package.
+alignment-heads: $(RUNTIME)
+	@$(PY) -m scripts.alignment_heads
 
 # Train the small image models anew: hours, and better with nothing beside.
 train-images: $(RUNTIME)

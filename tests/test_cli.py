@@ -49,7 +49,7 @@ def test_trace_prints_the_output_and_the_alignment(tiny: Adapter, capsys: pytest
     printed = capsys.readouterr().out.splitlines()
     assert [line.split("\t") for line in printed[1:]] == [
         [str(link.target_index + 1), visible(link.target), str(link.source_index + 1), visible(link.source)]
-        for link in xv.align(trace.cross, layer=0, head=1)
+        for link in xv.most_attended(trace.cross, layer=0, head=1)
     ]
 
 
@@ -88,7 +88,7 @@ def test_trace_takes_a_picture_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert output == trace.output == "a large red circle"
     fields = [pair.split("\t") for pair in pairs]
     assert [(target, source) for _, target, _, source in fields] == [
-        (link.target, link.source) for link in xv.align(trace.cross)
+        (link.target, link.source) for link in xv.most_attended(trace.cross)
     ]
     assert fields[0][3].startswith("row ")
     assert main(["trace", "caption-shapes", str(tmp_path / "scene.png"), "-o", str(tmp_path / "t.npz")]) == 0

@@ -12,10 +12,16 @@ True
 
 Every map is `[layer, head, query, key]`, layers and heads counted from 0. Ask one for numbers or for a figure:
 
->>> xv.align(trace.cross, layer=1, head=0)[1]
+>>> xv.most_attended(trace.cross, layer=1, head=0)[1]
 WordLink(source_index=1, target_index=1, source='cat', target='gato')
 >>> frame = trace.cross.to_frame()
 >>> figure = xv.figures.heatmap(trace.cross, layer=1, head=0)
+
+A model of the opposite direction, forced to the same pair, says which words say the same (docs/alignment.md):
+
+>>> back = xv.load("firefox-pt-en").trace(trace.output, target=trace.input)
+>>> print(xv.align(trace, reverse=back, words="axis"))
+The–O cat–gato sat–sentou-se on–no the–no mat–tapete .–.
 
 Give it to others, as a page that needs no network or as a file that reads back equal:
 
@@ -60,7 +66,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xattn_viz import export
     from xattn_viz import plots as figures
-    from xattn_viz.analysis.alignment import WordLink, align
+    from xattn_viz.analysis import alignment_files
+    from xattn_viz.analysis.alignment import Alignment, align
+    from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
+    from xattn_viz.analysis.heads import WordLink, most_attended
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
@@ -81,6 +90,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Adapter",
+    "Alignment",
+    "AlignmentHead",
     "Alternative",
     "AttentionMaps",
     "Axis",
@@ -95,13 +106,16 @@ __all__ = [
     "View",
     "WordLink",
     "align",
+    "alignment_files",
     "cards",
     "export",
     "figures",
+    "find_alignment_heads",
     "from_attention",
     "layer_steps",
     "load",
     "load_trace",
+    "most_attended",
     "rerun",
     "save",
     "subtitles",
@@ -113,6 +127,9 @@ __all__ = [
 _HOMES = {
     "Adapter": "models.base",
     "align": "analysis.alignment",
+    "Alignment": "analysis.alignment",
+    "alignment_files": "analysis.alignment_files",
+    "AlignmentHead": "analysis.alignment_heads",
     "Alternative": "core.trace",
     "AttentionMaps": "core.maps",
     "Axis": "core.axis",
@@ -120,6 +137,7 @@ _HOMES = {
     "CrossAttention": "attention.layer",
     "export": "export",
     "figures": "plots",
+    "find_alignment_heads": "analysis.alignment_heads",
     "from_attention": "models.external",
     "Hypothesis": "core.trace",
     "InputError": "inputs",
@@ -127,6 +145,7 @@ _HOMES = {
     "load": "models.registry",
     "load_trace": "core.store",
     "ModelError": "models.base",
+    "most_attended": "analysis.heads",
     "Projections": "core.maps",
     "rerun": "models.provenance",
     "save": "core.store",
@@ -137,9 +156,9 @@ _HOMES = {
     "Trace": "core.trace",
     "trace_many": "corpus",
     "View": "core.view",
-    "WordLink": "analysis.alignment",
+    "WordLink": "analysis.heads",
 }
-_MODULES = {"export", "figures", "layer_steps", "subtitles"}
+_MODULES = {"alignment_files", "export", "figures", "layer_steps", "subtitles"}
 
 
 def __getattr__(name: str) -> Any:

@@ -109,7 +109,7 @@ def _trace(options: argparse.Namespace) -> int:
             _check_head(trace.cross, layer, head)
         if out is None:
             written = not trace.cross.queries.is_special.all()  # not where nobody speaks
-            lines = [_said(link) for link in xv.align(trace.cross, layer=layer, head=head)] if written else []
+            lines = [_said(link) for link in xv.most_attended(trace.cross, layer=layer, head=head)] if written else []
         else:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
             xv.export.write(trace, path, None if layer is None else xv.View(layer=layer, head=head))

@@ -174,7 +174,7 @@ def test_the_trace_is_shown_aligned_saved_and_exported(tmp_path: Path) -> None:
     trace = xv.from_attention(
         list(planted[:, None]), target=["<s>", "O", "gato", "preto"], source=["The", "black", "cat", "."], model="mine"
     )
-    assert [(link.source, link.target) for link in xv.align(trace.cross)] == [
+    assert [(link.source, link.target) for link in xv.most_attended(trace.cross)] == [
         ("The", "O"),
         ("black", "preto"),
         ("cat", "gato"),

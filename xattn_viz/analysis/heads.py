@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 
 
@@ -63,6 +64,52 @@ def strongest_links(maps: AttentionMaps, layer: int = -1, head: int | None = 0, 
         for q, k in zip(rows.tolist(), columns.tolist(), strict=True)
         if weights[q, k] > 0
     ]
+
+
+@dataclass(frozen=True)
+class WordLink:
+    """A target word and the source word that it attends to most: which they are, and what they say.
+
+    Two words can say the same, so each has its number, as the axis of the whole map counts words, from 0: the tokens of
+    the source word are `maps.keys.word_groups()[source_index]`. On an axis without words it is the position.
+    """
+
+    source_index: int
+    target_index: int
+    source: str
+    target: str
+
+
+def most_attended(maps: AttentionMaps, layer: int = -1, head: int | None = 0) -> list[WordLink]:
+    """The source word that each target word attends to most in one head, in order of the source.
+
+    Pieces are first joined to words (`AttentionMaps.to_words`) and special positions such as `</s>` left out.
+    `head=None` takes the mean over the heads of the layer. Equal weights go to the earlier source word. Over sound, the
+    source word is the one frame attended to most, by its seconds; `timing.timed_words` finds whole words in time. Over
+    a picture it is the one patch, by its row and column.
+
+    This is where a head looks, and no word alignment: every target word gets exactly one source word, even where the
+    model added it, and most heads do not align at all. `alignment.align` aligns two texts.
+
+    Raises ValueError for a layer or head that is not there, and where only special positions would remain.
+    """
+    targets, sources = _numbers(maps.queries), _numbers(maps.keys)
+    if head is None:
+        maps, layer, head = maps.mean(), maps.layers[maps.layer_index(layer)], 0
+    words = maps.without_special().to_words()
+    best = words.head(layer, head).argmax(axis=1)
+    pairs = sorted((int(source), target) for target, source in enumerate(best))
+    return [
+        WordLink(sources[source], targets[target], words.keys.name(source), words.queries.name(target))
+        for source, target in pairs
+    ]
+
+
+def _numbers(axis: Axis) -> list[int]:
+    """Which words of an axis are not special, or which positions, where it has no words."""
+    own = np.flatnonzero(~axis.is_special).tolist()
+    words = axis.words
+    return own if words is None else list(dict.fromkeys(words[position] for position in own))
 
 
 def _peaks(weights: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -1,0 +1,366 @@
+"""Word alignments as files, in the formats of the field, and gold of others read from them.
+
+| format | what a line is | counts from |
+|---|---|---|
+| tsv | source, target and links, between tabs; links as in Pharaoh | 0 |
+| pharaoh | the links of a pair, `0-0 1-2`; possible ones `1?2` or `1p2` | 0 |
+| naacl | one link: pair, source word, target word, then S or P and a confidence (Mihalcea and Pedersen 2003) | 1 |
+| json | one document: a list of pairs | 0 |
+| xml | one document: `<s>` with both texts, `<sure>` and `<possible>`, as the Czech–English set of Mareček has | 1 |
+
+Words are what stands between white space. Nothing that is read can run anything: XML with a document type, where
+entities come from, is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from xml.parsers import expat
+
+from xattn_viz.analysis.alignment import Alignment
+from xattn_viz.core import files
+from xattn_viz.core.messages import quoted
+from xattn_viz.inputs import InputError
+
+Format = Literal["tsv", "pharaoh", "naacl", "json", "xml"]
+Links = frozenset[tuple[int, int]]
+_LINK = re.compile(r"(\d{1,6})([-?p])(\d{1,6})", re.ASCII)
+_NAACL = re.compile(r"(\d{1,9})\s+(\d{1,6})\s+(\d{1,6})(?:\s+([SP]))?(?:\s+([-+.eE\d]{1,30}))?", re.ASCII)
+_SEGMENT = re.compile(r"<s\s+snum=\"?0*(\d{1,9})\"?\s*>(.*)</s>", re.ASCII)
+_MOST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class LinkedPair:
+    """Two texts in words, and the links between them that somebody made: (source index, target index), from 0.
+
+    `sure` links are those that everybody would make, `possible` ones may or may not be there (Och and Ney 2003); none
+    is both. `name` says which pair it is, for messages: its file and line.
+    """
+
+    source_words: tuple[str, ...]
+    target_words: tuple[str, ...]
+    sure: Links
+    possible: Links = frozenset()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "possible", self.possible - self.sure)
+        for s, t in self.sure | self.possible:
+            if not 0 <= s < len(self.source_words) or not 0 <= t < len(self.target_words):
+                raise InputError(
+                    f"{self.name or 'A pair'} links the words {s} and {t}, from 0, of "
+                    f"{len(self.source_words)} source words and {len(self.target_words)} target words."
+                )
+
+
+def read_gold(
+    path: str | Path,
+    format: Format | None = None,
+    *,
+    source: str | Path | None = None,
+    target: str | Path | None = None,
+) -> list[LinkedPair]:
+    """Read pairs with links from a file; what it does not say of its format is told from its first lines.
+
+    Pharaoh and NAACL files hold links alone: `source` and `target` are then the files of the sentences, one a line (or
+    `<s snum=1> … </s>`). Raises InputError naming the file and the line of what is no such file, or does not fit.
+    """
+    name, text = _name(path), _text(path)
+    kind = format or detect(text, name)
+    if kind == "tsv":
+        return list(_of_tsv(text, name))
+    if kind == "json":
+        return _of_json(text, name)
+    if kind == "xml":
+        return _of_xml(text, name)
+    if kind not in ("pharaoh", "naacl"):
+        raise InputError(f"There is no format {quoted(kind)}; there are tsv, pharaoh, naacl, json, xml.")
+    if source is None or target is None:
+        raise InputError(
+            f"{name} holds links and no sentences: give the files of these too, as in "
+            'read_gold(path, source="test.en", target="test.pt"), on the command line --source and --target.'
+        )
+    sentences = [_sentences(_text(each), _name(each)) for each in (source, target)]
+    if len(sentences[0]) != len(sentences[1]):
+        raise InputError(
+            f"{_name(source)} has {len(sentences[0])} sentences, and {_name(target)} has "
+            f"{len(sentences[1])}: one a line, the same line in both."
+        )
+    links = _pharaoh_lines(text, name) if kind == "pharaoh" else _naacl_lines(text, name, len(sentences[0]))
+    if len(links) != len(sentences[0]):
+        raise InputError(f"{name} has links of {len(links)} pairs, and there are {len(sentences[0])} sentences.")
+    return [
+        LinkedPair(s, t, sure, possible, f"{name}, pair {number}")
+        for number, (s, t, (sure, possible)) in enumerate(zip(*sentences, links, strict=True), 1)
+    ]
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """The texts of a file of pairs: source and target between tabs, whatever else stands behind them."""
+    name, pairs = _name(path), []
+    for number, line in _lines(_text(path)):
+        cells = line.split("\t")
+        if len(cells) < 2 or not cells[0].strip() or not cells[1].strip():
+            raise InputError(f"{name}, line {number}: a source and a target stand between tabs: got {quoted(line)}.")
+        pairs.append((cells[0], cells[1]))
+    if not pairs:
+        raise InputError(f"{name} holds no pair.")
+    return pairs
+
+
+def detect(text: str, name: str) -> Format:
+    """The format of a file by its first lines. Raises InputError where they are of none."""
+    begin = text.lstrip("\ufeff \t\r\n")
+    if begin.startswith("<"):
+        return "xml"
+    if begin.startswith(("[", "{")):
+        return "json"
+    line = next((line for _, line in _lines(text)), "")
+    if line.count("\t") >= 2 and not _NAACL.fullmatch(line.strip()):
+        return "tsv"
+    if _NAACL.fullmatch(line.strip()):
+        return "naacl"
+    if line.split() and all(map(_LINK.fullmatch, line.split())):
+        return "pharaoh"
+    raise InputError(
+        f"{name} is no file of word links: a line is source, target and links between tabs, or 0-0 1-2, or pair, "
+        f"source and target word by number. Its first line is {quoted(line)}."
+    )
+
+
+def pharaoh(alignment: Alignment) -> str:
+    """One alignment as Pharaoh (Moses, fast_align) has it: `0-0 1-2`, source first, from 0."""
+    return " ".join(f"{s}-{t}" for s, t, _ in alignment.links)
+
+
+def tsv(alignment: Alignment) -> str:
+    """One alignment as a line: the source's words, the target's, and the links as `pharaoh`, between tabs."""
+    return f"{_said(alignment.source_words)}\t{_said(alignment.target_words)}\t{pharaoh(alignment)}"
+
+
+def naacl(alignment: Alignment, pair: int = 1) -> str:
+    """One alignment as lines of pair, source word, target word, S and the weight; all numbers from 1."""
+    return "\n".join(f"{pair} {s + 1} {t + 1} S {weight:.4f}" for s, t, weight in alignment.links)
+
+
+def as_json(alignment: Alignment) -> dict[str, Any]:
+    """One alignment as JSON values: words with their characters, links with weights, and what they were read off."""
+    return {
+        "source": [{"text": word.text, "span": word.span} for word in alignment.source_words],
+        "target": [{"text": word.text, "span": word.span} for word in alignment.target_words],
+        "links": [[s, t, round(weight, 6)] for s, t, weight in alignment.links],
+        "source_nulls": list(alignment.source_nulls),
+        "target_nulls": list(alignment.target_nulls),
+        "heads": [list(head) for head in alignment.heads],
+        "reverse_heads": [list(head) for head in alignment.reverse_heads],
+        "chosen": alignment.chosen,
+        "method": alignment.method,
+        "threshold": alignment.threshold,
+    }
+
+
+def lines(alignments: Iterable[Alignment], format: Format) -> Iterator[str]:
+    """Alignments in a format, a piece of the file each, so that they can be written while they are made."""
+    if format == "json":
+        for number, alignment in enumerate(alignments):
+            yield ("[\n" if number == 0 else ",\n") + json.dumps(as_json(alignment), ensure_ascii=False)
+        yield "\n]\n"
+        return
+    one: dict[str, Callable[[Alignment], str]] = {"pharaoh": pharaoh, "tsv": tsv}
+    if format != "naacl" and format not in one:
+        raise InputError(f"Alignments are written as pharaoh, naacl, json or tsv: got {quoted(format)}.")
+    for number, alignment in enumerate(alignments, 1):
+        text = naacl(alignment, number) if format == "naacl" else one[format](alignment)
+        if text or format != "naacl":  # a pair without links has no line there
+            yield f"{text}\n"
+
+
+def write(alignments: Alignment | Iterable[Alignment], path: str | Path, format: Format | None = None) -> None:
+    """Write one alignment or many to a file, whole or not at all; its ending says the format where nothing else does.
+
+    Raises InputError for an ending that says none, OSError where the file cannot be written.
+    """
+    endings: dict[str, Format] = {".tsv": "tsv", ".json": "json", ".naacl": "naacl", ".pharaoh": "pharaoh"}
+    endings |= {".align": "pharaoh"}
+    kind = format or endings.get(Path(path).suffix.lower())
+    if kind is None:
+        raise InputError(f"{quoted(path)} says no format by its ending: {', '.join(endings)}; or say format=.")
+    several = [alignments] if isinstance(alignments, Alignment) else alignments
+    files.write(path, "".join(lines(several, kind)))
+
+
+def _said(words: Sequence[Any]) -> str:
+    return " ".join(re.sub(r"\s+", "\u00a0", word.text) for word in words)  # a blank inside a word parts it no more
+
+
+def _name(path: str | Path) -> str:
+    return Path(path).name
+
+
+def _text(path: str | Path) -> str:
+    try:
+        files.check(path)
+        if Path(path).stat().st_size > _MOST_BYTES:
+            raise InputError(f"{_name(path)} has more than {_MOST_BYTES >> 20:,} MB: give it in parts.")
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{_name(path)} is not in UTF-8: byte {error.start + 1} is none of it.") from error
+    except OSError as error:
+        raise InputError(f"{quoted(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that say something, with their numbers from 1; a comment begins with # and holds no tab."""
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.rstrip("\r")
+        if line.strip() and not (line.startswith("#") and "\t" not in line):
+            yield number, line
+
+
+def _links(said: str, where: str) -> tuple[Links, Links]:
+    sure: set[tuple[int, int]] = set()
+    possible: set[tuple[int, int]] = set()
+    for link in said.split():
+        if not (found := _LINK.fullmatch(link)):
+            raise InputError(f"{where}: a link is 0-0, or 0?0 where it is possible only: got {quoted(link)}.")
+        (sure if found[2] == "-" else possible).add((int(found[1]), int(found[3])))
+    return frozenset(sure), frozenset(possible)
+
+
+def _of_tsv(text: str, name: str) -> Iterator[LinkedPair]:
+    for number, line in _lines(text):
+        cells, where = line.split("\t"), f"{name}, line {number}"
+        if len(cells) < 3:
+            raise InputError(f"{where}: source, target and links stand between tabs: got {quoted(line)}.")
+        sure, possible = _links(cells[2], where)
+        yield LinkedPair(tuple(cells[0].split()), tuple(cells[1].split()), sure, possible, where)
+
+
+def _pharaoh_lines(text: str, name: str) -> list[tuple[Links, Links]]:
+    every = text.split("\n")
+    return [  # an empty line is a pair without links
+        _links(line, f"{name}, line {number}") for number, line in enumerate(every[: -1 if not every[-1] else None], 1)
+    ]
+
+
+def _naacl_lines(text: str, name: str, count: int) -> list[tuple[Links, Links]]:
+    found: list[tuple[set[tuple[int, int]], set[tuple[int, int]]]] = [(set(), set()) for _ in range(count)]
+    for number, line in _lines(text):
+        where, said = f"{name}, line {number}", _NAACL.fullmatch(line.strip())
+        if not said:
+            raise InputError(f"{where}: pair, source word and target word are numbers from 1: got {quoted(line)}.")
+        pair, s, t = (int(said[i]) for i in (1, 2, 3))
+        if not 1 <= pair <= count:
+            raise InputError(f"{where}: there is no pair {pair}: there are {count} sentences, counted from 1.")
+        if s and t:  # 0 says that a word has no link
+            found[pair - 1][said[4] == "P"].add((s - 1, t - 1))
+    return [(frozenset(sure), frozenset(possible)) for sure, possible in found]
+
+
+def _sentences(text: str, name: str) -> list[tuple[str, ...]]:
+    rows = text.split("\n")
+    rows = rows[: -1 if not rows[-1] else None]
+    marked = [_SEGMENT.fullmatch(row.strip()) for row in rows]
+    if any(marked):
+        if not all(marked):
+            number = marked.index(None) + 1
+            raise InputError(f"{name}, line {number}: a sentence stands between <s snum=…> and </s> here.")
+        return [tuple(found[2].split()) for found in marked if found]
+    return [tuple(row.split()) for row in rows]
+
+
+def _of_json(text: str, name: str) -> list[LinkedPair]:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(f"{name}{line}: this is no JSON that can be read.") from error
+    if isinstance(said, dict):
+        said = said.get("pairs")
+    if not isinstance(said, list):
+        raise InputError(f'{name}: JSON with links is a list of pairs, or one under "pairs".')
+    return [_json_pair(pair, f"{name}, pair {number}") for number, pair in enumerate(said, 1)]
+
+
+def _json_pair(pair: Any, where: str) -> LinkedPair:
+    try:
+        texts = [_json_words(pair[side]) for side in ("source", "target")]
+        sure, possible = (
+            frozenset((_index(link[0]), _index(link[1])) for link in links)
+            for links in (pair.get("links", pair.get("sure", ())), pair.get("possible", ()))
+        )
+    except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
+        raise InputError(
+            f'{where}: a pair is {{"source": text or words, "target": …, "links": [[0, 0], …], "possible": […]}}.'
+        ) from error
+    return LinkedPair(texts[0], texts[1], sure, possible, where)
+
+
+def _json_words(side: Any) -> tuple[str, ...]:
+    if isinstance(side, str):
+        return tuple(side.split())
+    words = tuple(word["text"] if isinstance(word, dict) else word for word in side)
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError("words are texts")
+    return words
+
+
+def _index(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("numbers of words are whole")
+    return value
+
+
+def _of_xml(text: str, name: str) -> list[LinkedPair]:
+    """The pairs of `<s>` elements: the first two inside that are no links are the source and the target."""
+    pairs: list[LinkedPair] = []
+    parts: list[tuple[str, str]] = []
+    open_tags: list[str] = []
+    said: list[str] = []
+
+    def where() -> str:
+        return f"{name}, line {parser.CurrentLineNumber}"
+
+    def refuse(*_: object) -> None:
+        raise InputError(f"{where()}: XML with a document type is not read, as entities could hold anything.")
+
+    def begin(tag: str, _: dict[str, str]) -> None:
+        open_tags.append(tag)
+        said.clear()
+        if tag == "s":
+            parts.clear()
+
+    def end(tag: str) -> None:
+        open_tags.pop()
+        if tag == "s":
+            pairs.append(_xml_pair(parts, where()))
+        elif open_tags[-1:] == ["s"]:
+            parts.append((tag, "".join(said)))
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, said.append
+    try:
+        parser.Parse(re.sub(r"^\s*<\?xml[^>]*\?>", "", text), True)
+    except expat.ExpatError as error:
+        raise InputError(f"{name}, line {error.lineno}: this is no XML: {expat.ErrorString(error.code)}.") from error
+    if not pairs:
+        raise InputError(f"{name}: this XML holds no <s> with two texts, <sure> and <possible>.")
+    return pairs
+
+
+def _xml_pair(parts: Sequence[tuple[str, str]], where: str) -> LinkedPair:
+    texts = [said for tag, said in parts if tag not in ("sure", "possible")]
+    if len(texts) != 2:
+        raise InputError(f"{where}: <s> holds two texts, <sure> and <possible>: this one holds {len(texts)} texts.")
+    found = {tag: said for tag, said in parts if tag in ("sure", "possible")}
+    sure, possible = (
+        frozenset((s - 1, t - 1) for s, t in _links(found.get(tag, ""), where)[0]) for tag in ("sure", "possible")
+    )
+    return LinkedPair(tuple(texts[0].split()), tuple(texts[1].split()), sure, possible, where)
