@@ -71,7 +71,7 @@ def test_json_holds_the_evidence_of_heads() -> None:
         "cost", "What each head costs", "nats a token", "cross", (0, 7), values, "Planted.", values[..., None]
     )
     (value,) = json.loads(export.json(made().with_evidence(grid)), parse_constant=refuse)["evidence"]
-    arrays = {name: np.array(value.pop(name), np.float32) for name in ("values", "per_query")}
+    arrays: Any = {name: np.array(value.pop(name), np.float32) for name in ("values", "per_query")}
     assert value.keys() == {"name", "title", "unit", "kind", "layers", "method"}
     assert HeadGrid(**{**value, "layers": tuple(value["layers"])}, **arrays) == grid
 
