@@ -69,10 +69,13 @@ if TYPE_CHECKING:
     from xattn_viz.analysis import alignment_files
     from xattn_viz.analysis.alignment import Alignment, align
     from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
+    from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.heads import WordLink, most_attended
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
+    from xattn_viz.core.evidence import HeadGrid
+    from xattn_viz.core.interventions import Intervention
     from xattn_viz.core.maps import AttentionMaps, Projections
     from xattn_viz.core.store import load_trace, save
     from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
@@ -96,8 +99,11 @@ __all__ = [
     "AttentionMaps",
     "Axis",
     "CrossAttention",
+    "HeadCosts",
+    "HeadGrid",
     "Hypothesis",
     "InputError",
+    "Intervention",
     "ModelError",
     "Projections",
     "Step",
@@ -105,6 +111,7 @@ __all__ = [
     "Trace",
     "View",
     "WordLink",
+    "ablated_output",
     "align",
     "alignment_files",
     "cards",
@@ -112,12 +119,14 @@ __all__ = [
     "figures",
     "find_alignment_heads",
     "from_attention",
+    "head_costs",
     "layer_steps",
     "load",
     "load_trace",
     "most_attended",
     "rerun",
     "save",
+    "smallest_set",
     "subtitles",
     "timed_words",
     "trace_many",
@@ -125,6 +134,7 @@ __all__ = [
 
 # Where each name lives; those in `_MODULES` are modules themselves.
 _HOMES = {
+    "ablated_output": "analysis.head_costs",
     "Adapter": "models.base",
     "align": "analysis.alignment",
     "Alignment": "analysis.alignment",
@@ -139,8 +149,12 @@ _HOMES = {
     "figures": "plots",
     "find_alignment_heads": "analysis.alignment_heads",
     "from_attention": "models.external",
+    "head_costs": "analysis.head_costs",
+    "HeadCosts": "analysis.head_costs",
+    "HeadGrid": "core.evidence",
     "Hypothesis": "core.trace",
     "InputError": "inputs",
+    "Intervention": "core.interventions",
     "layer_steps": "lessons.steps",
     "load": "models.registry",
     "load_trace": "core.store",
@@ -149,6 +163,7 @@ _HOMES = {
     "Projections": "core.maps",
     "rerun": "models.provenance",
     "save": "core.store",
+    "smallest_set": "analysis.head_costs",
     "Step": "core.trace",
     "subtitles": "export.subtitles",
     "timed_words": "analysis.timing",

@@ -23,6 +23,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from xattn_viz.attention.interventions import Rows
 from xattn_viz.core.maps import MapKind
 
 #: The attention implementation to load a model with. With "sdpa" in its name, the library checks that a model's class
@@ -97,6 +98,13 @@ def _bias(call: Call) -> Tensor | None:
     return mask.float() if bias is None else bias + mask.float()
 
 
+def _allowed(call: Call) -> Tensor | None:
+    """Which keys the queries may attend to; None for all."""
+    bias = _bias(call)
+    # A mask that is added is -inf in some models and the lowest number in others; a learnt bias is neither.
+    return None if bias is None else bias > torch.finfo(torch.float16).min
+
+
 def _rows(call: Call, bias: Tensor | None) -> Tensor:
     """What is added in one of several calls, `[batch, head, query, key]`."""
     none = torch.zeros(*call.query.shape[:3], call.key.shape[2], device=call.query.device)
@@ -122,7 +130,8 @@ class Site(NamedTuple):
 class Recording:
     """One call's wishes and what came of them: `captured` holds, for each site, what its module did, in order of calls.
 
-    `calls` holds instead what was handed to it, where the map of a generation is put together from its steps.
+    `calls` holds instead what was handed to it, where the map of a generation is put together from its steps. `rows`
+    are the runs of a batch whose heads are changed.
     """
 
     sites: Mapping[nn.Module, Site]
@@ -131,6 +140,7 @@ class Recording:
     projections: bool = False
     half_above: int | None = None
     stepwise: bool = False
+    rows: Rows | None = None
     captured: dict[Site, list[Captured]] = field(default_factory=dict)
     calls: dict[Site, list[Call]] = field(default_factory=dict)
 
@@ -161,6 +171,12 @@ _RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
 _PROBE: ContextVar[list[tuple[nn.Module, int, int]] | None] = ContextVar("probe", default=None)
 
 
+def current_rows() -> Rows | None:
+    """The runs whose heads are changed in the block that is running; None outside of one."""
+    current = _RECORDING.get()
+    return None if current is None else current.rows
+
+
 @contextmanager
 def recording(
     sites: Mapping[nn.Module, Site],
@@ -170,17 +186,19 @@ def recording(
     projections: bool = False,
     half_above: int | None = None,
     stepwise: bool = False,
+    rows: Rows | None = None,
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
     The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
     A kind of map with more weights than `half_above` in all layers together is kept in float16. `stepwise` is for the
-    cross-attention of a generation with a single beam: each step's rows are kept, and make one map in the end.
+    cross-attention of a generation with a single beam: each step's rows are kept, and make one map in the end. `rows`
+    are the runs of a pass over a known output, in which heads are changed.
     """
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections, half_above, stepwise)
+    made = Recording(sites, tuple(kinds), off, projections, half_above, stepwise, rows)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -228,6 +246,8 @@ def _attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
 ) -> tuple[Tensor, None]:
     """Fused attention as transformers calls it: `[batch, head, query, d_k]` in, `[batch, query, head, d_v]` out."""
+    if key.shape[0] == 1 < query.shape[0]:  # one source for all runs of a batch
+        key, value = (some.expand(query.shape[0], -1, -1, -1) for some in (key, value))
     output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
     probe, current = _PROBE.get(), _RECORDING.get()
     if probe is not None:
@@ -237,6 +257,10 @@ def _attend(
     off = list(current.ablate.get(site, ()))
     if off:
         output[:, :, off] = 0
+    if current.rows is not None:
+        heads = output.transpose(1, 2)  # [batch, query, head, d_v] -> [batch, head, query, d_v]
+        call = Call(module, query, key, attention_mask, settings)
+        output = current.rows.change(site.kind, site.layer, heads, value, lambda: _allowed(call)).transpose(1, 2)
     if site.kind in current.kinds:
         current.keep(site, Call(module, query, key, attention_mask, settings))
     return output, None

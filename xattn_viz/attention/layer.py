@@ -6,7 +6,7 @@ runs on this code, and the tests hold it against PyTorch's own, gradients includ
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,11 @@ class Attention(NamedTuple):
     weights: Tensor
     fully_masked: Tensor
     scores: Tensor | None = None
+
+
+#: Takes the outputs of the heads `[batch, head, query, d_v]`, before W_O, their values `[batch, head, key, d_v]` and
+#: the mask; returns the outputs to go on with.
+Change = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 def scaled_dot_product_attention(
@@ -144,8 +149,13 @@ class CrossAttention(nn.Module):
         scale: float | None = None,
         ablate: Collection[int] = (),
         return_scores: bool = False,
+        change: Change | None = None,
     ) -> Attention:
-        """Attend with queries, keys and values that are already split into heads, each `[batch, head, …, d_k]`."""
+        """Attend with queries, keys and values that are already split into heads, each `[batch, head, …, d_k]`.
+
+        Keys and values of one item serve every item of a batch. `change` changes what the heads say, and leaves the
+        weights that are given back as they were.
+        """
         if key_padding_mask is not None:
             # [batch, key] -> [batch, 1, 1, key]: the same for every head and every query
             own = ~key_padding_mask[:, None, None, :]
@@ -154,6 +164,8 @@ class CrossAttention(nn.Module):
         if ablate:
             on = self._heads_on(ablate, heads)
             heads, weights = heads * on, weights * on
+        if change is not None:
+            heads = change(heads, v, mask)
         joined = heads.transpose(1, 2).flatten(2)  # [batch, head, query, d_k] -> [batch, query, head * d_k = d_model]
         output = self.out_proj(joined)
         fully_masked = fully_masked.all(1)  # [batch, head, query] -> [batch, query]: nothing to read in any head

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.core.interventions import Forced, Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.messages import quoted
 from xattn_viz.core.trace import Note, Trace
@@ -36,6 +37,8 @@ PARTIAL_SECONDS = 0.25
 UNFINISHED = "The model had not finished writing."
 #: Called with (bytes done, bytes in all) while a model is fetched. It may raise to give up.
 OnProgress = Callable[[int, int], object]
+#: What heads say: `[layer, head, query, d_v]`.
+Outputs = NDArray[np.float32]
 #: What a model can do, as its card declares it (`ModelCard.can`).
 Capability = Literal["write", "align", "time", "draw", "ablate", "project", "compare"]
 
@@ -374,6 +377,42 @@ class Adapter(ABC):
         What is written stays the same. `trace` is one of this model's. Raises ModelError for a model of one source.
         """
         raise ModelError(f"{self.card.title} has one source, and nothing to compare it with.")
+
+    def force(
+        self,
+        trace: Trace,
+        runs: Sequence[Sequence[Intervention]],
+        *,
+        source: Trace | None = None,
+        alternatives: int = 1,
+        on_step: OnStep | None = None,
+    ) -> Forced:
+        """Read the output of a trace again, once for each of `runs`: what the model thinks of its tokens meanwhile.
+
+        Each run is the interventions in it, none for the output as it is. `trace` is one of this model's. Its source is
+        read, or that of `source`, also one of this model's, with the trace's own settings. The log-probabilities are
+        over what those of the trace's steps are over; with another `source` over the whole vocabulary, because each
+        source has a shortlist of its own. `alternatives` is how many of the likeliest tokens each place has.
+
+        Runs whose interventions are in the decoder are computed together, and only from the first block on that is
+        changed; each with one in the encoder is a pass of its own. `on_step` is told how many runs are done.
+
+        Raises InputError for a trace of another model and for values that do not fit, ModelError for a head that the
+        model does not have and for a model whose heads cannot be changed, and Cancelled when `on_step` returned False.
+        """
+        raise self._cannot_force()
+
+    def head_outputs(self, trace: Trace, kind: MapKind = "cross", *, on_step: OnStep | None = None) -> Outputs:
+        """What each head says while the output of a trace is read, before W_O: `[layer, head, query, d_v]`, float32.
+
+        `trace` is one of this model's. Raises InputError and ModelError as `force` does.
+        """
+        raise self._cannot_force()
+
+    def _cannot_force(self) -> ModelError:
+        if "ablate" not in self.card.can:
+            return ModelError(f"{self.card.title} shows its maps only: its heads cannot be changed.")
+        return ModelError(f"{self.card.title} writes no text, so there is no output to read again.")
 
     @abstractmethod
     def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:

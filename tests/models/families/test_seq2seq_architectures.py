@@ -12,6 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_L
 
 from tests import checkpoints
 from tests.models.eager import TOLERANCE, expect_equal
+from xattn_viz.core.interventions import Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import ModelError
@@ -102,6 +103,33 @@ def test_each_architecture_attends_as_in_the_library(architecture: str) -> None:
     for prefixed in (adapted.trace(WORDS[:40], prefix=prefix, num_beams=beams) for beams in (1, 2)):
         assert [step.id for step in prefixed.steps[:5]] == prefix
         check_against_the_library(architecture, prefixed)
+
+
+#: Those whose heads can be changed; the others run with the library's own attention, and say so.
+CHANGEABLE = [*checkpoints.CONFIGURATIONS]
+
+
+@pytest.mark.parametrize("architecture", CHANGEABLE)
+def test_heads_changed_at_once_are_those_ablated_one_by_one(architecture: str) -> None:
+    adapted = adapter(architecture)
+    trace = adapted.trace(WORDS[:40], target="cat")
+    kinds: tuple[MapKind, ...] = ("cross", "decoder")
+    heads = [(kind, layer, 1) for kind in kinds for layer in range(len(adapted.size.heads[kind]))]
+    runs = [[], *([Intervention(*head)] for head in heads), [Intervention(*head) for head in heads]]
+    found = adapted.force(trace, runs).log_probs
+    for run, own in zip(runs, found, strict=True):
+        ablate = [(one.kind, one.layer, one.head) for one in run]
+        again = adapted.trace(WORDS[:40], target="cat", ablate=ablate)
+        # Logits of float32 sums in another order, of random weights that are larger than those of real models.
+        np.testing.assert_allclose(own, [step.log_prob for step in again.steps], atol=1e-4)
+
+
+def test_a_model_whose_heads_cannot_be_changed_says_so() -> None:
+    adapted = adapter("mvp")
+    trace = adapted.trace(WORDS[:40], target="cat")
+    for refused in (lambda: adapted.force(trace, [[]]), lambda: adapted.head_outputs(trace)):
+        with pytest.raises(ModelError, match=r"shows its maps only: its heads cannot be changed\.$"):
+            refused()
 
 
 def test_what_goes_to_the_source_is_said_of_one_softmax_for_both() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -19,17 +20,21 @@ import torch
 from torch import Tensor
 
 from xattn_viz.attention.capture import Captured
+from xattn_viz.attention.interventions import Misfit, Rows
+from xattn_viz.core.interventions import Forced, Intervention
 from xattn_viz.core.maps import Alteration, MapKind
+from xattn_viz.core.messages import quoted
 from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Hooks, ModelCard
+from xattn_viz.models.base import Adapter, Hooks, ModelCard, OnStep, Outputs
+from xattn_viz.models.engine.forcing import Reader, by_encoder, in_batches, read_runs
 from xattn_viz.models.engine.network import Network, Run, Source
 from xattn_viz.models.engine.results import Tokens, attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
 from xattn_viz.models.provenance import Identity, provenance
 from xattn_viz.models.resources import bytes_held, check_free, run_slot
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.settings import Head, Settings
 
 MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
 LARGE = 1 << 26  # only before maps of more bytes is the free memory looked at
@@ -121,10 +126,67 @@ class EncoderDecoderAdapter(Adapter):
             begin, is_whole = self._beginning(run)
             return begin.text if is_whole else self.text.plain(self._search(run, begin, Hooks())[0].ids)
 
-    def _encode(self, source: Source, settings: Settings, hooks: Hooks) -> Run:
+    def force(
+        self,
+        trace: Trace,
+        runs: Sequence[Sequence[Intervention]],
+        *,
+        source: Trace | None = None,
+        alternatives: int = 1,
+        on_step: OnStep | None = None,
+    ) -> Forced:
+        """As `Adapter.force`."""
+        heads = [(one.kind, one.layer, one.head) for run in runs for one in run]
+        ids = self._check_forced(trace, source or trace, heads)
+        rows = (row for run in runs for one in run if one.kind != "encoder" for row in one.rows or ())
+        if (wrong := next((row for row in rows if not 0 <= row < len(ids)), None)) is not None:
+            raise InputError(f"There is no row {wrong}: this output has rows 0 to {len(ids) - 1}.")
+        scored = len(ids) if source else next((i for i, step in enumerate(trace.steps) if not step.forced), len(ids))
+        reader, hooks = Reader(len(runs), ids, alternatives), Hooks(on_step)
+        row_bytes = 3 * 4 * len(ids) * self.size.vocabulary
+        with run_slot(on_step), torch.inference_mode(), _fitting():
+            for base, numbers in by_encoder(runs):
+                run = self._encode_again(source or trace, hooks, Rows(base))
+                rest = [[one for one in runs[number] if one.kind != "encoder"] for number in numbers]
+                batches = in_batches(rest, self.network.block, row_bytes)
+                scores = self.network.force(run, ids, scored, (rows for _, rows in batches))
+                read_runs(numbers, rest, batches, scores, reader, hooks)
+        return reader.forced(self.text.readable)
+
+    def head_outputs(self, trace: Trace, kind: MapKind = "cross", *, on_step: OnStep | None = None) -> Outputs:
+        """As `Adapter.head_outputs`."""
+        ids = self._check_forced(trace, trace, [(kind, 0, 0)])
+        rows = Rows(keeps=True)
+        with run_slot(on_step), torch.inference_mode():
+            run = self._encode_again(trace, Hooks(on_step), rows)
+            if kind != "encoder":
+                list(self.network.force(run, ids, len(ids), [rows]))
+        layers = [rows.outputs[kind, layer] for layer in range(len(self.size.heads[kind]))]
+        return torch.stack(layers).numpy()
+
+    def _check_forced(self, trace: Trace, source: Trace, heads: Sequence[Head]) -> list[int]:
+        """The ids of an output that can be read again. Raises as `force` does."""
+        if "ablate" not in self.card.can:
+            raise self._cannot_force()
+        for one in (trace, source):
+            if not one.steps or one.provenance.get("weights_sha256") != self.identity.weights_sha256:
+                whose = quoted(one.model or "another program")
+                raise InputError(f"This trace is of {whose}: give one that {self.card.title} made itself.")
+        self._check_maps([*dict.fromkeys(head[0] for head in heads)] or ["cross"], heads)
+        return [step.id for step in trace.steps]
+
+    def _encode_again(self, trace: Trace, hooks: Hooks, rows: Rows) -> Run:
+        """The source of a trace of this model, with its options and the heads that were off in it."""
+        given = ("target", "prefix", "num_beams", "hypothesis", "max_new_tokens", "keep_projections", "kinds", "ablate")
+        options = {name: value for name, value in trace.settings.items() if name not in given}
+        ablate = [(kind, layer, head) for kind, layer, head in trace.settings.get("ablate", ())]
+        settings = replace(self.check(ablate=ablate, **options), kinds=())
+        return self._encode(self._source(self.read_input(trace), settings), settings, hooks, rows)
+
+    def _encode(self, source: Source, settings: Settings, hooks: Hooks, rows: Rows | None = None) -> Run:
         """Encode a source."""
         self._check_memory(source, settings, 1)
-        encoded, layers = self.network.encode(source, settings, hooks)
+        encoded, layers = self.network.encode(source, settings, hooks, rows)
         axis = source.pooled or source.axis
         altered: tuple[Alteration, ...] = ("aggregated",) if source.pooled else ()
         encoder = attention_maps("encoder", layers, axis, axis, None, settings, altered=altered) if layers else None
@@ -222,6 +284,15 @@ class EncoderDecoderAdapter(Adapter):
         if needed > LARGE:
             what = f"Tracing {keys:,} source positions and {output:,} output tokens"
             check_free(3 * needed, what, instead, InputError)
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """A block in which values for heads that do not fit are bad input."""
+    try:
+        yield
+    except Misfit as error:
+        raise InputError(str(error)) from error
 
 
 def _check_length(ids: Sequence[int], name: str, most: int) -> None:

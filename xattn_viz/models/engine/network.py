@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -15,13 +16,17 @@ from typing import Any, Self
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import DynamicCache, EncoderDecoderCache
 from transformers.generation import LogitsProcessor
 
 from xattn_viz.attention.capture import Captured, Site, compact, recording
+from xattn_viz.attention.interventions import Rows
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.interventions import Intervention
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Note
 from xattn_viz.models.base import Hooks
+from xattn_viz.models.engine.forcing import Scores, watch_blocks
 from xattn_viz.models.engine.results import HALF_ABOVE
 from xattn_viz.models.engine.search import Frame, OnOutput, Output, generate
 from xattn_viz.models.provenance import LIBRARIES
@@ -86,8 +91,13 @@ class Network(ABC):
         return False
 
     @abstractmethod
-    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Any, list[Captured]]:
-        """What the encoder makes of a source, and what each of its layers did where its map is wanted."""
+    def encode(
+        self, source: Source, settings: Settings, hooks: Hooks, rows: Rows | None = None
+    ) -> tuple[Any, list[Captured]]:
+        """What the encoder makes of a source, and what each of its layers did where its map is wanted.
+
+        The interventions at the base of `rows` change its heads.
+        """
 
     @abstractmethod
     def search(self, run: Run, begin: Sequence[int], hooks: Hooks, on_output: OnOutput) -> list[Output]:
@@ -99,6 +109,19 @@ class Network(ABC):
     @abstractmethod
     def replay(self, run: Run, output: Sequence[int], scored: int) -> tuple[dict[MapKind, list[Captured]], Tensor]:
         """What the layers did in one pass over an output, by kind, and logits `[query, id]` of its first `scored`."""
+
+    @abstractmethod
+    def force(
+        self, run: Run, output: Sequence[int], scored: int, batches: Iterable[Rows]
+    ) -> Iterator[Sequence[Scores]]:
+        """Read an output once for each batch of runs: logits of all its places, in parts one behind the other.
+
+        The first `scored` are scored over the whole vocabulary, the others over what the search chose among.
+        """
+
+    def block(self, one: Intervention) -> int:
+        """In which of the decoder's blocks an intervention is, from 0."""
+        return one.layer
 
     @abstractmethod
     def limit(self, run: Run, given: int) -> int:
@@ -127,12 +150,15 @@ class TransformersNetwork(Network):
     #: Whether the search of a single beam keeps its logits, and the cross-attention where it wrote all tokens itself.
     is_recorded_once: bool = True
     is_compact: bool = True
+    #: In which block of the decoder each of its attention modules is.
+    blocks: Mapping[Site, int] = field(default_factory=dict)
 
     def prepared(self, sites: Mapping[nn.Module, Site], size: Size, *, is_merged: bool) -> Self:
         """The same with what was found of it, its output layer ready to compute fewer logits than tokens are read."""
         if (layer := self.writer.get_output_embeddings()) is not None:
             layer.register_forward_pre_hook(_only_the_first)
-        return replace(self, sites=sites, size=size, is_merged=is_merged)
+        blocks = watch_blocks(self.writer, sites)
+        return replace(self, sites=sites, size=size, is_merged=is_merged, blocks=blocks)
 
     @cached_property
     def encoder(self) -> Any:
@@ -175,17 +201,21 @@ class TransformersNetwork(Network):
         """What rules out tokens besides the checkpoint's own settings."""
         return ()
 
-    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Any, list[Captured]]:
+    def encode(
+        self, source: Source, settings: Settings, hooks: Hooks, rows: Rows | None = None
+    ) -> tuple[Any, list[Captured]]:
         """What the encoder makes of a source, as the library gives it, and what its layers did where that is wanted."""
         wanted = "encoder" in settings.kinds
         if self.is_native:
             out = self.encoder(**source.read, output_attentions=wanted, return_dict=True)
             return out, _reported(out.attentions, self.half_above) if wanted else []
-        with self.watch(settings, ("encoder",) if wanted else ()) as recorded:
+        with self.watch(settings, ("encoder",) if wanted else (), rows=rows) as recorded:
             out = self.encoder(**source.read, return_dict=True)
         return out, recorded.layers("encoder")
 
-    def watch(self, settings: Settings, kinds: Sequence[MapKind] = (), *, stepwise: bool = False) -> Any:
+    def watch(
+        self, settings: Settings, kinds: Sequence[MapKind] = (), *, stepwise: bool = False, rows: Rows | None = None
+    ) -> Any:
         """A block in which the maps of these kinds are recorded (`capture.recording`) and the heads switched off."""
         return recording(
             self.sites,
@@ -194,6 +224,7 @@ class TransformersNetwork(Network):
             projections=settings.keep_projections,
             half_above=self.half_above,
             stepwise=stepwise,
+            rows=rows,
         )
 
     def search(self, run: Run, begin: Sequence[int], hooks: Hooks, on_output: OnOutput) -> list[Output]:
@@ -241,6 +272,35 @@ class TransformersNetwork(Network):
         native = {"cross": out.cross_attentions, "decoder": own_attentions(out)}
         rest = {"cross": native["decoder"], "decoder": native["cross"]} if self.is_merged else {}
         return {kind: _reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, logits
+
+    def force(
+        self, run: Run, output: Sequence[int], scored: int, batches: Iterable[Rows]
+    ) -> Iterator[Sequence[Scores]]:
+        """As `Network.force`, always over the whole vocabulary; keys and values of the source are made once."""
+        read = self.decoding(run.encoded, torch.tensor([[run.frame.start, *output[:-1]]], device=self.device))
+        of_source = self._source_cache(run)
+        for rows in batches:
+            cache = {name: EncoderDecoderCache(DynamicCache(), made) for name, made in of_source.items()}
+            with self.watch(run.settings, rows=rows):
+                yield [Scores(self.writer(**read, use_cache=bool(cache), return_dict=True, **cache).logits)]
+
+    def block(self, one: Intervention) -> int:
+        """Where `watch_blocks` found it."""
+        return self.blocks[Site(one.kind, one.layer)]
+
+    def _source_cache(self, run: Run) -> dict[str, DynamicCache]:
+        """The keys and values of each layer of cross-attention, under the name that the writer has for a cache.
+
+        Nothing where its layers keep none: what they make of the source is then made for each run.
+        """
+        name = "cache" if "cache" in inspect.signature(self.writer.forward).parameters else "past_key_values"
+        made = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        first = torch.tensor([[run.frame.start]], device=self.device)
+        with self.watch(run.settings):
+            self.writer(**self.decoding(run.encoded, first), use_cache=True, return_dict=True, **{name: made})
+        layers = made.cross_attention_cache.layers
+        is_whole = bool(layers) and all(layer.is_initialized and layer.keys.numel() for layer in layers)
+        return {name: made.cross_attention_cache} if is_whole else {}
 
     def limit(self, run: Run, given: int) -> int:
         """As asked for, else as the checkpoint says; never more than the decoder has positions."""

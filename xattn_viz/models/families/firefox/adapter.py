@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 import sentencepiece
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xattn_viz.attention.capture import Captured
+from xattn_viz.attention.interventions import Rows
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import Hooks, ModelCard
 from xattn_viz.models.engine.adapter import TextAdapter
+from xattn_viz.models.engine.forcing import Scores
 from xattn_viz.models.engine.network import GIVEN, Network, Run, Source
 from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame, OnOutput, Output
@@ -94,11 +96,14 @@ class FirefoxNetwork(Network):
         most = int(MAX_TOKENS * LENGTH_FACTOR) + 2  # a start and an end
         return cls(student, shortlist, Size(heads, own.target_vocabulary, MAX_TOKENS, most))
 
-    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Memory, list[Captured]]:
+    def encode(
+        self, source: Source, settings: Settings, hooks: Hooks, rows: Rows | None = None
+    ) -> tuple[Memory, list[Captured]]:
         """The keys and values of each decoder layer, and what the encoder's layers did where that is wanted."""
         layers: list[Captured] = []
         record = _recorder(layers, settings) if "encoder" in settings.kinds else None
-        encoded = self.model.encode(source.read["input_ids"], ablated=settings.ablated("encoder"), capture=record)
+        ids, ablated = source.read["input_ids"], settings.ablated("encoder")
+        encoded = self.model.encode(ids, ablated=ablated, capture=record, rows=rows)
         return self.model.memory(encoded), layers
 
     def search(self, run: Run, begin: Sequence[int], hooks: Hooks, on_output: OnOutput) -> list[Output]:
@@ -129,6 +134,16 @@ class FirefoxNetwork(Network):
         ablated = run.settings.ablated("cross")
         hidden, _ = self.model.decode(read, run.encoded, ablated, _recorder(layers, run.settings))
         return {"cross": layers}, self.model.output(hidden[0, :scored])
+
+    def force(
+        self, run: Run, output: Sequence[int], scored: int, batches: Iterable[Rows]
+    ) -> Iterator[Sequence[Scores]]:
+        """As `Network.force`: what the search chose among is the shortlist."""
+        choice, read = Choice.of(self.model, self._allowed(run)), torch.tensor([[run.frame.start, *output[:-1]]])
+        for rows in batches:
+            hidden, _ = self.model.decode(read, run.encoded, run.settings.ablated("cross"), rows=rows)
+            own = nn.functional.linear(hidden[:, scored:], choice.weight, choice.bias)  # [row, place, allowed]
+            yield [Scores(self.model.output(hidden[:, :scored])), Scores(own, choice.ids)]
 
     def limit(self, run: Run, given: int) -> int:
         """As asked for, else so many times the length of the source."""

@@ -17,7 +17,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from xattn_viz.attention.layer import CrossAttention
+from xattn_viz.attention.interventions import Rows
+from xattn_viz.attention.layer import Change, CrossAttention
+from xattn_viz.core.maps import MapKind
 
 LAYER_NORM_EPS = 1e-6
 #: For each layer, the heads that are switched off.
@@ -73,11 +75,16 @@ class Student(nn.Module):
         padding: Tensor | None = None,
         ablated: Ablated = NONE_OFF,
         capture: Capture | None = None,
+        rows: Rows | None = None,
     ) -> Tensor:
-        """Source ids `[batch, key]` -> encoder output `[batch, key, d_model]`; `padding` `[batch, key]` marks it."""
+        """Source ids `[batch, key]` -> encoder output `[batch, key, d_model]`; `padding` `[batch, key]` marks it.
+
+        `rows` changes heads; the runs that it adds to the batch join the decoder, not here.
+        """
         x = _scaled(self.embed_source[source]) + positions(0, source.shape[1], self.size.d_model)
         for number, layer in enumerate(self.encoder):
-            x = layer(x, padding, ablated.get(number, ()), capture and _numbered(capture, number))
+            recorder, change = capture and _numbered(capture, number), rows and _change(rows, "encoder", number)
+            x = layer(x, padding, ablated.get(number, ()), recorder, change)
         return x
 
     def memory(self, encoded: Tensor, padding: Tensor | None = None) -> Memory:
@@ -97,12 +104,14 @@ class Student(nn.Module):
         capture: Capture | None = None,
         state: list[Tensor] | None = None,
         position: int = 0,
+        rows: Rows | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Run the decoder over tokens that are known; return what it makes of each and the state after the last.
 
         `read` `[batch, query]` are the ids read at each step; -1 is the start, whose embedding is the zero vector.
         `position` is that of the first one, `state` the decoder's before it. The first result is
-        `[batch, query, d_model]`; `self.output` turns it into logits.
+        `[batch, query, d_model]`; `self.output` turns it into logits. `rows` adds runs to a batch of one and changes
+        their heads.
         """
         known = (read >= 0).unsqueeze(-1)
         x = _scaled(self.embed_target[read.clamp(min=0)]) * known
@@ -112,7 +121,10 @@ class Student(nn.Module):
         for number, layer in enumerate(self.decoder):
             off = ablated.get(number, ())
             recorder = capture and _numbered(capture, number)
-            x, c = layer(x, state[number], memory.keys_values[number], memory.padding, off, recorder)
+            change = None
+            if rows is not None:
+                x, change = rows.join(number, x), _change(rows, "cross", number)
+            x, c = layer(x, state[number], memory.keys_values[number], memory.padding, off, recorder, change)
             after.append(c)
         return x, after
 
@@ -138,6 +150,10 @@ def _numbered(capture: Capture, layer: int) -> Captured:
     return lambda q, k, weights: capture(layer, q, k, weights)
 
 
+def _change(rows: Rows, kind: MapKind, layer: int) -> Change:
+    return lambda outputs, values, mask: rows.change(kind, layer, outputs, values, lambda: mask)
+
+
 def _scaled(embedding: Tensor) -> Tensor:
     return embedding * math.sqrt(embedding.shape[-1])
 
@@ -151,11 +167,18 @@ class EncoderLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(d_model, LAYER_NORM_EPS)
         self.ffn = FeedForward(d_model, d_ffn)
 
-    def forward(self, x: Tensor, padding: Tensor | None, ablate: Sequence[int], capture: Captured | None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        padding: Tensor | None,
+        ablate: Sequence[int],
+        capture: Captured | None,
+        change: Change | None = None,
+    ) -> Tensor:
         """`[batch, key, d_model]` -> the same shape."""
         q = self.attention.project_queries(x)
         k, v = self.attention.project_context(x)
-        attention = self.attention.attend(q, k, v, key_padding_mask=padding, ablate=ablate)
+        attention = self.attention.attend(q, k, v, key_padding_mask=padding, ablate=ablate, change=change)
         if capture is not None:
             capture(q, k, attention.weights)
         out: Tensor = self.ffn(self.attention_norm(attention.output + x))
@@ -180,6 +203,7 @@ class DecoderLayer(nn.Module):
         padding: Tensor | None,
         ablate: Sequence[int],
         capture: Captured | None,
+        change: Change | None = None,
     ) -> tuple[Tensor, Tensor]:
         """`[batch, query, d_model]` and the state `[batch, d_model]` -> the same two shapes.
 
@@ -187,7 +211,7 @@ class DecoderLayer(nn.Module):
         """
         x, c = self.ssru(x, c)
         q, (k, v) = self.context.project_queries(x), keys_values
-        attention = self.context.attend(q, k, v, key_padding_mask=padding, ablate=ablate)
+        attention = self.context.attend(q, k, v, key_padding_mask=padding, ablate=ablate, change=change)
         if capture is not None:
             capture(q, k, attention.weights)
         return self.ffn(self.context_norm(attention.output + x)), c

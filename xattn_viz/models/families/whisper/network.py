@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers.generation import LogitsProcessor
 
 from xattn_viz.attention.capture import Captured, recording
+from xattn_viz.attention.interventions import Rows
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import bare
@@ -58,7 +59,9 @@ class SpeechNetwork(TransformersNetwork):
             length = (length + 2 * padding - kernel) // stride + 1
         return length
 
-    def encode(self, source: Source, settings: Settings, hooks: Hooks) -> tuple[Any, list[Captured]]:
+    def encode(
+        self, source: Source, settings: Settings, hooks: Hooks, rows: Rows | None = None
+    ) -> tuple[Any, list[Captured]]:
         """What the encoder makes of a window, and its attention in pools of `POOLED_FRAMES` where that is wanted.
 
         Whole, it would take 9 MB a head. So the encoder runs as often as it needs to keep few layers at a time. Before
@@ -74,7 +77,7 @@ class SpeechNetwork(TransformersNetwork):
         token = _HOOKS.set(hooks)
         try:
             if "encoder" not in settings.kinds:
-                with self.watch(settings):
+                with self.watch(settings, rows=rows):
                     return self.encoder(**source.read, return_dict=True), []
             if any(kind == "encoder" for kind, _, _ in settings.ablate):
                 if len(wanted) > 4 * together:
