@@ -72,6 +72,27 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_costs_prints_a_table_of_heads_and_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cat.npz"
+    assert main(["costs", "firefox-en-pt", "The cat sat on the mat.", "-o", str(out)]) == 0
+    output, _, heads, first, second, _, sentence, method, wrote = capsys.readouterr().out.splitlines()
+    assert output == "O gato sentou-se no tapete."
+    assert heads.split("\t") == ["layer", *(f"head {number}" for number in range(1, 9))]
+    grid = xv.load_trace(out).grid("cost")
+    assert grid is not None
+    for number, line in enumerate((first, second)):
+        cells = line.split("\t")
+        assert cells[0] == str(number + 1)
+        assert np.allclose([float(cell) for cell in cells[1:]], grid.values[number], atol=5e-4)
+    assert sentence.startswith("Layer 1, head 6 matters most: without it a token of the output loses 0.42 nats")
+    assert method == grid.method
+    assert wrote == f"Wrote {out}"
+    assert main(["costs", "firefox-en-pt", "The cat sat.", "--how", "uniform", "--kind", "encoder"]) == 0
+    assert "weights even" in capsys.readouterr().out
+    assert main(["costs", "firefox-en-pt", "The cat sat.", "--kind", "decoder"]) == 2
+    assert capsys.readouterr().err == "xattn-viz: This model has no decoder heads; it has cross, encoder.\n"
+
+
 def test_a_text_in_another_language_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "firefox-en-pt", "O meu avô vendeu o barco vermelho antes do inverno."]) == 0
     printed = capsys.readouterr()

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.heads import WordLink, most_attended
+    from xattn_viz.analysis.patching import edit_row, patch_heads
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
@@ -115,6 +116,7 @@ __all__ = [
     "align",
     "alignment_files",
     "cards",
+    "edit_row",
     "export",
     "figures",
     "find_alignment_heads",
@@ -124,6 +126,7 @@ __all__ = [
     "load",
     "load_trace",
     "most_attended",
+    "patch_heads",
     "rerun",
     "save",
     "smallest_set",
@@ -145,6 +148,7 @@ _HOMES = {
     "Axis": "core.axis",
     "cards": "models.registry",
     "CrossAttention": "attention.layer",
+    "edit_row": "analysis.patching",
     "export": "export",
     "figures": "plots",
     "find_alignment_heads": "analysis.alignment_heads",
@@ -160,6 +164,7 @@ _HOMES = {
     "load_trace": "core.store",
     "ModelError": "models.base",
     "most_attended": "analysis.heads",
+    "patch_heads": "analysis.patching",
     "Projections": "core.maps",
     "rerun": "models.provenance",
     "save": "core.store",

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 try:
+    import numpy as np
+    from numpy.typing import NDArray
+
     import xattn_viz as xv
     from xattn_viz import doctor
     from xattn_viz.analysis.timing import Head, Method
     from xattn_viz.core import files
-    from xattn_viz.core.maps import AttentionMaps
+    from xattn_viz.core.maps import AttentionMaps, MapKind
     from xattn_viz.core.messages import quoted
     from xattn_viz.core.tokens import visible
     from xattn_viz.core.view import parse_head
@@ -153,6 +156,29 @@ def _words(options: argparse.Namespace) -> int:
     return 0
 
 
+def _costs(options: argparse.Namespace) -> int:
+    out: Path | None = options.out
+    if out is not None:
+        xv.export.check_ending(out)
+    model = _load(options.model)
+    trace = model.trace(options.input, **_settings(model, options.set))
+    _tell_notes(trace)
+    costs = xv.head_costs(model, trace, options.how, kind=options.kind)
+    print(visible(trace.output), "", *_table(costs.costs), "", costs.sentence, costs.method, sep="\n")
+    if out is not None:
+        xv.export.write(trace.with_evidence(costs.grid()), out)
+        print(f"Wrote {visible(str(out))}")
+    return 0
+
+
+def _table(values: NDArray[np.float64]) -> list[str]:
+    """Numbers `[layer, head]` as the lines of a table, layers and heads from 1."""
+    lines = ["\t".join(["layer", *(f"head {head + 1}" for head in range(values.shape[1]))])]
+    for layer, row in enumerate(values, start=1):
+        lines.append("\t".join([str(layer), *("" if np.isnan(value) else f"{value:.3f}" for value in row)]))
+    return lines
+
+
 def _check_head(maps: AttentionMaps, layer: int, head: int) -> None:
     """Raise ValueError, with numbers from 1 as they were typed, for a layer or a head that the maps do not have."""
     if layer >= 0 and layer not in maps.layers:
@@ -235,6 +261,24 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--head", type=_head, help="from 1, as the page counts (default 1)")
     _take_settings(trace)
     trace.set_defaults(command=_trace)
+
+    costs = commands.add_parser(
+        "costs", help="say what each head costs: how much less likely the model's own output is without it, a table"
+    )
+    costs.add_argument("model", help=_MODEL)
+    costs.add_argument("input", help="the sentence, or the sound or picture file for a model that hears or sees")
+    costs.add_argument(
+        "--how",
+        choices=("zero", "uniform"),
+        default="zero",
+        help="what is done to a head: its output set to zero (default), or its weights even over all keys",
+    )
+    costs.add_argument("--kind", choices=get_args(MapKind), default="cross", help="whose heads (default cross)")
+    costs.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help=f"a file of the trace that keeps the costs too: {endings}"
+    )
+    _take_settings(costs)
+    costs.set_defaults(command=_costs)
 
     words = commands.add_parser(
         "words", help="write the words of a recording with their times, as subtitles or a table"

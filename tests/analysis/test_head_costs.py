@@ -97,7 +97,7 @@ def test_the_grid_keeps_what_was_measured(traces: list[xv.Trace], found: xv.Head
     grid = found.grid()
     assert (grid.name, grid.unit, grid.kind, grid.layers) == ("cost", "nats a token", "cross", (0, 1))
     assert np.allclose(grid.values, found.costs)
-    assert "12 outputs of the model" in grid.method
+    assert "12 outputs of its own" in grid.method
     assert grid.low is not None
     assert grid.high is not None
     assert (grid.low <= grid.values).all()
@@ -204,3 +204,16 @@ def test_what_cannot_be_measured_is_refused(model: xv.Adapter, traces: list[xv.T
         xv.ablated_output(model, traces[0], [(0, 8)])
     with pytest.raises(Cancelled):
         xv.head_costs(model, traces[0], on_step=lambda *_: False)
+
+
+def test_a_sentence_says_which_head_matters_most(
+    model: xv.Adapter, traces: list[xv.Trace], found: xv.HeadCosts
+) -> None:
+    cost = found.costs[0, 5]
+    assert found.sentence == (
+        f"Layer 1, head 6 matters most: without it a token of the output loses {cost:.2f} nats, which leaves "
+        f"{np.exp(-cost):.0%} of its probability, and {found.changed_outputs[0, 5]} of 12 outputs change."
+    )
+    assert xv.head_costs(model, traces[0]).sentence.endswith("and the output changes.")
+    little = replace(found, costs=np.zeros((2, 8)))
+    assert little.sentence.startswith("No head matters by itself")

@@ -22,7 +22,8 @@ from xattn_viz.core.interventions import Forced, Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import summary
 from xattn_viz.core.tokens import Span, word_spans
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Trace, probability
+from xattn_viz.core.view import head_title
 from xattn_viz.inputs import InputError
 
 #: Told (runs done, runs in all); returning False stops.
@@ -36,6 +37,7 @@ _REMOVED: dict[Removal, str] = {
     "uniform": "its weights even over all keys",
     "mean": "its output replaced by its mean over other sentences",
 }
+_LITTLE = 0.01  # nats a token: one part in a hundred of its probability
 _RESAMPLES, _FEWEST = 1000, 5  # of the bootstrap over traces, and how many traces it takes
 
 
@@ -110,6 +112,24 @@ class HeadCosts:
         """The head that costs most, as (layer, head) from 0."""
         layer, head = np.unravel_index(int(np.nanargmax(self.costs)), self.costs.shape)
         return int(layer), int(head)
+
+    @property
+    def sentence(self) -> str:
+        """Which head matters most, in a sentence for people: layers and heads from 1."""
+        layer, head = self.largest
+        cost, outputs = float(self.costs[layer, head]), len(self.per_token)
+        name = head_title(layer, head).capitalize()
+        least = probability(-max(cost, 0.0))
+        changed = int(self.changed_outputs[layer, head])
+        writes = f"and {changed} of {outputs} outputs change" if outputs > 1 else "and the output changes"
+        if outputs == 1 and not changed:
+            writes = "and the output stays the same"
+        if cost < _LITTLE:
+            return f"No head matters by itself: {name.lower()} costs most, and that is {cost:.3f} nats a token."
+        return (
+            f"{name} matters most: without it a token of the output loses {cost:.2f} nats, which leaves {least:.0%} of "
+            f"its probability, {writes}."
+        )
 
     def grid(self) -> HeadGrid:
         """The costs as evidence that a trace keeps (`Trace.with_evidence`), named "cost" and how.
@@ -367,7 +387,7 @@ def _removal(how: Removal, kind: MapKind, layer: int, head: int, means: NDArray[
 
 def _method(how: Removal, counted: Sequence[NDArray[np.bool_]], sentences: int) -> str:
     removed = _REMOVED[how].replace("other sentences", f"{sentences} sentences")
-    outputs = "the model’s own output" if len(counted) == 1 else f"{len(counted)} outputs of the model"
+    outputs = "its own output" if len(counted) == 1 else f"{len(counted)} outputs of its own"
     tokens = sum(int(own.sum()) for own in counted)
     return (
         f"The model read {outputs} again, once for each head with {removed}: by how much the log-probability of a "
