@@ -355,3 +355,79 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     assert running.stderr
     assert running.stderr.read() == b""
     running.stderr.close()
+
+
+PAIRS = "The cat sleeps .\tO gato dorme .\t0-0 1-1 2-2 3-3\nNo .\tNão .\t0-0 1-1\n"
+
+
+@pytest.mark.parametrize("kind", ["pharaoh", "naacl", "tsv", "json"])
+def test_align_prints_the_links_of_each_pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: xv.alignment_files.Format
+) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(PAIRS, encoding="utf-8")
+    ahead, back = xv.load("firefox-en-pt"), xv.load("firefox-pt-en")
+    made = [
+        xv.align(ahead.trace(en, target=pt), reverse=back.trace(pt, target=en))
+        for en, pt, _ in (line.split("\t") for line in PAIRS.splitlines())
+    ]
+    assert main(["align", str(path), "--format", kind]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "".join(xv.alignment_files.lines(made, kind))
+    assert printed.err == "xattn-viz: 1 of 2 pairs\nxattn-viz: 2 of 2 pairs\n"
+    if kind == "pharaoh":
+        assert printed.out == "0-0 1-1 2-2 3-3\n0-0 1-1\n"
+
+
+def test_align_takes_models_heads_and_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "pairs.tsv", tmp_path / "links.json"
+    path.write_text(PAIRS, encoding="utf-8")
+    command = ["align", str(path), "--reverse", "none", "--heads", "2.1,1.6+1", "--method", "argmax", "--words", "axis"]
+    assert main([*command, "--format", "json", "--out", str(out)]) == 0
+    assert "Wrote" in capsys.readouterr().out
+    first, _ = json.loads(out.read_text(encoding="utf-8"))
+    assert (first["heads"], first["reverse_heads"], first["method"]) == ([[1, 0, 0], [0, 5, 1]], [], "argmax")
+    with pytest.raises(SystemExit):
+        main(["align", str(path), "--heads", "2.1,0.6+1"])
+    assert "Layers and heads count from 1" in capsys.readouterr().err
+    assert main(["align", str(path), "--heads", "9.1"]) == 2
+    assert "There is no layer 9: layers count from 1, to 2 here." in capsys.readouterr().err
+    assert main(["align", str(path), "--heads", "2.9+1"]) == 2
+    assert "There is no head 9: layer 2 has heads 1 to 8." in capsys.readouterr().err
+    path.write_text("alone\n", encoding="utf-8")
+    assert main(["align", str(path)]) == 2
+    assert "pairs.tsv, line 1: a source and a target stand between tabs" in capsys.readouterr().err
+
+
+def test_score_prints_a_table_and_goes_on_from_its_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, journal = tmp_path / "gold.tsv", tmp_path / "journal"
+    path.write_text(PAIRS, encoding="utf-8")
+    command = ["score", str(path), "--journal", str(journal), "--pick-on", "0"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    head, recipe, *_ = (line.split("\t") for line in printed.out.splitlines())
+    assert head[:4] == ["what", "settings", "pairs", "P"]
+    assert recipe == [
+        "recipe",
+        "both directions, link above 0.37",
+        "2",
+        *["1.000", "1.000–1.000"] * 3,
+        *["0.000"],
+        "0.000–0.000",
+    ]
+    assert "firefox-pt-en: Word alignment, rows of the token read, F1, 2 pairs" in printed.out
+    assert "2 of 2 pairs" in printed.err
+    assert main(command) == 0
+    again = capsys.readouterr()
+    assert (again.out, again.err) == (printed.out, "")
+    links = tmp_path / "links"
+    links.write_text("0-0 1-1 2-2 3-3\n0-0 1-1\n")
+    for number, name in enumerate(("en", "pt")):
+        (tmp_path / name).write_text(
+            "".join(f"{line.split(chr(9))[number]}\n" for line in PAIRS.splitlines()), encoding="utf-8"
+        )
+    sides = ["--source", str(tmp_path / "en"), "--target", str(tmp_path / "pt")]
+    assert main(["score", str(links), *sides, "--pick-on", "0", "--journal", str(journal)]) == 0
+    assert capsys.readouterr().out == printed.out  # the same gold, and its journal
+    assert main(["score", str(links), "--pick-on", "0"]) == 2
+    assert "--source and --target" in capsys.readouterr().err

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis import alignment_files
     from xattn_viz.analysis.alignment import Alignment, align
     from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
+    from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.heads import WordLink, most_attended
     from xattn_viz.analysis.patching import edit_row, patch_heads
@@ -96,6 +97,7 @@ __all__ = [
     "Adapter",
     "Alignment",
     "AlignmentHead",
+    "AlignmentScores",
     "Alternative",
     "AttentionMaps",
     "Axis",
@@ -129,6 +131,7 @@ __all__ = [
     "patch_heads",
     "rerun",
     "save",
+    "score",
     "smallest_set",
     "subtitles",
     "timed_words",
@@ -143,6 +146,7 @@ _HOMES = {
     "Alignment": "analysis.alignment",
     "alignment_files": "analysis.alignment_files",
     "AlignmentHead": "analysis.alignment_heads",
+    "AlignmentScores": "analysis.alignment_score",
     "Alternative": "core.trace",
     "AttentionMaps": "core.maps",
     "Axis": "core.axis",
@@ -168,6 +172,7 @@ _HOMES = {
     "Projections": "core.maps",
     "rerun": "models.provenance",
     "save": "core.store",
+    "score": "analysis.alignment_score",
     "smallest_set": "analysis.head_costs",
     "Step": "core.trace",
     "subtitles": "export.subtitles",

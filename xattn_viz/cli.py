@@ -8,7 +8,7 @@ import re
 import runpy
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +19,9 @@ try:
 
     import xattn_viz as xv
     from xattn_viz import doctor
-    from xattn_viz.analysis.timing import Head, Method
+    from xattn_viz.analysis.alignment import Method
+    from xattn_viz.analysis.timing import Head
+    from xattn_viz.analysis.timing import Method as TimingMethod
     from xattn_viz.core import files
     from xattn_viz.core.maps import AttentionMaps, MapKind
     from xattn_viz.core.messages import quoted
@@ -38,6 +40,8 @@ except ModuleNotFoundError as error:  # without its libraries nothing here runs,
 
 #: The keywords of every model's `trace` that `--set` takes, with a value of the kind that each has.
 _SETTINGS: dict[str, str | bool | int] = {"target": "", "num_beams": 1, "hypothesis": 0, "max_new_tokens": 1}
+#: The offline models of opposite directions.
+_OPPOSITE = {"firefox-en-pt": "firefox-pt-en", "firefox-pt-en": "firefox-en-pt"}
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
 
 
@@ -171,12 +175,87 @@ def _costs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _table(values: NDArray[np.float64]) -> list[str]:
+def _table(values: NDArray[Any]) -> list[str]:
     """Numbers `[layer, head]` as the lines of a table, layers and heads from 1."""
     lines = ["\t".join(["layer", *(f"head {head + 1}" for head in range(values.shape[1]))])]
     for layer, row in enumerate(values, start=1):
         lines.append("\t".join([str(layer), *("" if np.isnan(value) else f"{value:.3f}" for value in row)]))
     return lines
+
+
+def _align(options: argparse.Namespace) -> int:
+    model, reverse = _both(options)
+    pairs = xv.alignment_files.read_pairs(options.pairs)
+    kept = {} if options.heads is None else {"heads": options.heads}
+    if options.reverse_heads is not None:
+        kept["reverse_heads"] = options.reverse_heads
+
+    def alignments() -> Iterator[xv.Alignment]:
+        for number, (source, target) in enumerate(pairs, 1):
+            ahead = model.trace(source, target=target)
+            back = reverse.trace(target, target=source) if reverse is not None else None
+            yield xv.align(ahead, back, words=options.words, method=options.method, threshold=options.threshold, **kept)
+            _tell_progress(number, len(pairs))
+
+    lines = xv.alignment_files.lines(alignments(), options.format)
+    if options.out is None:
+        sys.stdout.writelines(lines)
+    else:
+        files.write(options.out, "".join(lines))
+        print(f"Wrote {visible(str(options.out))}")
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    gold = xv.alignment_files.read_gold(options.gold, options.format, source=options.source, target=options.target)
+    model, reverse = _both(options)
+    found = xv.score(
+        gold,
+        model,
+        reverse,
+        method=options.method,
+        threshold=options.threshold,
+        heads=options.heads,
+        reverse_heads=options.reverse_heads,
+        pick_on=options.pick_on,
+        seed=options.seed,
+        journal=options.journal,
+        on_pair=_tell_progress,
+    )
+    for name, problem in found.problems:
+        print(f"xattn-viz: {name}: {visible(problem)}", file=sys.stderr)
+    print("what", "settings", "pairs", *(f"{name}\t95 %" for name in ("P", "R", "F1", "AER")), sep="\t")
+    for each in found.scores:
+        numbers = zip(each.rates, each.low, each.high, strict=True)
+        said = (f"{value:.3f}\t{low:.3f}–{high:.3f}" for value, low, high in numbers)
+        print(each.name, each.settings, each.n_pairs, *said, sep="\t")
+    for name, grids in ((model.card.name, found.grids), (options.reverse, found.reverse_grids)):
+        for grid in grids:
+            print(f"\n{name}: {grid.title}, F1, {found.n_pairs} pairs", *_table(grid.values), sep="\n")
+    return 0
+
+
+def _both(options: argparse.Namespace) -> tuple[Adapter, Adapter | None]:
+    """The model, and that of the opposite direction where there is one: by itself only beside the one it belongs to."""
+    if options.reverse is None:
+        options.reverse = _OPPOSITE.get(options.model, "none")
+    model, reverse = _load(options.model), None if options.reverse == "none" else _load(options.reverse)
+    for each, heads in ((model, options.heads), (reverse, options.reverse_heads)):
+        there = each.size.heads["cross"] if each is not None else ()
+        for layer, head, _ in heads or ():
+            if layer >= len(there):
+                raise ValueError(f"There is no layer {layer + 1}: layers count from 1, to {len(there)} here.")
+            if head >= there[layer]:
+                raise ValueError(f"There is no head {head + 1}: layer {layer + 1} has heads 1 to {there[layer]}.")
+    return model, reverse
+
+
+def _tell_progress(done: int, count: int) -> None:
+    """How far a long run is, on a terminal in one line, elsewhere ten times in all."""
+    if sys.stderr.isatty():
+        print(f"\r{done:,} of {count:,} pairs", end="\n" if done == count else "", file=sys.stderr, flush=True)
+    elif done * 10 // count != (done - 1) * 10 // count:
+        print(f"xattn-viz: {done:,} of {count:,} pairs", file=sys.stderr, flush=True)
 
 
 def _check_head(maps: AttentionMaps, layer: int, head: int) -> None:
@@ -293,10 +372,64 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LAYER.HEAD,…",
         help="the heads to listen to, both numbers from 1, such as 3.5,2.6 (default: those of the method)",
     )
-    words.add_argument("--method", choices=get_args(Method), default="shares", help="(default shares)")
+    words.add_argument("--method", choices=get_args(TimingMethod), default="shares", help="(default shares)")
     _take_settings(words)
     words.set_defaults(command=_words)
+
+    align = commands.add_parser("align", help="link the words of pairs of sentences and their translations")
+    align.add_argument("pairs", type=Path, help="a file of a source and its translation a line, between tabs")
+    formats = ("pharaoh", "naacl", "json", "tsv")
+    align.add_argument("--format", choices=formats, default="pharaoh", help="(default pharaoh: 0-0 1-2, from 0)")
+    align.add_argument("-o", "--out", type=Path, metavar="FILE", help="where to write; printed without it")
+    align.add_argument(
+        "--words", choices=("spaces", "axis"), default="spaces", help="what is between white space (default), or UAX 29"
+    )
+    _take_alignment(align)
+    align.set_defaults(command=_align)
+
+    score = commands.add_parser(
+        "score", help="measure alignments, and every head, by a file of pairs with links that people made"
+    )
+    score.add_argument("gold", type=Path, help="source, target and links between tabs; or Pharaoh, NAACL, JSON, XML")
+    score.add_argument("--source", type=Path, metavar="FILE", help="of Pharaoh and NAACL: the sources, one a line")
+    score.add_argument("--target", type=Path, metavar="FILE", help="of Pharaoh and NAACL: the targets, one a line")
+    kinds = get_args(xv.alignment_files.Format)
+    score.add_argument("--format", choices=kinds, help="of the file (default: as its first lines look)")
+    score.add_argument(
+        "--journal", type=Path, metavar="FILE", help="where each pair is kept: the same command goes on from there"
+    )
+    score.add_argument(
+        "--pick-on",
+        type=float,
+        default=0.3,
+        metavar="SHARE",
+        help="the share to pick settings on (default 0.3; 0: none)",
+    )
+    score.add_argument(
+        "--seed", type=int, default=0, help="which pairs these are, and those of the intervals (default 0)"
+    )
+    _take_alignment(score)
+    score.set_defaults(command=_score)
     return parser
+
+
+def _take_alignment(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", default="firefox-en-pt", help=f"{_MODEL} (default firefox-en-pt)")
+    command.add_argument(
+        "--reverse",
+        metavar="MODEL",
+        help='a model of the opposite direction, or "none" (default: that of the offline pair, where --model is of it)',
+    )
+    methods = get_args(Method)
+    command.add_argument("--method", choices=methods, default="threshold", help="(default threshold)")
+    command.add_argument("--threshold", type=float, help="the weight that a link has to exceed, 0 to 1")
+    for side in ("", "reverse-"):
+        command.add_argument(
+            f"--{side}heads",
+            type=_alignment_heads,
+            metavar="LAYER.HEAD,…",
+            help="from 1, with +1 behind one that is read a row later: 2.1,1.6+1 (default: those found without gold)",
+        )
 
 
 def _take_settings(command: argparse.ArgumentParser) -> None:
@@ -335,6 +468,11 @@ def _number(text: str) -> int:
     if not re.fullmatch(r"-?\d{1,4}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{quoted(text)} is no whole number")
     return int(text)
+
+
+def _alignment_heads(text: str) -> list[tuple[int, int, int]]:
+    """The heads, from 0, in "2.1,1.6+1", each with its shift."""
+    return [(*_heads(part.removesuffix("+1"))[0], int(part.endswith("+1"))) for part in text.split(",")]
 
 
 def _heads(text: str) -> list[tuple[int, int]]:

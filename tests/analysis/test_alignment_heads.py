@@ -21,6 +21,7 @@ from xattn_viz.analysis.alignment_heads import (
 from xattn_viz.analysis.word_units import sides, with_rows_of_one, word_weights
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
+from xattn_viz.models.families.seq2seq import FAMILY as TEXT_FAMILY
 
 PAIRS = [
     ("The mayor did not answer the letter .", "O presidente da câmara não respondeu à carta ."),
@@ -162,3 +163,19 @@ def test_without_sentences_nothing_is_searched(models: tuple[xv.Adapter, xv.Adap
 
     with pytest.raises(InputError, match="No sentences come with the package that 'da-sv' is known to read"):
         find_alignment_heads(Danish())
+
+
+def test_any_text_model_of_transformers_has_its_heads_found(models: tuple[xv.Adapter, xv.Adapter]) -> None:
+    """One with random weights: its heads align nothing, and the search says so by what they score."""
+    tiny = TEXT_FAMILY.example()
+    found = find_alignment_heads(tiny, texts=["black cats", "a dog"], max_new_tokens=6)
+    maps = tiny.trace("black cats", max_new_tokens=6).cross
+    assert found.scores.shape == (len(maps.layers), maps.n_heads, 2)
+    assert found.scores.max() < search([models[0].trace(*PAIRS[0][:1], target=PAIRS[0][1])]).scores.max()
+    both = find_alignment_heads(
+        tiny, tiny, texts=[("black cats", "gatos pretos")], keep=False, reverse_settings={"num_beams": 1}
+    )
+    assert both.agreement is not None
+    assert both.agreement.shape == (*found.scores.shape, *found.scores.shape)
+    alone = xv.align(tiny.trace("black cats", target="gatos pretos"))
+    assert (alone.chosen, alone.heads) == ("found before", found.heads)

@@ -107,6 +107,7 @@ def find_alignment_heads(
     *,
     on_pair: Callable[[int, int], bool | None] | None = None,
     keep: bool = True,
+    reverse_settings: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> HeadSearch:
     """Find the heads of a text model that align words, without gold, from some sentences.
@@ -118,7 +119,8 @@ def find_alignment_heads(
     only where it comes close to the first.
 
     What is found is kept in the user's cache folder under the sha256 of the weights, where `align` looks it up;
-    `keep=False` leaves it. `settings` are those of the model's `trace`. `on_pair` is called with (pairs done, pairs in
+    `keep=False` leaves it. `settings` are those of the model's `trace`, `reverse_settings` those of the reverse one's,
+    such as the languages of a model that has many. `on_pair` is called with (pairs done, pairs in
     all); where it returns False the search ends with the pairs so far.
 
     Raises InputError where there are no texts to read, and what `trace` raises.
@@ -134,7 +136,7 @@ def find_alignment_heads(
         if trace.output.strip():
             ahead.append(trace)
             if reverse is not None:
-                back.append(reverse.trace(trace.output, target=trace.input))
+                back.append(reverse.trace(trace.output, target=trace.input, **(reverse_settings or {})))
         if on_pair is not None and on_pair(number + 1, len(pairs)) is False:
             break
     if not ahead:

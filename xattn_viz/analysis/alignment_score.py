@@ -122,6 +122,7 @@ def score(
     resamples: int = 1000,
     journal: str | Path | None = None,
     on_pair: Callable[[int, int], bool | None] | None = None,
+    reverse_settings: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AlignmentScores:
     """Measure the alignments of a model, or of two of opposite directions, by pairs with links that people made.
@@ -130,7 +131,7 @@ def score(
     forced to the other text. The further arguments are those of `align`; heads that are not known for a model are found
     first, without the links. `pick_on` is the share of the pairs that settings are picked on, drawn with `seed`; with 0
     none are, and everything is measured on all pairs. `resamples` are those of the bootstrap, `settings` those of the
-    model's `trace`.
+    model's `trace`, `reverse_settings` those of the reverse one's.
 
     With a `journal` every pair that is done is a line of that file: a run that was stopped, also by a kill, goes on
     where it was when it is called again in the same way, with the same result. `on_pair` is called with (pairs done,
@@ -145,7 +146,7 @@ def score(
             "Settings are picked on a share of the pairs below 1 and measured on the others, of two or more pairs: "
             f"got {len(pairs)} and a share of {pick_on}."
         )
-    run = _Run(model, reverse, method, threshold, signs, settings)
+    run = _Run(model, reverse, method, threshold, signs, settings, reverse_settings or {})
     run.choose_heads(pairs, heads, reverse_heads)
     done = _Journal(journal, run.said(pairs))
     try:
@@ -173,9 +174,10 @@ class _Run:
         threshold: float | None,
         signs: str,
         settings: Mapping[str, Any],
+        reverse_settings: Mapping[str, Any],
     ) -> None:
         self.model, self.reverse, self.method, self.threshold = model, reverse, method, threshold
-        self.is_apart, self.settings = signs == "apart", dict(settings)
+        self.is_apart, self.settings, self.reverse_settings = signs == "apart", dict(settings), dict(reverse_settings)
         self.heads: tuple[AlignmentHead, ...] = ()
         self.reverse_heads: tuple[AlignmentHead, ...] = ()
         self.layers: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
@@ -192,7 +194,9 @@ class _Run:
         texts = [(" ".join(pair.source_words), " ".join(pair.target_words)) for pair in pairs]
         for trace, given in ((ahead, heads), (back, reverse_heads)):
             if trace is not None and given is None and known_heads(trace) is None:
-                found = find_alignment_heads(self.model, self.reverse, texts, keep=False, **self.settings)
+                found = find_alignment_heads(
+                    self.model, self.reverse, texts, keep=False, reverse_settings=self.reverse_settings, **self.settings
+                )
                 heads = heads if heads is not None or known_heads(ahead) else found.heads
                 reverse_heads = found.reverse_heads if trace is back else reverse_heads
                 break
@@ -206,7 +210,13 @@ class _Run:
     def said(self, pairs: Sequence[LinkedPair]) -> dict[str, Any]:
         """What makes a run what it is, as JSON values."""
         texts = [[p.source_words, p.target_words, sorted(p.sure), sorted(p.possible)] for p in pairs]
-        settings = {"method": self.method, "threshold": self.threshold, "is_apart": self.is_apart, **self.settings}
+        settings = {
+            "method": self.method,
+            "threshold": self.threshold,
+            "is_apart": self.is_apart,
+            "model": self.settings,
+            "reverse": self.reverse_settings,
+        }
         return {
             "alignment_scores": _FORMAT,
             "gold_sha256": hashlib.sha256(json.dumps(texts).encode("utf-8", "surrogatepass")).hexdigest(),
@@ -245,7 +255,9 @@ class _Run:
     def _traces(self, pair: LinkedPair) -> tuple[Trace, Trace | None]:
         source, target = " ".join(pair.source_words), " ".join(pair.target_words)
         ahead = self.model.trace(source, target=target, **self.settings)
-        return ahead, self.reverse.trace(target, target=source) if self.reverse is not None else None
+        if self.reverse is None:
+            return ahead, None
+        return ahead, self.reverse.trace(target, target=source, **self.reverse_settings)
 
     def _first_traces(self, pairs: Sequence[LinkedPair]) -> tuple[Trace, Trace | None]:
         for pair in pairs:
@@ -416,8 +428,8 @@ class _Summing:
                 "cross",
                 layers,
                 value[:, :, number],
-                "Each target word is linked with the source word of its largest weight in the rows where its pieces are "
-                f"{convention}, and compared with links that people made: {len(counted)} pairs, 95 % bootstrap "
+                "Each target word is linked with the source word of its largest weight in the rows where its pieces "
+                f"are {convention}, and compared with links that people made: {len(counted)} pairs, 95 % bootstrap "
                 "intervals.",
                 low=low[:, :, number],
                 high=high[:, :, number],
