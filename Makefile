@@ -59,7 +59,7 @@ format: $(DEV) $(JS)
 
 # Trace the precomputed examples anew.
 examples: $(RUNTIME)
-	@$(PY) -m xattn_viz.examples
+	@$(PY) -m scripts.examples
 
 # Write anew what the models that come with the package have to answer when they check themselves.
 self-check: $(RUNTIME)

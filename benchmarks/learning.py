@@ -20,8 +20,7 @@ from torch.nn import functional
 
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
 from xattn_viz.attention.layer import Attention, CrossAttention
-from xattn_viz.lessons.tasks import TASKS
-from xattn_viz.lessons.training import MOST_STEPS, Record, Setting, Training
+from xattn_viz.lessons.training import MOST_STEPS, TASKS, Record, Setting, Training
 
 ROUNDS = 300
 _WITH_A_PATH = ("copy", "reverse")

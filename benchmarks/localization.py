@@ -25,9 +25,9 @@ from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
 from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, caption, draw, judge, prompts
-from xattn_viz.shapes.caption import named
 from xattn_viz.shapes.judge import mark_drawing
 from xattn_viz.shapes.scene import random_scene
+from xattn_viz.shapes.sentence import named
 
 SEED, COUNT = 90_002, 500
 #: The maps of one right caption or picture, and its words of things: kind, position, box of the thing.

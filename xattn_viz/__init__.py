@@ -88,8 +88,7 @@ if TYPE_CHECKING:
     from xattn_viz.lessons import steps as layer_steps
     from xattn_viz.models.base import Adapter, ModelError
     from xattn_viz.models.external import from_attention
-    from xattn_viz.models.provenance import rerun
-    from xattn_viz.models.registry import cards, load
+    from xattn_viz.models.registry import cards, load, rerun
 
 __version__ = "0.1.0"
 
@@ -170,7 +169,7 @@ _HOMES = {
     "most_attended": "analysis.heads",
     "patch_heads": "analysis.patching",
     "Projections": "core.maps",
-    "rerun": "models.provenance",
+    "rerun": "models.registry",
     "save": "core.store",
     "score": "analysis.alignment_score",
     "smallest_set": "analysis.head_costs",

@@ -24,7 +24,7 @@ try:
     from xattn_viz.analysis.timing import Method as TimingMethod
     from xattn_viz.core import files
     from xattn_viz.core.maps import AttentionMaps, MapKind
-    from xattn_viz.core.messages import quoted
+    from xattn_viz.core.records import quoted
     from xattn_viz.core.tokens import visible
     from xattn_viz.core.view import parse_head
     from xattn_viz.inputs import audio

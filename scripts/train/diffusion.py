@@ -23,7 +23,7 @@ from scripts.train import drawing_evaluation, placing
 from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.models.families.diffusion import OWN_FOLDER
 from xattn_viz.shapes import prompts
-from xattn_viz.shapes.draw import draw
+from xattn_viz.shapes.scene import draw
 
 SEED = 11
 PIXELS, BLOCK = 48, 4

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.models.families import diffusion
 from xattn_viz.shapes import prompts
-from xattn_viz.shapes.draw import draw
 from xattn_viz.shapes.judge import mark_drawing
+from xattn_viz.shapes.scene import draw
 
 UNSEEN = 90_002  # the seed of the prompts; the noise of each has its number for a seed
 #: The least that the judge must score on true drawings for its word on the model's to count.

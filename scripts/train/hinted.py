@@ -37,9 +37,8 @@ from scripts.train.shared import asked_for, rate, word_tokenizer, write_down
 from xattn_viz.models.families.captioner import JOINS, Join
 from xattn_viz.models.families.captioner.hinted import base, is_learned, load, with_hint
 from xattn_viz.shapes import COLOURS, SHAPES, Scene, draw
-from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.prompts import HINT_WORDS, hint, hinted_caption
-from xattn_viz.shapes.scene import random_scene
+from xattn_viz.shapes.scene import in_grey, random_scene
 
 SEED = 11
 SCENES, STEPS, BATCH = 16_000, 3_000, 48

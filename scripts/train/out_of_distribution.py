@@ -20,8 +20,7 @@ from PIL import Image
 from scripts.train.captioner import PIXELS
 from xattn_viz.models.out_of_distribution import FILE, FOLDER, WITHIN, Distribution, encoder, summary
 from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, draw
-from xattn_viz.shapes.draw import in_grey
-from xattn_viz.shapes.scene import random_scene
+from xattn_viz.shapes.scene import in_grey, random_scene
 from xattn_viz.shapes.sentence import RADII
 
 SEED, FITTED, SET = 21, 300, 300

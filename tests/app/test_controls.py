@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app.visitor import query, state, traces
 from tests.server import ROOT
-from xattn_viz.app import controls, runner, text_page, trace_page
+from xattn_viz.app import page_state, runner, text_page, trace_page
 from xattn_viz.app.page import literal
 from xattn_viz.app.runner import Stopped, Task
 from xattn_viz.examples import EXAMPLES, Example
@@ -122,8 +122,8 @@ def test_the_options_are_those_of_the_card_and_what_its_search_and_kinds_allow(
 ) -> None:
     def offered(**changes: Any) -> dict[str, tuple[str, ...]]:
         card = replace(model.card, **changes)
-        monkeypatch.setattr(controls, "card_of", lambda name: card)
-        return {option.name: option.choices for option in controls.options_of("any")}
+        monkeypatch.setattr(page_state, "card_of", lambda name: card)
+        return {option.name: option.choices for option in page_state.options_of("any")}
 
     assert offered(most_beams=1, kinds=("cross",)) == {"language": ("en", "pt")}
     everything = offered(most_beams=4)
@@ -133,7 +133,7 @@ def test_the_options_are_those_of_the_card_and_what_its_search_and_kinds_allow(
 
 
 def test_a_model_of_which_nothing_is_known_has_no_options() -> None:
-    assert controls.options_of("./nowhere") == ()
+    assert page_state.options_of("./nowhere") == ()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_model_of_which_nothing_is_known_has_no_options() -> None:
     ],
 )
 def test_a_name_is_taken_as_it_is_typed_or_pasted(typed: str, name: str) -> None:
-    assert controls.cleaned(typed) == name
+    assert page_state.cleaned(typed) == name
 
 
 def test_consent_is_asked_for_by_the_kind_of_error_and_never_by_its_words() -> None:
@@ -165,7 +165,7 @@ def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypat
     tiny = registry.families()["seq2seq"].example()
     app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
     monkeypatch.setattr(registry, "load", lambda name, **_: tiny)
-    app.selectbox(key="direction").select(controls.OTHER).run()
+    app.selectbox(key="direction").select(page_state.OTHER).run()
     app.text_input(key="other").set_value("my/model").run()
     assert query(app).model == "my/model"
     assert traces(app)[0].provenance["model"] == tiny.card.name
@@ -179,9 +179,9 @@ def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypat
 def test_a_model_that_hears_gets_no_text_to_open_as_a_file() -> None:
     app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
     app.text_input(key="text").set_value("/etc/hostname")
-    app.selectbox(key="direction").select(controls.OTHER).run()
+    app.selectbox(key="direction").select(page_state.OTHER).run()
     app.text_input(key="other").set_value("./whisper-tiny-en").run()
     assert not app.exception
     assert len(app.error) == 1
     with pytest.raises(ModelError, match="does not read text"):
-        controls.load("whisper-tiny-en", text_page.KIND, lambda *_: None)
+        trace_page.load("whisper-tiny-en", text_page.KIND, lambda *_: None)

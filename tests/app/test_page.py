@@ -22,7 +22,7 @@ _MARKDOWN = {
     *("download_button", "form_submit_button", "segmented_control", "file_uploader", "audio_input", "slider", "header"),
     *("subheader", "title", "toast", "tabs", "pills", "badge", "link_button"),
 }
-_NO_WIDGETS = {"address", "controls", "sounds", "pictures", "heads"}
+_NO_WIDGETS = {"controls", "page_state", "sounds", "pictures", "heads"}
 _KEYWORDS = {"help", "label", "caption"}
 # What is made of the page's own words and of numbers alone.
 _OWN_WORDS = {

@@ -27,8 +27,8 @@ from xattn_viz.examples import EXAMPLES
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, Cancelled, Hooks, report
+from xattn_viz.models.provenance import Settings
 from xattn_viz.models.registry import families
-from xattn_viz.models.settings import Settings
 
 PATIENCE = 60.0
 TEXT = "The grey heron waits beside the water."

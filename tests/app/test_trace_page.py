@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.app.visitor import state, traces
 from tests.server import ROOT
 from xattn_viz import examples
-from xattn_viz.app import controls, sound_page
+from xattn_viz.app import page_state, sound_page
 from xattn_viz.app.page import literal
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
@@ -55,7 +55,7 @@ def test_an_emptied_field_is_told_before_a_model_is_loaded(
     app.switch_page(f"pages/{page}.py").run()
     assert traces(app)
     monkeypatch.setattr(registry, "load", None)
-    monkeypatch.setattr(controls, "_LOADED", {})
+    monkeypatch.setattr(page_state, "_LOADED", {})
     app.text_input(key="text").set_value("")
     app.button[[button.label for button in app.button].index(action)].click().run()
     assert [error.value for error in app.error] == [literal("The text is empty: type at least one word.")]

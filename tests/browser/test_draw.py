@@ -18,7 +18,7 @@ from tests.server import Server
 from xattn_viz.analysis.localization import share
 from xattn_viz.examples import PROMPTS, SCENES
 from xattn_viz.shapes import judge
-from xattn_viz.shapes.caption import named
+from xattn_viz.shapes.sentence import named
 
 PROMPT, OTHER = "the cat sat on the mat", "the rain sat on the boat"
 

@@ -18,7 +18,7 @@ from tests.browser import translate as visitor
 from xattn_viz.core.view import View, head_key, head_title, parse_head
 from xattn_viz.examples import EXAMPLES, SCENES, clips
 from xattn_viz.inputs import audio
-from xattn_viz.shapes.caption import caption
+from xattn_viz.shapes.sentence import caption
 
 # Chooses a map, and presses a button before any message is sent.
 CHOOSE = """(root, [view, name]) => {

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import xattn_viz as xv
+from scripts.examples import main
 from xattn_viz import examples
 from xattn_viz.analysis import timing
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import ALL, EXAMPLES, SPEECH, Example, SpeechExample, clips
-from xattn_viz.examples.__main__ import main
 
 by_slug = pytest.mark.parametrize("example", ALL, ids=lambda example: example.slug)
 # What halves are off by where the largest weights lie (half a step of 2^-11), and once more for another machine's sums.

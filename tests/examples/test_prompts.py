@@ -8,8 +8,8 @@ from xattn_viz.analysis.localization import Share, share
 from xattn_viz.examples import PROMPTS
 from xattn_viz.models import registry
 from xattn_viz.shapes import COLOURS, judge
-from xattn_viz.shapes.caption import named
 from xattn_viz.shapes.judge import mark_drawing
+from xattn_viz.shapes.sentence import named
 
 BY_SLUG = {example.slug: example for example in PROMPTS}
 

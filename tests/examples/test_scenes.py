@@ -12,8 +12,8 @@ from xattn_viz.analysis.localization import Share, share
 from xattn_viz.examples import HINTS, SCENES, SceneExample
 from xattn_viz.models import registry
 from xattn_viz.shapes import COLOURS, caption, draw
-from xattn_viz.shapes.caption import named, ordered
 from xattn_viz.shapes.scene import is_clear
+from xattn_viz.shapes.sentence import named, ordered
 
 BY_SLUG = {example.slug: example for example in SCENES}
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from xattn_viz.attention.layer import CrossAttention
 from xattn_viz.lessons.model import EncoderDecoder, FixedContext, Order, initialised, positions
-from xattn_viz.lessons.tasks import TASKS, Batch
+from xattn_viz.lessons.training import TASKS, Batch
 
 SYMBOLS = len(TASKS["dates"].symbols)
 

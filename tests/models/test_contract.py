@@ -22,7 +22,7 @@ from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, ModelError
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.registry import rerun
 from xattn_viz.models.resources import RUNS_AT_ONCE
 from xattn_viz.shapes import prompts
 

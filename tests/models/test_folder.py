@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import xattn_viz as xv
 from tests.models.families.seq2seq_folders import write
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.models import hub, registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder

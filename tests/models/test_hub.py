@@ -20,7 +20,7 @@ from xattn_viz.inputs.audio import Sound
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
 from xattn_viz.models.families import seq2seq, whisper
-from xattn_viz.models.hub import fetching, files, name_in
+from xattn_viz.models.hub import fetching, name_in
 
 
 @dataclass
@@ -78,7 +78,7 @@ def test_a_model_comes_from_the_hub(hub: Hub, kind: Kind) -> None:
     assert expected.provenance["weights_sha256"] == ours.provenance["weights_sha256"]
     done = [step for step, _ in seen]
     sizes = {path.name: path.stat().st_size for path in kind.folder.iterdir()}
-    total = sum(files.choose(sizes, ("safetensors",))[1].values())
+    total = sum(fetching.choose(sizes, ("safetensors",))[1].values())
     assert done == sorted(done)
     assert {t for _, t in seen} == {total}
     assert done[-1] == total
@@ -187,7 +187,7 @@ def test_of_several_copies_of_the_weights_one_is_fetched() -> None:
     fp32 = {f"model.fp32-0000{i}-of-00002.safetensors": 6 for i in (1, 2)}
     parts = {f"model-0000{i}-of-00002.safetensors": 5 for i in (1, 2)}
     whole, pickled, compact = {"model.safetensors": 3}, {"pytorch_model.bin": 4}, {"model.bin": 2}
-    every: tuple[files.Form, ...] = ("safetensors", "ctranslate2", "pickle")
+    every: tuple[fetching.Form, ...] = ("safetensors", "ctranslate2", "pickle")
     kept = dict.fromkeys(("config.json", "tokenizer.json", "merges.txt"), 1)
     for there, form, wanted in (
         (fp32 | parts | whole | pickled, "safetensors", whole),
@@ -196,8 +196,8 @@ def test_of_several_copies_of_the_weights_one_is_fetched() -> None:
         (fp32 | pickled, "pickle", pickled),
         (fp32, None, {}),
     ):
-        assert files.choose(small | there, every) == (form, kept | wanted)
-    assert files.choose(small | compact, ("safetensors", "pickle")) == (None, kept)
+        assert fetching.choose(small | there, every) == (form, kept | wanted)
+    assert fetching.choose(small | compact, ("safetensors", "pickle")) == (None, kept)
 
 
 def test_names_of_the_hub() -> None:

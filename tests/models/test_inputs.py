@@ -18,7 +18,7 @@ from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import RATE, wav
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.registry import rerun
 from xattn_viz.shapes import Scene, Thing, draw
 
 FAMILIES = tuple(registry.families())

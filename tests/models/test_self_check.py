@@ -22,10 +22,10 @@ from xattn_viz.models.base import Adapter, ModelWarning
 from xattn_viz.models.families.captioner import JOINS
 from xattn_viz.models.families.captioner.hinted import TwoCrossAttentions
 from xattn_viz.models.self_check import FILE, difference, find_fault, fingerprint, probes
-from xattn_viz.shapes.caption import caption
 from xattn_viz.shapes.judge import count_right, drawing_verdict
 from xattn_viz.shapes.prompts import hinted_caption, parse_hint
 from xattn_viz.shapes.scene import from_link
+from xattn_viz.shapes.sentence import caption
 
 OURS = [card.name for card in registry.cards() if card.download_mb is None]
 #: What people would write.

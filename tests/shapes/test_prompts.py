@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from xattn_viz.shapes import Scene, Thing, caption, draw, prompts
-from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.prompts import hint, hinted_caption, parse_hint, things_of_unique_shape
-from xattn_viz.shapes.scene import RELATIONS
+from xattn_viz.shapes.scene import RELATIONS, in_grey
 from xattn_viz.shapes.sentence import words
 
 

@@ -26,8 +26,7 @@ from xattn_viz.analysis.word_units import (
     word_weights,
 )
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import read_only, summary
+from xattn_viz.core.records import quoted, read_only, summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.inputs import InputError

@@ -24,7 +24,7 @@ from xml.parsers import expat
 
 from xattn_viz.analysis.alignment import Alignment
 from xattn_viz.core import files
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.inputs import InputError
 
 Format = Literal["tsv", "pharaoh", "naacl", "json", "xml"]

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.word_units import Side, sides, sides_again, with_rows_of_one, word_weights
 from xattn_viz.core import files
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import read_only, summary
+from xattn_viz.core.records import quoted, read_only, summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 

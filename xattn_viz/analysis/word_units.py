@@ -17,7 +17,7 @@ import regex
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import Span
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError

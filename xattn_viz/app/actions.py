@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from xattn_viz.app import controls, page_state, runner
+from xattn_viz.app import page_state, runner
 from xattn_viz.app.page_state import PageState, while_here
 from xattn_viz.app.runner import Output, Query, Source
 from xattn_viz.core.view import View
@@ -78,7 +78,7 @@ def take_whole() -> None:
 def take_option(name: str) -> None:
     """An option of the model was changed; query and address name it where it is not the default."""
     query = page_state.current().query
-    defaults = {option.name: option.default for option in controls.options_of(query.model)}
+    defaults = {option.name: option.default for option in page_state.options_of(query.model)}
     value = st.session_state[option_key(name)]
     chosen = {**dict(query.options), name: value if isinstance(value, bool | str) else str(value)}
     others = tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
@@ -104,7 +104,7 @@ def choose_model() -> None:
     """Another model was chosen: go on with what was last asked of it, or with the input that is there."""
     name, present = st.session_state.direction, page_state.current().query.model
     # A control of the page before may still speak: its model is none of this page.
-    if name in controls.choices(present) and name not in (present, controls.OTHER):
+    if name in page_state.choices(present) and name not in (present, page_state.OTHER):
         _turn_to(name)
 
 
@@ -119,22 +119,22 @@ def choose_reader(name: str) -> None:
 @while_here
 def name_model() -> None:
     """The name of a model, or its folder, was typed."""
-    if name := controls.cleaned(st.session_state.other):
-        controls.agree(name)
+    if name := page_state.cleaned(st.session_state.other):
+        page_state.agree(name)
         _turn_to(name)
 
 
 def agree() -> None:
     """The visitor wants the model that the address names."""
     state = page_state.current()
-    controls.agree(state.query.model)
+    page_state.agree(state.query.model)
     page_state.put(replace(state, outcomes=()))
 
 
 def allow_weights() -> None:
     """The visitor allows `.bin` weights, read as data only."""
     state = page_state.current()
-    controls.allow_weights(state.query.model)
+    page_state.allow_weights(state.query.model)
     page_state.put(replace(state, outcomes=()))
 
 

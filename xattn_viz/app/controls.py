@@ -5,132 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.app import actions, page_state, runner
 from xattn_viz.app.page import literal
-from xattn_viz.app.page_state import may_be_named
-from xattn_viz.app.runner import BEAMS, CROP, SELF_ATTENTION, Query, Report
+from xattn_viz.app.runner import Query
 from xattn_viz.core.tokens import visible_text
-from xattn_viz.models import hub, registry
-from xattn_viz.models.base import Adapter, ModelCard, ModelError, Option
+from xattn_viz.core.view import PARAMETERS
+from xattn_viz.models.base import Option
 from xattn_viz.shapes import SHAPES
 from xattn_viz.shapes.prompts import DRAWN_COLOURS, DRAWN_SHAPES, LONGEST
 from xattn_viz.shapes.sentence import ARTICLES
-
-#: The choice that opens a field for a model of one's own.
-OTHER = ""
-#: How wide a search can be asked to be.
-_BEAMS = (1, 2, 3, 4, 5, 8, 16)
-# The cards of models that were loaded, shared by all visitors; a list of choices shows only what its own visitor named.
-_LOADED: dict[str, ModelCard] = {}
-
-
-def choices(current: str) -> list[str]:
-    """What the visitor may choose: the listed models, those loaded or asked for in this visit, and `OTHER`."""
-    page, agreed = page_state.kind(), page_state.visit().agreed
-    named = page.models()
-    cards = {name: card_of(name) for name in agreed if name not in named}
-    own = [name for name, card in cards.items() if card is not None and page.has(card)]
-    return [*named, *dict.fromkeys([*own, *([] if current in named else [current])]), OTHER]
-
-
-def title(name: str) -> str:
-    """A model as the list shows it: what it does, its licence, and what has to be downloaded first."""
-    if name == OTHER:
-        return "Another model …"
-    card = next((card for card in registry.cards() if card.name == name), None)
-    if card is None:
-        return visible_text(name)
-    if card.download_mb is None:
-        return card.title
-    size = f"{card.download_mb} MB" if card.download_mb < 1000 else f"{card.download_mb / 1000:.1f} GB"
-    return f"{card.title} · {card.licence} · downloads {size}"
-
-
-def card_of(name: str) -> ModelCard | None:
-    """The card of a model that is listed or has been loaded; only a loaded one knows all of its options."""
-    return _LOADED.get(name) or next((card for card in registry.cards() if card.name == name), None)
-
-
-def knows_shapes(name: str) -> bool:
-    """Whether a model learned nothing but coloured shapes, so that what is right is known."""
-    return (card := card_of(name)) is not None and card.knows == "shapes"
-
-
-def options_of(name: str) -> tuple[Option, ...]:
-    """What can be chosen for a model: its own options, how wide it searches, and which attention it shows."""
-    card = card_of(name)
-    if card is None:
-        return ()
-    offered = [option for option in card.options if option.name != CROP]
-    if card.most_beams > 1:
-        choices = tuple(str(beams) for beams in _BEAMS if beams <= card.most_beams)
-        offered.append(
-            Option(BEAMS, "Beams", "1", "With two or more you can look at each output of the search.", choices)
-        )
-    if set(card.kinds) > set(card.at_once):
-        offered.append(
-            Option(SELF_ATTENTION, "Self-attention too", False, "How a text reads itself, beside cross-attention.")
-        )
-    return tuple(offered)
-
-
-def cleaned(typed: str) -> str:
-    """A hub name or a folder as it was typed or pasted; a folder always has a slash, which tells it from a word."""
-    name = hub.name_in(typed.strip().strip("\"'"))
-    is_known = any(card.name == name for card in registry.cards()) or may_be_named(name)
-    return name if is_known or not name else f"./{name}"
-
-
-def is_agreed(name: str) -> bool:
-    """Whether this visitor chose a model: an address alone loads only the listed ones."""
-    return name in page_state.kind().models() or name in page_state.visit().agreed
-
-
-def agree(name: str) -> None:
-    """The visitor chose this model."""
-    agreed = page_state.visit().agreed
-    if name not in agreed:
-        agreed.append(name)
-
-
-def allow_weights(name: str) -> None:
-    """The visitor allows a model's weights to be read from a `.bin` file, as data only."""
-    page_state.visit().weights_allowed.add(name)
-
-
-def was_loaded(name: str) -> bool:
-    """Whether a model has been loaded for a page before."""
-    return name in _LOADED
-
-
-def load(name: str, kind: page_state.Kind, report: Report, *, allow_weights: bool = False) -> Adapter:
-    """A model for a page of this kind, in any thread; `report` hears of its download.
-
-    Raises ModelError in one sentence.
-    """
-    if not was_loaded(name):
-        kind.prepare()
-    options = {"allow_pickle": True} if allow_weights else {}
-    model = registry.load(name, on_progress=_downloading(report), **options)
-    if not kind.has(model.card):
-        # A model of speech would take what is typed for the name of a file.
-        raise ModelError(f"{model.card.title} {kind.refusal}")
-    # A folder's card carries the folder's full path, which is also what the trace says of its model.
-    _LOADED.update({name: model.card, model.card.name: model.card})
-    return model
-
-
-def _downloading(report: Report) -> Callable[[int, int], None]:
-    def on_progress(done: int, total: int) -> None:
-        said = f"Downloading the model: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
-        report(done / max(total, 1), said if done < total else "Loading the model …")
-
-    return on_progress
-
 
 #: The option of a model that draws which has a field of its own.
 SEED = "seed"
@@ -146,8 +34,8 @@ def show() -> None:
         kind.before()
         st.selectbox(
             "Model",
-            choices(asked.model),
-            format_func=title,
+            page_state.choices(asked.model),
+            format_func=page_state.title,
             key="direction",
             on_change=actions.choose_model,
             label_visibility="collapsed",
@@ -155,12 +43,12 @@ def show() -> None:
         )
         # There with or without content: what follows keeps its place.
         with st.container(key="beside-model", width="content"):
-            if st.session_state.direction == OTHER:
+            if st.session_state.direction == page_state.OTHER:
                 _name_of_another()
             else:
                 kind.choice(asked)
         with st.popover("Options", key="options"):
-            for option in options_of(asked.model):
+            for option in page_state.options_of(asked.model):
                 if option.name != SEED and not is_text(option):
                     _option(option, dict(asked.options).get(option.name, option.default))
             if (kind.reads, kind.makes) == ("text", "text"):
@@ -168,7 +56,7 @@ def show() -> None:
                 st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=actions.take_whole)
             st.checkbox("Stream the result", key="live", help=_STREAM_HELP)
         kind.inputs(asked)
-    page_state.follow_address(actions.go_to, page_state.current().query.address(), visit.address)
+    follow_address(actions.go_to, page_state.current().query.address(), visit.address)
 
 
 def choose_from(
@@ -308,7 +196,7 @@ def _component() -> ComponentRenderer:
 
 def of_prompt(key: str, model: str, text: str) -> None:
     """The count of the prompt in the field of this key; of a model that cuts words into pieces, the least it can be."""
-    if knows_shapes(model):
+    if page_state.knows_shapes(model):
         _show(key, text, LONGEST, _PROMPT)
     else:
         _show(key, text, MOST_OF_CLIP, None)
@@ -322,3 +210,55 @@ def of_hint(key: str, text: str) -> None:
 def _show(key: str, text: str, most: int, rule: Mapping[str, Any] | None) -> None:
     data = {"key": key, "text": text, "most": most, "rule": rule}
     _component()(data=data, key=f"count-{key}", width="content", height="content")
+
+
+_ADDRESS = "address"
+# Streamlit would begin the page anew at a step back or forth, so that its fields are emptied: on the same page the step
+# is handled here. What is looked at is the explorer's own, which alone hears of a step that changes nothing else.
+_ADDRESS_SCRIPT = """
+let leave = () => {};
+
+export default function ({ data, setTriggerValue }) {
+  leave();
+  const place = location.pathname;
+  const looks = new Set(data.looks);
+  const asked = () => JSON.stringify([...new URLSearchParams(location.search)].filter(([name]) => !looks.has(name)));
+  if (data.said !== null) history.replaceState(history.state, "", data.said ? `?${data.said}` : place);
+  let last = asked();
+  const moved = (event) => {
+    if (location.pathname !== place) return;
+    event.stopImmediatePropagation();
+    if (asked() === last) window.dispatchEvent(new Event("xv-moved"));
+    else setTriggerValue("moved", location.search || "?");
+    last = asked();
+  };
+  window.addEventListener("popstate", moved, true);
+  leave = () => window.removeEventListener("popstate", moved, true);
+  return leave;
+}
+"""
+
+
+def follow_address(
+    moved: Callable[[dict[str, str]], None], state: Mapping[str, str], said: Mapping[str, str] | None = None
+) -> None:
+    """Call `moved` with what the address says when the visitor goes back or forth without leaving the page.
+
+    `state` is what an address says of the page: with every act of the visitor the script looks anew where it is. `said`
+    is what the address is to say from now on without a step in the history, None where it is right.
+    """
+    data: dict[str, Any] = {"looks": PARAMETERS, "state": urlencode(dict(state))}
+    data["said"] = None if said is None else urlencode(dict(said))
+
+    def heard() -> None:
+        search = (st.session_state.get(_ADDRESS) or {}).get("moved")
+        if isinstance(search, str):
+            moved(dict(parse_qsl(search.removeprefix("?"))))
+
+    with st.container(key="history"):
+        _address_component()(data=data, key=_ADDRESS, on_moved_change=heard)
+
+
+@cache
+def _address_component() -> ComponentRenderer:
+    return st.components.v2.component("xattn_viz_address", js=_ADDRESS_SCRIPT)

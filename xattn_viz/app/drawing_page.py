@@ -30,7 +30,7 @@ _LAST_SEED = 2**31 - 1
 def _inputs(asked: Query) -> None:
     controls.text_field(asked, most=MOST_CHARACTERS)
     controls.of_prompt("text", asked.model, asked.input)
-    option = next((option for option in controls.options_of(asked.model) if option.name == controls.SEED), None)
+    option = next((option for option in page_state.options_of(asked.model) if option.name == controls.SEED), None)
     if option is not None:
         _seed(option, asked)
 

@@ -19,7 +19,7 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import export, web
 from xattn_viz.analysis import heads
-from xattn_viz.app import actions, controls, page_state
+from xattn_viz.app import actions, page_state
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import NAMES, Shown
 from xattn_viz.core.maps import AttentionMaps
@@ -248,7 +248,7 @@ def below(shown: Shown, *, told: Container[str | None] = ()) -> None:
 def _whose(trace: Trace) -> None:
     """Whose model this is, where it ran, and how much memory the loaded models take."""
     said = trace.provenance
-    card = controls.card_of(trace.model)
+    card = page_state.card_of(trace.model)
     parts = [f"Model: {card.credit} ({card.licence})."] if card else []
     if "device" in said:
         parts.append(f"Ran on {said['device']} in {said['dtype']}.")

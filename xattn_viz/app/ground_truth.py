@@ -5,17 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from xattn_viz.analysis.localization import share
-from xattn_viz.app import controls, pictures
+from xattn_viz.app import page_state, pictures
 from xattn_viz.app.page_state import Shown
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.shapes import Scene, prompts, sentence
-from xattn_viz.shapes.caption import Coloured, named, ordered
 from xattn_viz.shapes.judge import count_right, drawing_verdict, judge, mark_caption
 from xattn_viz.shapes.prompts import GREY, HINT, with_articles
 from xattn_viz.shapes.scene import snippet
+from xattn_viz.shapes.sentence import Coloured, named, ordered
 
 
 def mark(shown: Shown) -> str:
@@ -26,7 +26,7 @@ def mark(shown: Shown) -> str:
     best = shown.best
     if note := best.note("unfamiliar"):
         return note
-    if not controls.knows_shapes(best.model):
+    if not page_state.knows_shapes(best.model):
         return ""
     scene, settings = pictures.scene_of(shown.query), best.settings
     if scene is None:
@@ -42,7 +42,7 @@ def mark(shown: Shown) -> str:
 def mark_drawing(shown: Shown) -> str:
     """Whether the model drew what was asked for; empty where nobody can know."""
     best = shown.best
-    is_known = best.pictures and controls.knows_shapes(best.model)
+    is_known = best.pictures and page_state.knows_shapes(best.model)
     return drawing_verdict(_prompt(best), best.pictures[-1]) if is_known else ""
 
 
@@ -55,7 +55,7 @@ def _answered(best: Trace, scene: Scene) -> str:
 def _things(shown: Shown) -> tuple[Coloured, ...]:
     """The things that a picture is known to show: those of its scene, or those that code finds in a drawing."""
     trace = shown.trace
-    if trace.pictures and controls.knows_shapes(trace.model):
+    if trace.pictures and page_state.knows_shapes(trace.model):
         return judge(trace.pictures[-1])
     scene = pictures.scene_of(shown.query)
     return tuple(ordered(scene)) if scene and trace.steps else ()  # a Perceiver writes no words
@@ -118,7 +118,7 @@ def in_a_notebook(shown: Shown) -> None:
         return
     opened = st.expander("In a notebook", key="notebook-scene", on_change="rerun")
     if opened.open:
-        card = controls.card_of(query.model)
+        card = page_state.card_of(query.model)
         declared = {option.name for option in card.options} if card else set[str]()
         options = {name: value for name, value in query.options if name in declared}
         opened.code(snippet(scene, query.model, options), language="python")

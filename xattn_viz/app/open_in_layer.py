@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl, urlencode
 import numpy as np
 import streamlit as st
 
-from xattn_viz.app import controls, drawing_page, page_state, picture_page, runner, sound_page, text_page
+from xattn_viz.app import drawing_page, page_state, picture_page, runner, sound_page, text_page
 from xattn_viz.app.page import PAGES, literal, shortened
 from xattn_viz.app.page_state import Kind, PageState
 from xattn_viz.app.runner import Task
-from xattn_viz.app.trace_page import NotAgreed, shipped
+from xattn_viz.app.trace_page import NotAgreed, load, shipped
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.lessons.real_head import RealHead, real_head
-from xattn_viz.models import provenance, registry
+from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.registry import share_cores
 
@@ -145,7 +145,7 @@ def head_of(trace: Trace, cell: Cell) -> tuple[RealHead, str | None]:
         before = trace.of_kind(cell.kind)
     except (KeyError, ValueError) as error:
         raise ModelError(_NO_WEIGHT) from error
-    again = provenance.with_projections(trace)
+    again = registry.with_projections(trace)
     maps = again.of_kind(cell.kind)
     if maps.queries.labels != before.queries.labels:
         raise ModelError("The model was run again for its queries and keys, and wrote something else this time.")
@@ -157,7 +157,7 @@ def head_of(trace: Trace, cell: Cell) -> tuple[RealHead, str | None]:
 
 def _opened(said: tuple[str, str], state: PageState, trace: Trace, cell: Cell) -> OpenedHead:
     head, fault = head_of(trace, cell)
-    model = controls.title(state.query.model).partition(" · ")[0]
+    model = page_state.title(state.query.model).partition(" · ")[0]
     texts = (page_state.kind().input_title(state.query), trace.output)
     return OpenedHead(said, head, f"{model}: {' → '.join(f'“{shortened(text)}”' for text in texts if text)}", fault)
 
@@ -173,7 +173,7 @@ def _read(of: str, cell: str) -> OpenedHead:
         state = page_state.said_by(said)
         if not state.query.address().items() <= said.items():  # a long text, or a file of another visit
             raise InputError(f"What this head is of is not here any more: open it again on {title}.")
-        card = controls.card_of(state.query.model)
+        card = page_state.card_of(state.query.model)
         if card is not None and "project" not in card.can:  # no model runs to be told so
             raise ModelError("This model shows its weights only, not the queries and keys behind them.")
         return _opened((of, cell), state, _trace_of(state), Cell(cast(MapKind, found[1]), layer, head, row, column))
@@ -193,7 +193,7 @@ def _traces(task: Task) -> runner.Traces:
     content = registry.content(query.model)
     if traces := runner.kept(task, content) or shipped(task):
         return traces
-    if not controls.is_agreed(query.model):
+    if not page_state.is_agreed(query.model):
         raise NotAgreed(query.model)
     line = st.empty()
 
@@ -203,7 +203,7 @@ def _traces(task: Task) -> runner.Traces:
 
     share_cores()
     line.progress(0.0, text="Loading the model \u2026")
-    adapter = controls.load(query.model, kind, lambda share, said: None)
+    adapter = load(query.model, kind, lambda share, said: None)
     task = replace(task, named=kind.named(query) if task.segment is None else None)
     traces = tuple(task.traces(adapter, on_step=on_step))
     line.empty()

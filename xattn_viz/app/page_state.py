@@ -9,20 +9,19 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, Literal, ParamSpec
-from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
-from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.app import runner
-from xattn_viz.app.runner import Names, Outcome, Query, Running, Task, Traces
+from xattn_viz.app.runner import BEAMS, CROP, SELF_ATTENTION, Names, Outcome, Query, Running, Task, Traces
+from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import PARAMETERS, View
+from xattn_viz.core.view import View
 from xattn_viz.examples import Example, PromptExample, SceneExample, SpeechExample
-from xattn_viz.models import registry
-from xattn_viz.models.base import ModelCard
+from xattn_viz.models import hub, registry
+from xattn_viz.models.base import ModelCard, Option
 
 _P = ParamSpec("_P")
 AnyExample = Example | SpeechExample | SceneExample
@@ -388,33 +387,6 @@ def output_key(name: str) -> str:
     return f"{name}-{hash((state.query, state.segment))}"
 
 
-_ADDRESS = "address"
-# Streamlit would begin the page anew at a step back or forth, so that its fields are emptied: on the same page the step
-# is handled here. What is looked at is the explorer's own, which alone hears of a step that changes nothing else.
-_ADDRESS_SCRIPT = """
-let leave = () => {};
-
-export default function ({ data, setTriggerValue }) {
-  leave();
-  const place = location.pathname;
-  const looks = new Set(data.looks);
-  const asked = () => JSON.stringify([...new URLSearchParams(location.search)].filter(([name]) => !looks.has(name)));
-  if (data.said !== null) history.replaceState(history.state, "", data.said ? `?${data.said}` : place);
-  let last = asked();
-  const moved = (event) => {
-    if (location.pathname !== place) return;
-    event.stopImmediatePropagation();
-    if (asked() === last) window.dispatchEvent(new Event("xv-moved"));
-    else setTriggerValue("moved", location.search || "?");
-    last = asked();
-  };
-  window.addEventListener("popstate", moved, true);
-  leave = () => window.removeEventListener("popstate", moved, true);
-  return leave;
-}
-"""
-
-
 def read_address() -> dict[str, str]:
     """What the address says."""
     return st.query_params.to_dict()
@@ -425,26 +397,93 @@ def write_address(said: Mapping[str, str]) -> None:
     st.query_params.from_dict(dict(said))
 
 
-def follow_address(
-    moved: Callable[[dict[str, str]], None], state: Mapping[str, str], said: Mapping[str, str] | None = None
-) -> None:
-    """Call `moved` with what the address says when the visitor goes back or forth without leaving the page.
-
-    `state` is what an address says of the page: with every act of the visitor the script looks anew where it is. `said`
-    is what the address is to say from now on without a step in the history, None where it is right.
-    """
-    data: dict[str, Any] = {"looks": PARAMETERS, "state": urlencode(dict(state))}
-    data["said"] = None if said is None else urlencode(dict(said))
-
-    def heard() -> None:
-        search = (st.session_state.get(_ADDRESS) or {}).get("moved")
-        if isinstance(search, str):
-            moved(dict(parse_qsl(search.removeprefix("?"))))
-
-    with st.container(key="history"):
-        _address_component()(data=data, key=_ADDRESS, on_moved_change=heard)
+#: The choice that opens a field for a model of one's own.
+OTHER = ""
+#: How wide a search can be asked to be.
+_BEAMS = (1, 2, 3, 4, 5, 8, 16)
+# The cards of models that were loaded, shared by all visitors; a list of choices shows only what its own visitor named.
+_LOADED: dict[str, ModelCard] = {}
 
 
-@cache
-def _address_component() -> ComponentRenderer:
-    return st.components.v2.component("xattn_viz_address", js=_ADDRESS_SCRIPT)
+def choices(current: str) -> list[str]:
+    """What the visitor may choose: the listed models, those loaded or asked for in this visit, and `OTHER`."""
+    page, agreed = kind(), visit().agreed
+    named = page.models()
+    cards = {name: card_of(name) for name in agreed if name not in named}
+    own = [name for name, card in cards.items() if card is not None and page.has(card)]
+    return [*named, *dict.fromkeys([*own, *([] if current in named else [current])]), OTHER]
+
+
+def title(name: str) -> str:
+    """A model as the list shows it: what it does, its licence, and what has to be downloaded first."""
+    if name == OTHER:
+        return "Another model …"
+    card = next((card for card in registry.cards() if card.name == name), None)
+    if card is None:
+        return visible_text(name)
+    if card.download_mb is None:
+        return card.title
+    size = f"{card.download_mb} MB" if card.download_mb < 1000 else f"{card.download_mb / 1000:.1f} GB"
+    return f"{card.title} · {card.licence} · downloads {size}"
+
+
+def card_of(name: str) -> ModelCard | None:
+    """The card of a model that is listed or has been loaded; only a loaded one knows all of its options."""
+    return _LOADED.get(name) or next((card for card in registry.cards() if card.name == name), None)
+
+
+def knows_shapes(name: str) -> bool:
+    """Whether a model learned nothing but coloured shapes, so that what is right is known."""
+    return (card := card_of(name)) is not None and card.knows == "shapes"
+
+
+def options_of(name: str) -> tuple[Option, ...]:
+    """What can be chosen for a model: its own options, how wide it searches, and which attention it shows."""
+    card = card_of(name)
+    if card is None:
+        return ()
+    offered = [option for option in card.options if option.name != CROP]
+    if card.most_beams > 1:
+        choices = tuple(str(beams) for beams in _BEAMS if beams <= card.most_beams)
+        offered.append(
+            Option(BEAMS, "Beams", "1", "With two or more you can look at each output of the search.", choices)
+        )
+    if set(card.kinds) > set(card.at_once):
+        offered.append(
+            Option(SELF_ATTENTION, "Self-attention too", False, "How a text reads itself, beside cross-attention.")
+        )
+    return tuple(offered)
+
+
+def cleaned(typed: str) -> str:
+    """A hub name or a folder as it was typed or pasted; a folder always has a slash, which tells it from a word."""
+    name = hub.name_in(typed.strip().strip("\"'"))
+    is_known = any(card.name == name for card in registry.cards()) or may_be_named(name)
+    return name if is_known or not name else f"./{name}"
+
+
+def is_agreed(name: str) -> bool:
+    """Whether this visitor chose a model: an address alone loads only the listed ones."""
+    return name in kind().models() or name in visit().agreed
+
+
+def agree(name: str) -> None:
+    """The visitor chose this model."""
+    agreed = visit().agreed
+    if name not in agreed:
+        agreed.append(name)
+
+
+def allow_weights(name: str) -> None:
+    """The visitor allows a model's weights to be read from a `.bin` file, as data only."""
+    visit().weights_allowed.add(name)
+
+
+def was_loaded(name: str) -> bool:
+    """Whether a model has been loaded for a page before."""
+    return name in _LOADED
+
+
+def keep_card(name: str, card: ModelCard) -> None:
+    """Keep the card of a model that was loaded by this name."""
+    _LOADED.update({name: card, card.name: card})

@@ -22,9 +22,9 @@ from xattn_viz.examples import HINTS, SCENES
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError, Option
 from xattn_viz.shapes import Scene, Thing, sentence
-from xattn_viz.shapes.caption import caption
 from xattn_viz.shapes.prompts import HINT
 from xattn_viz.shapes.scene import MOST_THINGS, to_link
+from xattn_viz.shapes.sentence import caption
 from xattn_viz.web import easel
 
 _KEY = "easel"
@@ -62,7 +62,7 @@ def _choice(asked: Query) -> None:
 
 
 def _inputs(asked: Query) -> None:
-    for option in filter(controls.is_text, controls.options_of(asked.model)):
+    for option in filter(controls.is_text, page_state.options_of(asked.model)):
         _text_option(option, asked)
     is_open = page_state.visit().chosen.get("easel", False)
     st.session_state.setdefault("own", is_open)  # widgets forget what they held while another page is shown

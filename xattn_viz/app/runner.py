@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from cachetools import LRUCache
 
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound

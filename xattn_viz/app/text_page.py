@@ -28,7 +28,7 @@ def notice(shown: Shown) -> str | None:
     Returns what was said; None where nothing was.
     """
     place, asked = st.empty(), shown.query  # there or not, what follows stays where it is
-    note, card = shown.best.note("language"), controls.card_of(asked.model)
+    note, card = shown.best.note("language"), page_state.card_of(asked.model)
     if note is None or card is None or page_state.example_of(asked) is not None:
         return None
     wanted = card.language("source", dict(asked.options)) or ""
@@ -39,7 +39,7 @@ def notice(shown: Shown) -> str | None:
             label = f"Read it as {LANGUAGES[found]}"
             st.button(literal(label), on_click=actions.choose_option, args=("source_language", code))
         elif reader := reader_of(found, wanted):
-            label = f"Use {controls.title(reader.name)}"
+            label = f"Use {page_state.title(reader.name)}"
             st.button(literal(label), on_click=actions.choose_reader, args=(reader.name,))
     return note
 

@@ -7,6 +7,7 @@ agreed to or that does not do what it should.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import dropwhile
 
@@ -140,14 +141,14 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
         runner.keep(task, content, traces)
         _put(done := Done(task, traces))
         return done
-    before = controls.options_of(task.query.model)
+    before = page_state.options_of(task.query.model)
     outcome = page_state.current().outcome_of(task) or _begin(task)
     if isinstance(outcome, Running):
         _put(outcome)
         if not st.session_state.get("live"):
             _wait(outcome.run, line)
         outcome = runner.ended(outcome)
-        if isinstance(outcome, Done) and controls.options_of(task.query.model) != before:
+        if isinstance(outcome, Done) and page_state.options_of(task.query.model) != before:
             _put(outcome)
             st.rerun()  # the controls above were drawn before the model's options were known
     _put(outcome)
@@ -177,19 +178,19 @@ def _begin(task: Task) -> Running | Failed:
     """Begin a run, or say why there is none. No model is loaded only to say that there is nothing to read."""
     kind, query = page_state.kind(), task.query
     try:
-        if not controls.is_agreed(query.model):
+        if not page_state.is_agreed(query.model):
             raise NotAgreed(query.model)
-        if query.source == "text" and not controls.was_loaded(query.model):
+        if query.source == "text" and not page_state.was_loaded(query.model):
             check_text(query.input)
         named = kind.named(query) if task.segment is None else None
     except (InputError, NotAgreed) as error:
         return Failed(task, error)
     task, is_allowed = replace(task, named=named), query.model in page_state.visit().weights_allowed
 
-    def load(report: runner.Report) -> Adapter:
-        return controls.load(query.model, kind, report, allow_weights=is_allowed)
+    def begin(report: runner.Report) -> Adapter:
+        return load(query.model, kind, report, allow_weights=is_allowed)
 
-    return Running(task, Run(task, load, kind.segment))
+    return Running(task, Run(task, begin, kind.segment))
 
 
 def _wait(run: Run, line: DeltaGenerator) -> None:
@@ -314,3 +315,28 @@ def _log_prob(trace: Trace) -> str:
     short = trace.settings.get("shortlist") and not trace.steps[-1].forced
     said = f"{sum(counted):.2f} ({len(counted)} tokens{', over the shortlist' if short else ''})"
     return said.replace("-", "\u2212")
+
+
+def load(name: str, kind: Kind, report: runner.Report, *, allow_weights: bool = False) -> Adapter:
+    """A model for a page of this kind, in any thread; `report` hears of its download.
+
+    Raises ModelError in one sentence.
+    """
+    if not page_state.was_loaded(name):
+        kind.prepare()
+    options = {"allow_pickle": True} if allow_weights else {}
+    model = registry.load(name, on_progress=_downloading(report), **options)
+    if not kind.has(model.card):
+        # A model of speech would take what is typed for the name of a file.
+        raise ModelError(f"{model.card.title} {kind.refusal}")
+    # A folder's card carries the folder's full path, which is also what the trace says of its model.
+    page_state.keep_card(name, model.card)
+    return model
+
+
+def _downloading(report: runner.Report) -> Callable[[int, int], None]:
+    def on_progress(done: int, total: int) -> None:
+        said = f"Downloading the model: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+        report(done / max(total, 1), said if done < total else "Loading the model …")
+
+    return on_progress

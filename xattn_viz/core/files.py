@@ -8,7 +8,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 
 #: What ends the name of a file that is not complete yet.
 PART = ".part"

@@ -1,11 +1,12 @@
 """Frozen dataclasses that hold arrays: read-only, compared by content, and as JSON and back.
 
 A file can hold anything, so reading takes nothing on trust: every value must have the type that the field declares.
-Arrays stay outside the JSON, which names them.
+Arrays stay outside the JSON, which names them. What people gave is quoted in messages as `quoted` shows it.
 """
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -14,8 +15,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
-
-from xattn_viz.core.messages import quoted
 
 _MOST_SHOWN = 3  # entries of a tuple that are shown one by one
 
@@ -177,3 +176,15 @@ def _check_plain(value: Any, path: str, depth: int) -> None:
 
 def _name(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+_SHOWN = 100  # characters of what was given that a message repeats
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: without control characters, and a long one without its middle."""
+    try:
+        text = " ".join(repr(os.fspath(value) if isinstance(value, os.PathLike) else value).split())
+    except Exception:  # a number of too many digits, or an object that cannot say what it is
+        text = f"what is of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 30]}…{text[-29:]}"

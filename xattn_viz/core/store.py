@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core import files
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import Arrays, decode, encode
+from xattn_viz.core.records import Arrays, decode, encode, quoted
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 

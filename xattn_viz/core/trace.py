@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind, size
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import brief, read_only, same
+from xattn_viz.core.records import brief, quoted, read_only, same
 
 
 def probability(log_prob: float) -> float:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import summary
+from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.trace import Trace
 
 #: What a colour bar ends at: the map's own maximum, or the maximum over all layers and heads.

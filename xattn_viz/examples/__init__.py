@@ -1,6 +1,6 @@
 """Sentences, clips and scenes worth seeing, each with the head that makes it so.
 
-The traces of sentences and clips ship and open at once; `python -m xattn_viz.examples` remakes them. A missing one
+The traces of sentences and clips ship and open at once; `python -m scripts.examples` remakes them. A missing one
 costs only the time to trace it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Trace
 from xattn_viz.shapes import Scene, Thing

@@ -24,7 +24,7 @@ from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind, frame_of
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.store import to_bytes as npz
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 
 #: The most bytes that are taken of a file without a place to go back to, such as a pipe.
 MAX_STREAM_BYTES = 1 << 30

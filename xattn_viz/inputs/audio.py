@@ -20,8 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import read_only, summary
+from xattn_viz.core.records import quoted, read_only, summary
 from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened
 from xattn_viz.inputs.audio_headers import StatedLength, stated_length
 

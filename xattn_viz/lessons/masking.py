@@ -22,9 +22,8 @@ from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
-from xattn_viz.models.families.firefox.adapter import FirefoxAdapter
+from xattn_viz.models.families.firefox.adapter import END, FirefoxAdapter
 from xattn_viz.models.families.firefox.network import DecoderLayer, EncoderLayer, positions
-from xattn_viz.models.families.firefox.vocabulary import END
 
 MODEL = "firefox-en-pt"
 #: A longer sentence would not fit one figure that a room can read.

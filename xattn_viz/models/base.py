@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.interventions import Forced, Intervention
 from xattn_viz.core.maps import MapKind
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs import InputError, audio, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.inputs.text import check_text, check_texts, iso_639_1, language_note
 from xattn_viz.models.coverage import notes_of_text
-from xattn_viz.models.settings import Head, Settings, Size, check_prefix
+from xattn_viz.models.provenance import Head, Settings, Size, check_prefix
 from xattn_viz.shapes.sentence import too_long
 
 #: What a model reads, in words, by the `input_kind` of its card.

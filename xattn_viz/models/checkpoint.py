@@ -32,12 +32,11 @@ from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES, tokenizer_class_from_name
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.generation import sift
-from xattn_viz.models.hub.fetching import fetch
-from xattn_viz.models.hub.files import INDEX_ENDING, SMALL_ENDINGS, Form, configuration, expected, weights
+from xattn_viz.models.hub.fetching import INDEX_ENDING, SMALL_ENDINGS, Form, configuration, expected, fetch, weights
 from xattn_viz.models.resources import check_free
 
 # The names that a configuration gives to the part that writes.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import ROW_SUM_TOLERANCE, AttentionMaps, MapKind
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import Span, word_indices
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError, as_array

@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 
 _CODE = "the library fetches code for it from the hub, which is never run"
 # What changes an output and is not followed: the value that changes nothing, and why.

@@ -1,4 +1,6 @@
-"""From a model's name or folder to its loaded adapter, one shared instance a process.
+"""Families of models, and from a model's name or folder to its loaded adapter, one shared instance a process.
+
+A family has its cards, the folders and names that are its own, and how they are loaded.
 
 Families import torch only when they load a model, so asking for the cards is cheap.
 """
@@ -14,6 +16,7 @@ import re
 import threading
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,12 +24,13 @@ from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
+from xattn_viz.core.trace import Trace
 from xattn_viz.models import families as _families
 from xattn_viz.models import hub
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, ModelWarning, OnProgress
 from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder
-from xattn_viz.models.hub.files import configuration
+from xattn_viz.models.hub.fetching import configuration
 from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, release
 from xattn_viz.models.self_check import find_fault
 
@@ -83,19 +87,21 @@ class Family(Generic[AnyAdapter]):
 
         Raises ModelError, in one sentence, whatever goes wrong.
         """
-        adapter: AnyAdapter = self._module("loading").load(name_or_folder, **options)
+        adapter: AnyAdapter = self._loader().load(name_or_folder, **options)
         return adapter
 
     def example(self) -> AnyAdapter:
         """A tiny model with random weights that runs anywhere, for tests."""
-        adapter: AnyAdapter = self._module("loading").tiny()
+        adapter: AnyAdapter = self._loader().tiny()
         return adapter
 
-    def _module(self, name: str) -> Any:
+    def _loader(self) -> Any:
+        """The module with `load` and `tiny`: that of the adapter, where they do not stand in one of their own."""
         for library, sentence in self.needs.items():
             if importlib.util.find_spec(library) is None:
                 raise ModelError(sentence)
-        return importlib.import_module(f"{self.package}.{name}")
+        own = f"{self.package}.loading"
+        return importlib.import_module(own if importlib.util.find_spec(own) else f"{self.package}.adapter")
 
 
 #: The most that loaded models may take together, in GB; half of the machine's memory unless set.
@@ -219,6 +225,44 @@ def share_cores() -> None:
     import torch
 
     torch.set_num_threads(max(1, CORES // RUNS_AT_ONCE))
+
+
+def rerun(trace: Trace) -> Trace:
+    """Load the model that a trace names and trace its input again with the same settings.
+
+    The result carries the first one's `offset`, notes and evidence. Raises ModelError when the provenance does not say
+    enough, the model cannot be loaded, or its weights are not those that made the trace.
+    """
+    return _again(trace, {})
+
+
+def with_projections(trace: Trace) -> Trace:
+    """The same trace with the queries and keys behind its maps; of sound with all frames, padding too.
+
+    Raises ModelError as `rerun` does, and where the model shows no more than its weights.
+    """
+    if all(maps.projections is not None for maps in trace.maps):
+        return trace
+    return _again(trace, {"keep_projections": True})
+
+
+def _again(trace: Trace, changes: Mapping[str, Any]) -> Trace:
+    try:
+        name, digest = trace.provenance["model"], trace.provenance["weights_sha256"]
+        settings = {**trace.provenance["settings"], **changes}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"This trace cannot be run again: its provenance lacks {error}.") from error
+    adapter = load(name)
+    if settings.get("keep_projections"):
+        if "project" not in adapter.card.can:
+            raise ModelError("This model shows its weights only, not the queries and keys behind them.")
+        settings.pop("crop", None)  # they are kept of whole windows
+    settings["kinds"] = tuple(settings["kinds"])
+    settings["ablate"] = tuple((kind, layer, head) for kind, layer, head in settings["ablate"])
+    again = adapter.trace(trace, **settings)
+    if again.provenance["weights_sha256"] != digest:
+        raise ModelError(f"This trace was made with other weights of {name} (sha256 {digest[:12]}…).")
+    return replace(again, offset=trace.offset, notes=trace.notes, evidence=trace.evidence)
 
 
 def check_settings() -> None:

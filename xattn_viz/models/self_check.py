@@ -129,8 +129,7 @@ def _input(probe: Mapping[str, Any]) -> str | bytes | NDArray[np.uint8]:
     if kind == "clip":
         return (_CLIPS / str(value)).read_bytes()
     if kind == "scene":
-        from xattn_viz.shapes.draw import draw
-        from xattn_viz.shapes.scene import from_link
+        from xattn_viz.shapes.scene import draw, from_link
 
         return draw(from_link(value))
     return str(value)

@@ -1,8 +1,6 @@
 """Plotly figures: maps of a trace, curves, and small matrices with their numbers, for notebooks and pages."""
 
-from xattn_viz.plots.boxes import boxes
-from xattn_viz.plots.charts import bars, light_row, lines, matrix, name_parts, ring
-from xattn_viz.plots.heatmap import heatmap
-from xattn_viz.plots.steps import steps
+from xattn_viz.plots.charts import bars, light_row, lines, matrix, name_parts, ring, steps
+from xattn_viz.plots.heatmap import boxes, heatmap
 
 __all__ = ["bars", "boxes", "heatmap", "light_row", "lines", "matrix", "name_parts", "ring", "steps"]

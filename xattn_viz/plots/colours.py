@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import plotly_label
 
 ColourMap = Literal["magma", "viridis", "cividis", "grey"]

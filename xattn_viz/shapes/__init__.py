@@ -3,9 +3,8 @@
 The small image models are trained on these scenes and measured on them; the page lets people draw them.
 """
 
-from xattn_viz.shapes.caption import caption, phrase
-from xattn_viz.shapes.draw import draw
 from xattn_viz.shapes.judge import Found, judge
-from xattn_viz.shapes.scene import COLOURS, SHAPES, Scene, Thing
+from xattn_viz.shapes.scene import COLOURS, SHAPES, Scene, Thing, draw
+from xattn_viz.shapes.sentence import caption, phrase
 
 __all__ = ["COLOURS", "SHAPES", "Found", "Scene", "Thing", "caption", "draw", "judge", "phrase"]

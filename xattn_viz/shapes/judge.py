@@ -15,10 +15,9 @@ from math import hypot, isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.shapes.caption import caption
-from xattn_viz.shapes.draw import draw
 from xattn_viz.shapes.prompts import parse_prompt
-from xattn_viz.shapes.scene import COLOURS, PAPER, SHAPES, Pair, Scene, Thing, is_clear
+from xattn_viz.shapes.scene import COLOURS, PAPER, SHAPES, Pair, Scene, Thing, draw, is_clear
+from xattn_viz.shapes.sentence import caption
 
 #: What covers less than this share of the picture is a speck, no thing.
 SPECK = 0.004

@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from xattn_viz.shapes.caption import joined, ordered, phrase, with_article
 from xattn_viz.shapes.scene import COLOURS, MIDDLE, RELATIONS, SHAPES, Scene, Thing, positions
-from xattn_viz.shapes.sentence import ARTICLES, Word, words
+from xattn_viz.shapes.sentence import ARTICLES, Word, joined, ordered, phrase, with_article, words
 
 #: What a prompt may name: fewer than a scene, because drawing is harder than reading.
 DRAWN_COLOURS = tuple(colour for colour in COLOURS if colour not in ("pink", "brown"))

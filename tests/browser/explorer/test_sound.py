@@ -28,7 +28,7 @@ from tests.browser.explorer.clip import (
     view_of,
 )
 from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, assert_painted
-from xattn_viz.analysis.pauses import loud_frames
+from xattn_viz.analysis.timing import loud_frames
 
 MAP = '[aria-label="Chosen map"]'
 

@@ -22,7 +22,7 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled, ModelError
 from xattn_viz.models.engine import forcing
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
-from xattn_viz.models.families.seq2seq.loading import assemble, tiny
+from xattn_viz.models.families.seq2seq.adapter import assemble, tiny
 
 SENTENCE = "The cat sat on the mat."
 NAMES = ("firefox-en-pt", "whisper-tiny-en", "caption-shapes", "hint-separate", "marian", "t5", "bart")

@@ -23,7 +23,7 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, picture_axis
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.registry import rerun
 from xattn_viz.shapes import caption, draw
 from xattn_viz.shapes.scene import random_scene
 

@@ -26,7 +26,7 @@ from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 from xattn_viz.models.families.diffusion.prompt import weighed
 from xattn_viz.models.families.diffusion.results import Film, Learnt, find_sites, onto
 from xattn_viz.models.families.diffusion.unet import install
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.registry import rerun
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 PROMPT = "The cat sat on the mat."

@@ -67,7 +67,7 @@ def test_what_the_training_writes_can_be_drawn_with(shapes: Path) -> None:
 
 def test_a_missing_library_or_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("xattn_viz.models.families.diffusion.loading.OWN_FOLDER", Path("nowhere"))
+        patch.setattr("xattn_viz.models.families.diffusion.adapter.OWN_FOLDER", Path("nowhere"))
         with pytest.raises(ModelError, match="draw-shapes is not in this installation"):
             diffusion.FAMILY.load("draw-shapes")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

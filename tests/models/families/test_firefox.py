@@ -18,8 +18,7 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.engine.adapter import MAX_SENTENCES
 from xattn_viz.models.families import firefox
 from xattn_viz.models.families.firefox import loading
-from xattn_viz.models.families.firefox.adapter import MAX_TOKENS, FirefoxAdapter
-from xattn_viz.models.families.firefox.vocabulary import START
+from xattn_viz.models.families.firefox.adapter import MAX_TOKENS, START, FirefoxAdapter
 
 NAMES = pytest.mark.parametrize("name", ["firefox-en-pt", "firefox-pt-en"])
 FOLDERS = {"firefox-en-pt": "enpt-1693087644", "firefox-pt-en": "pten-1693087646"}

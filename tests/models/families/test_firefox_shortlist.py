@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xattn_viz.models.families.firefox.vocabulary import read_shortlist
+from xattn_viz.models.families.firefox.adapter import read_shortlist
 from xattn_viz.models.formats import FormatError
 
 LISTS = [[9, 4], [], [30], [31, 9]]

@@ -18,10 +18,9 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.families import captioner
 from xattn_viz.models.families.captioner import JOINS
 from xattn_viz.models.families.captioner.hinted import HintedAdapter, load, log_probs
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.registry import rerun
 from xattn_viz.shapes import Scene, Thing, draw, prompts
-from xattn_viz.shapes.draw import in_grey
-from xattn_viz.shapes.scene import PAPER, random_scene
+from xattn_viz.shapes.scene import PAPER, in_grey, random_scene
 
 TOLERANCE = 1e-5  # float32, the same sums in another order
 SCENE = Scene((Thing("red", "circle", 0.36, 0.24, 0.1), Thing("blue", "star", 0.58, 0.66, 0.18)))

@@ -29,7 +29,7 @@ from xattn_viz.models.families import perceiver
 from xattn_viz.models.families.perceiver import network
 from xattn_viz.models.families.perceiver.adapter import Inputs, PerceiverAdapter, said, things
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.registry import rerun
 from xattn_viz.shapes import Scene, Thing, draw
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order

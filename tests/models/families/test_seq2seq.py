@@ -21,9 +21,8 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.engine.probe import set_limits
 from xattn_viz.models.families import seq2seq
-from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
-from xattn_viz.models.families.seq2seq.loading import tiny
-from xattn_viz.models.provenance import rerun
+from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter, tiny
+from xattn_viz.models.registry import rerun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 

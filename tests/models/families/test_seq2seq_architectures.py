@@ -16,8 +16,7 @@ from xattn_viz.core.interventions import Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import ModelError
-from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter
-from xattn_viz.models.families.seq2seq.loading import assemble, attention, tiny
+from xattn_viz.models.families.seq2seq.adapter import Seq2SeqAdapter, assemble, attention, tiny
 
 SIZE = 320  # of the vocabulary
 WORDS = "The cat sat on the mat and looked at the rain. It slept until the sun came up, and then for another day."

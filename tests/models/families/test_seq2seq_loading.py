@@ -19,7 +19,7 @@ from tests.models.families.seq2seq_folders import write
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
 from xattn_viz.models.folder import ROOT_VARIABLE
-from xattn_viz.models.hub.files import choose
+from xattn_viz.models.hub.fetching import choose
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 

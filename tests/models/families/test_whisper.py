@@ -21,7 +21,7 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import Cancelled, ModelError
 from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 from xattn_viz.models.families.whisper.network import POOLED_FRAMES
-from xattn_viz.models.provenance import rerun, with_projections
+from xattn_viz.models.registry import rerun, with_projections
 
 TOLERANCE = 1e-5  # float32, the same softmax summed in another order
 SOUND = sound(1)

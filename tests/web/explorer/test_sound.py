@@ -11,7 +11,7 @@ import pytest
 import xattn_viz as xv
 from tests.web.explorer.packed import ROUNDING, planted, unpacked, weights_of
 from xattn_viz.analysis import timing
-from xattn_viz.analysis.pauses import loud_frames
+from xattn_viz.analysis.timing import loud_frames
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio

@@ -17,8 +17,8 @@ from xattn_viz.app import page_state, runner
 from xattn_viz.app.layer import parts
 from xattn_viz.app.runner import Job
 from xattn_viz.lessons.model import Order
-from xattn_viz.lessons.tasks import TASKS
 from xattn_viz.lessons.training import (
+    TASKS,
     Record,
     Setting,
     Training,

@@ -17,7 +17,7 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import head_title
 from xattn_viz.lessons import self_vs_cross as lesson
 from xattn_viz.models import registry
-from xattn_viz.models.settings import Head
+from xattn_viz.models.provenance import Head
 
 _MODEL = "firefox-en-pt"
 _MEAN = "mean"

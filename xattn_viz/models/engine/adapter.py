@@ -23,7 +23,7 @@ from xattn_viz.attention.capture import Captured
 from xattn_viz.attention.interventions import Misfit, Rows
 from xattn_viz.core.interventions import Forced, Intervention
 from xattn_viz.core.maps import Alteration, MapKind
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
@@ -32,9 +32,8 @@ from xattn_viz.models.engine.forcing import Reader, by_encoder, in_batches, read
 from xattn_viz.models.engine.network import Network, Run, Source
 from xattn_viz.models.engine.results import Tokens, attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
-from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.provenance import Head, Identity, Settings, provenance
 from xattn_viz.models.resources import bytes_held, check_free, run_slot
-from xattn_viz.models.settings import Head, Settings
 
 MAX_MAP_BYTES = 1 << 30  # of all maps of one trace
 LARGE = 1 << 26  # only before maps of more bytes is the free memory looked at

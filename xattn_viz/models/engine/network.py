@@ -29,8 +29,7 @@ from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.forcing import Scores, watch_blocks
 from xattn_viz.models.engine.results import HALF_ABOVE
 from xattn_viz.models.engine.search import Frame, OnOutput, Output, generate
-from xattn_viz.models.provenance import LIBRARIES
-from xattn_viz.models.settings import Settings, Size
+from xattn_viz.models.provenance import LIBRARIES, Settings, Size
 
 
 @dataclass(frozen=True)

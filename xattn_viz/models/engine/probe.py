@@ -13,7 +13,7 @@ from xattn_viz.attention.capture import find_sites
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelCard, ModelError, Option
 from xattn_viz.models.engine.network import BlockSparse, TransformersNetwork, own_attentions
-from xattn_viz.models.settings import Size
+from xattn_viz.models.provenance import Size
 
 NO_LIMIT = 1 << 30  # where a model has no positions of its own to run out of; memory ends first
 DEFAULT_NEW_TOKENS = 256  # where a checkpoint says nothing of its own

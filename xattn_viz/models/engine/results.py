@@ -32,7 +32,7 @@ from xattn_viz.models.engine.offsets import (
     moses_spans,
     sentencepiece_spans,
 )
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.provenance import Settings
 
 
 @dataclass(frozen=True)

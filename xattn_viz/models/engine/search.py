@@ -15,7 +15,7 @@ from transformers.generation import LogitsProcessor, StoppingCriteria, StoppingC
 from xattn_viz.attention.capture import Captured
 from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.results import Tokens
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.provenance import Settings
 
 
 @dataclass(frozen=True)

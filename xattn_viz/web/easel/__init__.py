@@ -1,11 +1,10 @@
-"""A scene as what the easel's script reads, with the palette: the very outlines that `shapes.draw` fills."""
+"""A scene as what the easel's script reads, with the palette: the very outlines that `shapes.scene` fills."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from xattn_viz.shapes.draw import HOLE, outline
-from xattn_viz.shapes.scene import COLOURS, MOST_THINGS, PAPER, SHAPES, Scene
+from xattn_viz.shapes.scene import COLOURS, HOLE, MOST_THINGS, PAPER, SHAPES, Scene, outline
 from xattn_viz.shapes.sentence import RADII
 
 _ROUND = {"circle": 0.0, "ring": HOLE}  # shapes with curves, and how much of each is a hole

@@ -7,6 +7,9 @@ to be sent whole there are small maps for the overview, and one layer in full.
 Of a sound, the frames of padding stay behind; what share of each row's weight they hold is sent instead. Of maps over
 a picture a second byte of each weight is sent where that is cheap, because a box sums many small ones, and the largest
 weight on a patch besides: the colours of a picture end there.
+
+Axes are packed besides: labels made visible, the text between them, words and sentences. Frames of sound have no labels
+but times, n + 1 edges in seconds; patches of a picture have the rows and columns of their grid.
 """
 
 from __future__ import annotations

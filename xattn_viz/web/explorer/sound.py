@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.pauses import loud_frames
-from xattn_viz.analysis.timing import TimedWord, WarpingPath
+from xattn_viz.analysis.timing import TimedWord, WarpingPath, loud_frames
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace

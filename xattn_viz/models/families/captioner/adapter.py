@@ -1,23 +1,42 @@
-"""Traces from a model that reads a picture: pixels in, text and attention maps out."""
+"""Traces from a model that reads a picture: pixels in, text and attention maps out; and how such a model is loaded.
+
+Whatever goes wrong on the way from a name or a folder to an adapter is said in one sentence.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import (
+    BlipForConditionalGeneration,
+    GPT2Config,
+    VisionEncoderDecoderConfig,
+    VisionEncoderDecoderModel,
+    ViTConfig,
+    ViTImageProcessorPil,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_MAPPING
 
+from xattn_viz.attention.capture import NAME, supports
 from xattn_viz.core.axis import Axis
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import ModelCard
+from xattn_viz.models.base import ModelCard, ModelError, Option
+from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Source, TransformersNetwork
+from xattn_viz.models.engine.probe import check_ends, loaded_card, probe, set_limits
 from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.preprocessor import Preprocessor
-from xattn_viz.models.provenance import Identity
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.families.captioner import ARCHITECTURES, FAMILY, JOINS, PACKAGED, card
+from xattn_viz.models.folder import Folder
+from xattn_viz.models.preprocessor import Preprocessor, fitting, processor
+from xattn_viz.models.provenance import Identity, Settings
+from xattn_viz.models.tiny import marked_tokenizer, randomise
 
 #: The name of the option that says what a model of several tasks (Donut) shall do.
 TASK = "task_prompt"
@@ -106,3 +125,150 @@ def picture_axis(config: Any, size: tuple[int, int], positions: int) -> Axis:
     if not 0 <= special <= len(SPECIAL):
         raise ValueError(f"its encoder has {positions} positions, and {rows} × {columns} patches were expected")
     return Axis.picture(rows, columns, SPECIAL[:special])
+
+
+_FOLDERS = {PACKAGED: Path(__file__).with_name(PACKAGED)}
+_CAPTIONS = "BlipForConditionalGeneration"
+_FIELD = re.compile(r"<s_(.+)>")  # what opens a field in Donut's output; a task has no token that closes it
+
+
+class _Joined(VisionEncoderDecoderModel):  # type: ignore[misc]
+    """Without a part of ViT that no decoder reads, and that TrOCR's checkpoints lack."""
+
+    _keys_to_ignore_on_load_missing = (r"^encoder\.pooler\.",)
+
+
+def load(name_or_folder: str | Folder, **options: Any) -> CaptionerAdapter:
+    """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
+    if name_or_folder in JOINS:
+        from xattn_viz.models.families.captioner import hinted  # which builds on this module
+
+        return hinted.load(str(name_or_folder))
+    found = Checkpoint.find(name_or_folder, packaged=_FOLDERS, **options)
+    config = found.config()
+    if config.model_type not in ARCHITECTURES:
+        raise ModelError(f"{found.name} is a {config.model_type} model, which does not turn pictures into text.")
+    return assemble(found.name, *_parts(found, config), found.digest(), found.commit, found.told(config))
+
+
+def packaged() -> tuple[Checkpoint, Any, Any, Any]:
+    """The model that comes with the package, for what is built on it: its checkpoint, model, tokenizer, processor."""
+    found = Checkpoint.find(PACKAGED, packaged=_FOLDERS)
+    return found, *_parts(found, found.config())
+
+
+def _parts(found: Checkpoint, config: Any) -> tuple[Any, Any, Any]:
+    """Model, tokenizer and image processor of a checkpoint."""
+    tokenizer, look = found.tokenizer(), processor(found)
+    model = _blip(found, config) if config.model_type == "blip" else _encoder_decoder(found, config)
+    return model, tokenizer, look
+
+
+def _encoder_decoder(found: Checkpoint, config: Any) -> Any:
+    try:
+        encoder, decoder = MODEL_MAPPING[type(config.encoder)], MODEL_FOR_CAUSAL_LM_MAPPING[type(config.decoder)]
+    except KeyError as error:
+        raise ModelError(f"{found.name} is put together from parts that transformers cannot join.") from error
+    # A decoder's own attention, where ours does not fit in, is recorded by the library itself, and then all of it.
+    parts = {"encoder": NAME if supports(encoder) else "eager", "decoder": NAME}
+    attention = parts if supports(decoder) else "eager"
+    # What we ship is stored in half the bytes; computing in them would be slower.
+    dtype = torch.float32 if found.name == PACKAGED else "auto"
+    return found.model(_Joined, config, attention, dtype=dtype)
+
+
+def _blip(found: Checkpoint, config: Any) -> Any:
+    made_for = config.architectures or [_CAPTIONS]
+    if _CAPTIONS not in made_for:
+        raise ModelError(f"{found.name} is a {made_for[0]}, which writes no captions.")
+    return found.model(BlipForConditionalGeneration, config, "eager")
+
+
+def assemble(
+    name: str,
+    model: Any,
+    tokenizer: Any,
+    processor: Any,
+    digest: str,
+    commit: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> CaptionerAdapter:
+    """The adapter of a loaded model. Raises ModelError where it has no patches or no cross-attention to show."""
+    is_blip = model.config.model_type == "blip"
+    bare = (BlipNetwork if is_blip else TransformersNetwork)(model, is_masked=False)
+    _set_ends(bare.writer, is_blip)
+    check_ends(name, bare.writer.generation_config)
+    set_limits(bare.writer.generation_config)
+    with fitting(name), torch.inference_mode():
+        preprocessor = Preprocessor(processor)
+        values = preprocessor.values(preprocessor.plain((0, 0, 0)), model)
+        positions = bare.encoder(pixel_values=values, return_dict=True).last_hidden_state.shape[1]
+        part = model.config.vision_config if is_blip else model.config.encoder
+        axis = picture_axis(part, preprocessor.size, positions)
+    network = probe(name, bare, {"pixel_values": values}, positions)
+    options = () if is_blip else _tasks(model, tokenizer)
+    known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
+    identity = Identity.of(model, name, commit, digest, notes)
+    return CaptionerAdapter(known, identity, network, tokenizer, preprocessor, axis)
+
+
+def _set_ends(writer: Any, is_blip: bool) -> None:
+    """Say where outputs begin and end: old checkpoints leave it to their parts, BLIP to its own `generate`."""
+    own, config = writer.generation_config, writer.config
+    text = config.get_text_config(decoder=True)
+    if is_blip:
+        own.bos_token_id, own.eos_token_id, own.pad_token_id = text.bos_token_id, text.sep_token_id, text.pad_token_id
+    for setting, fallback in (
+        ("decoder_start_token_id", "bos_token_id"),
+        ("eos_token_id", "eos_token_id"),
+        ("pad_token_id", "pad_token_id"),
+    ):
+        if getattr(own, setting) is None:
+            said = getattr(config, setting, None)
+            setattr(own, setting, getattr(text, fallback, None) if said is None else said)
+
+
+def _tasks(model: Any, tokenizer: Any) -> tuple[Option, ...]:
+    """The tasks of a Donut, which its first token names; the one that it was trained for last comes first."""
+    if "donut" not in model.config.encoder.model_type:
+        return ()
+    added = {str(token.content): int(number) for number, token in tokenizer.added_tokens_decoder.items()}
+    names = [name for name in added if (m := _FIELD.fullmatch(name)) and f"</s_{m[1]}>" not in added]
+    if not names:
+        return ()
+    names.sort(key=lambda name: -added[name])
+    start = model.generation_config.decoder_start_token_id
+    chosen = next((name for name in names if added[name] == start), names[0])
+    return (Option(TASK, "Task", chosen, "What is to be read, as the model's first token says it.", tuple(names)),)
+
+
+def tiny() -> CaptionerAdapter:
+    """The tiny model: ViT and GPT-2 with 2 layers of 4 heads each, 4 × 4 patches, 320 byte-level pieces."""
+    tokenizer = marked_tokenizer(320)
+    encoder = ViTConfig(
+        image_size=32,
+        patch_size=8,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+    )
+    decoder = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=128,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        add_cross_attention=True,
+        is_decoder=True,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=1,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 0, 1, 2
+    model = VisionEncoderDecoderModel._from_config(config, attn_implementation=NAME)
+    randomise(model)
+    model.generation_config.max_length = 40
+    processor = ViTImageProcessorPil(size={"height": 32, "width": 32})
+    return assemble("captioner-example", model, tokenizer, processor, digest="random")

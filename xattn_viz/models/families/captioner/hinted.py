@@ -27,16 +27,13 @@ from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.probe import probe, set_limits
 from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.families.captioner import CARDS, HINT_PART, JOINS, PICTURE_PART, Join
-from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, picture_axis
-from xattn_viz.models.families.captioner.loading import packaged
+from xattn_viz.models.families.captioner.adapter import CaptionerAdapter, packaged, picture_axis
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.preprocessor import Preprocessor
-from xattn_viz.models.provenance import Identity
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.provenance import Identity, Settings
 from xattn_viz.shapes import prompts, sentence
-from xattn_viz.shapes.draw import in_grey
 from xattn_viz.shapes.prompts import GREY, HINT
-from xattn_viz.shapes.scene import PAPER
+from xattn_viz.shapes.scene import PAPER, in_grey
 
 
 class PictureAndHint(nn.Module):

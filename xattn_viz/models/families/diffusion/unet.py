@@ -17,8 +17,8 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from xattn_viz.core.messages import quoted
-from xattn_viz.models import settings as base
+from xattn_viz.core.records import quoted
+from xattn_viz.models import provenance as base
 from xattn_viz.models.base import ModelError, check_number
 from xattn_viz.models.families.diffusion import MOST_WEIGHT
 from xattn_viz.models.families.diffusion.prompt import Prompt, Words

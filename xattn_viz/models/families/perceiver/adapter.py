@@ -26,11 +26,10 @@ from xattn_viz.models.base import Adapter, Hooks, ModelCard
 from xattn_viz.models.engine.results import HALF_ABOVE, attention_maps
 from xattn_viz.models.families.perceiver.network import Watch, watching
 from xattn_viz.models.preprocessor import Preprocessor
-from xattn_viz.models.provenance import Identity, provenance
+from xattn_viz.models.provenance import Identity, Settings, Size, provenance
 from xattn_viz.models.resources import bytes_held, check_free, run_slot
-from xattn_viz.models.settings import Settings, Size
-from xattn_viz.shapes.caption import with_article
 from xattn_viz.shapes.judge import NOTHING, regions
+from xattn_viz.shapes.sentence import with_article
 
 #: How many of a classifier's classes are told.
 TOLD = 5

@@ -32,8 +32,7 @@ from xattn_viz.models.families.perceiver.adapter import (
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces, install
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.preprocessor import Preprocessor, fitting, processor
-from xattn_viz.models.provenance import Identity
-from xattn_viz.models.settings import Size
+from xattn_viz.models.provenance import Identity, Size
 from xattn_viz.models.tiny import randomise
 
 _FOLDERS = {PACKAGED: Path(__file__).with_name(PACKAGED)}

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.messages import quoted
+from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Note, Speech, Trace
 from xattn_viz.inputs.audio import RATE, Sound, frame_times
@@ -36,8 +36,7 @@ from xattn_viz.models.families.whisper.sound import (
     may_be_silent,
     windows,
 )
-from xattn_viz.models.provenance import Identity
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.provenance import Identity, Settings
 
 DETECT = "detect"
 #: Written without spaces between words, so that a text does not begin with one either (OpenAI's own list).

@@ -27,7 +27,7 @@ from xattn_viz.models.engine.network import Run, Source, TransformersNetwork
 from xattn_viz.models.engine.offsets import BROKEN, decoded_spans
 from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.settings import Settings
+from xattn_viz.models.provenance import Settings
 
 #: How many neighbouring frames are one position of an encoder map: 0.1 s of Whisper's 0.02 s.
 POOLED_FRAMES = 5

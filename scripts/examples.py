@@ -1,4 +1,4 @@
-"""Remake the precomputed traces beside this file: `python -m xattn_viz.examples`."""
+"""Remake the precomputed traces of the examples: `python -m scripts.examples`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xattn_viz import examples
 from xattn_viz.core.store import save
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import ALL, Example, SpeechExample, clips
@@ -24,7 +25,10 @@ def make(example: Example | SpeechExample) -> Trace:
     return replace(trace, maps=(halves,))
 
 
-def main(folder: Path = Path(__file__).parent) -> None:
+FOLDER = Path(examples.__file__).parent
+
+
+def main(folder: Path = FOLDER) -> None:
     """Trace every example and write each to `folder`, saying what came out."""
     for example in ALL:
         trace = make(example)
