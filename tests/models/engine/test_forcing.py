@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -183,6 +184,17 @@ def test_runs_in_many_batches_are_those_of_one(monkeypatch: pytest.MonkeyPatch) 
     again = adapter.force(trace, runs, on_step=lambda done, total: told.append((done, total)))
     assert np.allclose(again.log_probs, whole, atol=TOLERANCE)
     assert told == [(0, 17), (6, 17), (11, 17), (16, 17)]
+
+
+def test_threads_that_share_a_model_see_only_their_own_runs() -> None:
+    adapter, trace = loaded("t5")
+    runs = [[Intervention("cross", *head)] for head in heads(adapter)]
+    alone = [adapter.force(trace, [run]).log_probs for run in runs]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda run: adapter.force(trace, [run]).log_probs, runs * 3))
+    for number, one in enumerate(found):
+        assert np.allclose(one, alone[number % len(runs)], atol=TOLERANCE)
+    assert np.allclose(adapter.force(trace, [[]]).log_probs[0], log_probs(trace), atol=TOLERANCE)
 
 
 def test_a_run_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
