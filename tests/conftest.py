@@ -1,11 +1,15 @@
-"""What holds for every test: on CI nothing is skipped, because a skipped test proves nothing there."""
+"""What holds for every test: none sees the user's cache, and on CI nothing is skipped, as that proves nothing there."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator
 
 import pytest
+
+# What a test leaves for the next run of a program is left here, and what the user has is not seen.
+os.environ["XATTN_VIZ_CACHE"] = tempfile.mkdtemp(prefix="xattn-viz-tests-")
 
 
 @pytest.hookimpl(wrapper=True)

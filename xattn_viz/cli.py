@@ -207,7 +207,9 @@ def _align(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    gold = xv.alignment_files.read_gold(options.gold, options.format, source=options.source, target=options.target)
+    gold = xv.alignment_files.read_gold(
+        options.gold, options.format, source=options.source, target=options.target, encoding=options.encoding
+    )
     model, reverse = _both(options)
     found = xv.score(
         gold,
@@ -395,6 +397,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--target", type=Path, metavar="FILE", help="of Pharaoh and NAACL: the targets, one a line")
     kinds = get_args(xv.alignment_files.Format)
     score.add_argument("--format", choices=kinds, help="of the file (default: as its first lines look)")
+    score.add_argument("--encoding", default="utf-8", help="of these files (default utf-8)")
     score.add_argument(
         "--journal", type=Path, metavar="FILE", help="where each pair is kept: the same command goes on from there"
     )

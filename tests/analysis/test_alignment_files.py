@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xattn_viz.analysis import alignment_files
 from xattn_viz.analysis.alignment import Alignment, AlignmentLink
-from xattn_viz.analysis.alignment_files import LinkedPair, detect, read_gold, read_pairs, write
+from xattn_viz.analysis.alignment_files import Format, LinkedPair, detect, read_gold, read_pairs, write
 from xattn_viz.analysis.alignment_heads import BY_HAND
 from xattn_viz.analysis.word_units import Word
 from xattn_viz.inputs import InputError
@@ -17,7 +20,7 @@ from xattn_viz.inputs import InputError
 CZECH = """<?xml version="1.0" encoding="utf-8" ?>
 <sentences>
   <s id="a-s1">
-    <english>Are the Days &amp; Nights</english>
+    <english>Are the Days &amp; Nights & 3 < 4</english>
     <czech>Jsou dny</czech>
     <sure>1-1 3-2</sure>
     <possible>2-2 1-1</possible>
@@ -87,7 +90,7 @@ def test_possible_links_are_read_in_every_format(tmp_path: Path) -> None:
 
 def test_the_xml_of_the_czech_english_set(tmp_path: Path) -> None:
     first, second = read_gold(write_text(tmp_path / "cz.wa", CZECH))
-    assert first.source_words == ("Are", "the", "Days", "&", "Nights")
+    assert first.source_words == ("Are", "the", "Days", "&", "Nights", "&", "3", "<", "4")
     assert first.target_words == ("Jsou", "dny")
     assert (first.sure, first.possible) == (frozenset({(0, 0), (2, 1)}), frozenset({(1, 1)}))
     assert second == LinkedPair(("Yes",), ("Ano",), frozenset({(0, 0)}), name=second.name)
@@ -103,6 +106,29 @@ def test_sentences_marked_as_in_the_shared_tasks(tmp_path: Path) -> None:
         (("a", "b"), frozenset({(1, 0)})),
         (("c",), frozenset({(0, 0)})),
     ]
+
+
+def test_sentences_have_the_numbers_that_they_are_marked_with(tmp_path: Path) -> None:
+    sides: Any = {
+        "source": write_text(tmp_path / "e", "<s snum=7>a</s>\n<s snum=9>b</s>\n"),
+        "target": write_text(tmp_path / "f", "<s snum=7>x</s>\n<s snum=9>y</s>\n"),
+    }
+    gold = write_text(tmp_path / "gold", "9 1 1\n")
+    assert [(pair.source_words, len(pair.sure)) for pair in read_gold(gold, **sides)] == [(("a",), 0), (("b",), 1)]
+    write_text(tmp_path / "f", "<s snum=7>x</s>\n<s snum=8>y</s>\n")
+    with pytest.raises(InputError, match="have different numbers"):
+        read_gold(gold, **sides)
+
+
+@given(st.text(alphabet="0123456789-?pSP<>s/[]{}\"':,.&; \t\n\\aé\x00", max_size=60), st.sampled_from(get_args(Format)))
+def test_any_text_is_read_or_told_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, text: str, kind: Format
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    sides: Any = {"source": write_text(folder / "en", "a\nb\n"), "target": write_text(folder / "pt", "x\ny\n")}
+    for format_said in (kind, None):
+        with suppress(InputError):
+            read_gold(write_text(folder / "any", text), format_said, **sides)
 
 
 def test_comments_empty_lines_and_line_ends_are_no_pairs(tmp_path: Path) -> None:
@@ -123,7 +149,7 @@ def test_comments_empty_lines_and_line_ends_are_no_pairs(tmp_path: Path) -> None
         ("", "gold is no file of word links"),
         ("0-0\nx\n", "gold, line 2: a link is"),
         ("0-0\n0-0\n0-0\n", "gold has links of 3 pairs, and there are 2 sentences"),
-        ("1 1 1\n3 1 1\n", "gold, line 2: there is no pair 3: there are 2 sentences"),
+        ("1 1 1\n3 1 1\n", "gold, line 2: there is no sentence 3: there are 2, from 1 on"),
         ("1 1 1\nx\n", "gold, line 2: pair, source word and target word are numbers from 1"),
         ("[1]", "gold, pair 1: a pair is"),
         ('[{"source": "a", "target": "b", "links": [[0, 0.0]]}]', "gold, pair 1: a pair is"),
@@ -159,7 +185,10 @@ def test_files_that_do_not_fit_or_cannot_be_read_are_told(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_gold(tmp_path / "none")
     (tmp_path / "latin").write_bytes(b"a\t\xe9\t0-0\n")
-    with pytest.raises(InputError, match="latin is not in UTF-8: byte 3"):
+    assert read_gold(tmp_path / "latin", encoding="latin-1")[0].target_words == ("é",)
+    with pytest.raises(InputError, match="no encoding 'klingon'"):
+        read_gold(gold, encoding="klingon")
+    with pytest.raises(InputError, match=r"latin is not in utf-8: byte 3.*encoding=.latin-1"):
         read_gold(tmp_path / "latin")
     with pytest.raises(InputError, match="two, line 1: a source and a target stand between tabs"):
         read_pairs(two)

@@ -11,6 +11,7 @@ import xattn_viz as xv
 from xattn_viz.analysis import alignment_heads
 from xattn_viz.analysis.alignment_heads import (
     BY_HAND,
+    CACHE_VARIABLE,
     SHIPPED,
     AlignmentHead,
     choose,
@@ -44,7 +45,7 @@ def traces(models: tuple[xv.Adapter, xv.Adapter]) -> tuple[list[Trace], list[Tra
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alignment_heads, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
 
 
 def test_the_four_heads_are_found_from_three_pairs_without_gold(traces: tuple[list[Trace], list[Trace]]) -> None:
@@ -80,6 +81,11 @@ def test_one_model_alone_finds_the_same_heads(traces: tuple[list[Trace], list[Tr
         table = found.rows()
         assert len(table) == 2 * 8 * 2
         assert [row["is_chosen"] for row in table[:3]] == [True, True, False]
+        unshifted, shifted = found.grids()
+        assert (unshifted.name, shifted.name) == ("aligns-predicted", "aligns-read")
+        assert unshifted.values.argmax() == 8  # layer 1, head 0
+        assert "on 3 pairs, without any gold" in shifted.method
+        assert found.grids(reverse=True) == ()
         assert [row["score"] for row in table] == sorted((row["score"] for row in table), reverse=True)
 
 
@@ -124,12 +130,16 @@ def test_what_was_found_is_kept_for_the_model_and_nothing_else(models: tuple[xv.
 
     def stop(done: int, total: int) -> bool:
         seen.append((done, total))
-        return done < 2
+        return done < 3
 
-    found = find_alignment_heads(en_pt, texts=["The cat sleeps .", "A dog barked .", "No ."], on_pair=stop)
-    assert seen == [(1, 3), (2, 3)]
-    assert found.n_pairs == 2
+    found = find_alignment_heads(
+        en_pt, texts=["The cat sleeps .", "A dog barked .", "No bird sang .", "No ."], on_pair=stop
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4)]
+    assert found.n_pairs == 3
     trace = en_pt.trace("a", target="a")
+    assert known_heads(trace) == (found.heads, "found before")
+    find_alignment_heads(en_pt, texts=["No ."])  # too little to be kept
     assert known_heads(trace) == (found.heads, "found before")
     other = replace(trace, provenance={**trace.provenance, "weights_sha256": "0" * 64})
     assert known_heads(other) is None
@@ -141,7 +151,7 @@ def test_what_was_found_is_kept_for_the_model_and_nothing_else(models: tuple[xv.
 def test_a_damaged_file_of_the_cache_is_none(models: tuple[xv.Adapter, xv.Adapter], damaged: str) -> None:
     trace = models[0].trace("a", target="a")
     folder = alignment_heads.cache_folder()
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / f"{trace.provenance['weights_sha256']}.json").write_text(damaged)
     found = known_heads(trace)
     assert found is not None
@@ -150,7 +160,7 @@ def test_a_damaged_file_of_the_cache_is_none(models: tuple[xv.Adapter, xv.Adapte
 
 def test_a_cache_that_cannot_be_written_is_none(models: tuple[xv.Adapter, xv.Adapter], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the folder would be")
-    assert find_alignment_heads(models[0], texts=["The cat sleeps ."]).heads
+    assert find_alignment_heads(models[0], texts=["The cat sleeps ."] * 3).heads
 
 
 def test_without_sentences_nothing_is_searched(models: tuple[xv.Adapter, xv.Adapter]) -> None:
@@ -168,7 +178,7 @@ def test_without_sentences_nothing_is_searched(models: tuple[xv.Adapter, xv.Adap
 def test_any_text_model_of_transformers_has_its_heads_found(models: tuple[xv.Adapter, xv.Adapter]) -> None:
     """One with random weights: its heads align nothing, and the search says so by what they score."""
     tiny = TEXT_FAMILY.example()
-    found = find_alignment_heads(tiny, texts=["black cats", "a dog"], max_new_tokens=6)
+    found = find_alignment_heads(tiny, texts=["black cats", "a dog", "two"], max_new_tokens=6)
     maps = tiny.trace("black cats", max_new_tokens=6).cross
     assert found.scores.shape == (len(maps.layers), maps.n_heads, 2)
     assert found.scores.max() < search([models[0].trace(*PAIRS[0][:1], target=PAIRS[0][1])]).scores.max()

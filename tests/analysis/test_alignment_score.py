@@ -17,7 +17,7 @@ import xattn_viz as xv
 from xattn_viz.analysis import alignment_score
 from xattn_viz.analysis.alignment_files import LinkedPair, read_gold
 from xattn_viz.analysis.alignment_heads import BY_HAND, AlignmentHead
-from xattn_viz.analysis.alignment_score import AlignmentScores, counts, rates, score
+from xattn_viz.analysis.alignment_score import AlignmentScores, counts, head_agreement, rates, score
 from xattn_viz.inputs import InputError
 
 COUNT = 10  # pairs of the file that are scored here
@@ -113,6 +113,20 @@ def test_every_head_is_scored_in_both_row_conventions(
         links.append(xv.align(trace, heads=[(1, 0)], method="argmax", signs="free").pairs)
     total = np.sum([counts(own, pair) for own, pair in zip(links, gold, strict=True)], axis=0)
     assert abs(predicted.values[1, 0] - rates(total)[2]) < 1e-6  # float32
+
+
+def test_how_far_the_heads_of_one_trace_agree_with_its_alignment(
+    models: tuple[xv.Adapter, xv.Adapter], gold: list[LinkedPair]
+) -> None:
+    source, target = (" ".join(words) for words in (gold[0].source_words, gold[0].target_words))
+    ahead, back = models[0].trace(source, target=target), models[1].trace(target, target=source)
+    found = xv.align(ahead, reverse=back)
+    predicted, read = head_agreement(ahead, found)
+    alone = xv.align(ahead, heads=[(0, 5, 1)], method="argmax", signs="free").pairs
+    assert abs(read.values[0, 5] - 2 * len(alone & found.pairs) / (len(alone) + len(found.pairs))) < 1e-6  # float32
+    assert read.values[0, 5] == 1
+    assert predicted.values[0, 5] < 0.5
+    assert ahead.with_evidence(predicted, read).evidence == (predicted, read)
 
 
 def test_settings_are_picked_on_one_part_and_measured_on_the_other(

@@ -26,7 +26,7 @@ from xattn_viz.analysis.word_units import (
     word_weights,
 )
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.records import quoted, read_only, summary
+from xattn_viz.core.records import quoted, read_only, same, summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.inputs import InputError
@@ -98,8 +98,10 @@ class Alignment:
         linked = {link.target_index for link in self.links}
         return tuple(number for number in range(len(self.target_words)) if number not in linked)
 
-    def __repr__(self) -> str:
-        return summary(self)
+    __repr__ = summary
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
 
     def __str__(self) -> str:
         return " ".join(f"{self.source_words[s].text}–{self.target_words[t].text}" for s, t, _ in self.links)

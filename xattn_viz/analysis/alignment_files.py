@@ -8,6 +8,8 @@
 | json | one document: a list of pairs | 0 |
 | xml | one document: `<s>` with both texts, `<sure>` and `<possible>`, as the Czech–English set of Mareček has | 1 |
 
+The English–Portuguese gold of Graça et al. 2008 (Building a Golden Collection of Parallel Multi-Language Word
+Alignment) is naacl, with sentences as `<s snum=1> … </s>`, and so are the sets of the shared tasks of 2003 and 2005.
 Words are what stands between white space. Nothing that is read can run anything: XML with a document type, where
 entities come from, is refused.
 """
@@ -65,13 +67,16 @@ def read_gold(
     *,
     source: str | Path | None = None,
     target: str | Path | None = None,
+    encoding: str = "utf-8",
 ) -> list[LinkedPair]:
     """Read pairs with links from a file; what it does not say of its format is told from its first lines.
 
     Pharaoh and NAACL files hold links alone: `source` and `target` are then the files of the sentences, one a line (or
-    `<s snum=1> … </s>`). Raises InputError naming the file and the line of what is no such file, or does not fit.
+    `<s snum=1> … </s>`). `encoding` is that of all of them; older sets are in "latin-1".
+
+    Raises InputError naming the file and the line of what is no such file, or does not fit.
     """
-    name, text = _name(path), _text(path)
+    name, text = _name(path), _text(path, encoding)
     kind = format or detect(text, name)
     if kind == "tsv":
         return list(_of_tsv(text, name))
@@ -86,18 +91,22 @@ def read_gold(
             f"{name} holds links and no sentences: give the files of these too, as in "
             'read_gold(path, source="test.en", target="test.pt"), on the command line --source and --target.'
         )
-    sentences = [_sentences(_text(each), _name(each)) for each in (source, target)]
+    sentences = [_sentences(_text(each, encoding), _name(each)) for each in (source, target)]
     if len(sentences[0]) != len(sentences[1]):
         raise InputError(
             f"{_name(source)} has {len(sentences[0])} sentences, and {_name(target)} has "
             f"{len(sentences[1])}: one a line, the same line in both."
         )
-    links = _pharaoh_lines(text, name) if kind == "pharaoh" else _naacl_lines(text, name, len(sentences[0]))
+    if sentences[0].keys() != sentences[1].keys():
+        raise InputError(f"The sentences of {_name(source)} and {_name(target)} have different numbers.")
+    links = _pharaoh_lines(text, name) if kind == "pharaoh" else _naacl_lines(text, name, list(sentences[0]))
     if len(links) != len(sentences[0]):
         raise InputError(f"{name} has links of {len(links)} pairs, and there are {len(sentences[0])} sentences.")
     return [
         LinkedPair(s, t, sure, possible, f"{name}, pair {number}")
-        for number, (s, t, (sure, possible)) in enumerate(zip(*sentences, links, strict=True), 1)
+        for number, (s, t, (sure, possible)) in enumerate(
+            zip(sentences[0].values(), sentences[1].values(), links, strict=True), 1
+        )
     ]
 
 
@@ -203,14 +212,19 @@ def _name(path: str | Path) -> str:
     return Path(path).name
 
 
-def _text(path: str | Path) -> str:
+def _text(path: str | Path, encoding: str = "utf-8") -> str:
     try:
         files.check(path)
         if Path(path).stat().st_size > _MOST_BYTES:
             raise InputError(f"{_name(path)} has more than {_MOST_BYTES >> 20:,} MB: give it in parts.")
-        return Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_text(encoding=encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise InputError(f"{_name(path)} is not in UTF-8: byte {error.start + 1} is none of it.") from error
+        raise InputError(
+            f"{_name(path)} is not in {encoding}: byte {error.start + 1} is none of it. Say which encoding it is in, "
+            'such as encoding="latin-1", on the command line --encoding latin-1.'
+        ) from error
+    except LookupError as error:
+        raise InputError(f"There is no encoding {quoted(encoding)}: there are utf-8, latin-1 and others.") from error
     except OSError as error:
         raise InputError(f"{quoted(path)} cannot be read: {error.strerror or error}.") from error
 
@@ -249,21 +263,23 @@ def _pharaoh_lines(text: str, name: str) -> list[tuple[Links, Links]]:
     ]
 
 
-def _naacl_lines(text: str, name: str, count: int) -> list[tuple[Links, Links]]:
-    found: list[tuple[set[tuple[int, int]], set[tuple[int, int]]]] = [(set(), set()) for _ in range(count)]
+def _naacl_lines(text: str, name: str, pairs: Sequence[int]) -> list[tuple[Links, Links]]:
+    """The links of each pair, by the numbers of the sentences."""
+    found: dict[int, tuple[set[tuple[int, int]], set[tuple[int, int]]]] = {pair: (set(), set()) for pair in pairs}
     for number, line in _lines(text):
         where, said = f"{name}, line {number}", _NAACL.fullmatch(line.strip())
         if not said:
             raise InputError(f"{where}: pair, source word and target word are numbers from 1: got {quoted(line)}.")
         pair, s, t = (int(said[i]) for i in (1, 2, 3))
-        if not 1 <= pair <= count:
-            raise InputError(f"{where}: there is no pair {pair}: there are {count} sentences, counted from 1.")
+        if pair not in found:
+            raise InputError(f"{where}: there is no sentence {pair}: there are {len(found)}, from {min(found)} on.")
         if s and t:  # 0 says that a word has no link
-            found[pair - 1][said[4] == "P"].add((s - 1, t - 1))
-    return [(frozenset(sure), frozenset(possible)) for sure, possible in found]
+            found[pair][said[4] == "P"].add((s - 1, t - 1))
+    return [(frozenset(sure), frozenset(possible)) for sure, possible in found.values()]
 
 
-def _sentences(text: str, name: str) -> list[tuple[str, ...]]:
+def _sentences(text: str, name: str) -> dict[int, tuple[str, ...]]:
+    """The sentences of a file by their numbers: those that they are marked with, else their lines, from 1."""
     rows = text.split("\n")
     rows = rows[: -1 if not rows[-1] else None]
     marked = [_SEGMENT.fullmatch(row.strip()) for row in rows]
@@ -271,8 +287,8 @@ def _sentences(text: str, name: str) -> list[tuple[str, ...]]:
         if not all(marked):
             number = marked.index(None) + 1
             raise InputError(f"{name}, line {number}: a sentence stands between <s snum=…> and </s> here.")
-        return [tuple(found[2].split()) for found in marked if found]
-    return [tuple(row.split()) for row in rows]
+        return {int(found[1]): tuple(found[2].split()) for found in marked if found}
+    return {number: tuple(row.split()) for number, row in enumerate(rows, 1)}
 
 
 def _of_json(text: str, name: str) -> list[LinkedPair]:
@@ -343,11 +359,13 @@ def _of_xml(text: str, name: str) -> list[LinkedPair]:
         elif open_tags[-1:] == ["s"]:
             parts.append((tag, "".join(said)))
 
+    # The Czech–English set holds & and < as they were typed.
+    typed = re.sub(r"&(?!#?\w{1,10};)", "&amp;", re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, said.append
     try:
-        parser.Parse(re.sub(r"^\s*<\?xml[^>]*\?>", "", text), True)
+        parser.Parse(re.sub(r"<(?=[\s\d=<])", "&lt;", typed), True)
     except expat.ExpatError as error:
         raise InputError(f"{name}, line {error.lineno}: this is no XML: {expat.ErrorString(error.code)}.") from error
     if not pairs:

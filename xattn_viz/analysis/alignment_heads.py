@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.word_units import Side, sides, sides_again, with_rows_of_one, word_weights
 from xattn_viz.core import files
-from xattn_viz.core.records import quoted, read_only, summary
+from xattn_viz.core.evidence import HeadGrid
+from xattn_viz.core.records import quoted, read_only, same, summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 
@@ -31,8 +33,11 @@ from xattn_viz.inputs import InputError
 SHIPPED = Path(__file__).with_name("alignment_heads.json")
 #: Sentences of English and Portuguese, linked by hand; heads are found from the sentences, never from the links.
 BY_HAND = Path(__file__).with_name("en_pt_by_hand.tsv")
+#: A folder for what is kept between runs, in place of the user's cache.
+CACHE_VARIABLE = "XATTN_VIZ_CACHE"
 #: How many pairs are read where none are given. Three find the heads of the offline pair as surely as hundreds.
 MOST_PAIRS = 30
+_LEAST_KEPT = 3  # pairs: from one alone other heads were found in 1 case of 200
 # A second head counts where it reaches this share of the first one's score. Of the offline models the second reaches
 # .92 and more, what does not align .64 at most.
 _SECOND = 0.75
@@ -85,6 +90,32 @@ class HeadSearch:
 
     __repr__ = summary
 
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+    def grids(self, *, reverse: bool = False) -> tuple[HeadGrid, ...]:
+        """The scores of the unshifted heads and those of the shifted ones, each as a grid for the page."""
+        scores, layers = (self.reverse_scores, self.reverse_layers) if reverse else (self.scores, self.layers)
+        if scores is None:
+            return ()
+        how = (
+            "Sharpness of the rows times coverage of the columns"
+            if self.agreement is None
+            else "Mean cosine with the turned matrix of the head of the other direction that is most like it"
+        )
+        return tuple(
+            HeadGrid(
+                f"aligns-{name}",
+                f"Does it align, rows of the token {name}",
+                "score from 0 to 1",
+                "cross",
+                layers,
+                scores[:, :, shift].astype(np.float32),
+                f"{how}, between words, on {self.n_pairs} pair{'s' * (self.n_pairs > 1)}, without any gold.",
+            )
+            for shift, name in enumerate(("predicted", "read"))
+        )
+
     def rows(self, *, reverse: bool = False) -> list[dict[str, float | int | bool]]:
         """The scores as a table, best first: layer, head and shift from 0, score, and whether it was chosen."""
         scores, layers = (self.reverse_scores, self.reverse_layers) if reverse else (self.scores, self.layers)
@@ -117,10 +148,10 @@ def find_alignment_heads(
     the best unshifted and the best shifted head are taken, each head in the better of its two ways only, and a second
     only where it comes close to the first.
 
-    What is found is kept in the user's cache folder under the sha256 of the weights, where `align` looks it up;
-    `keep=False` leaves it. `settings` are those of the model's `trace`, `reverse_settings` those of the reverse one's,
-    such as the languages of a model that has many. `on_pair` is called with (pairs done, pairs in
-    all); where it returns False the search ends with the pairs so far.
+    What three pairs or more say is kept in the user's cache folder under the sha256 of the weights, where `align` looks
+    it up; `keep=False` leaves it. `settings` are those of the model's `trace`, `reverse_settings` those of the reverse
+    one's, such as the languages of a model that has many. `on_pair` is called with (pairs done, pairs in all); where it
+    returns False the search ends with the pairs so far.
 
     Raises InputError where there are no texts to read, and what `trace` raises.
     """
@@ -141,7 +172,7 @@ def find_alignment_heads(
     if not ahead:
         raise InputError("The model wrote nothing for these texts, so no head can be found from them.")
     found = search(ahead, back or None)
-    if keep:
+    if keep and len(ahead) >= _LEAST_KEPT:
         _keep(ahead[0], found.heads, found.scores)
         if back and found.reverse_scores is not None:
             _keep(back[0], found.reverse_heads, found.reverse_scores)
@@ -271,8 +302,8 @@ def _shipped() -> Mapping[str, Any]:
 
 
 def cache_folder() -> Path:
-    """Where heads that were found are kept, a file a model."""
-    return Path(platformdirs.user_cache_dir("xattn_viz")) / "alignment_heads"
+    """Where heads that were found are kept, a file a model: in the user's cache, or where `CACHE_VARIABLE` says."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("xattn_viz")) / "alignment_heads"
 
 
 def _file(digest: str) -> Path | None:

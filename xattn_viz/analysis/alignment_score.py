@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.alignment import Method, WordMatrices
+from xattn_viz.analysis.alignment import Alignment, Method, WordMatrices
 from xattn_viz.analysis.alignment_files import LinkedPair, read_gold
 from xattn_viz.analysis.alignment_heads import AlignmentHead, TextModel, find_alignment_heads, known_heads
 from xattn_viz.analysis.word_units import sides, word_weights
@@ -163,6 +163,32 @@ def score(
     return _Summing(run, done.records, {int(number) for number in order[:n_picked]}, resamples, seed).all(len(pairs))
 
 
+def head_agreement(trace: Trace, alignment: Alignment) -> tuple[HeadGrid, HeadGrid]:
+    """How far each head of one trace links as an alignment of it does, in F1: rows of the token predicted, and read.
+
+    Each target word is linked with the source word of its largest weight. Without gold this says which heads do what
+    the alignment does, and no more.
+    """
+    source, target = (tuple(word.text for word in side) for side in (alignment.source_words, alignment.target_words))
+    counted = _of_every_head(trace, (source, target), LinkedPair(source, target, alignment.pairs))
+    f1 = rates(counted)[..., 2].astype(np.float32)
+    how = "both directions" if alignment.reverse_heads else "one direction"
+    predicted, read = (
+        HeadGrid(
+            f"alignment-agreement-{convention}",
+            f"Agreement with the alignment, rows of the token {convention}",
+            "F1",
+            "cross",
+            trace.cross.layers,
+            f1[:, :, number],
+            "Each target word is linked with the source word of its largest weight in the rows where its pieces are "
+            f"{convention}, and compared with the alignment of this pair by {how}, which is no gold.",
+        )
+        for number, convention in enumerate(ROW_CONVENTIONS)
+    )
+    return predicted, read
+
+
 class _Run:
     """The models and settings of a run, and what is measured on one pair."""
 
@@ -294,7 +320,7 @@ class _Journal:
                 self.records[int(said["pair"])] = said["counts"]
         if begun and not whole and lines:
             raise InputError(f"{path} is no journal: name another file, or remove it.")
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         os.ftruncate(self._file, whole)
         os.lseek(self._file, 0, os.SEEK_END)
         if not whole:
