@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,15 @@ from xattn_viz.core.records import read_only, same, summary
 if TYPE_CHECKING:
     import pandas as pd
 
-MapKind = Literal["cross", "encoder", "decoder"]
+#: Other ways of looking at the same rows and columns than the attention weights themselves (`analysis.attribution`):
+#: the first two take a head's weights apart, the others go through the whole model and have no heads.
+Method = Literal[
+    "value-norms", "value-zeroing", "input-x-gradient", "integrated-gradients", "occlusion", "rollout", "alti"
+]
+MapKind = Literal["cross", "encoder", "decoder", Method]
+METHODS: tuple[Method, ...] = get_args(Method)
+#: Those of them that look at the whole model.
+WHOLE_MODEL: frozenset[MapKind] = frozenset(METHODS[2:])
 #: Why the rows of a map may sum to something other than 1.
 Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
 # Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
@@ -70,6 +78,10 @@ class AttentionMaps:
     is the axis of the tokens *read* at each row (start token first) where that differs from the tokens predicted.
     `altered` lists why rows may not sum to 1. Arrays become read-only.
 
+    Where `kind` is one of `METHODS`, a row holds the share of each key in what the method found: its rows and columns
+    are those of the cross-attention. One that looks at the whole model stands as layer 0 with one head. `contrast` says
+    which token was asked about rather than which, where it was a difference: "gato rather than cão".
+
     Raises ValueError, with the shapes, on a wrong rank or dtype, a label count that does not fit, a value that is NaN
     or outside 0 … 1, and on row sums that nothing in `altered` explains.
     """
@@ -83,6 +95,7 @@ class AttentionMaps:
     step: int | None = None
     projections: Projections | None = None
     altered: tuple[Alteration, ...] = ()
+    contrast: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", read_only(self.weights))
@@ -93,6 +106,16 @@ class AttentionMaps:
     def n_heads(self) -> int:
         """How many heads each layer has."""
         return int(self.weights.shape[1])
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether rows are tokens of the output and columns positions of the source: of cross-attention and methods."""
+        return self.kind not in ("encoder", "decoder")
+
+    @property
+    def is_whole_model(self) -> bool:
+        """Whether it is a way of looking at the whole model, which has no heads."""
+        return self.kind in WHOLE_MODEL
 
     def layer_index(self, layer: int) -> int:
         """Where a layer stands in the arrays. `layer` is the model's own number, or counts from the end when negative.
@@ -148,6 +171,7 @@ class AttentionMaps:
             read=self.read and self.read.take(rows),
             step=self.step,
             altered=_with(self.altered, "cropped"),
+            contrast=self.contrast,
         )
 
     def to_words(self) -> AttentionMaps:
@@ -167,7 +191,9 @@ class AttentionMaps:
             queries = queries.to_words()
             read = read and read.take([group[0] for group in groups])
         altered = _with(self.altered, "aggregated")
-        return AttentionMaps(weights, queries, keys, self.kind, self.layers, read, self.step, altered=altered)
+        return AttentionMaps(
+            weights, queries, keys, self.kind, self.layers, read, self.step, altered=altered, contrast=self.contrast
+        )
 
     def mean(self) -> AttentionMaps:
         """The mean over the heads of each layer, `[layer, 1, query, key]`."""
@@ -204,7 +230,7 @@ class AttentionMaps:
         more += [repr(self.projections)] if self.projections else []
         return "\n  ".join(
             [
-                f"AttentionMaps {self.kind}{step}: {size(self)}",
+                f"AttentionMaps {self.kind}{step}: {size(self)}{f', {self.contrast}' if self.contrast else ''}",
                 f"queries: {self.queries!r}",
                 f"keys: {self.keys!r}",
                 *more,

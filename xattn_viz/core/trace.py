@@ -141,8 +141,8 @@ class Trace:
             if not _is_picture(picture):
                 raise ValueError(f"A picture is [row, column, 3] of uint8: got {picture.dtype} of {picture.shape}.")
         for maps in self.maps:
-            if maps.kind == "cross" and self.steps and len(self.steps) != len(maps.queries):
-                raise ValueError(f"{len(self.steps)} steps do not fit a cross map of {len(maps.queries)} rows.")
+            if maps.reads_source and self.steps and len(self.steps) != len(maps.queries):
+                raise ValueError(f"{len(self.steps)} steps do not fit a {maps.kind} map of {len(maps.queries)} rows.")
         if not -math.inf < self.offset < math.inf:
             raise ValueError(f"The offset must be a number of characters or seconds: got {self.offset}.")
         alternatives = (other for step in self.steps for other in step.alternatives)
@@ -162,6 +162,14 @@ class Trace:
             kinds = ", ".join(maps.kind for maps in self.maps) or "none"
             raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
         return found[0]
+
+    def with_maps(self, *maps: AttentionMaps) -> Trace:
+        """The same with more maps, such as `Attribution.maps`; those of a kind that it holds take the place of its own.
+
+        Raises ValueError where their rows are not its steps.
+        """
+        kinds = {one.kind for one in maps}
+        return replace(self, maps=(*(own for own in self.maps if own.kind not in kinds), *maps))
 
     def with_notes(self, *notes: str | Note) -> Trace:
         """The same with more notes for people; a text is one about the run."""

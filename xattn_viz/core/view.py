@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
 from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.trace import Trace
 
@@ -32,7 +32,16 @@ _KIND_NAMES: dict[MapKind, str] = {
     "cross": "Cross-attention",
     "encoder": "Encoder self-attention",
     "decoder": "Decoder self-attention",
+    "value-norms": "Value-weighted norms",
+    "value-zeroing": "Value zeroing",
+    "input-x-gradient": "Gradient × input",
+    "integrated-gradients": "Integrated gradients",
+    "occlusion": "Occlusion",
+    "rollout": "Attention rollout",
+    "alti": "ALTI",
 }
+#: Where a map stands that goes through the whole model.
+WHOLE = "whole model"
 # In a Perceiver latents stand between what is read and what is asked: what a map is called, and what its rows do.
 _BY_LATENTS: dict[MapKind, tuple[str, str]] = {
     "cross": ("Encoding cross-attention", "Filling"),
@@ -41,14 +50,14 @@ _BY_LATENTS: dict[MapKind, tuple[str, str]] = {
 }
 # The parameters of an address that say a view, and the words in which each may say it.
 _WORDS = {
-    "map": r"cross|encoder|decoder",
+    "map": "|".join(_KIND_NAMES),
     "head": r"\d{1,4}\.(?:\d{1,4}|mean)|mean|max",
     "units": r"pieces|words|sentences",
     "rows": r"predicted|input",
     "special": r"true|false",
     "scale": r"word|head|common",
     "colours": r"magma|viridis|cividis|grey",
-    "pinned": r"(?:(?:encoder|decoder)\.)?(?:\d{1,4}\.(?:\d{1,4}|mean)|mean|max)",
+    "pinned": rf"(?:(?:{'|'.join(_KIND_NAMES)})\.)?(?:\d{{1,4}}\.(?:\d{{1,4}}|mean)|mean|max)",
     "row": r"\d{1,5}",
     "column": r"\d{1,5}",
     "noise": r"\d{1,4}",
@@ -124,7 +133,7 @@ class View:
     @property
     def title(self) -> str:
         """The map in words, as they stand inside a sentence."""
-        return head_title(self.layer, self.head)
+        return WHOLE if self.kind in WHOLE_MODEL else head_title(self.layer, self.head)
 
     @property
     def is_head(self) -> bool:
@@ -182,7 +191,8 @@ class SelectedMap:
     """One map out of many, with words for all that is drawn.
 
     `weights` is `[query, key]` without padding, `queries` and `keys` name its rows and columns, `top` is the weight at
-    which its colours end. `doing` and `who` begin the sentence "Predicting *gato*, this head put 0.83 on *cat*."
+    which its colours end. `doing`, `who`, `put` and `on` make the sentence "Predicting
+    *gato*, this head put 0.83 on *cat*." `what` is what its numbers are: weights, or shares of what a method found.
     """
 
     weights: NDArray[Any]
@@ -195,10 +205,13 @@ class SelectedMap:
     scale_name: str
     doing: str
     who: str
+    put: str = "put"
+    on: str = "on"
+    what: str = "weight"
 
     def sentence(self, query: str, key: str, weight: str) -> str:
         """What one cell says, in words; labels and weight as they are to be shown."""
-        return f"{self.doing} {query}, {self.who} put {weight} on {key}"
+        return f"{self.doing} {query}, {self.who} {self.put} {weight} {self.on} {key}"
 
     __repr__ = summary
 
@@ -230,8 +243,7 @@ def select(
         weights = weights[own_rows][:, own_columns]
     shown = maps.without_padding().weights if scale == "common" else weights
     top = float(shown.max(initial=0))
-    cross = maps.kind == "cross"
-    by_input = cross and rows == "input"
+    by_input = maps.reads_source and rows == "input"
     queries = (maps.by_input_token() if by_input else maps).queries
     name = f"head {head % maps.n_heads + 1}" if head is not None else f"mean of {maps.n_heads} heads"
     return SelectedMap(
@@ -240,12 +252,14 @@ def select(
         keys=maps.keys.take(own_columns) if is_padded else maps.keys,
         # An empty or fully masked map has no maximum to end at; with any other end all its zeros look alike too.
         top=top if top > 0 else 1.0,
-        title=f"{_kind_name(maps)}, layer {number + 1}, {name} (counted from 1)",
+        title=f"{kind_title(maps)}, {WHOLE if maps.is_whole_model else f'layer {number + 1}, {name} (counted from 1)'}",
         rows_title=_rows_title(maps, by_input=by_input),
         keys_title=_keys_title(maps, weights, is_padded=is_padded),
         scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
         doing=_doing(maps, by_input=by_input),
-        who="this head" if head is not None else "the heads of this layer on average",
+        who=_who(maps, head),
+        on="of its total on" if maps.kind in METHODS else "on",
+        what="share" if maps.kind in METHODS else "weight",
     )
 
 
@@ -253,14 +267,23 @@ def _has_latents(maps: AttentionMaps) -> bool:
     return "latent" in (maps.queries.kind, maps.keys.kind)
 
 
-def _kind_name(maps: AttentionMaps) -> str:
-    return _BY_LATENTS[maps.kind][0] if _has_latents(maps) else _KIND_NAMES[maps.kind]
+def kind_title(maps: AttentionMaps) -> str:
+    """What maps are called, and what was contrasted: "Cross-attention", "Occlusion (gato rather than cão)"."""
+    name = _BY_LATENTS[maps.kind][0] if _has_latents(maps) else _KIND_NAMES[maps.kind]
+    return f"{name} ({maps.contrast})" if maps.contrast else name
+
+
+def _who(maps: AttentionMaps, head: int | None) -> str:
+    if maps.is_whole_model:
+        return kind_title(maps)[0].lower() + kind_title(maps)[1:] if maps.kind != "alti" else kind_title(maps)
+    who = "this head" if head is not None else "the heads of this layer on average"
+    return f"{_KIND_NAMES[maps.kind].lower()} of {who}" if maps.kind in METHODS else who
 
 
 def _doing(maps: AttentionMaps, *, by_input: bool) -> str:
     if _has_latents(maps):
         return _BY_LATENTS[maps.kind][1]
-    if maps.kind != "cross" or by_input:
+    if not maps.reads_source or by_input:
         return "Reading"
     return "Drawing" if maps.queries.kind == "image" else "Predicting"
 
@@ -272,7 +295,7 @@ def _rows_title(maps: AttentionMaps, *, by_input: bool) -> str:
         return "patch" if maps.queries.kind == "image" else "latent"
     if maps.keys.kind == "latent":
         return "answer"
-    return "input token" if by_input or maps.kind != "cross" else "predicted token"
+    return "input token" if by_input or not maps.reads_source else "predicted token"
 
 
 def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) -> str:
@@ -281,7 +304,7 @@ def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) 
     if maps.queries.kind == "image":
         return "prompt token"
     if maps.keys.kind != "audio":
-        return "source token" if maps.kind == "cross" else "token attended to"
+        return "source token" if maps.reads_source else "token attended to"
     if not is_padded and "cropped" not in maps.altered:
         return "seconds"
     if {"ablated", "masked", "aggregated"} & set(maps.altered):  # rows need not have summed to 1

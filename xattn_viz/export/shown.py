@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import Alteration, AttentionMaps
+from xattn_viz.core.maps import METHODS, WHOLE_MODEL, Alteration, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import SelectedMap, View, head_slug, head_title, select
+from xattn_viz.core.view import WHOLE, SelectedMap, View, head_slug, head_title, kind_title, select
 from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.sheets import sentence_indices
 
 # What a row and a column of a map between texts is, by its kind; a row of a cross or decoder map has two readings.
-_BETWEEN_TEXTS = {
+_BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
     "cross": ("token predicted", "source token"),
     "encoder": ("token represented", "source token read"),
     "decoder": ("token predicted", "output token read"),
+    **dict.fromkeys(METHODS, ("token predicted", "source token")),
 }
 _OVER_A_PICTURE = {"cross": ("token predicted", "patch"), "encoder": ("patch represented", "patch read")}
 _BY_LATENTS = {
@@ -33,6 +34,10 @@ _BY_LATENTS = {
     "encoder": ("latent updated", "latent read"),
     "decoder": ("place asked about", "latent read"),
 }
+
+
+#: What is said below a map that shows no attention weights.
+SHARES = "No attention weights: each row’s shares of what the method found."
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +98,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         queries=queries,
         keys=keys,
         top=top or 1.0,
-        title=f"{plain.title.partition(',')[0]}, {head_title(view.layer, view.head)}",
+        title=f"{kind_title(one)}, {WHOLE if one.is_whole_model else head_title(view.layer, view.head)}",
         rows_title=row,
         keys_title=column,
         scale_name=f"0 to {top or 1.0:.2f}, {whose}",
@@ -108,7 +113,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         view,
         selected,
         pair=said["pair"],
-        caption=_caption(view, row, column, is_cropped=is_cropped),
+        caption=_caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS),
         row=row_number,
         column=column_number,
         choice=_choice(selected, row_number, column_number),
@@ -126,7 +131,7 @@ def file_name(trace: Trace, view: View | None = None) -> str:
         return about(trace)["stem"]
     view = _counted(view.maps(trace), view)
     parts: list[str] = [view.kind] if view.kind != "cross" else []
-    parts.append(head_slug(view.layer, view.head))
+    parts += [] if view.kind in WHOLE_MODEL else [head_slug(view.layer, view.head)]
     parts += [view.units] if view.units != "pieces" else []
     parts += ["read"] if view.rows == "input" else []
     return f"{about(trace)['stem']}_{'-'.join(parts)}"
@@ -217,7 +222,7 @@ def _stretch(frames: Axis) -> str:
     return f"seconds, {times[0][0]:.2f} to {times[-1][1]:.2f}" if times else "seconds"
 
 
-def _caption(view: View, row: str, column: str, *, is_cropped: bool) -> str:
+def _caption(view: View, row: str, column: str, *, is_cropped: bool, is_share: bool) -> str:
     unit = {"words": "word", "sentences": "sentence"}.get(view.units)
     first = ", the start token first" if row == "token read" else ""
     return " ".join(
@@ -228,6 +233,7 @@ def _caption(view: View, row: str, column: str, *, is_cropped: bool) -> str:
                 f"Row t is named for the {row} at step t{first}." if row in ("token predicted", "token read") else "",
                 f"Between {unit}s: weights into a {unit} are summed, those from it averaged." if unit else "",
                 "Special tokens are left out: rows may sum to less than 1." if is_cropped else "",
+                SHARES if is_share else "",
             ),
         )
     )

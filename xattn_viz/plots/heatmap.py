@@ -61,7 +61,7 @@ def heatmap(
             zmin=0,
             zmax=chosen.top,
             colorscale=colour_scale(colour_map, dark),
-            colorbar={"title": {"text": f"weight ({colour_map},<br>{chosen.scale_name})"}, "tickformat": ".2f"},
+            colorbar={"title": {"text": f"{chosen.what} ({colour_map},<br>{chosen.scale_name})"}, "tickformat": ".2f"},
             **_hover(chosen),
         )
     )

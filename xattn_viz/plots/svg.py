@@ -72,7 +72,7 @@ def drawn(
     right, bottom = grid.left + grid.width * len(chosen.keys), grid.top + grid.height * len(chosen.queries)
     bottom = max(bottom, grid.top + 128)
     width = max(right + 90, 480)
-    scale_name = f"weight: {colour_map}, reversed, {chosen.scale_name}"
+    scale_name = f"{chosen.what}: {colour_map}, reversed, {chosen.scale_name}"
     lines = [*(said or [f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}."]), scale_name]
     wrapped = [part for line in lines for part in _wrapped(line, width - 2 * _MARGIN)]
     size = (width, bottom + _MARGIN + len(wrapped) * _LINE + 6)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xattn_viz.core import view
-from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.maps import METHODS, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Step, Trace, probability
 from xattn_viz.core.view import all_steps
@@ -39,7 +39,7 @@ STEPS_BYTES = 2_000_000
 #: The most characters of a text that a file of a map says.
 LONGEST = 240
 
-_ORDER: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
+_ORDER: tuple[MapKind, ...] = ("cross", "encoder", "decoder", *METHODS)
 
 
 def pack(

@@ -231,7 +231,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     read = None if maps.read is None else axes.add(maps.read, texts[0])
     shape = own_frames(maps.queries), own_frames(maps.keys)
     is_sound = maps.keys.kind == "audio"
-    views = len(maps.layers) * (maps.n_heads + 1) + 2
+    views = 1 if maps.is_whole_model else len(maps.layers) * (maps.n_heads + 1) + 2
     full = limits.full is None or views * shape[0] * shape[1] <= limits.full
     fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
     # Frames are never summed: the script averages the rows of a sentence itself.
@@ -243,11 +243,13 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "layers": maps.layers,
         "heads": maps.n_heads,
         "altered": maps.altered,
+        "contrast": maps.contrast,
         "keys": keys,
         "queries": queries,
         "read": read,
         "views": [
-            _view(view, data, limits, sums, full=full) | _on_picture(view, maps, data, fine=fine)
+            _view(view, data, limits, sums, full=full, whole=maps.is_whole_model)
+            | _on_picture(view, maps, data, fine=fine)
             for view in _views(maps, shape)
             if limits.means or view.head is not None
         ],
@@ -262,6 +264,11 @@ def _views(maps: AttentionMaps, shape: tuple[int, int]) -> Iterator[_View]:
     `shape` is how many rows and columns are shown; those behind are padding.
     """
     rows, columns = shape
+    if maps.is_whole_model:
+        whole = maps.weights[0, :, :rows].astype(np.float32, copy=False)
+        padding = _padding(maps, whole, columns)
+        yield _View(maps.layers[0], 0, None, whole[0, :, :columns], None if padding is None else padding[0])
+        return
     total = peak = np.zeros(shape, np.float32)
     unshown = np.zeros(rows, np.float32)
     for index, layer in enumerate(maps.layers):
@@ -291,9 +298,11 @@ def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) ->
     return clipped
 
 
-def _view(view: _View, data: Data, limits: Limits, sums: SentenceSums | None, *, full: bool) -> dict[str, Any]:
+def _view(
+    view: _View, data: Data, limits: Limits, sums: SentenceSums | None, *, full: bool, whole: bool
+) -> dict[str, Any]:
     scale = float(view.weights.max(initial=0)) or 1.0
-    named = {"layer": view.layer, "head": view.head, "reduce": view.reduce}
+    named = {"layer": view.layer, "head": view.head, "reduce": view.reduce, "whole": whole or None}
     packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}
     if full or (limits.layer is not None and view.layer in (None, limits.layer)):
         packed["at"] = data.add(_uint8(view.weights, scale))

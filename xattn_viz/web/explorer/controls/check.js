@@ -1,4 +1,5 @@
 import { isolated, make } from "../core/dom.js";
+import { wordsOf } from "../core/kinds.js";
 
 /**
  * How one weight comes about: q · k over √d_k, the softmax of its row, and how far that is from the captured weight.
@@ -45,7 +46,16 @@ export function makeCheck(change, opening) {
     const open = opening();
     const { head, layer } = main.view;
     const [row, column] = [main.matrix?.rows[cell.row], main.matrix?.columns[cell.column]];
-    if (!open || head === null || layer === null || !row || !column || main.sheet.queries.edges) return [];
+    if (
+      !open ||
+      wordsOf(main.sheet).share ||
+      head === null ||
+      layer === null ||
+      !row ||
+      !column ||
+      main.sheet.queries.edges
+    )
+      return [];
     const on = make("button", { type: "button", class: "xv-button" }, "Step by step on the Layer page");
     const said = { kind: main.sheet.kind, layer, head, rows: row.positions, columns: column.positions };
     on.addEventListener("click", () => open(said));
@@ -72,6 +82,10 @@ function explain(scene, cell) {
       heading,
       make("p", {}, "A mean or maximum has no q · k of its own: choose one head to see how its weight comes about."),
     ];
+  }
+  if (wordsOf(sheet).share) {
+    const said = "This is no attention weight, and has no q · k: it is this row’s share of what the method found.";
+    return [heading, make("p", {}, said)];
   }
   if (!sheet.exact) {
     return [

@@ -202,7 +202,9 @@ export function arrange(sheet, width, height, named = []) {
   const gap = Math.round(GAP * unit);
   const title = Math.round(TITLE * unit);
   const smallest = SMALLEST_TILE * unit;
-  const blocks = [...layers, null].map((layer) => views.filter((view) => view.layer === layer));
+  const blocks = [...layers, null]
+    .map((layer) => views.filter((view) => view.layer === layer))
+    .filter(({ length }) => length);
   const longest = Math.max(...blocks.map((block) => block.length));
   let best = { side: 0, across: longest };
   for (let across = 1; across <= longest; across++) {
@@ -222,7 +224,8 @@ export function arrange(sheet, width, height, named = []) {
   for (const block of blocks) {
     const { layer } = block[0];
     const own = layer !== null && named[layer] ? `, ${named[layer][1]} × ${named[layer][2]}` : "";
-    titles.push({ text: layer === null ? "All layers" : `Layer ${layer + 1}${own}`, y });
+    const face = layer === null ? "All layers" : `Layer ${layer + 1}${own}`;
+    titles.push({ text: block[0].whole ? "Whole model" : face, y });
     y += title;
     block.forEach((view, i) => {
       tiles.push({ view, x: (i % across) * (side + gap), y: y + Math.floor(i / across) * (side + gap) });

@@ -52,7 +52,7 @@ export async function saveImage(scene, format) {
 export function fileName({ trace, main, state }) {
   const { layer, head, reduce } = main.view;
   const last = head === null ? String(reduce) : `H${head + 1}`;
-  const parts = [layer === null ? String(reduce) : `L${layer + 1}${last}`];
+  const parts = main.view.whole ? [] : [layer === null ? String(reduce) : `L${layer + 1}${last}`];
   if (main.sheet.kind !== "cross") parts.unshift(main.sheet.kind);
   if (state.units !== "pieces") parts.push(state.units);
   if (state.rows === "input") parts.push("read");
@@ -118,10 +118,14 @@ function linesOf({ trace, main, state, theme, range }, m) {
     row === "token predicted" || row === "token read" ? `Row t is named for the ${row} at step t${start}.` : "",
     unit ? `Between ${unit}s: weights into a ${unit} are summed, those from it averaged.` : "",
     special && !state.special ? "Special tokens are left out: rows may sum to less than 1." : "",
+    words.share ?? "",
   ];
   const many = isOverPicture(main) && state.several;
   return [
-    [...caption, many ? `In full colour: each ${words.one}’s own maximum.` : `Weights: ${colours}.`]
+    [
+      ...caption,
+      many ? `In full colour: each ${words.one}’s own maximum.` : `${words.share ? "Shares" : "Weights"}: ${colours}.`,
+    ]
       .filter(Boolean)
       .join(" "),
     isOverSound(main) ? "Each pixel shows the largest weight in it." : "",

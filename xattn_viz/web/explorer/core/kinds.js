@@ -17,10 +17,16 @@
  * @property {string} rowOfInput the same where rows are named for the token read
  * @property {string} column
  * @property {string} one what has a region of the picture
+ * @property {string} [who] who puts, where that is no head: a method that goes through the whole model
+ * @property {string} [share] what a row's numbers are, where they are no weights
+ *
+ * @typedef {"cross" | "encoder" | "decoder"} Attention
+ * @typedef {"value-norms" | "value-zeroing" | "input-x-gradient" | "integrated-gradients" | "occlusion" | "rollout" | "alti"} Method
+ * @typedef {Attention | Method} Kind
  */
 
-/** @type {Record<"cross" | "encoder" | "decoder", Words>} */
-export const KINDS = {
+/** @type {Record<Attention, Words>} */
+const ATTENTION = {
   cross: {
     face: "Cross",
     name: "Cross-attention",
@@ -74,6 +80,32 @@ export const KINDS = {
   },
 };
 
+/**
+ * Other ways of looking at the rows and columns of cross-attention (`core/view.py` has the same names).
+ *
+ * @param {string} name
+ * @param {string} face
+ * @param {string} [who] where it goes through the whole model
+ * @returns {Words}
+ */
+function method(name, face, who) {
+  return { ...ATTENTION.cross, name, face, ...(who ? { who } : {}), on: "of its total on", share: SHARES };
+}
+
+const SHARES = "No attention weights: each row’s shares of what the method found.";
+
+/** @type {Record<Kind, Words>} */
+export const KINDS = {
+  ...ATTENTION,
+  "value-norms": method("Value-weighted norms", "Norms"),
+  "value-zeroing": method("Value zeroing", "Zeroing"),
+  "input-x-gradient": method("Gradient × input", "Gradient", "gradient × input"),
+  "integrated-gradients": method("Integrated gradients", "Integrated", "integrated gradients"),
+  occlusion: method("Occlusion", "Occlusion", "occlusion"),
+  rollout: method("Attention rollout", "Rollout", "attention rollout"),
+  alti: method("ALTI", "ALTI", "ALTI"),
+};
+
 /** @type {Record<string, Partial<Words>>} */
 const OVER_A_PICTURE = {
   cross: { columns: "Picture", rows: "Caption", unattended: "patch", column: "patch" },
@@ -99,7 +131,7 @@ const OVER_A_PICTURE = {
 /**
  * The same in a Perceiver, where latents stand between what is read and what is asked.
  *
- * @type {Record<"cross" | "encoder" | "decoder", Partial<Words>>}
+ * @type {Record<string, Partial<Words>>}
  */
 const BY_LATENTS = {
   cross: {
@@ -149,7 +181,12 @@ const BY_LATENTS = {
  * @param {import("./payload.js").Sheet} sheet
  * @returns {Words}
  */
-export function wordsOf({ kind, keys, queries }) {
+export function wordsOf({ kind, keys, queries, contrast }) {
+  const words = KINDS[kind];
+  if (words.share) {
+    const told = contrast ? ` (${contrast})` : "";
+    return { ...words, name: words.name + told, ...(words.who ? { who: words.who + told } : {}) };
+  }
   if (keys.kind === "latent" || queries.kind === "latent") return { ...KINDS[kind], ...BY_LATENTS[kind] };
   if (!keys.grid && !queries.grid) return KINDS[kind];
   return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"] };

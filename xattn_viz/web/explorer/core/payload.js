@@ -22,6 +22,7 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {string} name "2.1" is layer 2, head 1, both from 1; "2.mean", "mean", "max"
  * @property {number | null} layer the model's own number, from 0
  * @property {number | null} head from 0
+ * @property {boolean} [whole] whether it is no head, but a way of looking at the whole model
  * @property {string | null} reduce "mean" or "max"
  * @property {number} scale the largest weight
  * @property {number | null} inside the largest weight on a patch, where keys beside the picture may hold a larger one
@@ -48,7 +49,8 @@ import { openSound, seconds } from "../sound/sound.js";
  *
  * @typedef {object} Sheet the maps of one kind of attention
  * @property {string} id
- * @property {"cross" | "encoder" | "decoder"} kind
+ * @property {import("./kinds.js").Kind} kind
+ * @property {string} [contrast] which token was asked about rather than which
  * @property {number[]} layers
  * @property {number} heads
  * @property {string[]} altered
@@ -124,6 +126,7 @@ export function unpack(bytes, before = null) {
  * @param {View} view
  */
 export function viewTitle(view) {
+  if (view.whole) return "whole model";
   if (view.layer === null) return view.reduce === "mean" ? "mean over all heads" : "maximum over all heads";
   if (view.head === null) return `layer ${view.layer + 1}, mean over heads`;
   return `layer ${view.layer + 1}, head ${view.head + 1}`;

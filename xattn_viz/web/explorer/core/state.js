@@ -1,17 +1,19 @@
+import { KINDS } from "./kinds.js";
+
 /**
  * What the visitor is looking at, kept in the script so that no choice waits for Python, and mirrored in the address.
  *
  * @typedef {{row: number, column: number}} Cell
  *
  * @typedef {object} State
- * @property {string} map the kind of attention: "cross", "encoder" or "decoder"
+ * @property {string} map the kind of map: "cross", "encoder", "decoder" or a method, as in `kinds.js`
  * @property {string} head the chosen view's name: "2.1", "2.mean", "mean", "max"
  * @property {string} units "pieces", "words" or "sentences"
  * @property {string} rows "predicted" or "input"
  * @property {boolean} special
  * @property {string} scale "word", "head" or "common"; "" is what the kind of map begins with
  * @property {string} colours
- * @property {string} pinned a view's name, "encoder." or "decoder." before it, or ""
+ * @property {string} pinned a view's name, its kind and a full stop before it where that is not "cross", or ""
  * @property {boolean} lines whether all lines are drawn
  * @property {number} threshold of the lines, 0 … 1
  * @property {number} row the chosen row of the shown matrix, -1 for none
@@ -64,14 +66,14 @@ export const NOTHING_CHOSEN = { row: 0, column: -1, hover: null, checked: null, 
 // What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
 /** @type {Record<string, RegExp>} */
 const IN_ADDRESS = {
-  map: /^(cross|encoder|decoder)$/,
+  map: new RegExp(`^(${Object.keys(KINDS).join("|")})$`),
   head: /^(\d+\.(\d+|mean)|mean|max)$/,
   units: /^(pieces|words|sentences)$/,
   rows: /^(predicted|input)$/,
   special: /^(true|false)$/,
   scale: /^(word|head|common)$/,
   colours: /^(magma|viridis|cividis|grey)$/,
-  pinned: /^((encoder|decoder)\.)?(\d+\.(\d+|mean)|mean|max)$/,
+  pinned: new RegExp(`^((${Object.keys(KINDS).join("|")})\\.)?(\\d+\\.(\\d+|mean)|mean|max)$`),
   row: /^\d+$/,
   column: /^\d+$/,
   noise: /^\d+$/,
@@ -122,7 +124,7 @@ export function fullName(kind, view) {
  * @returns {[string, string]} the kind and the view's own name
  */
 export function splitName(name) {
-  const [kind] = name.match(/^(encoder|decoder)(?=\.)/) ?? [""];
+  const [kind] = name.match(/^[a-z-]+(?=\.)/) ?? [""];
   return kind ? [kind, name.slice(kind.length + 1)] : ["cross", name];
 }
 

@@ -70,7 +70,7 @@ function rowSentence({ state, trace }, panel, m) {
       ? "Having read "
       : capital(`${words.predicting} `);
   const average = row.positions.length > 1 && state.units === "sentences" ? "on average " : "";
-  const put = view.head === null ? `the ${viewTitle(view)} is ` : `this head ${words.put} `;
+  const put = view.head === null ? `${whose(words, `the ${viewTitle(view)}`)} is ` : `${whose(words)} ${words.put} `;
   const weights = m.values.subarray(focus.row * m.columns.length, (focus.row + 1) * m.columns.length);
   const [first, second] = focus.column >= 0 ? [focus.column] : largestTwo(weights);
   // Neither the start token nor the token just read is something written earlier.
@@ -131,6 +131,9 @@ function columnSentence({ state }, { sheet, focus, written }, m) {
   const weights = m.rows.slice(0, written).map((_, r) => m.values[r * m.columns.length + focus.column]);
   const [most] = largestTwo(weights);
   const source = isolated(m.columns[focus.column].label);
+  if (wordsOf(sheet).share) {
+    return [source, " has most in the row of ", isolated(m.rows[most].label), ": ", strong(weights[most]), "."];
+  }
   if (weights[most] < UNATTENDED)
     return [
       "No token attends to ",
@@ -154,6 +157,16 @@ function largestTwo(numbers) {
     else if (second < 0 || numbers[i] > numbers[second]) second = i;
   }
   return second < 0 ? [first] : [first, second];
+}
+
+/**
+ * Who puts: a head, the mean over some, or a method.
+ *
+ * @param {import("../core/kinds.js").Words} words
+ * @param {string} [head]
+ */
+function whose({ who, share, name }, head = "this head") {
+  return who ?? (share ? `${name.toLowerCase()} of ${head}` : head);
 }
 
 /** @param {string} text */
@@ -181,16 +194,18 @@ const NOTHING = 0.02; // what no row puts on a frame
 function rowOverSound(scene, panel, m) {
   const { row, column } = panel.focus;
   if (row < 0) return columnOverSound(panel, m, column);
-  const who = panel.view.head === null ? `the ${viewTitle(panel.view)}` : "this head";
+  const words = wordsOf(panel.sheet);
+  const who = whose(words, panel.view.head === null ? `the ${viewTitle(panel.view)}` : "this head");
+  const [does, total] = words.share ? ["pointed", "total"] : ["listened", "weight"];
   const held = attendedSpan(panel, row);
   const resting = m.parked[row];
-  if (!held) return [...beginning(scene, panel, m), `${who} listened to nothing.`];
+  if (!held) return [...beginning(scene, panel, m), `${who} ${does} to nothing.`];
   /** @type {Parts} */
-  const parts = [...beginning(scene, panel, m), `${who} listened to `, make("strong", {}, stretch(held.from, held.to))];
+  const parts = [...beginning(scene, panel, m), `${who} ${does} to `, make("strong", {}, stretch(held.from, held.to))];
   if (column >= 0) {
     parts.push(`; on ${time(panel, column)} it put `, decimals(m.values[row * m.columns.length + column]), ".");
-  } else parts.push(` (${decimals(held.weight)}: shortest stretch with half its weight on the sound).`);
-  if (resting >= RESTING) parts.push(` ${decimals(resting)} of its weight rests on padding behind the sound.`);
+  } else parts.push(` (${decimals(held.weight)}: shortest stretch with half its ${total} on the sound).`);
+  if (resting >= RESTING) parts.push(` ${decimals(resting)} of its ${total} rests on padding behind the sound.`);
   return parts;
 }
 
@@ -220,6 +235,15 @@ function columnOverSound(panel, m, column) {
     return [`At ${time(panel, column)} no token attends: no row puts ${decimals(NOTHING)} or more on that moment.`];
   }
   const word = isolated(m.rows[most].label);
+  if (wordsOf(panel.sheet).share) {
+    return [
+      `${time(panel, column)} has most in the row of `,
+      word,
+      ": ",
+      make("strong", {}, decimals(weights[most])),
+      ".",
+    ];
+  }
   return [`To ${time(panel, column)}, `, word, " listened most: ", make("strong", {}, decimals(weights[most])), "."];
 }
 
