@@ -38,7 +38,9 @@ class Captured:
     All is float32; `weights` are float16 where the recording's `half_above` says so.
 
     `queries` `[batch, head, query, d_k]`, `keys` `[batch, head, key, d_k]`, `bias` (broadcasts to the weights' shape,
-    -inf where a key is masked; None where there is nothing to add) and `scale` are there when projections are kept.
+    -inf where a key is masked; None where there is nothing to add) and `scale` are there when projections are kept;
+    `values` `[batch, head, key, d_v]` and what the heads made of them, `heads` `[batch, query, head, d_v]`, when values
+    are.
     """
 
     weights: Tensor
@@ -46,17 +48,24 @@ class Captured:
     keys: Tensor | None = None
     bias: Tensor | None = None
     scale: float = 1.0
+    values: Tensor | None = None
+    heads: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """What transformers hands to an attention module: `query` and `key` `[batch, head, position, d_k]` and the rest."""
+    """What transformers hands to an attention module: `query` and `key` `[batch, head, position, d_k]` and the rest.
+
+    `value` `[batch, head, key, d_v]` and `output` `[batch, query, head, d_v]` only where values are kept.
+    """
 
     module: nn.Module
     query: Tensor
     key: Tensor
     mask: Tensor | None
     settings: Mapping[str, Any]
+    value: Tensor | None = None
+    output: Tensor | None = None
 
 
 def capture(calls: Sequence[Call], projections: bool) -> Captured:
@@ -141,6 +150,7 @@ class Recording:
     half_above: int | None = None
     stepwise: bool = False
     rows: Rows | None = None
+    values: bool = False
     captured: dict[Site, list[Captured]] = field(default_factory=dict)
     calls: dict[Site, list[Call]] = field(default_factory=dict)
 
@@ -164,7 +174,13 @@ class Recording:
         found = capture(calls, self.projections)
         found.weights[:, list(self.ablate.get(site, ()))] = 0
         layers = sum(other.kind == site.kind for other in self.sites.values())
-        return replace(found, weights=compact(found.weights, layers, self.half_above))
+        found = replace(found, weights=compact(found.weights, layers, self.half_above))
+        if (value := calls[-1].value) is None:
+            return found
+        heads = found.weights.shape[1]
+        own = value.detach().float()
+        own = own if own.shape[1] == heads else own.repeat_interleave(heads // own.shape[1], dim=1)
+        return replace(found, values=own, heads=calls[-1].output)
 
 
 _RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
@@ -187,10 +203,11 @@ def recording(
     half_above: int | None = None,
     stepwise: bool = False,
     rows: Rows | None = None,
+    values: bool = False,
 ) -> Iterator[Recording]:
     """Record the maps of these kinds while the block runs, with the heads (kind, layer, head) of `ablate` at zero.
 
-    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides.
+    The context is the caller's alone. `projections` keeps queries, keys, bias and scale besides, `values` the values.
     A kind of map with more weights than `half_above` in all layers together is kept in float16. `stepwise` is for the
     cross-attention of a generation with a single beam: each step's rows are kept, and make one map in the end. `rows`
     are the runs of a pass over a known output, in which heads are changed.
@@ -198,7 +215,7 @@ def recording(
     off: dict[Site, list[int]] = {}
     for kind, layer, head in ablate:
         off.setdefault(Site(kind, layer), []).append(head)
-    made = Recording(sites, tuple(kinds), off, projections, half_above, stepwise, rows)
+    made = Recording(sites, tuple(kinds), off, projections, half_above, stepwise, rows, values)
     token = _RECORDING.set(made)
     try:
         yield made
@@ -262,7 +279,8 @@ def _attend(
         call = Call(module, query, key, attention_mask, settings)
         output = current.rows.change(site.kind, site.layer, heads, value, lambda: _allowed(call)).transpose(1, 2)
     if site.kind in current.kinds:
-        current.keep(site, Call(module, query, key, attention_mask, settings))
+        kept = (value, output) if current.values else ()
+        current.keep(site, Call(module, query, key, attention_mask, settings, *kept))
     return output, None
 
 

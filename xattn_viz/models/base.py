@@ -414,6 +414,13 @@ class Adapter(ABC):
             return ModelError(f"{self.card.title} shows its maps only: its heads cannot be changed.")
         return ModelError(f"{self.card.title} writes no text, so there is no output to read again.")
 
+    def inspect(self, trace: Trace, on_step: OnStep | None = None) -> Any:
+        """What the output of a trace of this model's owes to its source (`engine.attribution.Inspection`).
+
+        Raises ModelError for a model whose output is no text, or that reads pictures.
+        """
+        raise ModelError(f"{self.card.title}: what an output owes to its source is told of text and sound only.")
+
     @abstractmethod
     def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:
         """What `trace` does, of what `read_input` gave and `check` let through."""

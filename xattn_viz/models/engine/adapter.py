@@ -27,9 +27,10 @@ from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Hypothesis, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
-from xattn_viz.models.base import Adapter, Hooks, ModelCard, OnStep, Outputs
+from xattn_viz.models.base import Adapter, Hooks, ModelCard, ModelError, OnStep, Outputs
+from xattn_viz.models.engine.attribution import Inspection, TransformersInspection
 from xattn_viz.models.engine.forcing import Reader, by_encoder, in_batches, read_runs
-from xattn_viz.models.engine.network import Network, Run, Source
+from xattn_viz.models.engine.network import Network, Run, Source, TransformersNetwork
 from xattn_viz.models.engine.results import Tokens, attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
 from xattn_viz.models.provenance import Head, Identity, Settings, provenance
@@ -181,6 +182,37 @@ class EncoderDecoderAdapter(Adapter):
         ablate = [(kind, layer, head) for kind, layer, head in trace.settings.get("ablate", ())]
         settings = replace(self.check(ablate=ablate, **options), kinds=())
         return self._encode(self._source(self.read_input(trace), settings), settings, hooks, rows)
+
+    def inspect(self, trace: Trace, on_step: OnStep | None = None) -> Inspection:
+        """What the output of a trace of this model's owes to its source; heads that were switched off stay so.
+
+        `on_step` is told how far each of its methods is. Raises ModelError for a trace of other weights, for a model
+        that reads pictures and for one that cannot be taken apart; InputError for a trace without tokens.
+        """
+        if self.card.input_kind == "image":
+            raise ModelError(f"{self.card.title} reads pictures: text and sound alone can be taken away in parts.")
+        if not trace.steps:
+            raise InputError("This trace holds no tokens of an output whose log-probability could be looked at.")
+        digest = str(trace.provenance.get("weights_sha256", self.identity.weights_sha256))
+        if digest != self.identity.weights_sha256:
+            raise ModelError(f"This trace was made with other weights of {self.card.title} (sha256 {digest[:12]}…).")
+        with run_slot(on_step), torch.inference_mode():
+            run = self._encode_again(trace, Hooks(on_step), Rows())
+        return self._inspection(run, [step.id for step in trace.steps], on_step)
+
+    def replayed(self, trace: Trace, kinds: Sequence[MapKind], on_step: OnStep | None = None) -> Trace:
+        """The maps of these kinds for the output of a trace of this model's. Raises as `inspect` and `trace` do."""
+        inspection = self.inspect(trace, on_step)
+        self._check_maps(kinds, ())
+        settings = replace(inspection.run.settings, kinds=tuple(kinds))
+        ids = inspection.ids
+        with run_slot(on_step), torch.inference_mode():
+            run = self._encode(inspection.run.source, settings, Hooks(on_step))
+            return self._make_trace(run, self.text.output(ids), Output(ids))
+
+    def _inspection(self, run: Run, ids: Sequence[int], on_step: OnStep | None) -> Inspection:
+        assert isinstance(self.network, TransformersNetwork)  # noqa: S101 - a family with another has its own
+        return TransformersInspection(self.network, run, ids, on_step)
 
     def _encode(self, source: Source, settings: Settings, hooks: Hooks, rows: Rows | None = None) -> Run:
         """Encode a source."""

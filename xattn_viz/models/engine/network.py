@@ -337,6 +337,11 @@ class BlockSparse:
         # Two blocks that all attend to, three beside each other and the random ones, which the library counts twice.
         self._most_in_full = (5 + 2 * config.num_random_blocks) * config.block_size
 
+    @property
+    def parts(self) -> tuple[Any, Any]:
+        """The encoder that reads long texts, and its copy that reads short ones."""
+        return self._sparse, self._full
+
     @staticmethod
     def is_one(encoder: Any) -> bool:
         """Whether an encoder is to be wrapped."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import sentencepiece
@@ -20,16 +20,18 @@ from torch import Tensor, nn
 
 from xattn_viz.attention.capture import Captured
 from xattn_viz.attention.interventions import Rows
+from xattn_viz.attention.layer import CrossAttention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import Span
 from xattn_viz.core.trace import Trace
-from xattn_viz.models.base import Hooks, ModelCard
+from xattn_viz.models.base import Hooks, ModelCard, OnStep
 from xattn_viz.models.engine.adapter import TextAdapter
+from xattn_viz.models.engine.attribution import Inspection, Sublayer
 from xattn_viz.models.engine.forcing import Scores
 from xattn_viz.models.engine.network import GIVEN, Network, Run, Source
 from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame, OnOutput, Output
-from xattn_viz.models.families.firefox.network import Capture, Memory, Student
+from xattn_viz.models.families.firefox.network import Capture, DecoderLayer, EncoderLayer, Memory, Student
 from xattn_viz.models.formats import ByteReader, FormatError
 from xattn_viz.models.provenance import Identity, Settings, Size
 
@@ -179,11 +181,71 @@ class FirefoxAdapter(TextAdapter):
     def _frame(self, encoded: Any, settings: Settings) -> Frame:
         return Frame(START, None, (END,))
 
+    def _inspection(self, run: Run, ids: Sequence[int], on_step: OnStep | None) -> FirefoxInspection:
+        return FirefoxInspection(self.network.model, run, ids, on_step)
+
     def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
         notes = super()._notes(run, trace, ids, given)
         if run.settings.options["shortlist"] and self.network.shortlist is None:
             notes.append("This model has no shortlist, so every token of its vocabulary was scored.")
         return notes
+
+
+class FirefoxInspection(Inspection):
+    """What an output of a student owes to its source."""
+
+    def __init__(self, model: Student, run: Run, ids: Sequence[int], on_step: OnStep | None = None) -> None:
+        super().__init__(run, ids, on_step)
+        self._model, self._pad, self._vocabulary = model, END, model.size.target_vocabulary
+
+    def _leaf(self) -> Tensor:
+        return self._model.embed_source[self.run.source.read["input_ids"]]
+
+    def _logits(self, read: Mapping[str, Tensor], leaf: Tensor | None, rows: Tensor | None) -> Tensor:
+        padding = read["attention_mask"] == 0
+        embedded = self._model.embed_source[read["input_ids"]] if leaf is None else leaf
+        encoded = self._model.encode_embedded(embedded, padding, self.run.settings.ablated("encoder"))
+        given = torch.tensor([[self.run.frame.start, *self.ids[:-1]]]).expand(len(encoded), -1)
+        memory = self._model.memory(encoded, padding)
+        hidden, _ = self._model.decode(given, memory, self.run.settings.ablated("cross"))
+        picked = hidden if rows is None else hidden[torch.arange(len(hidden)), rows].unsqueeze(1)
+        logits: Tensor = self._model.output(picked)
+        return logits
+
+    def _sublayers(self, kind: MapKind) -> Iterator[Sublayer]:
+        ablated = self.run.settings.ablated(kind)
+        if kind == "encoder":
+            x = self._model.embedded_source(self._leaf())
+            for number, each in enumerate(self._model.encoder):
+                layer, off = cast(EncoderLayer, each), ablated.get(number, ())
+                yield _sublayer(layer.attention, layer.attention_norm, layer.ffn, x, x, off)
+                x = layer(x, None, off, None)
+            return
+        x = self._model.embedded_target(torch.tensor([[self.run.frame.start, *self.ids[:-1]]]))
+        encoded = self._model.encode(self.run.source.read["input_ids"], None, self.run.settings.ablated("encoder"))
+        memory = self._model.memory(encoded)
+        for number, (each, start) in enumerate(zip(self._model.decoder, self._model.start(), strict=True)):
+            decoder, off = cast(DecoderLayer, each), ablated.get(number, ())
+            stream, _ = decoder.ssru(x, start)
+            yield _sublayer(decoder.context, decoder.context_norm, decoder.ffn, stream, encoded, off)
+            x, _ = decoder(x, start, memory.keys_values[number], None, off, None)
+
+
+def _sublayer(
+    attention: CrossAttention, norm: nn.Module, ffn: nn.Module, stream: Tensor, context: Tensor, off: Sequence[int]
+) -> Sublayer:
+    """What attention from a stream `[1, query, d_model]` to a context did, where the norm and `ffn` are all behind."""
+    _, values = attention.project_context(context)
+    found = attention(stream, context, ablate=off)
+    # The columns of the output projection that belong to a head: [head, d_k, d_model].
+    out = attention.out_proj.weight.T.reshape(attention.n_heads, attention.d_k, -1)
+
+    def finish(change: Tensor) -> Tensor:
+        changed: Tensor = ffn(norm(stream + found.output + change))
+        return changed
+
+    nothing = torch.zeros(1, *stream.shape[1:])
+    return Sublayer(found.weights[0], values[0] @ out, found.output[0], stream[0], norm, finish(nothing)[0], finish)
 
 
 @dataclass(frozen=True)

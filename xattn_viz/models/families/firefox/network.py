@@ -81,7 +81,22 @@ class Student(nn.Module):
 
         `rows` changes heads; the runs that it adds to the batch join the decoder, not here.
         """
-        x = _scaled(self.embed_source[source]) + positions(0, source.shape[1], self.size.d_model)
+        return self.encode_embedded(self.embed_source[source], padding, ablated, capture, rows)
+
+    def embedded_source(self, embedded: Tensor) -> Tensor:
+        """What the encoder's first layer reads of embeddings `[batch, key, d_model]`: scaled, with positions."""
+        return _scaled(embedded) + positions(0, embedded.shape[1], self.size.d_model)
+
+    def encode_embedded(
+        self,
+        embedded: Tensor,
+        padding: Tensor | None = None,
+        ablated: Ablated = NONE_OFF,
+        capture: Capture | None = None,
+        rows: Rows | None = None,
+    ) -> Tensor:
+        """As `encode`, of embeddings `[batch, key, d_model]` of the source in place of its ids."""
+        x = self.embedded_source(embedded)
         for number, layer in enumerate(self.encoder):
             recorder, change = capture and _numbered(capture, number), rows and _change(rows, "encoder", number)
             x = layer(x, padding, ablated.get(number, ()), recorder, change)
@@ -113,9 +128,7 @@ class Student(nn.Module):
         `[batch, query, d_model]`; `self.output` turns it into logits. `rows` adds runs to a batch of one and changes
         their heads.
         """
-        known = (read >= 0).unsqueeze(-1)
-        x = _scaled(self.embed_target[read.clamp(min=0)]) * known
-        x = x + positions(position, read.shape[1], self.size.d_model)
+        x = self.embedded_target(read, position)
         state = self.start(read.shape[0]) if state is None else state
         after = []
         for number, layer in enumerate(self.decoder):
@@ -127,6 +140,12 @@ class Student(nn.Module):
             x, c = layer(x, state[number], memory.keys_values[number], memory.padding, off, recorder, change)
             after.append(c)
         return x, after
+
+    def embedded_target(self, read: Tensor, position: int = 0) -> Tensor:
+        """What the decoder's first layer reads of ids `[batch, query]`, the first of them at `position`."""
+        known = (read >= 0).unsqueeze(-1)
+        x = _scaled(self.embed_target[read.clamp(min=0)]) * known
+        return x + positions(position, read.shape[1], self.size.d_model)
 
 
 def positions(first: int, count: int, d_model: int) -> Tensor:
