@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment import Alignment, align
     from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
+    from xattn_viz.analysis.attribution import Attribution, attribute
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.heads import WordLink, most_attended
     from xattn_viz.analysis.patching import edit_row, patch_heads
@@ -99,6 +100,7 @@ __all__ = [
     "AlignmentScores",
     "Alternative",
     "AttentionMaps",
+    "Attribution",
     "Axis",
     "CrossAttention",
     "HeadCosts",
@@ -116,6 +118,7 @@ __all__ = [
     "ablated_output",
     "align",
     "alignment_files",
+    "attribute",
     "cards",
     "edit_row",
     "export",
@@ -148,6 +151,8 @@ _HOMES = {
     "AlignmentScores": "analysis.alignment_score",
     "Alternative": "core.trace",
     "AttentionMaps": "core.maps",
+    "attribute": "analysis.attribution",
+    "Attribution": "analysis.attribution",
     "Axis": "core.axis",
     "cards": "models.registry",
     "CrossAttention": "attention.layer",
