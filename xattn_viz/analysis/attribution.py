@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, Alteration, AttentionMaps, MapKind, Method
-from xattn_viz.core.messages import quoted
-from xattn_viz.core.records import read_only, same, summary
+from xattn_viz.core.records import quoted, read_only, same, summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 

@@ -63,7 +63,7 @@ def by_itself(model: Any, source: torch.Tensor, inspection: Inspection) -> np.nd
             logits = network.output(hidden)[0]
         else:
             logits = network(input_ids=source, decoder_input_ids=read).logits[0]
-    return logits.float().log_softmax(-1)[torch.arange(len(ids)), torch.tensor(ids)].double().numpy()
+    return np.asarray(logits.float().log_softmax(-1)[torch.arange(len(ids)), torch.tensor(ids)].double())
 
 
 def test_a_text_without_a_word_is_that_text() -> None:
@@ -197,7 +197,8 @@ def test_contributions_by_definition() -> None:
         whole = (layer.read + layer.attended)[row]
         norm = model.network.model.decoder[0].context_norm
         deviation = (whole.var(unbiased=False) + norm.eps).sqrt()
-        vectors = [sum(layer.weights[h, row, k] * layer.transformed[h, k] for h in range(8)) for k in range(8)]
+        brought = layer.weights[:, row, :, None] * layer.transformed  # [head, key, d_model]
+        vectors = list(brought.sum(0))
         parts = [(v - v.mean()) / deviation * norm.weight for v in [*vectors, layer.read[row]]]
         after = norm(whole)
         counts = torch.stack([(after.abs().sum() - (after - part).abs().sum()).clamp(min=0) for part in parts])
