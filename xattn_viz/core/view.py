@@ -57,7 +57,7 @@ _WORDS = {
     "special": r"true|false",
     "scale": r"word|head|common",
     "colours": r"magma|viridis|cividis|grey",
-    "pinned": rf"(?:(?:{'|'.join(_KIND_NAMES)})\.)?(?:\d{{1,4}}\.(?:\d{{1,4}}|mean)|mean|max)",
+    "pinned": rf"(?:(?:{'|'.join([*_KIND_NAMES][1:])})\.)?(?:\d{{1,4}}\.(?:\d{{1,4}}|mean)|mean|max)",
     "row": r"\d{1,5}",
     "column": r"\d{1,5}",
     "noise": r"\d{1,4}",

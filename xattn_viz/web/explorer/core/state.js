@@ -63,7 +63,8 @@ const DEFAULTS = {
 // Where rows and columns mean something else, what was chosen by number no longer holds.
 export const NOTHING_CHOSEN = { row: 0, column: -1, hover: null, checked: null, several: null, step: -1 };
 
-// What an address says, and the words it may say it in. Sentence, model and the rest of the address belong to the page.
+// What an address says, and the words it may say it in; the first kind, cross-attention, is meant where none is named.
+// Sentence, model and the rest of the address belong to the page.
 /** @type {Record<string, RegExp>} */
 const IN_ADDRESS = {
   map: new RegExp(`^(${Object.keys(KINDS).join("|")})$`),
@@ -73,7 +74,7 @@ const IN_ADDRESS = {
   special: /^(true|false)$/,
   scale: /^(word|head|common)$/,
   colours: /^(magma|viridis|cividis|grey)$/,
-  pinned: new RegExp(`^((${Object.keys(KINDS).join("|")})\\.)?(\\d+\\.(\\d+|mean)|mean|max)$`),
+  pinned: new RegExp(`^((${Object.keys(KINDS).slice(1).join("|")})\\.)?(\\d+\\.(\\d+|mean)|mean|max)$`),
   row: /^\d+$/,
   column: /^\d+$/,
   noise: /^\d+$/,
