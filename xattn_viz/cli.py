@@ -380,8 +380,8 @@ def _parser() -> argparse.ArgumentParser:
 
     align = commands.add_parser("align", help="link the words of pairs of sentences and their translations")
     align.add_argument("pairs", type=Path, help="a file of a source and its translation a line, between tabs")
-    formats = ("pharaoh", "naacl", "json", "tsv")
-    align.add_argument("--format", choices=formats, default="pharaoh", help="(default pharaoh: 0-0 1-2, from 0)")
+    kinds = get_args(xv.alignment_files.Format)
+    align.add_argument("--format", choices=kinds, default="pharaoh", help="(default pharaoh: 0-0 1-2, from 0)")
     align.add_argument("-o", "--out", type=Path, metavar="FILE", help="where to write; printed without it")
     align.add_argument(
         "--words", choices=("spaces", "axis"), default="spaces", help="what is between white space (default), or UAX 29"
@@ -395,7 +395,6 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("gold", type=Path, help="source, target and links between tabs; or Pharaoh, NAACL, JSON, XML")
     score.add_argument("--source", type=Path, metavar="FILE", help="of Pharaoh and NAACL: the sources, one a line")
     score.add_argument("--target", type=Path, metavar="FILE", help="of Pharaoh and NAACL: the targets, one a line")
-    kinds = get_args(xv.alignment_files.Format)
     score.add_argument("--format", choices=kinds, help="of the file (default: as its first lines look)")
     score.add_argument("--encoding", default="utf-8", help="of these files (default utf-8)")
     score.add_argument(

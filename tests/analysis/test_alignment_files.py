@@ -52,7 +52,7 @@ def test_one_alignment_in_every_format() -> None:
     assert said["target_nulls"] == [3]
 
 
-@pytest.mark.parametrize("ending", [".tsv", ".json", ".naacl", ".pharaoh", ".align"])
+@pytest.mark.parametrize("ending", [".tsv", ".json", ".naacl", ".pharaoh", ".align", ".xml"])
 def test_what_is_written_reads_back(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"cat{ending}"
     write([cat(), cat()], path)
@@ -68,6 +68,27 @@ def test_what_is_written_reads_back(tmp_path: Path, ending: str) -> None:
         frozenset[Any](),
     )
     assert [(pair.source_words, pair.target_words, pair.sure, pair.possible) for pair in found] == [wanted, wanted]
+
+
+@pytest.mark.parametrize("kind", get_args(Format))
+def test_gold_goes_from_one_format_to_another(tmp_path: Path, kind: Format) -> None:
+    odd = LinkedPair(("a", "<&", "\x01"), ("x", "y"), frozenset({(0, 0)}), frozenset({(2, 1)}))
+    pairs = [*read_gold(BY_HAND)[:3], odd, LinkedPair(("b",), ("z",), frozenset())]
+    for side in ("source", "target"):
+        words = (pair.source_words if side == "source" else pair.target_words for pair in pairs)
+        write_text(tmp_path / side, "".join(f"{' '.join(each)}\n" for each in words))
+    write(pairs, tmp_path / "gold", kind)
+    found = read_gold(tmp_path / "gold", kind, source=tmp_path / "source", target=tmp_path / "target")
+    assert [(pair.sure, pair.possible) for pair in found] == [(pair.sure, pair.possible) for pair in pairs]
+    assert [pair.target_words for pair in found] == [pair.target_words for pair in pairs]
+    assert found[3].source_words == ("a", "<&", "\ufffd" if kind == "xml" else "\x01")
+
+
+def test_a_word_with_a_blank_inside_stays_one_word() -> None:
+    assert alignment_files.tsv(LinkedPair(("New York",), ("Nova\u00a0Iorque",), frozenset({(0, 0)}))) == (
+        "New_York\tNova_Iorque\t0-0"
+    )
+    assert "".join(alignment_files.lines([], "json")) == "[\n\n]\n"
 
 
 def test_possible_links_are_read_in_every_format(tmp_path: Path) -> None:
@@ -196,8 +217,8 @@ def test_files_that_do_not_fit_or_cannot_be_read_are_told(tmp_path: Path) -> Non
         read_pairs(write_text(tmp_path / "empty", "# nothing\n"))
     with pytest.raises(InputError, match="says no format by its ending"):
         write(cat(), tmp_path / "cat.txt")
-    with pytest.raises(InputError, match="Alignments are written as pharaoh, naacl, json or tsv: got 'xml'"):
-        write(cat(), tmp_path / "cat.txt", "xml")
+    with pytest.raises(InputError, match="Alignments are written as tsv, pharaoh, naacl, json, xml: got 'csv'"):
+        write(cat(), tmp_path / "cat.txt", "csv")  # type: ignore[arg-type]
 
 
 def test_the_pairs_that_come_with_the_package() -> None:

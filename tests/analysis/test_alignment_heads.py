@@ -167,6 +167,9 @@ def test_without_sentences_nothing_is_searched(models: tuple[xv.Adapter, xv.Adap
     with pytest.raises(InputError, match="there are none: give some as texts"):
         find_alignment_heads(models[0], texts=[])
 
+    with pytest.raises(InputError, match=r"between two texts, and .* does not read one and write another"):
+        find_alignment_heads(xv.load("caption-shapes"))
+
     class Danish:
         card = replace(models[0].card, name="da-sv", source_language="da", target_language="sv")
         trace = models[0].trace

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from xml.parsers import expat
+from xml.sax.saxutils import escape
 
 from xattn_viz.analysis.alignment import Alignment
 from xattn_viz.core import files
@@ -35,6 +36,7 @@ _LINK = re.compile(r"(\d{1,6})([-?p])(\d{1,6})", re.ASCII)
 _NAACL = re.compile(r"(\d{1,9})\s+(\d{1,6})\s+(\d{1,6})(?:\s+([SP]))?(?:\s+([-+.eE\d]{1,30}))?", re.ASCII)
 _SEGMENT = re.compile(r"<s\s+snum=\"?0*(\d{1,9})\"?\s*>(.*)</s>", re.ASCII)
 _MOST_BYTES = 1 << 28
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def read_gold(
     if kind == "xml":
         return _of_xml(text, name)
     if kind not in ("pharaoh", "naacl"):
-        raise InputError(f"There is no format {quoted(kind)}; there are tsv, pharaoh, naacl, json, xml.")
+        raise InputError(f"There is no format {quoted(kind)}; there are {', '.join(get_args(Format))}.")
     if source is None or target is None:
         raise InputError(
             f"{name} holds links and no sentences: give the files of these too, as in "
@@ -143,69 +145,109 @@ def detect(text: str, name: str) -> Format:
     )
 
 
-def pharaoh(alignment: Alignment) -> str:
-    """One alignment as Pharaoh (Moses, fast_align) has it: `0-0 1-2`, source first, from 0."""
-    return " ".join(f"{s}-{t}" for s, t, _ in alignment.links)
+def pharaoh(linked: Alignment | LinkedPair) -> str:
+    """One pair as Pharaoh (Moses, fast_align) has it: `0-0 1-2`, source first, from 0; `1?2` is possible only."""
+    return " ".join(f"{s}{'-' if is_sure else '?'}{t}" for s, t, is_sure, _ in _links_of(linked))
 
 
-def tsv(alignment: Alignment) -> str:
-    """One alignment as a line: the source's words, the target's, and the links as `pharaoh`, between tabs."""
-    return f"{_said(alignment.source_words)}\t{_said(alignment.target_words)}\t{pharaoh(alignment)}"
+def tsv(linked: Alignment | LinkedPair) -> str:
+    """One pair as a line: the source's words, the target's, and the links as `pharaoh`, between tabs."""
+    source, target = _words_of(linked)
+    return f"{' '.join(source)}\t{' '.join(target)}\t{pharaoh(linked)}"
 
 
-def naacl(alignment: Alignment, pair: int = 1) -> str:
-    """One alignment as lines of pair, source word, target word, S and the weight; all numbers from 1."""
-    return "\n".join(f"{pair} {s + 1} {t + 1} S {weight:.4f}" for s, t, weight in alignment.links)
+def naacl(linked: Alignment | LinkedPair, pair: int = 1) -> str:
+    """One pair as lines of pair, source word, target word, S or P, and the weight; all numbers from 1."""
+    return "\n".join(
+        f"{pair} {s + 1} {t + 1} {'S' if is_sure else 'P'} {weight:.4f}" for s, t, is_sure, weight in _links_of(linked)
+    )
 
 
-def as_json(alignment: Alignment) -> dict[str, Any]:
-    """One alignment as JSON values: words with their characters, links with weights, and what they were read off."""
+def xml(linked: Alignment | LinkedPair, pair: int = 1) -> str:
+    """One pair as an `<s>` with `<source>`, `<target>`, `<sure>` and `<possible>` links; all numbers from 1."""
+    texts = (escape(_NOT_IN_XML.sub("\ufffd", " ".join(words))) for words in _words_of(linked))
+    sure, possible = (
+        " ".join(f"{s + 1}-{t + 1}" for s, t, is_sure, _ in _links_of(linked) if is_sure == wanted)
+        for wanted in (True, False)
+    )
+    tags = zip(("source", "target", "sure", "possible"), (*texts, sure, possible), strict=True)
+    return f'<s id="{pair}">' + "".join(f"<{tag}>{said}</{tag}>" for tag, said in tags) + "</s>"
+
+
+def as_json(linked: Alignment | LinkedPair) -> dict[str, Any]:
+    """One pair as JSON values; of an alignment with characters, weights, and what the links were read off."""
+    if isinstance(linked, LinkedPair):
+        return {
+            "source": list(linked.source_words),
+            "target": list(linked.target_words),
+            "links": sorted(map(list, linked.sure)),
+            "possible": sorted(map(list, linked.possible)),
+        }
     return {
-        "source": [{"text": word.text, "span": word.span} for word in alignment.source_words],
-        "target": [{"text": word.text, "span": word.span} for word in alignment.target_words],
-        "links": [[s, t, round(weight, 6)] for s, t, weight in alignment.links],
-        "source_nulls": list(alignment.source_nulls),
-        "target_nulls": list(alignment.target_nulls),
-        "heads": [list(head) for head in alignment.heads],
-        "reverse_heads": [list(head) for head in alignment.reverse_heads],
-        "chosen": alignment.chosen,
-        "method": alignment.method,
-        "threshold": alignment.threshold,
+        "source": [{"text": word.text, "span": word.span} for word in linked.source_words],
+        "target": [{"text": word.text, "span": word.span} for word in linked.target_words],
+        "links": [[s, t, round(weight, 6)] for s, t, weight in linked.links],
+        "source_nulls": list(linked.source_nulls),
+        "target_nulls": list(linked.target_nulls),
+        "heads": [list(head) for head in linked.heads],
+        "reverse_heads": [list(head) for head in linked.reverse_heads],
+        "chosen": linked.chosen,
+        "method": linked.method,
+        "threshold": linked.threshold,
     }
 
 
-def lines(alignments: Iterable[Alignment], format: Format) -> Iterator[str]:
-    """Alignments in a format, a piece of the file each, so that they can be written while they are made."""
-    if format == "json":
-        for number, alignment in enumerate(alignments):
-            yield ("[\n" if number == 0 else ",\n") + json.dumps(as_json(alignment), ensure_ascii=False)
-        yield "\n]\n"
-        return
-    one: dict[str, Callable[[Alignment], str]] = {"pharaoh": pharaoh, "tsv": tsv}
-    if format != "naacl" and format not in one:
-        raise InputError(f"Alignments are written as pharaoh, naacl, json or tsv: got {quoted(format)}.")
-    for number, alignment in enumerate(alignments, 1):
-        text = naacl(alignment, number) if format == "naacl" else one[format](alignment)
-        if text or format != "naacl":  # a pair without links has no line there
-            yield f"{text}\n"
+def lines(pairs: Iterable[Alignment | LinkedPair], format: Format) -> Iterator[str]:
+    """Pairs in a format, a piece of the file each, so that they can be written while they are made."""
+    if format not in get_args(Format):
+        raise InputError(f"Alignments are written as {', '.join(get_args(Format))}: got {quoted(format)}.")
+    before, between, after = {"json": ("[\n", ",\n", "\n]\n"), "xml": ("<sentences>\n", "\n", "\n</sentences>\n")}.get(
+        format, ("", "", "")
+    )
+    yield before
+    for number, linked in enumerate(pairs, 1):
+        if number > 1:
+            yield between
+        if format in ("pharaoh", "tsv"):
+            yield f"{pharaoh(linked) if format == 'pharaoh' else tsv(linked)}\n"
+        elif format == "naacl":
+            yield f"{text}\n" if (text := naacl(linked, number)) else ""  # a pair without links has no line there
+        else:
+            yield json.dumps(as_json(linked), ensure_ascii=False) if format == "json" else xml(linked, number)
+    yield after
 
 
-def write(alignments: Alignment | Iterable[Alignment], path: str | Path, format: Format | None = None) -> None:
-    """Write one alignment or many to a file, whole or not at all; its ending says the format where nothing else does.
+def write(
+    pairs: Alignment | LinkedPair | Iterable[Alignment | LinkedPair], path: str | Path, format: Format | None = None
+) -> None:
+    """Write one pair or many to a file, whole or not at all; its ending says the format where nothing else does.
 
     Raises InputError for an ending that says none, OSError where the file cannot be written.
     """
-    endings: dict[str, Format] = {".tsv": "tsv", ".json": "json", ".naacl": "naacl", ".pharaoh": "pharaoh"}
-    endings |= {".align": "pharaoh"}
+    endings: dict[str, Format] = {".tsv": "tsv", ".json": "json", ".xml": "xml", ".naacl": "naacl"}
+    endings |= {".pharaoh": "pharaoh", ".align": "pharaoh"}
     kind = format or endings.get(Path(path).suffix.lower())
     if kind is None:
         raise InputError(f"{quoted(path)} says no format by its ending: {', '.join(endings)}; or say format=.")
-    several = [alignments] if isinstance(alignments, Alignment) else alignments
+    several = [pairs] if isinstance(pairs, Alignment | LinkedPair) else pairs
     files.write(path, "".join(lines(several, kind)))
 
 
-def _said(words: Sequence[Any]) -> str:
-    return " ".join(re.sub(r"\s+", "\u00a0", word.text) for word in words)  # a blank inside a word parts it no more
+def _words_of(linked: Alignment | LinkedPair) -> tuple[list[str], list[str]]:
+    """Both texts in words; a blank inside of one, which would part it, is a low line."""
+    source, target = (
+        [re.sub(r"\s+", "_", word if isinstance(word, str) else word.text) for word in side]
+        for side in (linked.source_words, linked.target_words)
+    )
+    return source, target
+
+
+def _links_of(linked: Alignment | LinkedPair) -> list[tuple[int, int, bool, float]]:
+    """Source and target word, whether the link is sure, and its weight: 1 of those that people made."""
+    if isinstance(linked, Alignment):
+        return [(s, t, True, weight) for s, t, weight in linked.links]
+    every = [(s, t, True, 1.0) for s, t in linked.sure] + [(s, t, False, 1.0) for s, t in linked.possible]
+    return sorted(every)
 
 
 def _name(path: str | Path) -> str:

@@ -155,6 +155,7 @@ def find_alignment_heads(
 
     Raises InputError where there are no texts to read, and what `trace` raises.
     """
+    check_reads_text(model)
     pairs = list(islice(_default_texts(model) if texts is None else texts, MOST_PAIRS))
     if not pairs:
         raise InputError("Heads are found from sentences, and there are none: give some as texts.")
@@ -177,6 +178,13 @@ def find_alignment_heads(
         if back and found.reverse_scores is not None:
             _keep(back[0], found.reverse_heads, found.reverse_scores)
     return found
+
+
+def check_reads_text(model: TextModel) -> None:
+    """Raise InputError where a model reads no text, or writes none."""
+    card = model.card
+    if getattr(card, "input_kind", "text") != "text" or getattr(card, "output_kind", "text") != "text":
+        raise InputError(f"Words are aligned between two texts, and {card.title} does not read one and write another.")
 
 
 def search(ahead: Sequence[Trace], back: Sequence[Trace] | None = None) -> HeadSearch:

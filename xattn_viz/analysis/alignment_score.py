@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.alignment import Alignment, Method, WordMatrices
 from xattn_viz.analysis.alignment_files import LinkedPair, read_gold
-from xattn_viz.analysis.alignment_heads import AlignmentHead, TextModel, find_alignment_heads, known_heads
+from xattn_viz.analysis.alignment_heads import (
+    AlignmentHead,
+    TextModel,
+    check_reads_text,
+    find_alignment_heads,
+    known_heads,
+)
 from xattn_viz.analysis.word_units import sides, word_weights
 from xattn_viz.core import files
 from xattn_viz.core.evidence import HeadGrid
@@ -146,6 +152,8 @@ def score(
             "Settings are picked on a share of the pairs below 1 and measured on the others, of two or more pairs: "
             f"got {len(pairs)} and a share of {pick_on}."
         )
+    for each in (model, *([reverse] if reverse is not None else [])):
+        check_reads_text(each)
     run = _Run(model, reverse, method, threshold, signs, settings, reverse_settings or {})
     run.choose_heads(pairs, heads, reverse_heads)
     done = _Journal(journal, run.said(pairs))
