@@ -8,10 +8,6 @@ from dataclasses import asdict, dataclass, field
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import tokenizers
-import torch
-import transformers
 from numpy.typing import NDArray
 
 from xattn_viz.core.maps import MapKind
@@ -91,10 +87,6 @@ def check_prefix(prefix: object, vocabulary: int) -> str | tuple[int, ...] | Non
     return tuple(prefix) or None
 
 
-#: What a checkpoint of transformers runs on.
-LIBRARIES: tuple[ModuleType, ...] = (torch, transformers, tokenizers, np)
-
-
 @dataclass(frozen=True)
 class Identity:
     """Which model this is: its name, commit on the hub (None elsewhere), weights, and where and how it runs."""
@@ -118,7 +110,7 @@ def provenance(
     settings: Mapping[str, Any],
     decoding: Mapping[str, Any],
     shown: str | NDArray[Any],
-    libraries: Sequence[ModuleType] = LIBRARIES,
+    libraries: Sequence[ModuleType],
 ) -> dict[str, Any]:
     """Everything needed to run again, as JSON values; `settings` are the keywords of `trace`, `shown` its input."""
     return {

@@ -27,9 +27,9 @@ from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Note
 from xattn_viz.models.base import Hooks
 from xattn_viz.models.engine.forcing import Scores, watch_blocks
-from xattn_viz.models.engine.results import HALF_ABOVE
+from xattn_viz.models.engine.results import HALF_ABOVE, LIBRARIES
 from xattn_viz.models.engine.search import Frame, OnOutput, Output, generate
-from xattn_viz.models.provenance import LIBRARIES, Settings, Size
+from xattn_viz.models.provenance import Settings, Size
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import tokenizers
 import torch
+import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import FSMTTokenizer
@@ -33,6 +36,9 @@ from xattn_viz.models.engine.offsets import (
     sentencepiece_spans,
 )
 from xattn_viz.models.provenance import Settings
+
+#: What a checkpoint of transformers runs on.
+LIBRARIES: tuple[ModuleType, ...] = (torch, transformers, tokenizers, np)
 
 
 @dataclass(frozen=True)

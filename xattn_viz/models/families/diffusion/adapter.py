@@ -22,6 +22,7 @@ from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTo
 from xattn_viz.core.trace import Layer, Trace
 from xattn_viz.models.base import Adapter, Hooks, ModelCard, ModelError, OnProgress
 from xattn_viz.models.checkpoint import Checkpoint, device, line
+from xattn_viz.models.engine.results import LIBRARIES
 from xattn_viz.models.families.diffusion import (
     FAMILY,
     GUIDANCE,
@@ -47,7 +48,7 @@ from xattn_viz.models.families.diffusion.results import (
 from xattn_viz.models.families.diffusion.unet import Model, Settings, install
 from xattn_viz.models.folder import Folder, find_folder
 from xattn_viz.models.hub.fetching import Form, fetch, weights
-from xattn_viz.models.provenance import LIBRARIES, Identity, Size, provenance
+from xattn_viz.models.provenance import Identity, Size, provenance
 from xattn_viz.models.resources import bytes_held, run_slot
 from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 

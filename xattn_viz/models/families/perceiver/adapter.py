@@ -23,7 +23,7 @@ from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import Adapter, Hooks, ModelCard
-from xattn_viz.models.engine.results import HALF_ABOVE, attention_maps
+from xattn_viz.models.engine.results import HALF_ABOVE, LIBRARIES, attention_maps
 from xattn_viz.models.families.perceiver.network import Watch, watching
 from xattn_viz.models.preprocessor import Preprocessor
 from xattn_viz.models.provenance import Identity, Settings, Size, provenance
@@ -234,6 +234,7 @@ class PerceiverAdapter(Adapter):
             settings.as_keywords(),
             {"method": "none: all is answered at once"},
             picture,
+            LIBRARIES,
         )
         answers = tuple(Answered(text, probability) for text, probability in answer.likely)
         notes: tuple[str | Note, ...] = (
