@@ -431,3 +431,26 @@ def test_score_prints_a_table_and_goes_on_from_its_journal(tmp_path: Path, capsy
     assert capsys.readouterr().out == printed.out  # the same gold, and its journal
     assert main(["score", str(links), "--pick-on", "0"]) == 2
     assert "--source and --target" in capsys.readouterr().err
+
+
+def test_profile_prints_what_each_head_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "sentences.txt"
+    file.write_text("The cat sat on the mat.\n\nMy brother works in a small hospital.\n", encoding="utf-8")
+    assert main(["profile", str(file), "--no-costs"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    header, rows = printed[0].split("\t"), [line.split("\t") for line in printed[1:17]]
+    assert header[:3] == ["head", "alignment", "95 %"]
+    assert header[-1] == "name"
+    assert [row[0] for row in rows] == [f"{layer}.{head}" for layer in (1, 2) for head in range(1, 9)]
+    assert all(len(row) == len(header) for row in rows)
+    assert rows[5][-1].startswith("aligns the previous token, F1 .")
+    assert printed[-1] == "Nothing can be said of depth from fewer than 5 sentences."
+    assert main(["profile", str(file), "--json", "--no-costs", "--reverse", "none", "--kind", "encoder"]) == 0
+    read = xv.HeadProfiles.from_json(json.loads(capsys.readouterr().out))
+    assert (read.kind, read.n_sentences) == ("encoder", 2)
+    assert main(["profile", "--gold"]) == 2
+    assert "name the file" in capsys.readouterr().err
+    gold = tmp_path / "gold.tsv"
+    gold.write_text("The cat sat .\tO gato sentou-se .\t0-0 1-1 2-2 3-3\n", encoding="utf-8")
+    assert main(["profile", str(gold), "--gold", "--no-costs"]) == 0
+    assert "the links of people (gold)" in capsys.readouterr().out

@@ -72,8 +72,10 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.attribution import Attribution, attribute
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
+    from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids
     from xattn_viz.analysis.heads import WordLink, most_attended
     from xattn_viz.analysis.patching import edit_row, patch_heads
+    from xattn_viz.analysis.profiles import HeadProfiles, head_profiles
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
@@ -105,6 +107,8 @@ __all__ = [
     "CrossAttention",
     "HeadCosts",
     "HeadGrid",
+    "HeadName",
+    "HeadProfiles",
     "Hypothesis",
     "InputError",
     "Intervention",
@@ -126,9 +130,12 @@ __all__ = [
     "find_alignment_heads",
     "from_attention",
     "head_costs",
+    "head_names",
+    "head_profiles",
     "layer_steps",
     "load",
     "load_trace",
+    "map_grids",
     "most_attended",
     "patch_heads",
     "rerun",
@@ -163,13 +170,18 @@ _HOMES = {
     "from_attention": "models.external",
     "head_costs": "analysis.head_costs",
     "HeadCosts": "analysis.head_costs",
+    "head_names": "analysis.head_measures",
+    "head_profiles": "analysis.profiles",
     "HeadGrid": "core.evidence",
+    "HeadName": "analysis.head_measures",
+    "HeadProfiles": "analysis.profiles",
     "Hypothesis": "core.trace",
     "InputError": "inputs",
     "Intervention": "core.interventions",
     "layer_steps": "lessons.steps",
     "load": "models.registry",
     "load_trace": "core.store",
+    "map_grids": "analysis.head_measures",
     "ModelError": "models.base",
     "most_attended": "analysis.heads",
     "patch_heads": "analysis.patching",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import runpy
@@ -27,6 +28,7 @@ try:
     from xattn_viz.core.records import quoted
     from xattn_viz.core.tokens import visible
     from xattn_viz.core.view import parse_head
+    from xattn_viz.examples import clips
     from xattn_viz.inputs import audio
     from xattn_viz.models import registry
     from xattn_viz.models.base import Adapter, ModelError, ModelWarning
@@ -237,12 +239,57 @@ def _score(options: argparse.Namespace) -> int:
     return 0
 
 
+def _profile(options: argparse.Namespace) -> int:
+    model, reverse = _both(options)
+    found = xv.head_profiles(
+        model,
+        _texts(options, model),
+        reverse=reverse,
+        kind=options.kind,
+        costs=not options.no_costs,
+        on_step=lambda done, count: _tell_progress(done, count, "texts"),
+        **_settings(model, options.set),
+    )
+    for number, problem in found.problems:
+        print(f"xattn-viz: text {number + 1}: {visible(problem)}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+        return 0
+    names = [grid.name for grid in found.grids]
+    print("head", *(f"{name}\t95 %" for name in names), "name", sep="\t")
+    for row in found.rows():
+        said = (_with_interval(*(row[name + end] for end in ("", "_low", "_high"))) for name in names)
+        print(f"{row['layer'] + 1}.{row['head'] + 1}", *said, row["name"] and visible(row["name"]), sep="\t")
+    print(
+        "", *(f"{grid.name} ({grid.unit}): {visible(grid.method)}" for grid in found.grids), "", found.depth, sep="\n"
+    )
+    return 0
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    """Two cells of a table; each empty where there is no number."""
+    return f"{'' if np.isnan(value) else f'{value:.3f}'}\t{'' if np.isnan(low) else f'{low:.3f}–{high:.3f}'}"
+
+
+def _texts(options: argparse.Namespace, model: Adapter) -> list[Any] | None:
+    """What heads are profiled over: the lines of a file, pairs with links, or what comes with the package."""
+    if options.gold:
+        if options.texts is None:
+            raise ValueError("--gold says that a file holds pairs with links: name the file.")
+        return list(xv.alignment_files.read_gold(options.texts))
+    if options.texts is not None:
+        files.check(options.texts)
+        lines = options.texts.read_text(encoding="utf-8-sig").splitlines()
+        return [line for line in lines if line.strip()]
+    return [clips.sound(clip.slug) for clip in clips.CLIPS if clip.text] if _reads_sound(model) else None
+
+
 def _both(options: argparse.Namespace) -> tuple[Adapter, Adapter | None]:
     """The model, and that of the opposite direction where there is one: by itself only beside the one it belongs to."""
     if options.reverse is None:
         options.reverse = _OPPOSITE.get(options.model, "none")
     model, reverse = _load(options.model), None if options.reverse == "none" else _load(options.reverse)
-    for each, heads in ((model, options.heads), (reverse, options.reverse_heads)):
+    for each, heads in ((model, options.heads), (reverse, options.reverse_heads)) if "heads" in options else ():
         there = each.size.heads["cross"] if each is not None else ()
         for layer, head, _ in heads or ():
             if layer >= len(there):
@@ -252,12 +299,12 @@ def _both(options: argparse.Namespace) -> tuple[Adapter, Adapter | None]:
     return model, reverse
 
 
-def _tell_progress(done: int, count: int) -> None:
+def _tell_progress(done: int, count: int, what: str = "pairs") -> None:
     """How far a long run is, on a terminal in one line, elsewhere ten times in all."""
     if sys.stderr.isatty():
-        print(f"\r{done:,} of {count:,} pairs", end="\n" if done == count else "", file=sys.stderr, flush=True)
+        print(f"\r{done:,} of {count:,} {what}", end="\n" if done == count else "", file=sys.stderr, flush=True)
     elif done * 10 // count != (done - 1) * 10 // count:
-        print(f"xattn-viz: {done:,} of {count:,} pairs", file=sys.stderr, flush=True)
+        print(f"xattn-viz: {done:,} of {count:,} {what}", file=sys.stderr, flush=True)
 
 
 def _check_head(maps: AttentionMaps, layer: int, head: int) -> None:
@@ -412,16 +459,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     _take_alignment(score)
     score.set_defaults(command=_score)
+
+    profile = commands.add_parser("profile", help="say what each head does over many texts, as a table with names")
+    profile.add_argument(
+        "texts",
+        type=Path,
+        nargs="?",
+        help="a text a line, or the path of a recording or picture; without it, those that come with the package",
+    )
+    profile.add_argument(
+        "--gold", action="store_true", help="the file holds pairs with links that people made, as `score` takes them"
+    )
+    _take_models(profile)
+    profile.add_argument("--kind", choices=get_args(MapKind), default="cross", help="whose heads (default cross)")
+    profile.add_argument("--no-costs", action="store_true", help="leave out what heads cost, which takes longest")
+    profile.add_argument("--json", action="store_true", help="print JSON, which Python reads again")
+    _take_settings(profile)
+    profile.set_defaults(command=_profile)
     return parser
 
 
-def _take_alignment(command: argparse.ArgumentParser) -> None:
+def _take_models(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default="firefox-en-pt", help=f"{_MODEL} (default firefox-en-pt)")
     command.add_argument(
         "--reverse",
         metavar="MODEL",
         help='a model of the opposite direction, or "none" (default: that of the offline pair, where --model is of it)',
     )
+
+
+def _take_alignment(command: argparse.ArgumentParser) -> None:
+    _take_models(command)
     methods = get_args(Method)
     command.add_argument("--method", choices=methods, default="threshold", help="(default threshold)")
     command.add_argument("--threshold", type=float, help="the weight that a link has to exceed, 0 to 1")

@@ -30,7 +30,7 @@ from xattn_viz.analysis.alignment_heads import (
     find_alignment_heads,
     known_heads,
 )
-from xattn_viz.analysis.word_units import sides, word_weights
+from xattn_viz.analysis.word_units import Words, sides, word_weights
 from xattn_viz.core import files
 from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.trace import Trace
@@ -178,7 +178,7 @@ def head_agreement(trace: Trace, alignment: Alignment) -> tuple[HeadGrid, HeadGr
     the alignment does, and no more.
     """
     source, target = (tuple(word.text for word in side) for side in (alignment.source_words, alignment.target_words))
-    counted = _of_every_head(trace, (source, target), LinkedPair(source, target, alignment.pairs))
+    counted = counts_of_heads(trace, (source, target), LinkedPair(source, target, alignment.pairs))
     f1 = rates(counted)[..., 2].astype(np.float32)
     how = "both directions" if alignment.reverse_heads else "one direction"
     predicted, read = (
@@ -272,12 +272,12 @@ class _Run:
             "recipe": counts(matrices.link(self.method, self.threshold, apart=self.is_apart), pair),
             "thresholds": [counts(matrices.link("threshold", each, apart=self.is_apart), pair) for each in THRESHOLDS],
             "one": self._alone(ahead, self.heads, words, pair),
-            "heads": _of_every_head(ahead, words, pair),
+            "heads": counts_of_heads(ahead, words, pair),
         }
         if back is not None:
             turned = LinkedPair(pair.target_words, pair.source_words, _turned(pair.sure), _turned(pair.possible))
             found["one_reverse"] = self._alone(back, self.reverse_heads, words[::-1], turned)
-            found["reverse_heads"] = _of_every_head(back, words[::-1], turned)
+            found["reverse_heads"] = counts_of_heads(back, words[::-1], turned)
         return {name: np.asarray(value).tolist() for name, value in found.items()}
 
     def _alone(
@@ -361,8 +361,8 @@ def _turned(links: Iterable[tuple[int, int]]) -> frozenset[tuple[int, int]]:
     return frozenset((t, s) for s, t in links)
 
 
-def _of_every_head(trace: Trace, words: tuple[Sequence[str], Sequence[str]], pair: LinkedPair) -> NDArray[np.int64]:
-    """The counts of each head, every target word linked with its largest weight, `[layer, head, convention, 4]`."""
+def counts_of_heads(trace: Trace, words: Words, pair: LinkedPair) -> NDArray[np.int64]:
+    """The `counts` of each head, every target word linked with its largest weight, `[layer, head, convention, 4]`."""
     weights = word_weights(trace, *sides(trace, words))  # [layer, head, shift, target, source]
     golden, either = (np.zeros(weights.shape[-2:], np.int64) for _ in range(2))
     for matrix, links in ((golden, pair.sure), (either, pair.sure | pair.possible)):

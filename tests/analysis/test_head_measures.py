@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import xattn_viz as xv
+from tests.analysis.test_word_units import made, tokens
+from xattn_viz.analysis import heads
+from xattn_viz.analysis.alignment_files import LinkedPair
+from xattn_viz.analysis.head_measures import (
+    MEASURES,
+    RULES,
+    head_names,
+    linked_sums,
+    map_grids,
+    map_sums,
+    quotient,
+    timed_sums,
+    written,
+)
+from xattn_viz.analysis.timing import timed_words
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
+from xattn_viz.core.maps import AttentionMaps, MapKind
+from xattn_viz.core.trace import Trace
+from xattn_viz.examples import load
+
+# Sums of a few hundred float32 numbers between 0 and 1, each rounded to 6e-8 of itself.
+TOLERANCE = 1e-5
+PIECES = ("The", "cat", ",", "it", "slept", ".", "</s>")
+
+
+def maps_of(weights: NDArray[Any], kind: MapKind = "encoder", labels: tuple[str, ...] = PIECES) -> AttentionMaps:
+    """Maps `[layer, head, query, key]` over one axis on both sides; the last position is special."""
+    axis = Axis("text", labels=labels, special=tuple(label == "</s>" for label in labels))
+    return AttentionMaps(weights.astype(np.float32), axis, axis, kind, tuple(range(len(weights))))
+
+
+def drawn(rows: int = 7, seed: int = 0) -> NDArray[np.float64]:
+    weights: NDArray[np.float64] = np.random.default_rng(seed).dirichlet(np.full(7, 0.3), (2, 3, rows))
+    return weights
+
+
+def named(maps: AttentionMaps) -> dict[str, HeadGrid]:
+    return {grid.name: grid for grid in map_grids(maps)}
+
+
+def test_entropy_and_weight_on_special_keys_are_the_means_of_those_of_rows() -> None:
+    maps = maps_of(drawn())
+    found = named(maps)
+    own = heads.entropy(maps)[:, :, :-1].mean(-1)  # the last row is of </s>
+    assert found["entropy"].values == pytest.approx(own, abs=TOLERANCE)
+    assert found["entropy-share"].values == pytest.approx(own / np.log2(7), abs=TOLERANCE)
+    assert found["special"].values == pytest.approx(heads.weight_on_special(maps)[:, :, :-1].mean(-1), abs=TOLERANCE)
+    assert found["special"].title == "Weight on </s>"
+    assert found["punctuation"].values == pytest.approx(maps.weights[:, :, :-1][..., [2, 5]].sum(-1).mean(-1), abs=1e-5)
+    assert "6 rows" in found["entropy"].method
+
+
+def test_a_masked_key_takes_no_part_in_the_largest_entropy() -> None:
+    causal = np.tril(np.ones((7, 7))) / np.arange(1, 8)[:, None]
+    found = named(maps_of(np.stack([causal, np.eye(7)])[None], "decoder"))
+    assert found["entropy-share"].values[0] == pytest.approx([1, 0], abs=TOLERANCE)
+    # log2 of 1 to 6 keys: the first row has one key only, and is none of a share.
+    assert found["entropy"].values[0, 0] == pytest.approx(np.log2(np.arange(1, 7)).mean(), abs=TOLERANCE)
+
+
+def test_positions_before_and_behind_are_counted_by_the_largest_weight() -> None:
+    before, behind = np.roll(np.eye(7), -1, 1), np.roll(np.eye(7), 1, 1)
+    found = named(maps_of(np.stack([np.eye(7), before, behind])[None] * 0.9 + 0.1 / 7))
+    assert found["current"].values[0].tolist() == [1, 0, 0]
+    assert found["previous"].values[0] == pytest.approx([0, 1, 0])  # the first row has none before, and is not counted
+    assert found["next"].values[0] == pytest.approx([0, 0, 1])
+    assert found["previous"].title == "Largest weight at the position before"
+
+
+def test_diagonality_is_the_mean_closeness_of_all_weight() -> None:
+    maps = maps_of(drawn())
+    wanted = np.zeros((2, 3))
+    for layer, head in np.ndindex(2, 3):
+        closeness = weight = 0.0
+        for i in range(6):
+            for j in range(6):
+                w = float(maps.weights[layer, head, i, j])
+                closeness += w * (1 - abs(i - j) / max(i, 5 - i))
+                weight += w
+        wanted[layer, head] = closeness / weight
+    assert named(maps)["diagonality"].values == pytest.approx(wanted, abs=TOLERANCE)
+    even = named(maps_of(np.full((1, 1, 7, 7), 1 / 7)))["diagonality"].values[0, 0]
+    assert named(maps_of(np.eye(7)[None, None]))["diagonality"].values[0, 0] == pytest.approx(1)
+    assert 0.45 < even < 0.6
+    long = (*"abcdefghij" * 10, "</s>")
+    even = named(maps_of(np.full((1, 1, 101, 101), 1 / 101), labels=long))["diagonality"].values[0, 0]
+    assert even == pytest.approx(0.55, abs=0.01)  # what the method says of even weights
+
+
+def test_a_diagonal_between_two_texts_goes_from_corner_to_corner() -> None:
+    keys = Axis("text", labels=tuple("abcd"))
+    queries = Axis("text", labels=tuple("tuvwxyz"))
+    weights = np.zeros((1, 1, 7, 4), np.float32)
+    for row, place in enumerate(np.linspace(0, 3, 7)):
+        low = min(int(place), 2)
+        weights[0, 0, row, low], weights[0, 0, row, low + 1] = 1 - (place - low), place - low
+    found = named(AttentionMaps(weights, queries, keys, "cross", (0,)))
+    assert {"special", "punctuation", "previous"}.isdisjoint(found)
+    rows = np.linspace(0, 3, 7)
+    far = np.abs(rows[:, None] - np.arange(4))
+    wanted = (weights[0, 0] * (1 - far / far.max(-1, keepdims=True))).sum() / 7
+    assert found["diagonality"].values[0, 0] == pytest.approx(wanted, abs=TOLERANCE)
+
+
+def test_a_head_without_weight_has_no_numbers_and_no_name() -> None:
+    axis = Axis("text", labels=PIECES, special=(False,) * 6 + (True,))
+    weights = np.zeros((1, 2, 7, 7), np.float32)
+    weights[0, 1] = 1 / 7
+    maps = AttentionMaps(weights, axis, axis, "encoder", (0,), altered=("ablated",))
+    grids = map_grids(maps)
+    assert np.isnan(named(maps)["entropy"].values[0, 0])
+    assert list(head_names(grids, "encoder")) == [(0, 1)]
+    assert str(head_names(grids, "encoder")[0, 1]) == "spreads evenly, 100\u202f% of the largest entropy"
+
+
+def test_what_means_nothing_on_an_axis_is_left_out() -> None:
+    picture, words = Axis("image", grid=(2, 3)), Axis("text", labels=("a", "cat"))
+    weights = np.full((1, 1, 2, 6), 1 / 6, np.float32)
+    assert set(named(AttentionMaps(weights, words, picture, "cross", (0,)))) == {"entropy", "entropy-share"}
+    special = Axis("text", labels=("<s>", "</s>"), special=(True, True))
+    assert map_grids(AttentionMaps(weights, special, picture, "cross", (0,))) == ()
+
+
+SOURCE, TARGET = "the black cat sleeps .", "o gato preto dorme ."
+LINKS = ((0, 0), (2, 1), (1, 2), (3, 3), (4, 4))
+GOLD = LinkedPair(tuple(SOURCE.split()), tuple(TARGET.split()), frozenset(LINKS))
+
+
+def aligned_trace() -> Trace:
+    """Three heads: one aligns, one looks at the source of the token before, one rests on the first word."""
+    weights = np.full((1, 3, 6, 6), 0.02)
+    for s, t in LINKS:
+        weights[0, 0, t, s] += 1
+        weights[0, 1, t + 1, s] += 1
+    weights[0, 0, 5, 5] += 1
+    weights[0, 1, 0, 5] += 1
+    weights[0, 2, :, 0] += 1
+    weights /= weights.sum(-1, keepdims=True)
+    axes = tokens(SOURCE, SOURCE.split()), tokens(TARGET, TARGET.split())
+    return made(weights.astype(np.float32), SOURCE, TARGET, *axes)
+
+
+def test_heads_are_judged_by_links_in_both_conventions_of_rows() -> None:
+    sums = linked_sums(aligned_trace(), gold=GOLD)
+    numbers = {name: quotient(one)[0] for name, one in sums.items()}
+    assert numbers["alignment"][0] == numbers["alignment-previous"][1] == 1
+    assert numbers["alignment"][1] == pytest.approx(1 / 5)  # its first row is even but for </s>: the first word it is
+    assert numbers["alignment-previous"][0] == 0
+    # The third head links all five words with "the", of which one link is right.
+    assert numbers["alignment"][2] == pytest.approx(1 / 5)
+    assert numbers["current"].tolist() == [1, 0, 1 / 5]
+    assert numbers["previous"].tolist() == [0, 1, 1 / 4]  # of four rows whose token before has a source
+    assert numbers["next"].tolist() == [0, 0, 0]
+
+
+def test_possible_links_count_for_precision_and_not_for_recall() -> None:
+    gold = LinkedPair(GOLD.source_words, GOLD.target_words, frozenset(LINKS[:3]), frozenset(LINKS[3:]))
+    f1 = quotient(linked_sums(aligned_trace(), gold=gold)["alignment"])[0]
+    assert f1[0] == 1  # 5 of 5 links are sure or possible, 3 of 3 sure ones found
+    assert f1[2] == pytest.approx(2 * (1 / 5) * (1 / 3) / (1 / 5 + 1 / 3))
+
+
+def test_over_sound_the_largest_weight_is_looked_for_in_the_time_of_the_word() -> None:
+    trace = load("forward")
+    assert trace is not None
+    maps, words = trace.cross, timed_words(trace)
+    found = quotient(timed_sums(trace)["speech"])
+    middle = [(start + end) / 2 for start, end in maps.keys.times or ()]
+    for layer, head in ((2, 4), (1, 0), (3, 5)):
+        inside = [
+            word.start < middle[int(maps.weights[layer, head, row].argmax())] < word.end
+            for word in words
+            for row in range(word.rows[0], word.rows[1] + 1)
+        ]
+        assert found[layer, head] == pytest.approx(np.mean(inside))
+    assert found[2, 4] >= 0.8
+
+
+def grid(name: str, values: Any, kind: MapKind = "cross", low: Any = None) -> HeadGrid:
+    measure = MEASURES[name]
+    ends = {} if low is None else {"low": np.array([low]), "high": np.array([values])}
+    title = measure.title.format("</s>" if name == "special" else "the position")
+    return HeadGrid(name, title, measure.unit, kind, (2,), np.array([values]), "Planted.", **ends)
+
+
+NAMES = {
+    "alignment": "aligns, F1 .94",
+    "alignment-previous": "aligns the previous token, F1 .94",
+    "speech": "follows the speech, 94\u202f%",
+    "previous": "looks at the position before, 94\u202f%",
+    "next": "looks at the position behind, 94\u202f%",
+    "current": "looks at the position itself, 94\u202f%",
+    "special": "rests on </s>, 94\u202f%",
+    "punctuation": "rests on punctuation, 94\u202f%",
+    "entropy-share": "spreads evenly, 94\u202f% of the largest entropy",
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.measure)
+def test_every_rule_names_heads_from_its_threshold_on(rule: Any) -> None:
+    values = [0.94, rule.least, rule.least - 0.01, np.nan]
+    found = head_names([grid(rule.measure, values)])
+    assert list(found) == [(2, 0), (2, 1)]
+    assert str(found[2, 0]) == NAMES[rule.measure]
+    # The lower end of an interval has to reach it.
+    assert list(head_names([grid(rule.measure, [0.94, 0.94], low=[0.9, 0.3])])) == [(2, 0)]
+
+
+def test_a_head_that_aligns_both_ways_has_the_name_of_the_better_and_the_first_name_that_fits() -> None:
+    grids = [grid("alignment", [0.7, 0.8]), grid("alignment-previous", [0.9, 0.65]), grid("special", [0.6, 0.6])]
+    found = head_names(grids)
+    assert [str(found[2, head]) for head in (0, 1)] == ["aligns the previous token, F1 .90", "aligns, F1 .80"]
+    assert found[2, 0].number.value == pytest.approx(0.9)
+    assert head_names(grids, "encoder") == {}
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    assert [written(value, unit) for value, unit in ((0.944, "F1"), (1, "F1"), (0.705, "share"), (1.3, "bits"))] == [
+        "F1 .94",
+        "F1 1.00",
+        "70\u202f%",
+        "1.30 bits",
+    ]
+    assert written(float("nan"), "share") == "–"
+
+
+def test_map_sums_are_those_that_grids_divide() -> None:
+    maps = maps_of(drawn())
+    sums = map_sums(maps)
+    assert list(named(maps)) == [name for name in MEASURES if name in sums]
+    for name, one in sums.items():
+        assert one.shape == (2, 3, 2)
+        assert xv.map_grids(maps)[list(named(maps)).index(name)].values == pytest.approx(quotient(one), abs=1e-6)
