@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from xattn_viz.export import subtitles
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
-    from xattn_viz.models.base import Adapter, ModelError
+    from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
     from xattn_viz.models.external import from_attention
     from xattn_viz.models.registry import cards, load, rerun
 
@@ -113,6 +113,7 @@ __all__ = [
     "InputError",
     "Intervention",
     "ModelError",
+    "NeedsConsent",
     "Projections",
     "Step",
     "TimedWord",
@@ -183,6 +184,7 @@ _HOMES = {
     "load_trace": "core.store",
     "map_grids": "analysis.head_measures",
     "ModelError": "models.base",
+    "NeedsConsent": "models.base",
     "most_attended": "analysis.heads",
     "patch_heads": "analysis.patching",
     "Projections": "core.maps",

@@ -23,8 +23,8 @@ from xattn_viz.models.base import Cancelled, ModelError
 from xattn_viz.models.families import diffusion
 from xattn_viz.models.families.diffusion import MOST_STEPS, results
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
-from xattn_viz.models.families.diffusion.prompt import weighed
-from xattn_viz.models.families.diffusion.results import Film, Learnt, find_sites, onto
+from xattn_viz.models.families.diffusion.prompt import read_weights
+from xattn_viz.models.families.diffusion.results import Learnt, StepPictures, find_sites, onto
 from xattn_viz.models.families.diffusion.unet import install
 from xattn_viz.models.registry import rerun
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
@@ -268,9 +268,9 @@ def test_a_long_prompt_is_refused_before_it_is_read(
 ) -> None:
     def read(text: str, **_: Any) -> Any:
         assert len(text) <= MOST_CHARACTERS
-        return weighed(text)
+        return read_weights(text)
 
-    monkeypatch.setattr("xattn_viz.models.families.diffusion.prompt.weighed", read)
+    monkeypatch.setattr("xattn_viz.models.families.diffusion.prompt.read_weights", read)
     long = "(" + "a" * 50_000
     with pytest.raises(InputError, match=f"The {name} has 50,001 characters, and at most 2,000 are read"):
         tiny.trace(long if name == "prompt" else PROMPT, guidance=2, negative_prompt=long)
@@ -327,10 +327,10 @@ def test_previews_come_as_near_as_a_linear_map_can() -> None:
             colours = (latents[0, :3] * 30 + 128).permute(1, 2, 0).numpy().round().clip(0, 255).astype(np.uint8)
             return colours.repeat(4, 0).repeat(4, 1)
 
-    film, first, last = Film(Linear()), torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
-    film.add(first)
-    film.add(last)
-    pictures = film.finished(last)
+    made, first, last = StepPictures(Linear()), torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    made.add(first)
+    made.add(last)
+    pictures = made.finished(last)
     for picture, latents in zip(pictures, (first, last), strict=True):
         assert np.abs(picture.astype(int) - Linear().decode(latents)).max() <= 1
 

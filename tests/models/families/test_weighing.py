@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.growth import MOST, growth
-from xattn_viz.models.families.diffusion.prompt import weighed
+from xattn_viz.models.families.diffusion.prompt import read_weights
 
 
 @pytest.mark.parametrize("has_brackets", [True, False])
@@ -22,7 +22,7 @@ from xattn_viz.models.families.diffusion.prompt import weighed
 def test_a_number_behind_a_colon_in_brackets_is_a_weight(
     typed: str, plain: str, weights: dict[str, float], has_brackets: bool
 ) -> None:
-    read = weighed(typed, has_brackets=has_brackets)
+    read = read_weights(typed, has_brackets=has_brackets)
     assert (read.plain, read.faults) == (plain, ())
     assert "".join(typed[place] for place in read.places[:-1]) == plain
     assert read.places[-1] == len(typed)
@@ -57,7 +57,7 @@ ONLY_WRONG_WITHOUT_BRACKETS = [
 @pytest.mark.parametrize(("typed", "why"), WRONG)
 def test_a_weight_that_cannot_be_is_told_as_a_weight(typed: str, why: str) -> None:
     for has_brackets in (True, False):
-        read = weighed(f"a {typed} b", has_brackets=has_brackets)
+        read = read_weights(f"a {typed} b", has_brackets=has_brackets)
         (fault,) = read.faults
         assert fault == f"{typed!r}, {why}"
         assert set(read.plain) <= set("a blue")  # its signs and numbers are no words
@@ -65,22 +65,22 @@ def test_a_weight_that_cannot_be_is_told_as_a_weight(typed: str, why: str) -> No
 
 @pytest.mark.parametrize(("typed", "why"), ONLY_WRONG_WITHOUT_BRACKETS)
 def test_what_is_text_for_some_models_is_a_wrong_weight_for_others(typed: str, why: str) -> None:
-    assert weighed(typed).faults == ()
-    assert weighed(typed).plain == typed
-    (fault,) = weighed(typed, has_brackets=False).faults
+    assert read_weights(typed).faults == ()
+    assert read_weights(typed).plain == typed
+    (fault,) = read_weights(typed, has_brackets=False).faults
     assert fault.endswith(f", {why}")
-    assert weighed(typed, has_brackets=False).plain == "blue"
+    assert read_weights(typed, has_brackets=False).plain == "blue"
 
 
 def test_a_weight_without_brackets_is_told_too() -> None:
-    read = weighed("a blue:2 ring", has_brackets=False)
+    read = read_weights("a blue:2 ring", has_brackets=False)
     assert read.plain == "a blue ring"
     assert read.faults == ("':2', which stands in no brackets with its word",)
-    assert weighed("at 10:30").plain == "at 10:30"
+    assert read_weights("at 10:30").plain == "at 10:30"
 
 
 def test_all_faults_are_found_and_a_long_one_is_cut() -> None:
-    read = weighed(f"(a:-1) (b:2) ({'c' * 500}:99)")
+    read = read_weights(f"(a:-1) (b:2) ({'c' * 500}:99)")
     assert [fault.split(", which")[1] for fault in read.faults] == [" is negative", " is too much"]
     assert len(read.faults[1]) < 80
 
@@ -90,6 +90,8 @@ def test_all_faults_are_found_and_a_long_one_is_cut() -> None:
     "piece", ["(", "(a", "a", "(a:", "(:", "a:", "a:1", "(a:1)", "(a:1) ", ":1)", "( ", "((a:1)", "🇦"]
 )
 def test_reading_takes_as_long_as_the_text_is(piece: str, has_brackets: bool) -> None:
-    assert growth(lambda text: weighed(text, has_brackets=has_brackets), piece) < MOST
-    closed = growth(lambda text: weighed(text + ":1)" * (len(text) // len(piece)), has_brackets=has_brackets), piece)
+    assert growth(lambda text: read_weights(text, has_brackets=has_brackets), piece) < MOST
+    closed = growth(
+        lambda text: read_weights(text + ":1)" * (len(text) // len(piece)), has_brackets=has_brackets), piece
+    )
     assert closed < MOST

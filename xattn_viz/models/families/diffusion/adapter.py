@@ -38,11 +38,11 @@ from xattn_viz.models.families.diffusion.prompt import Prompt, Words
 from xattn_viz.models.families.diffusion.results import (
     PREVIEWS,
     Blocks,
-    Film,
     Gathering,
     Learnt,
     Picture,
     Plan,
+    StepPictures,
     find_sites,
 )
 from xattn_viz.models.families.diffusion.unet import Model, Settings, install
@@ -109,7 +109,7 @@ class DiffusionAdapter(Adapter):
         sites = self.model.sites
         plan = Plan.of(tuple(sites.values()), len(prompt.axis()), settings.steps)
         gathering = Gathering(sites, plan, prompt, ablated=bool(settings.ablate))
-        film = Film(self.model.decoder)
+        made = StepPictures(self.model.decoder)
 
         def see(module: Attention, weights: Tensor) -> None:
             hooks.report(0, 0)  # a step of a large model takes many seconds
@@ -120,11 +120,11 @@ class DiffusionAdapter(Adapter):
         for done, step in enumerate(steps, start=1):
             gathering.end()
             if done - 1 in plan.steps:
-                film.add(step.prediction)
+                made.add(step.prediction)
             if done < settings.steps:
                 hooks.report(done, settings.steps)
-                hooks.show(lambda: self._made(prompt, settings, plan, gathering, film.so_far()))
-        return self._made(prompt, settings, plan, gathering, film.finished(step.latents))
+                hooks.show(lambda: self._made(prompt, settings, plan, gathering, made.so_far()))
+        return self._made(prompt, settings, plan, gathering, made.finished(step.latents))
 
     def _made(
         self, prompt: Prompt, settings: Settings, plan: Plan, gathering: Gathering, pictures: tuple[Picture, ...]

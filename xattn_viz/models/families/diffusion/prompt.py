@@ -33,7 +33,7 @@ _BARE = re.compile(r":[-+\u2212]?[.\d]\S{0,23}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Weighed:
+class WeightedPrompt:
     """A prompt as the model reads it, `plain`, and where each of its characters stands in what was typed.
 
     `factors` says how many times as much each character of `plain` weighs. `faults` are the weights that cannot be,
@@ -70,7 +70,7 @@ class _Bracket:
     is_around: bool = False  # another weight
 
 
-def weighed(text: str, *, has_brackets: bool = True) -> Weighed:
+def read_weights(text: str, *, has_brackets: bool = True) -> WeightedPrompt:
     """Read what was typed, each character once.
 
     Brackets with a number behind their last colon are a weight. All others are text where `has_brackets` says that the
@@ -102,7 +102,7 @@ def weighed(text: str, *, has_brackets: bool = True) -> Weighed:
                 _strike(is_text, *bare.span())
     places = [*compress(range(len(text)), is_text)]
     plain, of_plain = "".join(text[i] for i in places), tuple(factors[i] for i in places)
-    return Weighed(plain, (*places, len(text)), of_plain, tuple(faults))
+    return WeightedPrompt(plain, (*places, len(text)), of_plain, tuple(faults))
 
 
 def _strike(is_text: bytearray, start: int, end: int) -> None:
@@ -240,7 +240,7 @@ class Words:
         typed = check_text(text, name)
         if fault := sentence.too_long(typed, f"The {name}"):
             raise InputError(fault)
-        said = weighed(typed, has_brackets=not self._known)
+        said = read_weights(typed, has_brackets=not self._known)
         words = self._words(said)
         tokens = self._tokens(said) if words is None else self._whole_words(words)
         if faults := [*self._faults(said, words, tokens, name)]:
@@ -253,16 +253,16 @@ class Words:
         """Read what the picture shall not show, or nothing at all, to guide away from. Raises InputError as `read`."""
         if text != "":
             return self.read(text, "negative prompt")
-        tokens = self._tokens(weighed(""))
+        tokens = self._tokens(read_weights(""))
         return self._padded(tokens, (1.0,) * len(tokens.ids))
 
-    def _tokens(self, said: Weighed) -> Tokens:
+    def _tokens(self, said: WeightedPrompt) -> Tokens:
         """The tokens of a text as they come, special ones covering nothing."""
         found = self._tokenizer.encode(said.plain)
         special = tuple(bool(mark) for mark in found.special_tokens_mask)
         return Tokens(said.plain, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
 
-    def _words(self, said: Weighed) -> list[sentence.Word] | None:
+    def _words(self, said: WeightedPrompt) -> list[sentence.Word] | None:
         """The words of a text as a model of whole words learned them; None where it reads any text."""
         if not self._known:
             return None
@@ -273,12 +273,14 @@ class Words:
         """A token for each word. An article that was left out covers nothing and is special, as it was not typed."""
         known = {*self._known}
         read = [word.text if word.text in known else self._known[0] for word in words]  # those unknown are counted too
-        found = self._tokens(weighed(" ".join(read)))
+        found = self._tokens(read_weights(" ".join(read)))
         own = iter((word.start, word.end) for word in words)
         spans = tuple((0, 0) if special else next(own) for special in found.special)
         return replace(found, spans=spans, special=tuple(start == end for start, end in spans))
 
-    def _faults(self, said: Weighed, words: Sequence[sentence.Word] | None, tokens: Tokens, name: str) -> Iterator[str]:
+    def _faults(
+        self, said: WeightedPrompt, words: Sequence[sentence.Word] | None, tokens: Tokens, name: str
+    ) -> Iterator[str]:
         """All that is wrong with a prompt, a sentence for each kind of fault."""
         if unknown := sentence.unknown(words or (), self._known):
             known = ", ".join(self._known)
@@ -301,7 +303,7 @@ class Words:
         return Prompt(tokens, ids, mask, factors)
 
 
-def _note(said: Weighed, words: Sequence[sentence.Word] | None) -> str:
+def _note(said: WeightedPrompt, words: Sequence[sentence.Word] | None) -> str:
     """What the model read, where articles were put in or changed."""
     read, typed = [word.text for word in words or ()], [word.text for word in sentence.words(said.plain)]
     return "" if words is None or read == typed else f"Articles are not as typed: the model read “{' '.join(read)}”."

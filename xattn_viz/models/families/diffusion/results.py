@@ -190,7 +190,7 @@ class Learnt:
         return _pixels(self.autoencoder.decode(latents / self.autoencoder.config.scaling_factor).sample)
 
 
-class Film:
+class StepPictures:
     """The pictures of one run as they form: what the model predicts, at each step that is kept, the noise to hide.
 
     Where decoding costs, as for Stable Diffusion, it is done for the finished picture and at most once before (when

@@ -52,7 +52,7 @@ class Question(Protocol):
 
 
 @dataclass(frozen=True)
-class WhatLiesWhere:
+class ThingsByPlace:
     """What lies at each place of a square grid of `places` rows: nothing, or one of `colours` and one of `shapes`."""
 
     places: int

@@ -26,8 +26,8 @@ from xattn_viz.models.families.perceiver.adapter import (
     Model,
     PerceiverAdapter,
     Question,
+    ThingsByPlace,
     WhatItShows,
-    WhatLiesWhere,
 )
 from xattn_viz.models.families.perceiver.network import PerceiverForPlaces, install
 from xattn_viz.models.folder import Folder
@@ -102,7 +102,7 @@ def _attention(network: Any) -> tuple[tuple[Site, ...], Size]:
 def _question(network: Any) -> Question:
     config = network.config
     if isinstance(network, PerceiverForPlaces):
-        return WhatLiesWhere(config.places, tuple(config.colours), tuple(config.shapes))
+        return ThingsByPlace(config.places, tuple(config.colours), tuple(config.shapes))
     return WhatItShows(tuple(_class_name(config.id2label.get(number), number) for number in range(config.num_labels)))
 
 
