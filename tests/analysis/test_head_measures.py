@@ -222,6 +222,8 @@ def test_a_head_that_aligns_both_ways_has_the_name_of_the_better_and_the_first_n
     assert [str(found[2, head]) for head in (0, 1)] == ["aligns the previous token, F1 .90", "aligns, F1 .80"]
     assert found[2, 0].number.value == pytest.approx(0.9)
     assert head_names(grids, "encoder") == {}
+    # Where links are known, how often a row looks at the source of its token is no name besides.
+    assert head_names([grid("alignment", [0.5]), grid("current", [0.9])]) == {}
 
 
 def test_numbers_are_written_as_people_read_them() -> None:

@@ -85,14 +85,16 @@ MEASURES: dict[str, Measure] = {
 class Rule:
     """When a head has a name: where `measure` is `least` or more, at the lower end of its interval if there is one.
 
-    Its value has to be above that of the measure `above`, if one is named. In `says`, {number} is the value and {what}
-    where the weight is, as the title of the measure has it.
+    Its value has to be above that of the measure `above`, if one is named; where the measure `unless` is known too, the
+    rule does not hold, as that says it better. In `says`, {number} is the value and {what} where the weight is, as the
+    title of the measure has it.
     """
 
     says: str
     measure: str
     least: float
     above: str = ""
+    unless: str = ""
 
 
 #: All names that there are; the first that fits is a head's. A cost is no name: it says nothing of what a head does.
@@ -100,9 +102,9 @@ RULES: tuple[Rule, ...] = (
     Rule("aligns, {number}", "alignment", 0.6, above="alignment-previous"),
     Rule("aligns the previous token, {number}", "alignment-previous", 0.6, above="alignment"),
     Rule("follows the speech, {number}", "speech", 0.6),
-    Rule("looks at {what}, {number}", "previous", 0.6),
-    Rule("looks at {what}, {number}", "next", 0.6),
-    Rule("looks at {what}, {number}", "current", 0.6),
+    Rule("looks at {what}, {number}", "previous", 0.6, unless="alignment"),
+    Rule("looks at {what}, {number}", "next", 0.6, unless="alignment"),
+    Rule("looks at {what}, {number}", "current", 0.6, unless="alignment"),
     Rule("rests on {what}, {number}", "special", 0.5),
     Rule("rests on {what}, {number}", "punctuation", 0.5),
     Rule("spreads evenly, {number} of the largest entropy", "entropy-share", 0.9),
@@ -135,7 +137,7 @@ def head_names(grids: Iterable[HeadGrid], kind: MapKind = "cross") -> dict[tuple
     found: dict[tuple[int, int], HeadName] = {}
     for rule in RULES:
         grid, other = named.get(rule.measure), named.get(rule.above)
-        if grid is None:
+        if grid is None or rule.unless in named:
             continue
         fits = (grid.values if grid.low is None else grid.low) >= np.float32(rule.least)
         if other is not None and other.values.shape == grid.values.shape:
@@ -269,8 +271,9 @@ def _over(top: NDArray[np.float64], bottom: NDArray[np.float64] | float) -> NDAr
 
 
 def _is_square(maps: AttentionMaps) -> bool:
-    """Whether a row and the column of its number are one position, or for a decoder the token read in that row."""
-    return maps.kind != "cross" and len(maps.queries) == len(maps.keys)
+    """Whether a row and the column of its number are one position of a sequence; of a decoder, the token read there."""
+    is_own = maps.kind in ("encoder", "decoder") and maps.keys.kind in ("text", "audio")
+    return is_own and len(maps.queries) == len(maps.keys)
 
 
 def _entropy_sums(weights: NDArray[np.float32]) -> Sums:

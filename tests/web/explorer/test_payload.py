@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.browser.explorer.pictured import GRID, PROMPT, STEPS, captioned, drawn
 from tests.web.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
+from xattn_viz.analysis.head_measures import map_grids
+from xattn_viz.analysis.heads import weight_on_special
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Layer, Trace
+from xattn_viz.examples import load
 from xattn_viz.web import explorer
 from xattn_viz.web.explorer import identity, pack
 from xattn_viz.web.explorer.sheets import TILE_SIDE, max_pool
@@ -225,3 +231,84 @@ def test_layers_say_their_own_grid_where_the_trace_knows() -> None:
     header, _ = unpacked(pack(replace(drawn(), layers=(Layer("down.<b>", (4, 4)), Layer("up", (8, 8))))))
     assert header["modules"] == [["down.<b>", 4, 4], ["up", 8, 8]]
     assert "modules" not in unpacked(pack(drawn()))[0]
+
+
+def grid(values: Any, *, title: str = "Cost", layers: tuple[int, ...] = (0, 1), **others: Any) -> HeadGrid:
+    return HeadGrid("cost", title, "nats a token", "cross", layers, np.array(values), "Planted.", **others)
+
+
+COSTS = ((0.123456, np.nan, 0.0), (1.5, -0.25, 3.0))
+
+
+def test_a_sheet_has_what_its_map_says_of_each_head_and_the_evidence_of_the_trace() -> None:
+    trace = texts().with_evidence(
+        HeadGrid(
+            "cost",
+            "Cost",
+            "nats",
+            "cross",
+            (0, 1),
+            np.ones((2, 2), np.float32),
+            "Planted.",
+            low=np.zeros((2, 2), np.float32),
+            high=np.full((2, 2), 2, np.float32),
+        )
+    )
+    header, _ = unpacked(pack(trace))
+    cross, encoder = sheet_of(header, "cross"), sheet_of(header, "encoder")
+    assert [one["name"] for one in cross["grids"]] == [
+        "cost",
+        *(grid.name for grid in map_grids(trace.cross)),
+    ]
+    cost, special = cross["grids"][:2]
+    assert (cost["values"], cost["low"], cost["high"]) == ([[1, 1]] * 2, [[0, 0]] * 2, [[2, 2]] * 2)
+    assert special["title"] == "Weight on </s>"
+    assert "low" not in special
+    wanted = weight_on_special(trace.cross)[:, :, ~trace.cross.queries.is_special].mean(-1)
+    assert np.array(special["values"]) == pytest.approx(wanted, rel=1e-3)  # four digits are sent
+    assert "previous" in [one["name"] for one in encoder["grids"]]
+    assert "cost" not in [one["name"] for one in encoder["grids"]]
+
+
+def test_numbers_that_are_none_and_tags_in_titles_are_sent_as_what_they_are() -> None:
+    header, _ = unpacked(pack(planted().with_evidence(grid(COSTS, title="\u202e<b>Cost</b>"))))
+    cost = header["sheets"][0]["grids"][0]
+    assert cost["values"] == [[0.1235, None, 0], [1.5, -0.25, 3]]
+    assert cost["title"] == "\\u202e<b>Cost</b>"
+
+
+def test_evidence_of_another_model_is_not_sent_and_takes_the_place_of_what_the_map_says() -> None:
+    evidence = [grid(np.ones((1, 3)), layers=(0,)), replace(grid(np.ones((2, 3))), name="entropy", unit="bits")]
+    header, _ = unpacked(pack(planted().with_evidence(*evidence)))
+    grids = header["sheets"][0]["grids"]
+    assert [one["name"] for one in grids] == ["entropy", "entropy-share", "diagonality"]
+    assert grids[0]["values"] == [[1, 1, 1]] * 2
+
+
+def test_names_say_whether_evidence_carries_them() -> None:
+    measured = HeadGrid("alignment", "Alignment", "F1", "cross", (0, 1), np.array([[0.9, 0, 0], [0, 0, 0]]), "Planted.")
+    spread = replace(grid(np.array([[0, 1, 0], [0, 0, 0]])), name="special", title="Weight on <i>", unit="share")
+    header, _ = unpacked(pack(planted().with_evidence(measured, spread)))
+    names = header["sheets"][0]["names"]
+    assert names["1.1"] == ["aligns, F1 .90", True]
+    assert names["1.2"] == ["rests on <i>, 100\u202f%", True]
+    entropy = map_grids(planted().cross)[1]
+    own = {f"{layer + 1}.{head + 1}" for layer, head in np.argwhere(entropy.values >= 0.9).tolist()}
+    assert {name for name, (_, is_measured) in names.items() if not is_measured} == own - {"1.1", "1.2"}
+
+
+def test_what_is_large_or_grows_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = planted().with_evidence(grid(COSTS))
+    header, _ = unpacked(pack(trace, growing=True))
+    assert [one["name"] for one in header["sheets"][0]["grids"]] == ["cost"]
+    monkeypatch.setattr("xattn_viz.web.explorer.MEASURED_LIMIT", 10)
+    header, _ = unpacked(pack(trace))
+    assert [one["name"] for one in header["sheets"][0]["grids"]] == ["cost"]
+
+
+def test_what_is_known_of_heads_takes_little_of_a_payload() -> None:
+    trace = load("ships")
+    assert trace is not None
+    header, _ = unpacked(pack(trace))
+    sheet = header["sheets"][0]
+    assert len(json.dumps([sheet["grids"], sheet["names"]])) < 0.05 * len(pack(trace))

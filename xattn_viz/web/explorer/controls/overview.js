@@ -1,11 +1,14 @@
 import { pixels } from "../core/colours.js";
-import { fitted, make, rem } from "../core/dom.js";
+import { fitted, isolated, make, rem } from "../core/dom.js";
+import { widthOf } from "../core/mapframe.js";
 import { viewTitle } from "../core/payload.js";
 import { isOverPicture, wordInFocus } from "../picture/patches.js";
 import { paintPictureTile } from "../picture/region.js";
+import { blocksOf, captionOf, gridOf, gridRange, makeGridChoice, numberOf } from "./grids.js";
 
 /**
- * All layers and heads as small maps: a picture behind, a button a map in front.
+ * All layers and heads as small maps: a picture behind, a button a map in front. Coloured by a grid of numbers, a head is
+ * one colour, with its number below.
  *
  * @typedef {import("../core/payload.js").Sheet} Sheet
  * @typedef {import("../core/payload.js").View} View
@@ -18,7 +21,9 @@ const RING = 4; // pixels around the maps, as in the style sheet
 export function makeOverview(change) {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const stage = make("div", { class: "xv-tiles", role: "radiogroup", "aria-label": "Layers and heads" }, canvas);
-  const element = make("section", { class: "xv-overview", "aria-label": "Overview" }, stage);
+  const box = make("div", { class: "xv-overview" }, stage);
+  const choice = makeGridChoice(change);
+  const element = make("section", { class: "xv-heads", "aria-label": "Overview" }, choice.above, box, choice.below);
   /** @type {Tile[]} */
   let tiles = [];
   let side = 0;
@@ -46,15 +51,23 @@ export function makeOverview(change) {
    * @param {number} height in pixels that the overview may take
    */
   function paint(scene, height) {
-    const width = Math.max(element.clientWidth - 2 * RING, 160);
+    choice.paint(scene);
+    const taken = [choice.above, choice.below].map((each) => each.offsetHeight);
+    const width = Math.max(box.clientWidth - 2 * RING, 160);
+    const room = Math.max(height - taken[0] - taken[1], SMALLEST_BOX * rem());
     const { sheet } = scene.main;
-    const key = [sheet.kind, sheet.layers, sheet.heads, width, height].join(" ");
+    const grid = gridOf(scene);
+    const blocks = blocksOf(scene);
+    const captions = JSON.stringify(
+      blocks.map(({ views }) => views.map((view) => [view.name, captionOf(scene, view)])),
+    );
+    const key = [sheet.kind, sheet.layers, sheet.heads, width, room, captions].join(" ");
     let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
-      const layout = arrange(sheet, width, height, sheet.kind === "cross" ? scene.trace.modules : []);
+      const layout = arrange(blocks, width, room, (view) => captionOf(scene, view));
       ({ tiles, side } = layout);
-      element.style.maxHeight = layout.height > height ? `${Math.round(height)}px` : "";
+      box.style.maxHeight = layout.height > room ? `${Math.round(room)}px` : "";
       stage.style.width = `${layout.width}px`;
       stage.style.height = `${layout.height}px`;
       const titles = layout.titles.map(({ text, y }) => {
@@ -64,7 +77,7 @@ export function makeOverview(change) {
       });
       const root = /** @type {Document | ShadowRoot} */ (stage.getRootNode());
       refocus = stage.contains(root.activeElement);
-      stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(tile, side)));
+      stage.replaceChildren(canvas, ...titles, ...tiles.map((tile) => tileButton(scene, tile, layout)));
     }
     const { dark } = scene.theme;
     const { state } = scene;
@@ -72,7 +85,9 @@ export function makeOverview(change) {
     const word = isOverPicture(scene.main)
       ? [wordInFocus(scene.main), state.units, state.special, state.overlay, state.noise]
       : [];
-    const look = [key, sheet.id, state.scale, state.colours, dark, window.devicePixelRatio, ...word].join(" ");
+    const look = [key, sheet.id, grid?.name, state.scale, state.colours, dark, window.devicePixelRatio, ...word].join(
+      " ",
+    );
     if (look !== painted) {
       painted = look;
       // The places outlive a trace that has the same layers and heads; its maps do not.
@@ -80,7 +95,8 @@ export function makeOverview(change) {
       const context = fitted(canvas, Number.parseInt(stage.style.width, 10), Number.parseInt(stage.style.height, 10));
       const ink = pixels(scene.theme.table);
       for (const tile of tiles) {
-        if (isOverPicture(scene.main)) paintPictureTile(context, scene, tile, side);
+        if (grid && tile.view.head !== null) paintNumber(context, sheet, grid, tile, side, scene.theme.table);
+        else if (isOverPicture(scene.main)) paintPictureTile(context, scene, tile, side);
         else paintTile(context, scene, tile, side, ink);
       }
     }
@@ -105,31 +121,70 @@ export function makeOverview(change) {
    * @param {HTMLElement} button
    */
   function reveal(button) {
-    const [box, tile] = [element, button].map((each) => each.getBoundingClientRect());
-    const hidden = tile.top - RING < box.top || tile.bottom + RING > box.bottom;
-    if (hidden && !element.matches(":hover")) element.scrollTop += (tile.top + tile.bottom - box.top - box.bottom) / 2;
+    const [seen, tile] = [box, button].map((each) => each.getBoundingClientRect());
+    const hidden = tile.top - RING < seen.top || tile.bottom + RING > seen.bottom;
+    if (hidden && !box.matches(":hover")) box.scrollTop += (tile.top + tile.bottom - seen.top - seen.bottom) / 2;
   }
   return { element, paint };
 }
 
 /**
+ * @param {Scene} scene
  * @param {Tile} tile
- * @param {number} side
+ * @param {{side: number, hasNames: boolean}} layout
  */
-function tileButton(tile, side) {
-  const name = tile.view.head === null ? String(tile.view.reduce) : String(tile.view.head + 1);
-  const title = viewTitle(tile.view);
-  const label = title[0].toUpperCase() + title.slice(1);
+function tileButton(scene, tile, { side, hasNames }) {
+  const { view } = tile;
+  const isSorted = gridOf(scene) !== null && scene.state.sorted;
+  const short = view.head === null ? meanName(view, isSorted) : isSorted ? view.name : String(view.head + 1);
+  const title = viewTitle(view);
+  const caption = captionOf(scene, view);
+  const label = [title[0].toUpperCase() + title.slice(1), caption.name, caption.number].filter(Boolean).join(", ");
   const button = make("button", {
     type: "button",
     role: "radio",
-    "data-view": tile.view.name,
+    "data-view": view.name,
     "aria-label": label,
     title: label,
   });
-  button.append(make("span", {}, name));
+  button.append(make("span", {}, short));
+  if (tile.below) {
+    const under = make("small");
+    under.style.height = `${tile.below - RING}px`;
+    if (caption.number) under.append(make("b", {}, caption.number));
+    if (caption.name && hasNames) under.append(isolated(caption.name, "xv-name"));
+    button.append(under);
+  }
   Object.assign(button.style, { left: `${tile.x}px`, top: `${tile.y}px`, width: `${side}px`, height: `${side}px` });
   return button;
+}
+
+/**
+ * @param {View} view
+ * @param {boolean} isSorted whether means stand apart from their layers
+ */
+function meanName({ layer, reduce }, isSorted) {
+  if (!isSorted || reduce === "max") return String(reduce);
+  return layer === null ? "all" : String(layer + 1);
+}
+
+/**
+ * A head as one colour, that of its number; nothing where it has none.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {Sheet} sheet
+ * @param {import("../core/payload.js").Grid} grid
+ * @param {Tile} tile
+ * @param {number} side
+ * @param {Uint8Array} table 256 colours
+ */
+function paintNumber(context, sheet, grid, tile, side, table) {
+  const value = numberOf(sheet, grid, tile.view);
+  if (value === null) return;
+  const { low, high } = gridRange(grid);
+  const at = 3 * Math.round((255 * (value - low)) / (high - low || 1));
+  context.fillStyle = `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
+  context.fillRect(tile.x, tile.y, side, side);
 }
 
 /**
@@ -179,7 +234,9 @@ function pooled(map, most) {
 /**
  * Where each small map of the overview stands.
  *
- * @typedef {{view: View, x: number, y: number}} Tile
+ * @typedef {{view: View, x: number, y: number, below: number}} Tile `below` is how many pixels what stands under it takes
+ * @typedef {import("./grids.js").Block} Block
+ * @typedef {import("./grids.js").Caption} Caption
  */
 
 // In pixels at a font size of 16.
@@ -187,30 +244,66 @@ const GAP = 7;
 const TITLE = 20;
 const SMALLEST_TILE = 26;
 const LARGEST_TILE = 110;
+const CAPTION_LINE = 14; // of what stands under a map
+const NAME_FONT = 11;
+const MOST_NAME_LINES = 4;
+const NAMED_TILE = 58; // the smallest under which a name can be read
+const SMALLEST_BOX = 200;
+const MOST_HIGHER = 1.5; // than there is room, with names
 
 /**
- * Places for all maps: as many to a line as makes them largest. Layers stand below each other, the whole model's last.
+ * Places for all maps, block below block: as many to a line as makes them largest. Names stand below them where they can
+ * be read and do not make the overview much higher.
  *
- * @param {Sheet} sheet
+ * @param {Block[]} blocks
  * @param {number} width
  * @param {number} height
- * @param {[string, number, number][]} [named] each layer's own grid, where that is known
+ * @param {(view: View) => Caption} captionOf
  */
-export function arrange(sheet, width, height, named = []) {
-  const { views, layers } = sheet;
+export function arrange(blocks, width, height, captionOf = () => ({ number: "", name: "" })) {
+  const unit = rem();
+  const line = Math.round(CAPTION_LINE * unit);
+  /** @type {(hasNames: boolean) => (views: View[]) => number} */
+  const below = (hasNames) => (views) => {
+    const captions = views.map(captionOf);
+    const numbers = captions.some(({ number }) => number) ? line : 0;
+    const names = hasNames ? Math.max(...captions.map(({ name }) => linesOfName(name, unit))) * line : 0;
+    return numbers + names + (numbers + names && RING);
+  };
+  if (blocks.some(({ views }) => views.some((view) => captionOf(view).name))) {
+    const named = placed(blocks, width, height, below(true), NAMED_TILE * unit);
+    if (named.height <= MOST_HIGHER * height) return { ...named, hasNames: true };
+  }
+  return { ...placed(blocks, width, height, below(false), SMALLEST_TILE * unit), hasNames: false };
+}
+
+/**
+ * How many lines a name takes under a small map, words being broken between lines.
+ *
+ * @param {string} name
+ * @param {number} unit
+ */
+function linesOfName(name, unit) {
+  return Math.min(Math.ceil((1.3 * widthOf(name, NAME_FONT * unit)) / (NAMED_TILE * unit)), MOST_NAME_LINES);
+}
+
+/**
+ * @param {Block[]} blocks
+ * @param {number} width
+ * @param {number} height
+ * @param {(views: View[]) => number} below in pixels, what stands under the maps of a line
+ * @param {number} smallest side of a map
+ */
+function placed(blocks, width, height, below, smallest) {
   const unit = rem();
   const gap = Math.round(GAP * unit);
   const title = Math.round(TITLE * unit);
-  const smallest = SMALLEST_TILE * unit;
-  const blocks = [...layers, null]
-    .map((layer) => views.filter((view) => view.layer === layer))
-    .filter(({ length }) => length);
-  const longest = Math.max(...blocks.map((block) => block.length));
+  const longest = Math.max(...blocks.map(({ views }) => views.length));
   let best = { side: 0, across: longest };
   for (let across = 1; across <= longest; across++) {
-    const down = blocks.reduce((sum, block) => sum + Math.ceil(block.length / across), 0);
-    const high = (height - blocks.length * title) / down - gap;
-    const side = Math.floor(Math.min(width / across - gap, high, LARGEST_TILE * unit));
+    const lines = blocks.flatMap(({ views }) => inLines(views, across));
+    const taken = blocks.length * title + lines.reduce((sum, views) => sum + below(views) + gap, 0);
+    const side = Math.floor(Math.min(width / across - gap, (height - taken) / lines.length, LARGEST_TILE * unit));
     if (side >= best.side) best = { side, across };
   }
   // Never smaller than can be hit with a finger or told apart: the overview then grows down the page.
@@ -221,18 +314,27 @@ export function arrange(sheet, width, height, named = []) {
   /** @type {{text: string, y: number}[]} */
   const titles = [];
   let y = 0;
-  for (const block of blocks) {
-    const { layer } = block[0];
-    const own = layer !== null && named[layer] ? `, ${named[layer][1]} × ${named[layer][2]}` : "";
-    const face = layer === null ? "All layers" : `Layer ${layer + 1}${own}`;
-    titles.push({ text: block[0].whole ? "Whole model" : face, y });
+  for (const { text, views } of blocks) {
+    titles.push({ text, y });
     y += title;
-    block.forEach((view, i) => {
-      tiles.push({ view, x: (i % across) * (side + gap), y: y + Math.floor(i / across) * (side + gap) });
-    });
-    y += Math.ceil(block.length / across) * (side + gap);
+    for (const line of inLines(views, across)) {
+      const under = below(line);
+      line.forEach((view, i) => {
+        tiles.push({ view, x: i * (side + gap), y, below: under });
+      });
+      y += side + under + gap;
+    }
   }
   return { tiles, titles, side, width: across * (side + gap), height: y };
+}
+
+/**
+ * @param {View[]} views
+ * @param {number} across
+ */
+function inLines(views, across) {
+  const count = Math.ceil(views.length / across);
+  return Array.from({ length: count }, (_, i) => views.slice(i * across, (i + 1) * across));
 }
 
 /**

@@ -47,6 +47,15 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {number} d_k
  * @property {number} scale
  *
+ * @typedef {object} Grid a number for each head
+ * @property {string} name
+ * @property {string} title for people
+ * @property {string} unit "share" is of 1
+ * @property {string} method how it was made
+ * @property {(number | null)[][]} values [layer, head], null where a head has no number
+ * @property {(number | null)[][]} [low] the ends of an interval around each
+ * @property {(number | null)[][]} [high]
+ *
  * @typedef {object} Sheet the maps of one kind of attention
  * @property {string} id
  * @property {import("./kinds.js").Kind} kind
@@ -62,6 +71,9 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {[number, number] | null} tiles rows and columns of a pooled tile
  * @property {Step[]} steps of its rows, where they were decoded
  * @property {Exact | null} exact
+ * @property {Grid[]} grids what is known of its heads
+ * @property {Record<string, [string, boolean]>} names what a head is called, by the name of its view, and whether that was
+ *   measured over more than this map
  * @property {Map<string, Uint8Array>} sent the maps that came in full, by the name of their view
  * @property {Map<string, Uint8Array>} resting what came of each row's share of weight on padding, in the same way
  * @property {(view: View) => Uint8Array | null} weights the map in full, [query, key], or null where it was not sent
@@ -197,6 +209,8 @@ export function openSheet(packed, axes, data, steps, before) {
     read: packed.read === null ? null : axes[packed.read],
     views,
     steps: packed.kind === "encoder" ? [] : steps,
+    grids: packed.grids ?? [],
+    names: packed.names ?? {},
     exact: packed.exact && exactOf(packed, data, rows, columns),
     sent,
     resting,

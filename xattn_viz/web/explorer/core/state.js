@@ -13,6 +13,8 @@ import { KINDS } from "./kinds.js";
  * @property {boolean} special
  * @property {string} scale "word", "head" or "common"; "" is what the kind of map begins with
  * @property {string} colours
+ * @property {string} by what the overview is coloured by: the name of a grid, or "" for the weights
+ * @property {boolean} sorted whether its heads are in the order of that grid, the largest first
  * @property {string} pinned a view's name, its kind and a full stop before it where that is not "cross", or ""
  * @property {boolean} lines whether all lines are drawn
  * @property {number} threshold of the lines, 0 … 1
@@ -41,6 +43,8 @@ const DEFAULTS = {
   special: true,
   scale: "",
   colours: "magma",
+  by: "",
+  sorted: false,
   pinned: "",
   lines: false,
   threshold: 0.3,
