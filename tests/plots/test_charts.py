@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import xattn_viz as xv
 from xattn_viz import plots
+from xattn_viz.analysis.profiles import LayerMeans
 from xattn_viz.core.tokens import plotly_label
 from xattn_viz.lessons.steps import from_words, steps
 
@@ -138,3 +140,21 @@ def test_other_figures_do_without_torch() -> None:
     code = "import sys, xattn_viz.plots; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_means_of_layers_have_a_panel_a_measure_with_their_intervals() -> None:
+    layers = np.array([[0.2, 0.1, 0.4], [0.6, 0.5, 0.65], [0.5, 0.4, 0.7]], np.float32)
+    aligns = LayerMeans("alignment", "<b>Alignment</b>", "F1", layers, layers[:2])
+    means = [aligns, replace(aligns, name="cost", unit="nats a token"), replace(aligns, name="diagonality")]
+    figure = plots.layer_means(means)
+    assert len(figure.data) == 2  # diagonality is no part of depth
+    for drawn in figure.data:
+        assert list(drawn.x) == [1, 2, 3]
+        assert np.allclose(drawn.y, layers[:, 0])
+        assert np.allclose(np.add(drawn.y, drawn.error_y.array), layers[:, 2])
+        assert np.allclose(np.subtract(drawn.y, drawn.error_y.arrayminus), layers[:, 1])
+    assert "<" not in figure.layout.annotations[0].text
+    assert figure.layout.xaxis2.title.text == "layer"
+    assert list(figure.layout.yaxis.range) == [0, 1]
+    with pytest.raises(ValueError, match="None of entropy is among these means"):
+        plots.layer_means(means, measures=("entropy",))

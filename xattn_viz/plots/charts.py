@@ -14,6 +14,7 @@ from xattn_viz.core.tokens import plotly_label
 from xattn_viz.plots.colours import LARGE, colour, colour_scale, heading, template
 
 if TYPE_CHECKING:
+    from xattn_viz.analysis.profiles import LayerMeans
     from xattn_viz.lessons.steps import Setting
 
 #: Above this many rows or columns no numbers are written into the cells.
@@ -128,6 +129,51 @@ def lines(
         figure.add_vline(mark, line={"width": 2, "dash": "dot", "color": "#999999"})
     figure.update_xaxes(title={"text": heading(x)}, type="log" if log_x else "linear", automargin=True)
     figure.update_yaxes(title={"text": heading(y)}, type="log" if log_y else "linear", automargin=True)
+    return figure
+
+
+#: What a figure of depth shows, of those that were measured: whether layers align, how wide they look, what they cost.
+OF_DEPTH = ("alignment", "speech", "entropy-share", "cost")
+
+
+def layer_means(
+    means: Sequence[LayerMeans],
+    *,
+    measures: Collection[str] = OF_DEPTH,
+    dark: bool = True,
+    height: int | None = None,
+) -> go.Figure:
+    """Means over the heads of each layer with their 95 % intervals, layers counted from 1, a panel a measure.
+
+    `means` are those of `HeadProfiles.layer_means`, of which those in `measures` are drawn; `height` is in pixels.
+    Raises ValueError where none of them is there.
+    """
+    drawn = [one for one in means if one.name in measures]
+    if not drawn:
+        raise ValueError(f"None of {', '.join(measures)} is among these means of layers.")
+    titles = [heading(one.title) for one in drawn]
+    figure = make_subplots(len(drawn), 1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.3 / len(drawn))
+    for number, one in enumerate(drawn, 1):
+        value, low, high = one.layers.T.astype(float)
+        numbers = list(range(1, len(value) + 1))
+        unit = "" if one.unit == "share" else f" {heading(one.unit)}"
+        figure.add_scatter(
+            row=number,
+            col=1,
+            x=numbers,
+            y=value.tolist(),
+            error_y={"type": "data", "array": (high - value).tolist(), "arrayminus": (value - low).tolist()},
+            mode="lines+markers",
+            line={"width": 3, "color": colour(number - 1, dark)},
+            marker={"size": 9},
+            hovertemplate=f"layer %{{x}}: %{{y:.3f}}{unit}<extra></extra>",
+        )
+        is_share = one.unit in ("share", "F1")
+        figure.update_yaxes(row=number, col=1, rangemode="tozero", automargin=True, range=[0, 1] if is_share else None)
+        figure.update_xaxes(row=number, col=1, tickvals=numbers, range=[0.5, len(value) + 0.5])
+    _dress(figure, "", height or 60 + 150 * len(drawn), 40, dark).update_layout(showlegend=False)
+    figure.update_annotations(font={"size": LARGE})
+    figure.update_xaxes(row=len(drawn), col=1, title={"text": "layer"}, automargin=True)
     return figure
 
 
