@@ -11,7 +11,7 @@ from thot.common import WordAlignmentMatrix
 
 import xattn_viz as xv
 from tests.analysis.test_word_units import made, tokens
-from xattn_viz.analysis.alignment import BOTH_DIRECTIONS, Method, align, overlay, symmetrise
+from xattn_viz.analysis.alignment import BOTH_DIRECTIONS, Method, WordMatrices, align, overlay, symmetrise
 from xattn_viz.analysis.alignment_heads import AlignmentHead
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
@@ -68,6 +68,17 @@ def test_the_weights_are_those_of_the_definition(both: tuple[Trace, Trace]) -> N
     above = {(s, t) for t, s in np.argwhere(wanted > BOTH_DIRECTIONS).tolist()}
     assert above <= found.pairs  # in this pair no sign and no word are above it
     assert found.pairs - above <= {(EN.split().index("-"), PT.split().index("interestadual"))}
+
+
+def test_two_directions_agree_by_the_cosine_of_their_matrices(both: tuple[Trace, Trace]) -> None:
+    found = xv.align(*both)
+    assert found.agreement is not None
+    pairs = WordMatrices.of(*both, "spaces", None, None)
+    ahead, back = pairs.ahead.ravel().tolist(), (2 * found.weights - pairs.ahead).ravel().tolist()  # of their mean
+    product, lengths = (sum(a * b for a, b in zip(*two, strict=True)) for two in ((ahead, back), (ahead, ahead)))
+    wanted = product / math.sqrt(lengths * sum(b * b for b in back))
+    assert math.isclose(found.agreement, wanted, rel_tol=1e-9)  # float64 sums in another order
+    assert xv.align(both[0]).agreement is None
 
 
 def test_a_pair_is_linked_as_people_would(both: tuple[Trace, Trace]) -> None:

@@ -64,7 +64,7 @@ class Alignment:
     `weights` `[target, source]` is the matrix of words that links were made of, the mean of both directions where there
     were two. `heads` are those of the trace, `reverse_heads` those of the reverse one; `chosen` says how they were
     chosen: "given", "named by the checkpoint", "found before", "shipped", or "found in this pair", for which
-    `head_search` has the scores.
+    `head_search` has the scores. `agreement` is the cosine between the matrices of the two directions, None with one.
     """
 
     source_words: tuple[Word, ...]
@@ -77,6 +77,7 @@ class Alignment:
     method: Method
     threshold: float
     head_search: HeadSearch | None = None
+    agreement: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", read_only(self.weights))
@@ -153,6 +154,7 @@ def align(
         method,
         least,
         matrices.head_search,
+        matrices.agreement,
     )
 
 
@@ -194,6 +196,14 @@ class WordMatrices:
     def mean(self) -> NDArray[np.float64]:
         """The mean of both directions, `[target, source]`; the one where there is one."""
         return self.ahead if self.back is None else (self.ahead + self.back) / 2
+
+    @property
+    def agreement(self) -> float | None:
+        """The cosine between the matrices of both directions; None where there is one."""
+        if self.back is None:
+            return None
+        lengths = float(np.linalg.norm(self.ahead) * np.linalg.norm(self.back))
+        return float((self.ahead * self.back).sum()) / lengths if lengths else 0.0
 
     @property
     def default_threshold(self) -> float:

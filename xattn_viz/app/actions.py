@@ -10,7 +10,8 @@ import streamlit as st
 
 from xattn_viz.app import page_state, runner
 from xattn_viz.app.page_state import PageState, while_here
-from xattn_viz.app.runner import Output, Query, Source
+from xattn_viz.app.runner import Measurement, Output, Query, Source
+from xattn_viz.core.maps import MapKind
 from xattn_viz.core.view import View
 
 
@@ -146,6 +147,35 @@ def stop() -> None:
 
 
 @while_here
+def take_tab() -> None:
+    """The map is to be shown, or what was measured of its heads; either begins with the view of the other."""
+    state, tab = page_state.current(), st.session_state.tab
+    _put(replace(state, tab=tab, first=state.view, first_choices=state.choices))
+
+
+@while_here
+def choose_head(layer: int, head: int, kind: MapKind = "cross") -> None:
+    """A head was chosen among numbers of all heads; both from 0."""
+    state = page_state.current()
+    _put(replace(state, view=replace(state.view, kind=kind, layer=layer, head=head)))
+
+
+def measure(measurement: Measurement) -> None:
+    """This was asked about the heads of the trace in view, and is being found."""
+    state = page_state.current()
+    if state.measurement is not None:
+        state.measurement.stop()
+    page_state.put(replace(state, measurement=measurement))
+
+
+def stop_measuring() -> None:
+    """The visitor wants a measurement to end."""
+    measurement = page_state.current().measurement
+    if measurement is not None:
+        measurement.stop()
+
+
+@while_here
 def turn_segment(step: int) -> None:
     """Another segment of the whole."""
     state = page_state.current()
@@ -196,6 +226,7 @@ def _choose(query: Query, segment: int, view: View) -> None:
     state = page_state.current()
     if state.running is not None and state.running.task.segment is not None:
         _end(state)
+    stop_measuring()
     _put(state.begin(query, view, segment, is_beside=state.is_beside and not query.output.is_best))
 
 
@@ -222,6 +253,8 @@ def _put(state: PageState) -> None:
 
 
 def _end(state: PageState) -> None:
-    """A run that goes on is no longer wanted."""
+    """What goes on is no longer wanted."""
+    if state.measurement is not None:
+        state.measurement.stop()
     if state.running is not None:
         state.running.run.stop()

@@ -56,7 +56,9 @@ def show() -> None:
                 st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=actions.take_whole)
             st.checkbox("Stream the result", key="live", help=_STREAM_HELP)
         kind.inputs(asked)
-    follow_address(actions.go_to, page_state.current().query.address(), visit.address)
+    state = page_state.current()
+    looks = PARAMETERS if state.tab == "map" else ()
+    follow_address(actions.go_to, state.query.address() | {"tab": state.tab}, visit.address, looks=looks)
 
 
 def choose_from(
@@ -240,14 +242,19 @@ export default function ({ data, setTriggerValue }) {
 
 
 def follow_address(
-    moved: Callable[[dict[str, str]], None], state: Mapping[str, str], said: Mapping[str, str] | None = None
+    moved: Callable[[dict[str, str]], None],
+    state: Mapping[str, str],
+    said: Mapping[str, str] | None = None,
+    *,
+    looks: Sequence[str] = PARAMETERS,
 ) -> None:
     """Call `moved` with what the address says when the visitor goes back or forth without leaving the page.
 
     `state` is what an address says of the page: with every act of the visitor the script looks anew where it is. `said`
-    is what the address is to say from now on without a step in the history, None where it is right.
+    is what the address is to say from now on without a step in the history, None where it is right. A step in which
+    nothing changes but `looks` is the explorer's own, where there is one.
     """
-    data: dict[str, Any] = {"looks": PARAMETERS, "state": urlencode(dict(state))}
+    data: dict[str, Any] = {"looks": looks, "state": urlencode(dict(state))}
     data["said"] = None if said is None else urlencode(dict(said))
 
     def heard() -> None:

@@ -15,7 +15,19 @@ from typing import Any, Literal, ParamSpec
 import streamlit as st
 
 from xattn_viz.app import runner
-from xattn_viz.app.runner import BEAMS, CROP, SELF_ATTENTION, Names, Outcome, Query, Running, Task, Traces
+from xattn_viz.app.runner import (
+    BEAMS,
+    CROP,
+    SELF_ATTENTION,
+    Measurement,
+    Names,
+    Outcome,
+    Query,
+    Running,
+    Stopped,
+    Task,
+    Traces,
+)
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
@@ -24,6 +36,8 @@ from xattn_viz.models import hub, registry
 from xattn_viz.models.base import ModelCard, Option
 
 _P = ParamSpec("_P")
+#: The map, or what was measured of its heads.
+Tab = Literal["map", "evidence"]
 AnyExample = Example | SpeechExample | SceneExample
 #: What two outputs beside each other are called, the chosen one first.
 NAMES = ("Chosen", "The model\u2019s best")
@@ -112,6 +126,7 @@ class Kind:
 class PageState:
     """What was asked on a page, what is looked at, and what came of it.
 
+    `tab` is whether the map is shown or what was measured of its heads, `measurement` what of that was asked last.
     `segment` counts from 0; `is_beside` says that another output stands beside the model's best. `first` is the view
     that what is shown began with, and `turn` another number where it begins so once more. `choices` counts the maps
     that the visitor chose in the explorer, as far as its script told, `first_choices` those before this was asked: a
@@ -130,6 +145,8 @@ class PageState:
     history: Mapping[str, Query] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     shown: Shown | None = None
+    tab: Tab = "map"
+    measurement: Measurement | None = None
 
     def begin(self, query: Query, view: View, segment: int = 0, *, is_beside: bool = False) -> PageState:
         """The state in which this was asked: runs of the query before are over."""
@@ -145,6 +162,7 @@ class PageState:
             turn=self.turn + again,
             first_choices=self.choices,
             outcomes=kept,
+            measurement=None,
             history={**self.history, self.query.model: self.query.best},
         )
 
@@ -156,6 +174,19 @@ class PageState:
         """The same with what came of a task by now."""
         others = (one for one in self.outcomes if one.task != outcome.task)
         return replace(self, outcomes=(*others, outcome))
+
+    def with_measured(self, measurement: Measurement) -> PageState:
+        """The same where the traces of a stopped run, which are kept nowhere else, have what was measured of them."""
+        whose = measurement.whose
+        return replace(
+            self,
+            outcomes=tuple(
+                replace(one, traces=runner.with_evidence(one.traces, whose.number, measurement.grids))
+                if isinstance(one, Stopped) and one.task == whose.task and whose.number < len(one.traces)
+                else one
+                for one in self.outcomes
+            ),
+        )
 
     @property
     def running(self) -> Running | None:
@@ -178,6 +209,8 @@ class PageState:
             said["sentence" if self.query.source == "text" else "window"] = str(self.segment + 1)
         if self.is_beside and not self.query.output.is_best:
             said["beside"] = "true"
+        if self.tab != "map":
+            said["tab"] = self.tab
         return said | self.view.format()
 
 
@@ -289,7 +322,9 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     view = View.parse(said, view_of(example) if example else usual_view(asked.model))
     number = next((int(one) for name in ("sentence", "window") if _is_number(one := said.get(name, ""))), 1)
     state = before or PageState(asked)
-    return replace(state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true"), outcomes=())
+    tab: Tab = "evidence" if said.get("tab") == "evidence" else "map"
+    state = state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true")
+    return replace(state, outcomes=(), tab=tab)
 
 
 def may_be_named(name: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from cachetools import LRUCache
 
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Trace
@@ -24,7 +25,7 @@ from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, Cancelled, ModelError
+from xattn_viz.models.base import Adapter, Cancelled, ModelError, OnStep
 from xattn_viz.models.resources import release
 
 #: A longer text stays out of the address: browsers and chat programs cut long ones.
@@ -163,6 +164,8 @@ _LOG = logging.getLogger(__name__)
 ABANDONED_SECONDS = 10.0
 #: The traces that are kept for all visitors take at most so much memory; one that takes more is kept alone.
 KEPT_BYTES = 256_000_000
+#: So many measurements are kept for all visitors, each of them small beside its trace.
+KEPT_MEASUREMENTS = 256
 #: Options that the page itself offers, by the names that the address uses.
 BEAMS, SELF_ATTENTION = "num_beams", "self_attention"
 #: Padding is never shown, so the page asks for maps without it.
@@ -172,6 +175,10 @@ Traces = tuple[Trace, ...]
 #: Tells how far a model is on its way: a share from 0 to 1, and a sentence.
 Report = Callable[[float, str], None]
 _T = TypeVar("_T")
+#: What is asked about a trace: a name, and how.
+Question = tuple[str, ...]
+#: Answers a question with a model: what was found, and the grids that its trace is to keep.
+Work = Callable[[Adapter, OnStep], tuple[Any, tuple[HeadGrid, ...]]]
 
 
 @dataclass(frozen=True)
@@ -301,6 +308,58 @@ class Run(Job[Traces]):
 
 
 @dataclass(frozen=True)
+class Whose:
+    """Which trace something was measured of: which of a task's, by the model of these files."""
+
+    task: Task
+    number: int
+    content: str
+
+
+class Measurement(Job[Any]):
+    """What was asked about the heads of a trace, and the work that finds it.
+
+    `question` tells it apart from others of the same trace, `whose`; it takes so many `runs` of the model, about. The
+    `work` is handed the loaded model and what to tell of each step; what it finds is kept, and the `grids` that it
+    returns beside that are evidence of the trace. `seconds` is what it took, without loading the model.
+    """
+
+    def __init__(
+        self,
+        whose: Whose,
+        question: Question,
+        runs: int,
+        load: Callable[[Report], Adapter],
+        work: Work,
+    ) -> None:
+        self.whose, self.question, self.runs = whose, question, runs
+        self.progress = (0.0, "Loading the model …")
+        self.grids: tuple[HeadGrid, ...] = ()
+        self.seconds = 0.0
+        super().__init__(lambda _: self._measure(load, work))
+
+    def _measure(self, load: Callable[[Report], Adapter], work: Work) -> Any:
+        registry.share_cores()
+        model = load(self._report)
+        begin = time.monotonic()
+
+        def on_step(done: int, total: int) -> bool:
+            self._report(done / max(total, 1), f"{done} of {total} runs of the model" if total else "Measuring …")
+            return self.goes_on()
+
+        if not on_step(0, 0):
+            raise Cancelled("Cancelled before the first run.")
+        found, self.grids = work(model, on_step)
+        self.seconds = time.monotonic() - begin
+        _MEASURED.put(self.whose, self.question, found)
+        _CACHE.add_evidence(self.whose, self.grids)
+        return found
+
+    def _report(self, share: float, said: str) -> None:
+        self.progress = (min(share, 1.0), said)
+
+
+@dataclass(frozen=True)
 class Done:
     """All traces of a task."""
 
@@ -381,9 +440,47 @@ class TraceCache:
         with self._guard:
             self._kept[task, content] = traces
 
+    def add_evidence(self, whose: Whose, grids: tuple[HeadGrid, ...]) -> None:
+        """Let a trace that is still here keep what was measured of it."""
+        key = whose.task, whose.content
+        with self._guard:
+            traces: Traces | None = self._kept.get(key)
+            if traces is not None and grids:
+                self._kept[key] = with_evidence(traces, whose.number, grids)
+
+
+def with_evidence(traces: Traces, number: int, grids: tuple[HeadGrid, ...]) -> Traces:
+    """The same traces, one of them with more evidence."""
+    return (*traces[:number], traces[number].with_evidence(*grids), *traces[number + 1 :])
+
+
+class MeasuredCache:
+    """What was measured, by whose and what was asked; the least recently used goes first."""
+
+    def __init__(self, most: int = KEPT_MEASUREMENTS) -> None:
+        self._kept: LRUCache[tuple[Whose, Question], Any] = LRUCache(most)
+        self._guard = threading.Lock()
+
+    def get(self, whose: Whose, question: Question) -> Any:
+        """What was found; None where it was not asked, or is here no more."""
+        with self._guard:
+            return self._kept.get((whose, question))
+
+    def put(self, whose: Whose, question: Question, found: Any) -> None:
+        """Keep what was found."""
+        with self._guard:
+            self._kept[whose, question] = found
+
+    def questions(self, whose: Whose) -> tuple[Question, ...]:
+        """What was asked about a trace, and is still here."""
+        with self._guard:
+            return tuple(question for other, question in self._kept if other == whose)
+
 
 _CACHE = TraceCache()
 kept, keep = _CACHE.get, _CACHE.put
+_MEASURED = MeasuredCache()
+measured, asked_of = _MEASURED.get, _MEASURED.questions
 
 
 _seen: list[object] = []

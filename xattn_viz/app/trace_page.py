@@ -18,7 +18,7 @@ from xattn_viz import examples
 from xattn_viz.app import actions, controls, explorer, page, page_state, runner
 from xattn_viz.app.page import literal, shortened
 from xattn_viz.app.page_state import Kind, PageState, Shown
-from xattn_viz.app.runner import Done, Failed, Outcome, Output, Run, Running, Stopped, Task
+from xattn_viz.app.runner import Done, Failed, Outcome, Output, Query, Run, Running, Stopped, Task
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import head_title
@@ -124,6 +124,16 @@ def _show(shown: Shown, line: DeltaGenerator) -> None:
     page.tell_fault(trace.fault or shown.best.fault, kind.doubt(shown))
     told = {remark, kind.notice(shown), trace.fault}
     kind.playback(shown)  # raises where the sound cannot be read; within a fragment that would be a traceback
+    state = page_state.current()
+    if state.tab == "evidence" and has_evidence(shown):
+        from xattn_viz.app import evidence  # nobody who looks at maps alone waits for it
+
+        evidence.show(shown, _loader(shown.query))
+        return
+    if state.measurement is not None and state.measurement.outcome is None:
+        from xattn_viz.app import measurement
+
+        measurement.follow(state.measurement)
     explorer.show(shown)
     for panel in kind.below:
         panel(shown)
@@ -185,12 +195,21 @@ def _begin(task: Task) -> Running | Failed:
         named = kind.named(query) if task.segment is None else None
     except (InputError, NotAgreed) as error:
         return Failed(task, error)
-    task, is_allowed = replace(task, named=named), query.model in page_state.visit().weights_allowed
+    task = replace(task, named=named)
+    return Running(task, Run(task, _loader(query), kind.segment))
+
+
+def _loader(query: Query) -> Callable[[runner.Report], Adapter]:
+    """What loads the model of a query, in any thread; it raises NotAgreed where the visitor has to say so first."""
+    kind, name = page_state.kind(), query.model
+    is_agreed, is_allowed = page_state.is_agreed(name), name in page_state.visit().weights_allowed
 
     def begin(report: runner.Report) -> Adapter:
-        return load(query.model, kind, report, allow_weights=is_allowed)
+        if not is_agreed:
+            raise NotAgreed(name)
+        return load(name, kind, report, allow_weights=is_allowed)
 
-    return Running(task, Run(task, begin, kind.segment))
+    return begin
 
 
 def _wait(run: Run, line: DeltaGenerator) -> None:
@@ -231,6 +250,8 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
     kind, state = page_state.kind(), page_state.current()
     best, count = shown.best, len(shown.traces)
     with line.container(horizontal=True, vertical_alignment="center", gap="small", key="line"):
+        if has_evidence(shown):
+            _choose_tab(state)
         if count > 1:
             at = state.segment
             st.button("◀ Previous", key="previous", disabled=at == 0, on_click=actions.turn_segment, args=(-1,))
@@ -248,6 +269,25 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
         remark = "" if is_answer else _remark(shown) or kind.remark(shown) or explorer.CAUTION
         st.caption(literal(" ".join(filter(None, [marked, remark]))))
     return remark
+
+
+def has_evidence(shown: Shown) -> bool:
+    """Whether the heads behind what is shown can be changed while its output is read again."""
+    card = page_state.card_of(shown.trace.model)
+    return card is not None and {"write", "ablate"} <= card.can and bool(shown.trace.steps) and shown.other is None
+
+
+def _choose_tab(state: PageState) -> None:
+    st.session_state.tab = state.tab
+    st.segmented_control(
+        "What is shown",
+        ("map", "evidence"),
+        required=True,
+        format_func=str.capitalize,
+        key="tab",
+        on_change=actions.take_tab,
+        label_visibility="collapsed",
+    )
 
 
 def _choose_output(best: Trace, state: PageState) -> None:

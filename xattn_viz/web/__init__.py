@@ -16,6 +16,7 @@ _BASE = "explorer/core/base.css"
 #: The components, each the folder of its entry `<folder>.js`, and their style sheets.
 STYLES = {
     "easel": (_BASE, "easel/easel.css"),
+    "evidence": (_BASE, "evidence/evidence.css"),
     "explorer": (_BASE, "explorer/explorer.css", "explorer/sound/sound.css", "explorer/picture/picture.css"),
     "stepper": (_BASE, "stepper/stepper.css"),
 }

@@ -216,7 +216,9 @@ function makeExplorer(root) {
     if ((type === "xv-moved") === (proceed !== null)) follow();
   }
 
-  const observer = new ResizeObserver(() => paint());
+  const observer = new ResizeObserver(() => {
+    if (root.clientWidth) paint(); // it has no room while another tab takes its place
+  });
   observer.observe(root);
 
   return {
