@@ -93,6 +93,41 @@ def test_costs_prints_a_table_of_heads_and_keeps_it(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err == "xattn-viz: This model has no decoder heads; it has cross, encoder.\n"
 
 
+def test_attribute_prints_a_row_a_token_and_keeps_the_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cat.npz"
+    assert main(["attribute", "firefox-en-pt", "The cat sat on the mat.", "-o", str(out)]) == 0
+    output, _, words, *rows, _, how, wrote = capsys.readouterr().out.splitlines()
+    assert output == "O gato sentou-se no tapete."
+    assert words.split("\t") == ["row", "token", "The", "cat", "sat", "on", "the", "mat", "."]
+    assert rows[1].split("\t")[:2] == ["2", "gato"]
+    assert float(rows[1].split("\t")[3]) > 5
+    assert how.startswith("In nats. By how many nats")
+    assert wrote == f"Wrote {out}"
+    assert xv.load_trace(out).of_kind("occlusion").weights.shape == (1, 1, 10, 8)
+    asked = ["attribute", "firefox-en-pt", "The cat sat on the mat.", "--contrast"]
+    assert main([*asked, "2=cat"]) == 0
+    assert "its difference from that of the other token" in capsys.readouterr().out
+    assert main([*asked, "0=cat"]) == 2
+    assert "a row from 1" in capsys.readouterr().err
+    assert main([*asked, "2=zebra"]) == 2
+    assert "The token 'gato' has no alternative 'zebra'" in capsys.readouterr().err
+
+
+def test_deletion_ranks_the_rankings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--rankings", "attention", "occlusion", "--seeds", "3"]
+    assert main(["deletion", "firefox-en-pt", "The cat sat on the mat.", *asked]) == 0
+    head, first, second, random, _, sentence = capsys.readouterr().out.splitlines()
+    assert head == "ranking\tarea"
+    assert float(first.split("\t")[1]) <= float(second.split("\t")[1]) < float(random.split("\t")[1])
+    assert sentence.startswith("The model follows ")
+    (tmp_path / "lines.txt").write_text("The cat sat.\n\nThe dog ran home.\n", encoding="utf-8")
+    assert main(["deletion", "firefox-en-pt", str(tmp_path / "lines.txt"), "--lines", *asked]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == "ranking\tarea\tbelow random\t95 % interval"
+    assert len(printed.out.splitlines()) == 4
+    assert printed.err.splitlines()[-1] == "xattn-viz: 2 of 2 sentences"
+
+
 def test_a_text_in_another_language_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "firefox-en-pt", "O meu avô vendeu o barco vermelho antes do inverno."]) == 0
     printed = capsys.readouterr()

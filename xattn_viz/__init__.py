@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.attribution import Attribution, attribute
+    from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids
     from xattn_viz.analysis.heads import WordLink, most_attended
@@ -105,6 +106,7 @@ __all__ = [
     "Attribution",
     "Axis",
     "CrossAttention",
+    "Deletion",
     "HeadCosts",
     "HeadGrid",
     "HeadName",
@@ -121,10 +123,12 @@ __all__ = [
     "View",
     "WordLink",
     "ablated_output",
+    "agreement",
     "align",
     "alignment_files",
     "attribute",
     "cards",
+    "deletion",
     "edit_row",
     "export",
     "figures",
@@ -152,6 +156,7 @@ __all__ = [
 _HOMES = {
     "ablated_output": "analysis.head_costs",
     "Adapter": "models.base",
+    "agreement": "analysis.faithfulness",
     "align": "analysis.alignment",
     "Alignment": "analysis.alignment",
     "alignment_files": "analysis.alignment_files",
@@ -164,6 +169,8 @@ _HOMES = {
     "Axis": "core.axis",
     "cards": "models.registry",
     "CrossAttention": "attention.layer",
+    "deletion": "analysis.faithfulness",
+    "Deletion": "analysis.faithfulness",
     "edit_row": "analysis.patching",
     "export": "export",
     "figures": "plots",

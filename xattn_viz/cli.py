@@ -21,10 +21,11 @@ try:
     import xattn_viz as xv
     from xattn_viz import doctor
     from xattn_viz.analysis.alignment import Method
+    from xattn_viz.analysis.faithfulness import RANKINGS, summarise
     from xattn_viz.analysis.timing import Head
     from xattn_viz.analysis.timing import Method as TimingMethod
     from xattn_viz.core import files
-    from xattn_viz.core.maps import AttentionMaps, MapKind
+    from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionKind, AttentionMaps
     from xattn_viz.core.records import quoted
     from xattn_viz.core.tokens import visible
     from xattn_viz.core.view import parse_head
@@ -174,6 +175,87 @@ def _costs(options: argparse.Namespace) -> int:
     if out is not None:
         xv.export.write(trace.with_evidence(costs.grid()), out)
         print(f"Wrote {visible(str(out))}")
+    return 0
+
+
+def _attribute(options: argparse.Namespace) -> int:
+    out: Path | None = options.out
+    if out is not None:
+        xv.export.check_ending(out)
+    model = _load(options.model)
+    trace = model.trace(options.input, **_settings(model, options.set))
+    _tell_notes(trace)
+    found = xv.attribute(model, trace, options.method, contrast=_contrast(options.contrast), seconds=options.seconds)
+    layer, head = (0, 0) if options.method in WHOLE_MODEL else (options.layer, options.head)
+    _check_head(found.maps, layer, head)
+    layer = found.maps.layers[found.maps.layer_index(layer)]
+    print(visible(trace.output), "", *_shares(found, layer, head), "", f"In {found.unit}. {found.how}", sep="\n")
+    if out is not None:
+        view = xv.View(kind=options.method, layer=layer, head=head)
+        xv.export.write(trace.with_maps(found.maps), out, view)
+        print(f"Wrote {visible(str(out))}")
+    return 0
+
+
+def _contrast(said: Sequence[tuple[str, str]]) -> str | dict[int, int | str] | None:
+    """What `--contrast` says: "next", or the other token of each row, which counts from 1."""
+    if not said:
+        return None
+    if said == [("next", "")]:
+        return "next"
+    rows: dict[int, int | str] = {}
+    for row, token in said:
+        if not re.fullmatch(r"[1-9]\d{0,5}", row, re.ASCII) or not token:
+            raise ModelError(
+                f"{quoted(f'{row}={token}')} contrasts nothing: give next, or ROW=TOKEN with a row from 1, as 2=cat."
+            )
+        rows[int(row) - 1] = int(token[1:]) if re.fullmatch(r"#\d{1,9}", token, re.ASCII) else token
+    return rows
+
+
+def _shares(found: xv.Attribution, layer: int, head: int) -> list[str]:
+    """What was found for each token and word as the lines of a table: a row a token, a column a word of the source."""
+    maps = found.maps
+    values = found.values[maps.layer_index(layer), head]
+    if maps.keys.is_timed:
+        times = maps.keys.times or ()
+        words = [f"{times[group[0]][0]:.1f}–{times[group[-1]][1]:.1f} s" for group in found.groups]
+    else:
+        words = ["".join(maps.keys.name(key) for key in group).strip() for group in found.groups]
+    lines = ["\t".join(["row", "token", *map(visible, words)])]
+    for row, each in enumerate(values):
+        cells = (f"{each[list(group)].sum():.3f}" for group in found.groups)
+        lines.append("\t".join([str(row + 1), visible(maps.queries.name(row)), *cells]))
+    return lines
+
+
+def _deletion(options: argparse.Namespace) -> int:
+    model = _load(options.model)
+    settings, rankings = _settings(model, options.set), options.rankings or RANKINGS
+    inputs: list[Any] = [options.input]
+    if options.lines:
+        inputs = [line for line in Path(options.input).read_text(encoding="utf-8").splitlines() if line.strip()]
+    made = []
+    for number, one in enumerate(inputs, 1):
+        made.append(
+            xv.deletion(model, model.trace(one, **settings), rankings, seeds=options.seeds, points=options.points)
+        )
+        if options.lines:
+            _tell_progress(number, len(inputs), "sentences")
+    if not options.lines:
+        mean, least, most = made[0].random_interval
+        print("ranking", "area", sep="\t")
+        for curve in sorted(made[0].curves, key=lambda curve: curve.area):
+            print(curve.name, f"{curve.area:.3f}", sep="\t")
+        print("random", f"{mean:.3f}", f"{least:.3f} to {most:.3f}", sep="\t")
+        print("", made[0].sentence, sep="\n")
+        return 0
+    found = summarise(made)
+    print("ranking", "area", "below random", "95 % interval", sep="\t")
+    for area, name in sorted(zip(found.areas.mean(0).tolist(), found.names, strict=True)):
+        below, low, high = found.lower()[name]
+        print(name, f"{area:.3f}", f"{below:.3f}", f"{low:.3f} to {high:.3f}", sep="\t")
+    print("random", f"{found.random.mean():.3f}", sep="\t")
     return 0
 
 
@@ -401,12 +483,56 @@ def _parser() -> argparse.ArgumentParser:
         default="zero",
         help="what is done to a head: its output set to zero (default), or its weights even over all keys",
     )
-    costs.add_argument("--kind", choices=get_args(MapKind), default="cross", help="whose heads (default cross)")
+    costs.add_argument("--kind", choices=get_args(AttentionKind), default="cross", help="whose heads (default cross)")
     costs.add_argument(
         "-o", "--out", type=Path, metavar="FILE", help=f"a file of the trace that keeps the costs too: {endings}"
     )
     _take_settings(costs)
     costs.set_defaults(command=_costs)
+
+    attribute = commands.add_parser(
+        "attribute",
+        help="say what each token of an output owes to each word of its source, by another way than attention: a table",
+    )
+    attribute.add_argument("model", help=_MODEL)
+    attribute.add_argument("input", help="the sentence, or the sound file for a model that hears")
+    attribute.add_argument("--method", choices=METHODS, default="occlusion", help="how (default occlusion)")
+    attribute.add_argument(
+        "--contrast",
+        type=lambda text: text.partition("=")[::2],
+        action="append",
+        default=[],
+        metavar="ROW=TOKEN",
+        help="why this row's token and not another: its text among the step's alternatives, or #id; next for all rows",
+    )
+    attribute.add_argument("--layer", type=_layer, default=-1, help="of norms and value zeroing (default the last)")
+    attribute.add_argument("--head", type=_head, default=0, help="of norms and value zeroing (default 1)")
+    attribute.add_argument("--seconds", type=float, default=0.5, help="of sound that are taken together (default 0.5)")
+    attribute.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help=f"a file of the trace that keeps the map too: {endings}"
+    )
+    _take_settings(attribute)
+    attribute.set_defaults(command=_attribute)
+
+    deleted = commands.add_parser(
+        "deletion",
+        help="say which ranking of the source the model follows: how the output fares as words are taken away",
+    )
+    deleted.add_argument("model", help=_MODEL)
+    deleted.add_argument("input", help="the sentence, or the sound file for a model that hears")
+    deleted.add_argument(
+        "--lines", action="store_true", help="the input is a file with a sentence a line: all together"
+    )
+    deleted.add_argument(
+        "--rankings",
+        nargs="+",
+        metavar="RANKING",
+        help=f"attention, a head such as 2.1, or methods (default {' '.join(RANKINGS)})",
+    )
+    deleted.add_argument("--seeds", type=_number, default=10, help="random orders to compare with (default 10)")
+    deleted.add_argument("--points", type=_number, default=10, help="the most steps of a curve (default 10)")
+    _take_settings(deleted)
+    deleted.set_defaults(command=_deletion)
 
     words = commands.add_parser(
         "words", help="write the words of a recording with their times, as subtitles or a table"

@@ -126,7 +126,7 @@ def test_what_was_asked_in_vain_is_said(marian: tuple[Any, Trace]) -> None:
     for asked, said in (
         ({"method": "magic"}, "no method 'magic'"),
         ({"method": "alti", "contrast": "next"}, "does not look at single tokens"),
-        ({"method": "occlusion", "contrast": {99: 1}}, "no row 99"),
+        ({"method": "occlusion", "contrast": {99: 1}}, "one of the"),
         ({"method": "occlusion", "contrast": {0: "nowhere"}}, "no alternative 'nowhere'"),
         ({"method": "occlusion", "contrast": "gato"}, 'is "next"'),
         ({"method": "occlusion", "contrast": {}}, 'is "next"'),

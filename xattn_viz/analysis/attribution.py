@@ -220,7 +220,7 @@ def _pairs(trace: Trace, contrast: str | Mapping[int, Asked] | None) -> tuple[Pa
     said: list[str] = []
     for row, what in contrast.items():
         if not isinstance(row, int) or not 0 <= row < len(steps):
-            raise InputError(f"There is no row {quoted(row)}: the output has rows 0 to {len(steps) - 1}.")
+            raise InputError(f"A contrast is about one of the {len(steps)} tokens of the output, by its row.")
         pair = what if isinstance(what, tuple) else (steps[row].id, what)
         (a, name), (b, other) = (_token(trace, row, one) for one in pair)
         asked[row] = (a, b)
@@ -236,9 +236,10 @@ def _token(trace: Trace, row: int, asked: int | str) -> tuple[int, str]:
         return asked, next((token for number, token in known if number == asked), f"#{asked}")
     found = next(((number, token) for number, token in known if token == asked), None)
     if found is None:
+        known_names = ", ".join(dict.fromkeys(quoted(token) for _, token in known))
         raise InputError(
-            f"Row {row} has no alternative {quoted(asked)}: it has {', '.join(quoted(token) for _, token in known)}. "
-            "Any other token is named by its id."
+            f"The token {quoted(step.token)} has no alternative {quoted(asked)}: its step knows {known_names}. Any "
+            "other is named by its id."
         )
     return found
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Method = Literal[
     "value-norms", "value-zeroing", "input-x-gradient", "integrated-gradients", "occlusion", "rollout", "alti"
 ]
-MapKind = Literal["cross", "encoder", "decoder", Method]
+AttentionKind = Literal["cross", "encoder", "decoder"]
+MapKind = Literal[AttentionKind, Method]
 METHODS: tuple[Method, ...] = get_args(Method)
 #: Those of them that look at the whole model.
 WHOLE_MODEL: frozenset[MapKind] = frozenset(METHODS[2:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
@@ -94,6 +95,43 @@ def _begins(said: str, wanted: str) -> bool:
     numbers = zip(number.findall(said), number.findall(wanted), strict=False)
     off = [abs(float(a) - float(b)) for a, b in numbers]
     return number.sub("#", said).startswith(number.sub("#", wanted)) and max(off) < 2 * PRINTED
+
+
+def test_other_ways_of_looking_are_not_called_attention(harness: Page, tmp_path: Path) -> None:
+    trace = texts()
+    cross = trace.cross
+    shares = cross.weights.mean((0, 1), keepdims=True)
+    whole = replace(cross, weights=shares, layers=(0,), kind="occlusion", contrast="x rather than y", projections=None)
+    norms = replace(cross, kind="value-norms", projections=None)
+    explorer = Explorer(harness, trace.with_maps(whole, norms), "harness")
+    show(harness, pack(explorer.trace))
+    explorer.press("Occlusion")
+    assert explorer.data("kind") == "occlusion"
+    title = harness.locator('[aria-label="Chosen map"] h3')
+    expect(title).to_have_text("Occlusion (x rather than y), whole model")
+    expect(harness.locator(".xv-tiles button")).to_have_count(1)
+    expect(harness.locator(".xv-tiles .xv-layer")).to_have_text(["Whole model"])
+    queries, keys = labels(whole)
+    best = int(shares[0, 0, 1].argmax())
+    explorer.token("output", 1).hover()
+    expect(explorer.root).to_have_attribute("data-row", "1")
+    put = f"occlusion (x rather than y) put {shares[0, 0, 1, best]:.2f} of its total on {keys[best]}"
+    wanted = f"Predicting {queries[1]}, {put}"
+    assert _begins(explorer.said(), wanted), explorer.said()
+    assert_painted(explorer.pixels(), shares[0, 0], float(shares.max()))
+    with harness.expect_download() as download:
+        harness.get_by_role("button", name="SVG", exact=True).click()
+    assert download.value.suggested_filename == f"{export.file_name(explorer.trace, View(kind='occlusion'))}.svg"
+    download.value.save_as(tmp_path / "map.svg")
+    said = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    assert "No attention weights" in said
+    assert "Weights:" not in said
+    explorer.press("Norms")
+    explorer.choose("2.1")
+    expect(title).to_have_text("Value-weighted norms, layer 2, head 1")
+    explorer.token("output", 0).hover()
+    expect(explorer.root).to_have_attribute("data-row", "0")
+    assert explorer.said().startswith(f"Predicting {queries[0]}, value-weighted norms of this head put")
 
 
 def test_steps_and_probabilities_belong_to_what_was_decoded(harness: Page) -> None:

@@ -111,6 +111,21 @@ def test_gradients_are_slopes() -> None:
         assert found[0, key] == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=0.02, abs=2e-3)
 
 
+def test_gradient_times_input_is_that_of_captum() -> None:
+    from captum.attr import InputXGradient  # type: ignore[import-untyped]
+
+    _, trace, inspection = opened("marian")
+    row, token = 1, trace.steps[1].id
+
+    def score(leaf: torch.Tensor) -> torch.Tensor:
+        logits = inspection._logits(inspection._repeated(len(leaf)), leaf, torch.full((len(leaf),), row))[:, 0]
+        return logits.log_softmax(-1)[:, token]
+
+    wanted = InputXGradient(score).attribute(inspection._leaf().clone().requires_grad_())
+    found, *_ = inspection.gradients({row: (token, None)})
+    assert found[0] == pytest.approx(wanted[0].sum(-1).detach().numpy(), abs=1e-5)
+
+
 def test_gradients_of_sound_leave_padding_alone() -> None:
     _, trace, inspection = opened("whisper")
     row = len(trace.steps) - 2
@@ -242,4 +257,4 @@ def test_what_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         eager.inspect(eager.trace(TEXT)).value_norms()
     monkeypatch.setitem(__import__("sys").modules, "captum.attr", None)
     with pytest.raises(xv.ModelError, match="pip install"):
-        inspection.gradients({0: (trace.steps[0].id, None)})
+        inspection.gradients({0: (trace.steps[0].id, None)}, integrated=True)

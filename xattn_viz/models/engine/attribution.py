@@ -28,13 +28,14 @@ from xattn_viz.models.resources import run_slot
 
 #: Of one batch: sources, and logits that it may make, each 4 bytes and several times that with gradients.
 MOST_TEXTS, MOST_SOUNDS, MOST_LOGITS = 32, 4, 1 << 24
-#: Steps of integrated gradients: at first, and at most where the sum is still off by more than `COMPLETE`.
-FIRST_STEPS, MOST_STEPS = 128, 512
+#: Steps of integrated gradients: at first, and at most where the sum is still off by more than `COMPLETE`. A step of
+#: sound takes a second or so.
+TEXT_STEPS, SOUND_STEPS = (128, 512), (16, 32)
 #: By how much integrated gradients may miss the difference that they explain: a share of it, or so many nats.
 COMPLETE, COMPLETE_NATS = 0.01, 0.005
 _AT_ONCE = 1 << 24  # numbers of transformed vectors that are measured at once
 _NO_CAPTUM = (
-    "Gradients need the package captum, which is not installed: pip install 'xattn-viz[evidence]'. "
+    "Integrated gradients need the package captum, which is not installed: pip install 'xattn-viz[evidence]'. "
     "The other methods do without it."
 )
 
@@ -202,48 +203,59 @@ class Inspection(ABC):
         (T5's), so that there is no way from zero, it is the embedding of padding. Besides, `[row]` each: the score of
         the input, and that of nothing at all, whose difference integrated gradients sum up to.
 
-        Source of the latter: Sundararajan et al. 2017 (Axiomatic Attribution for Deep Networks); both are captum's.
+        Source of the latter: Sundararajan et al. 2017 (Axiomatic Attribution for Deep Networks), as captum has it.
         Raises ModelError where captum is not installed.
         """
-        try:
-            # Heavy, and only asked for here.
-            from captum.attr import InputXGradient, IntegratedGradients  # type: ignore[import-untyped]
-        except ImportError:
-            raise ModelError(_NO_CAPTUM) from None
+        if integrated:
+            try:
+                from captum.attr import IntegratedGradients  # type: ignore[import-untyped]  # heavy, for these alone
+            except ImportError:
+                raise ModelError(_NO_CAPTUM) from None
         with self._running(gradients=True):
             leaf = self._leaf().detach().clone()
             nothing = self._nothing(leaf)
+            above = (leaf - nothing).requires_grad_()
             places = torch.tensor(list(pairs), device=leaf.device)
             chosen = torch.tensor([a for a, _ in pairs.values()], device=leaf.device)
             others = torch.tensor([-1 if b is None else b for _, b in pairs.values()], device=leaf.device)
 
-            def score(above: Tensor, which: Tensor) -> Tensor:
-                rows = places[which]
-                logits = self._logits(self._repeated(len(above)), above + nothing, rows)[:, 0].float()
-                log_probs = logits.log_softmax(-1)
+            def scores(above: Tensor, which: Tensor) -> Tensor:
+                """The scores of rows `which`: of one source all of them, of several each its own."""
+                logits = self._logits(
+                    self._repeated(len(above)), above + nothing, places[which] if integrated else None
+                )
+                log_probs = (logits[:, 0] if integrated else logits[0, places[which]]).float().log_softmax(-1)
                 a = log_probs.gather(-1, chosen[which, None])[:, 0]
                 b = log_probs.gather(-1, others[which, None].clamp(min=0))[:, 0]
                 return a - torch.where(others[which] >= 0, b, torch.zeros_like(b))
 
-            above = leaf - nothing
-            at_once = self._at_once(1, is_alike=True)
+            full, empty = (self._scores(leaf_of, nothing, pairs) for leaf_of in (above, torch.zeros_like(above)))
             rows: list[Array] = []
-            ends: list[tuple[float, float]] = []
+            graph = None if integrated else scores(above, torch.arange(len(pairs), device=leaf.device))
             for number in range(len(pairs)):
                 report(self.on_step, number, len(pairs))
-                which = torch.tensor([number], device=leaf.device)
-                with torch.no_grad():
-                    here, there = (float(score(each, which)) for each in (above, torch.zeros_like(above)))
-                if integrated:
-                    told = self._telling(score, number, len(pairs))
-                    found = _integrated(IntegratedGradients(told), above, which, here - there, at_once)
+                if graph is not None:
+                    (slope,) = torch.autograd.grad(graph[number], above, retain_graph=number + 1 < len(pairs))
+                    found = slope * above
                 else:
-                    found = InputXGradient(score).attribute(above.requires_grad_(), additional_forward_args=(which,))
+                    told = IntegratedGradients(self._telling(scores, number, len(pairs)))
+                    which = torch.tensor([number], device=leaf.device)
+                    wanted = float(full[number] - empty[number])
+                    first, most = SOUND_STEPS if self.is_sound else TEXT_STEPS
+                    at_once = self._at_once(1, is_alike=True)
+                    found = _integrated(told, above, which, wanted, at_once, first, most)
                 rows.append(self._by_position(found.detach()[0].double().cpu()))
-                ends.append((here, there))
             report(self.on_step, len(pairs), len(pairs))
-        full, empty = np.array(ends).reshape(-1, 2).T
         return np.stack(rows), full, empty
+
+    def _scores(self, above: Tensor, nothing: Tensor, pairs: Pairs) -> Array:
+        """The scores of rows for a leaf so far above nothing, `[row]`."""
+        with torch.no_grad():
+            log_probs = self._logits(self._repeated(1), above + nothing, None)[0].float().log_softmax(-1)
+        found = [
+            float(log_probs[row, a]) - (0.0 if b is None else float(log_probs[row, b])) for row, (a, b) in pairs.items()
+        ]
+        return np.array(found)
 
     def value_norms(self) -> Array:
         """‖f(x)‖ of each source position as each head of the cross-attention reads it, `[layer, head, key]`."""
@@ -330,15 +342,16 @@ class Inspection(ABC):
         return np.bincount(self._position_of(len(each)).numpy(), each.numpy(), len(self.axis)).astype(np.float64)
 
 
-def _integrated(method: Any, above: Tensor, which: Tensor, wanted: float, at_once: int) -> Tensor:
+def _integrated(
+    method: Any, above: Tensor, which: Tensor, wanted: float, at_once: int, steps: int, most: int
+) -> Tensor:
     """Integrated gradients from nothing, with as many steps as they need to sum up to what is `wanted`, or the most."""
-    steps = FIRST_STEPS
     while True:
         found: Tensor = method.attribute(
             above, additional_forward_args=(which,), n_steps=steps, internal_batch_size=at_once
         )
         off = abs(float(found.detach().double().sum()) - wanted)
-        if off <= max(COMPLETE * abs(wanted), COMPLETE_NATS) or steps >= MOST_STEPS:
+        if off <= max(COMPLETE * abs(wanted), COMPLETE_NATS) or steps >= most:
             return found
         steps *= 2
 

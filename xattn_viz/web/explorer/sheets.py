@@ -14,6 +14,7 @@ but times, n + 1 edges in seconds; patches of a picture have the rows and column
 
 from __future__ import annotations
 
+import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ import sentencex  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.maps import METHODS, AttentionMaps
 from xattn_viz.core.tokens import Span, visible, visible_text
 
 #: A row of one output and its counterpart in the other; None where there is none.
@@ -244,6 +245,8 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "heads": maps.n_heads,
         "altered": maps.altered,
         "contrast": maps.contrast,
+        # A trace keeps its identity when it is looked at in another way, and again after that.
+        "digest": hashlib.sha256(maps.weights.data).hexdigest()[:8] if maps.kind in METHODS else "",
         "keys": keys,
         "queries": queries,
         "read": read,

@@ -118,8 +118,9 @@ export function unpack(bytes, before = null) {
   const axes = header.axes.map(openAxis);
   const sheetsBefore = before ? [...before.sheets, ...(before.beside ? [before.beside.sheet] : [])] : [];
   const open = (/** @type {any} */ packed, /** @type {string} */ id, /** @type {Step[]} */ steps) => {
-    const kept = sheetsBefore.find((sheet) => sheet.id === `${id} ${packed.kind}`);
-    return openSheet({ ...packed, id: `${id} ${packed.kind}` }, axes, data, steps, kept);
+    const own = `${id} ${packed.kind} ${packed.digest ?? ""}`.trim();
+    const kept = sheetsBefore.find((sheet) => sheet.id === own);
+    return openSheet({ ...packed, id: own }, axes, data, steps, kept);
   };
   const { beside } = header;
   return {
