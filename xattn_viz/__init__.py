@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.attribution import Attribution, attribute
-    from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion
+    from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion_curves
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids
     from xattn_viz.analysis.heads import WordLink, most_attended
@@ -128,7 +128,7 @@ __all__ = [
     "alignment_files",
     "attribute",
     "cards",
-    "deletion",
+    "deletion_curves",
     "edit_row",
     "export",
     "figures",
@@ -169,7 +169,7 @@ _HOMES = {
     "Axis": "core.axis",
     "cards": "models.registry",
     "CrossAttention": "attention.layer",
-    "deletion": "analysis.faithfulness",
+    "deletion_curves": "analysis.faithfulness",
     "Deletion": "analysis.faithfulness",
     "edit_row": "analysis.patching",
     "export": "export",

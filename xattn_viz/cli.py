@@ -238,7 +238,9 @@ def _deletion(options: argparse.Namespace) -> int:
     made = []
     for number, one in enumerate(inputs, 1):
         made.append(
-            xv.deletion(model, model.trace(one, **settings), rankings, seeds=options.seeds, points=options.points)
+            xv.deletion_curves(
+                model, model.trace(one, **settings), rankings, seeds=options.seeds, points=options.points
+            )
         )
         if options.lines:
             _tell_progress(number, len(inputs), "sentences")

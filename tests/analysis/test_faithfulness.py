@@ -11,7 +11,7 @@ import pytest
 
 import xattn_viz as xv
 from xattn_viz.analysis import faithfulness
-from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion, deletions, summarise
+from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion_curves, deletions, summarise
 from xattn_viz.core.trace import Trace
 
 
@@ -28,7 +28,7 @@ def occluded(firefox: tuple[Any, Trace]) -> xv.Attribution:
 
 @pytest.fixture(scope="module")
 def deleted(firefox: tuple[Any, Trace], occluded: xv.Attribution) -> Deletion:
-    return deletion(*firefox, ("attention", "2.1", occluded), seeds=5)
+    return deletion_curves(*firefox, ("attention", "2.1", occluded), seeds=5)
 
 
 def test_ranks_share_their_mean() -> None:
@@ -87,9 +87,9 @@ def test_what_cannot_be_compared_is_said(firefox: tuple[Any, Trace], occluded: x
         agreement(occluded, other.cross)
     for ranking, said in (("magic", "is no ranking"), ("2.mean", "no single head"), (occluded, "its own trace")):
         with pytest.raises(xv.InputError, match=said):
-            deletion(model, other, (ranking,))
+            deletion_curves(model, other, (ranking,))
     with pytest.raises(xv.InputError, match="a random order"):
-        deletion(model, trace, seeds=0)
+        deletion_curves(model, trace, seeds=0)
     with pytest.raises(xv.InputError, match="one sentence at least"):
         summarise([])
 
@@ -138,7 +138,7 @@ def test_the_ranking_that_is_followed(deleted: Deletion) -> None:
 
 def test_a_long_source_is_taken_away_in_few_steps(firefox: tuple[Any, Trace]) -> None:
     model, trace = firefox
-    found = deletion(model, trace, ("attention",), seeds=2, points=3)
+    found = deletion_curves(model, trace, ("attention",), seeds=2, points=3)
     assert [len(curve.fractions) for curve in (*found.curves, *found.random)] == [4] * 3
 
 
@@ -153,4 +153,4 @@ def test_many_sentences_are_summed_up(firefox: tuple[Any, Trace]) -> None:
     assert below == pytest.approx(np.mean([one.random_interval[0] - one.curves[1].area for one in made]))
     assert below > 0.5  # measured on 12 sentences: 1.38, interval 1.04 to 1.76
     with pytest.raises(xv.InputError, match="same rankings"):
-        summarise([made[0], deletion(model, model.trace(lines[0]), ("attention",), seeds=1)])
+        summarise([made[0], deletion_curves(model, model.trace(lines[0]), ("attention",), seeds=1)])

@@ -27,7 +27,7 @@ from xattn_viz.inputs import InputError
 Statistic = Literal["spearman", "kendall"]
 #: The ranking by the mean of all heads of the cross-attention.
 MEAN = "attention"
-#: What `deletion` compares unless told otherwise: each takes at most two passes a token.
+#: What `deletion_curves` compares unless told otherwise: each takes at most two passes a token.
 RANKINGS = (MEAN, "value-norms", "input-x-gradient", "occlusion")
 _RESAMPLES, _SEED = 1000, 0
 _SHOWN = {"spearman": "Spearman ρ", "kendall": "Kendall τ"}
@@ -196,7 +196,7 @@ class Deletion:
         return same(self, other)
 
 
-def deletion(
+def deletion_curves(
     model: Model,
     trace: Trace,
     rankings: Sequence[str | Attribution] = RANKINGS,
@@ -320,7 +320,7 @@ def deletions(
 ) -> Iterator[Deletion]:
     """The deletion of each input's trace, one by one, so that one can stop and sum up what there is.
 
-    `options` are those of `deletion`.
+    `options` are those of `deletion_curves`.
     """
     for one in inputs:
-        yield deletion(model, model.trace(one), rankings, **options)
+        yield deletion_curves(model, model.trace(one), rankings, **options)
