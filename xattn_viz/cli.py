@@ -599,7 +599,7 @@ def _parser() -> argparse.ArgumentParser:
         "--gold", action="store_true", help="the file holds pairs with links that people made, as `score` takes them"
     )
     _take_models(profile)
-    profile.add_argument("--kind", choices=get_args(MapKind), default="cross", help="whose heads (default cross)")
+    profile.add_argument("--kind", choices=get_args(AttentionKind), default="cross", help="whose heads (default cross)")
     profile.add_argument("--no-costs", action="store_true", help="leave out what heads cost, which takes longest")
     profile.add_argument("--json", action="store_true", help="print JSON, which Python reads again")
     _take_settings(profile)
