@@ -5,18 +5,27 @@ Nothing runs by itself (`measurement.ask`). Each answer is of the trace in view 
 
 from __future__ import annotations
 
+import importlib.util
+from typing import cast
+
 import numpy as np
 import streamlit as st
 
 from xattn_viz.analysis import alignment_files
 from xattn_viz.analysis.alignment import Alignment, align
 from xattn_viz.analysis.alignment_heads import search
+from xattn_viz.analysis.attribution import Attribution, attribute, source_groups
+from xattn_viz.analysis.faithfulness import MEAN, RANKINGS, Deletion, agreement, deletion_curves
 from xattn_viz.app import explorer, interventions, page_state, runner
-from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, heading, headline, whose_of
+from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, heading, headline, key_of, whose_of
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
+from xattn_viz.app.runner import Kept
 from xattn_viz.core.evidence import HeadGrid
-from xattn_viz.core.view import file_stem, head_key
+from xattn_viz.core.maps import METHODS, Method
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import file_stem, head_key, head_title, kind_name
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelCard, OnStep
 from xattn_viz.web import evidence as pack
@@ -28,6 +37,9 @@ _NOT_WHY = (
 )
 #: The links of a pair of texts, and how well each head aligns them in either row.
 Links = tuple[Alignment, tuple[HeadGrid, ...]]
+#: What a way of looking found, and how far each head agrees with it.
+Compared = tuple[Attribution, HeadGrid]
+_GRADIENTS = ("input-x-gradient", "integrated-gradients")
 
 
 @st.fragment
@@ -42,15 +54,18 @@ def show(shown: Shown, load: Load) -> None:
         if not runner.asked_of(about.whose):
             st.markdown(_NOT_WHY)
         with st.container(key="evidence-cards"):
-            cards = st.columns(2, gap="medium")
+            cards = st.columns(3, gap="medium")
             with cards[0].container(border=True, height="stretch"):
                 costs = interventions.card(about)
             with cards[1].container(border=True, height="stretch"):
                 alignment = _aligns(about)
+            with cards[2].container(border=True, height="stretch"):
+                _agrees(about)
         if costs is not None:
             interventions.head_by_head(about, costs)
         if alignment is not None:
             _word_by_word(about, *alignment)
+        _side_by_side(about)
         if runner.asked_of(about.whose):
             st.caption(_NOT_WHY)
         explorer.downloads(shown, about.view)
@@ -74,7 +89,7 @@ def _aligns(about: About) -> Links | None:
         return None
     reverse = _opposite(about.card)
 
-    def work(model: Adapter, on_step: OnStep) -> tuple[Links, tuple[HeadGrid, ...]]:
+    def work(model: Adapter, on_step: OnStep) -> tuple[Links, Kept]:
         back = None
         if reverse is not None:
             back = registry.load(reverse).trace(trace.output, target=str(trace.input), on_step=on_step)
@@ -162,3 +177,208 @@ def _json(alignment: Alignment) -> str:
     import json
 
     return json.dumps(alignment_files.as_json(alignment), ensure_ascii=False, indent=1)
+
+
+# Agrees?
+
+
+def _agrees(about: About) -> None:
+    """The card about other ways of looking: whether they name the same words, and which of them the model follows."""
+    heading(
+        "Agrees?",
+        "Other ways of looking rank the words of the source too: by what a head brings from a word, by gradients, or "
+        "by what the output loses without the word. None of them is the truth: gradients are about tiny changes, and a "
+        "source without a word is one that the model may never have seen the like of.",
+    )
+    trace, measured = about.trace, runner.asked_of(about.whose)
+    compared = [cast(Method, question[1]) for question in measured if question[0] == "agree"]
+    if st.session_state.get("evidence-method") not in METHODS:
+        st.session_state["evidence-method"] = compared[0] if compared else "occlusion"
+    method: Method = st.session_state["evidence-method"]
+    name, rankings = kind_name(method), tuple(one for one in RANKINGS if one not in _GRADIENTS or _has_captum())
+
+    def compare(model: Adapter, on_step: OnStep) -> tuple[Compared, Kept]:
+        found = attribute(model, trace, method, on_step=on_step)
+        grid = agreement(found, trace.cross)
+        return (found, grid), (grid, found.maps)
+
+    def delete(model: Adapter, on_step: OnStep) -> tuple[Deletion, Kept]:
+        return deletion_curves(model, trace, rankings, on_step=on_step), ()
+
+    deletion: Deletion | None = about.found("deletion")
+    pair: Compared | None = about.found("agree", method)
+    if deletion is None and pair is None:
+        st.markdown("Do other ways of looking name the same words, and which of them does the model follow?")
+    if deletion is not None:
+        followed = deletion.followed
+        headline(f"It follows {_ranking_name(followed.name)}" if followed else "It follows no ranking")
+        st.markdown(literal(deletion.sentence))
+    if pair is not None:
+        if deletion is None:
+            headline(_most_alike(pair[1]))
+        st.markdown(literal(_of_agreement(name, pair[1])))
+    groups = len(source_groups(trace.cross.keys))
+    ask(about, f"Compare with {name[:1].lower()}{name[1:]}", ("agree", method), _runs(method, trace, groups), compare)
+    runs = (len(rankings) + 10) * min(groups, 10)
+    ask(about, "Take words away, the most important first", ("deletion",), runs, delete)
+    st.selectbox(
+        "Another way of looking", METHODS, format_func=kind_name, key="evidence-method", label_visibility="collapsed"
+    )
+
+
+def _has_captum() -> bool:
+    return importlib.util.find_spec("captum") is not None
+
+
+def _runs(method: Method, trace: Trace, groups: int) -> int:
+    """About as many runs of the model as a method takes."""
+    tokens = len(trace.steps)
+    return {
+        "value-zeroing": groups,
+        "input-x-gradient": 2 * tokens,
+        "integrated-gradients": 100 * tokens,
+        "occlusion": groups + 2,
+    }.get(method, 2)
+
+
+def _ranking_name(name: str) -> str:
+    if name == MEAN:
+        return "attention, mean of all heads"
+    return kind_name(name).lower() if name in METHODS else f"head {name}"
+
+
+def _most_alike(grid: HeadGrid) -> str:
+    ranked = grid.ranked()
+    if not ranked:
+        return "Nothing to rank"
+    return f"Head {head_key(*ranked[0])} agrees most: {number(grid.at(*ranked[0]))}"
+
+
+def _of_agreement(name: str, grid: HeadGrid) -> str:
+    """Which head ranks the words as a method does, and which does least, from numbers only."""
+    ranked = grid.ranked()
+    if not ranked:
+        return "The source has fewer than three words, so there are no rankings to compare."
+    most, least = ranked[0], ranked[-1]
+    return (
+        f"{head_title(*most).capitalize()} ranks the source most as {name[:1].lower()}{name[1:]} does "
+        f"({grid.unit} {number(grid.at(*most))}), {head_title(*least)} least ({number(grid.at(*least))}); "
+        f"the mean over heads is {number(float(np.nanmean(grid.values)))}."
+    )
+
+
+def _side_by_side(about: About) -> None:
+    """The map of a method beside the raw weights, how far each head agrees with it, and the curves of deletion."""
+    trace, method = about.trace, st.session_state["evidence-method"]
+    pair: Compared | None = about.found("agree", method)
+    deletion: Deletion | None = about.found("deletion")
+    if pair is not None:
+        found, grid = pair
+        name, view = kind_name(method), about.view
+        ranked = grid.ranked()
+        layer, head = (view.layer or 0, int(view.head)) if about.is_head else (ranked[0] if ranked else about.heads[0])
+        st.markdown(f"#### {literal(name)} beside attention")
+        rows = np.flatnonzero(~trace.cross.queries.is_special)
+        names = [trace.cross.queries.name(int(row)) for row in rows]
+        columns = [_group_name(trace, group) for group in found.groups]
+        own = (0, 0) if found.maps.is_whole_model else (found.maps.layer_index(layer), head)
+        weights = trace.cross.head(layer, head)
+        left, right = st.columns(2, gap="large")
+        for place, title, key, values in (
+            (left, f"Weights of {head_title(layer, head)}", "weights", weights),
+            (right, f"{name}, shares of each row", "shares", found.maps.weights[own]),
+        ):
+            with place:
+                st.caption(literal(title))
+                sums = np.stack([values[:, list(group)].sum(-1, dtype=np.float64) for group in found.groups], -1)
+                draw(pack.word_grid(sums[rows], names, columns, title), f"evidence-{key}")
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            st.caption(literal(f"{grid.title}, {grid.unit}: 1 ranks alike, \u22121 the other way round."))
+            draw_heads(about, grid, "evidence-agreement", top=1.0)
+        with right:
+            st.caption(literal(f"{found.how} {grid.method} The map is on the tab Map too."))
+    if deletion is not None:
+        _curves(deletion)
+    if pair is not None or deletion is not None:
+        _contrast(about)
+
+
+def _group_name(trace: Trace, group: tuple[int, ...]) -> str:
+    """What a word of the source is called, or where a stretch of sound begins."""
+    keys = trace.cross.keys
+    if keys.times is not None:
+        return f"{keys.times[group[0]][0]:.1f} s"
+    if keys.spans is not None and isinstance(trace.input, str):
+        return trace.input[keys.spans[group[0]][0] : keys.spans[group[-1]][1]].strip()
+    return " ".join(keys.name(position) for position in group)
+
+
+def _curves(deletion: Deletion) -> None:
+    """How the output fares while words are taken away, by ranking, with random orders for comparison."""
+    from xattn_viz.plots.charts import lines  # Plotly is slow to load: only where it is shown
+
+    st.markdown("#### Words taken away, the most important first")
+    random = np.mean([curve.log_probs for curve in deletion.random], axis=0)
+    curves = {_ranking_name(curve.name).capitalize(): curve for curve in deletion.curves}
+    chance = f"Random orders, mean of {len(deletion.random)}"
+    figure = lines(
+        {
+            **{name: (curve.fractions.tolist(), curve.log_probs.tolist()) for name, curve in curves.items()},
+            chance: (deletion.random[0].fractions.tolist(), random.tolist()),
+        },
+        x="Share of the source that is gone",
+        y="Log-probability of a token, nats",
+        dashed=(chance,),
+        dark=st.context.theme.type != "light",
+    )
+    st.plotly_chart(figure, key="evidence-curves")
+    st.caption(
+        "The output stays as it is, and is less likely with every word that goes. A curve that falls sooner than "
+        "random orders names words that the model needs; occlusion has an advantage here, as it asks the same question."
+    )
+
+
+def _contrast(about: About) -> None:
+    """Why this token and not another: which words of the source speak for it."""
+    trace = about.trace
+    rows = [row for row, step in enumerate(trace.steps) if len(step.alternatives) > 1 and not step.forced]
+    if not rows:
+        return
+    with st.expander("Why this token, and not another?", key="evidence-contrast"):
+        left, right = st.columns([1, 3])
+        row = left.selectbox(
+            "Why",
+            rows,
+            format_func=lambda one: f"{one + 1}: {visible(trace.steps[one].token)}",
+            key=key_of(about, "evidence-why"),
+        )
+        others = {one.id: visible(one.token) for one in trace.steps[row].alternatives if one.id != trace.steps[row].id}
+        other = right.segmented_control(
+            "rather than",
+            list(others),
+            format_func=lambda one: literal(others.get(one, "")),
+            key=key_of(about, f"evidence-rather-{row}"),
+        )
+        if other is None:
+            st.caption("Choose the token that could have stood there.")
+            return
+
+        def work(model: Adapter, on_step: OnStep) -> tuple[Attribution, Kept]:
+            return attribute(model, trace, "occlusion", contrast={row: int(other)}, on_step=on_step), ()
+
+        groups = source_groups(trace.cross.keys)
+        found = ask(about, "Find the words that speak for it", ("why", str(row), str(other)), len(groups) + 2, work)
+        if found is None:
+            return
+        sums = [float(found.values[0, 0, row, list(group)].sum()) for group in found.groups]
+        top = max(map(abs, sums), default=0.0) or 1.0
+        parts = [
+            {"text": f"{visible(_group_name(trace, group))} {number(one)}", "shade": one / top}
+            for group, one in zip(found.groups, sums, strict=True)
+        ]
+        draw({"kind": "tokens", "lines": [{"name": "What speaks for it, in nats", "parts": parts}]}, "evidence-spoken")
+        st.caption(
+            "By how many nats the first token leads less over the other without a word: above 0 the word speaks for "
+            "the first, below 0 for the other."
+        )

@@ -1,4 +1,4 @@
-"""Does a head matter: what each costs, what is written without some, which brings a word back, a row that looks elsewhere.
+"""Does a head matter: what each costs, what comes without some, which brings a word back, a row that looks elsewhere.
 
 The half of the tab *Evidence* that changes heads while an output is read again.
 """
@@ -25,7 +25,7 @@ from xattn_viz.analysis.patching import EditedRow, Patching, edit_row, patch_hea
 from xattn_viz.app import runner
 from xattn_viz.app.measurement import About, ask, draw, draw_heads, heading, headline, key_of
 from xattn_viz.app.page import literal
-from xattn_viz.core.evidence import HeadGrid
+from xattn_viz.app.runner import Kept
 from xattn_viz.core.tokens import visible, visible_text, word_spans
 from xattn_viz.core.trace import Alternative, Trace, probability
 from xattn_viz.core.view import head_key, head_title
@@ -59,7 +59,7 @@ def card(about: About) -> HeadCosts | None:
     how: Removal = st.session_state["evidence-how"]
     trace, sentences = about.trace, _examples(about.card) if how == "mean" else ()
 
-    def work(model: Adapter, on_step: OnStep) -> tuple[HeadCosts, tuple[HeadGrid, ...]]:
+    def work(model: Adapter, on_step: OnStep) -> tuple[HeadCosts, Kept]:
         inputs = [clips.sound(one) for one in sentences] if model.card.input_kind == "audio" else sentences
         found = head_costs(model, trace, how, sentences=inputs, on_step=on_step)
         return found, (found.grid(),)
@@ -121,7 +121,7 @@ def head_by_head(about: About, costs: HeadCosts) -> None:
         draw_heads(about, grid, f"evidence-costs-{costs.how}", marks=marks)
         st.caption("0.69 nats halve a probability. A click on a number chooses that head, on the map too.")
     with right:
-        if view.is_head and view.kind == "cross" and view.layer in trace.cross.layers:
+        if about.is_head:
             layer, head = view.layer or 0, int(view.head)
             cost = number(float(costs.costs[layer, head]))
             st.markdown(f"**{literal(view.title.capitalize())}** costs **{literal(cost)}**.")
@@ -140,7 +140,7 @@ def head_by_head(about: About, costs: HeadCosts) -> None:
 def _fewest(about: About, found: SmallestSet | None) -> None:
     trace, count = about.trace, len(about.heads)
 
-    def work(model: Adapter, on_step: OnStep) -> tuple[SmallestSet, tuple[HeadGrid, ...]]:
+    def work(model: Adapter, on_step: OnStep) -> tuple[SmallestSet, Kept]:
         return smallest_set(model, trace, on_step=on_step), ()
 
     ask(about, "Smallest set that keeps the output", ("fewest",), count * (count + 1) // 2, work)
@@ -162,7 +162,7 @@ def _without(about: About) -> None:
         chosen = st.multiselect(
             "Heads to take away, as layer.head",
             [*layers, *(head_key(layer, head) for layer, head in about.heads)],
-            default=[head_key(about.view.layer, about.view.head)] if about.view.is_head else [],
+            default=[head_key(about.view.layer, about.view.head)] if about.is_head else [],
             key=key_of(about, "evidence-heads"),
         )
         if not chosen:
@@ -172,7 +172,7 @@ def _without(about: About) -> None:
             layer, head = one.split(".")
             heads.append((int(layer) - 1, None if head == "all" else int(head) - 1))
 
-        def work(model: Adapter, on_step: OnStep) -> tuple[Any, tuple[HeadGrid, ...]]:
+        def work(model: Adapter, on_step: OnStep) -> tuple[Any, Kept]:
             cost = float(set_costs(model, trace, [heads])[0])
             return (ablated_output(model, trace, heads, on_step=on_step), cost), ()
 
@@ -199,7 +199,7 @@ def _exchange(about: About) -> None:
             st.caption("Type another word, such as *dog* in place of *cat*, and press Enter.")
             return
 
-        def work(model: Adapter, on_step: OnStep) -> tuple[Patching, tuple[HeadGrid, ...]]:
+        def work(model: Adapter, on_step: OnStep) -> tuple[Patching, Kept]:
             found = patch_heads(model, trace, (word, by), on_step=on_step)
             return found, (found.grid(),)
 
@@ -228,7 +228,7 @@ def _edit(about: About) -> None:
     trace, view = about.trace, about.view
     queries, keys = trace.cross.queries, trace.cross.keys
     with st.expander("Move a row\u2019s weight to another word: what would come next?", key="evidence-edit"):
-        if not view.is_head or view.kind != "cross":
+        if not about.is_head:
             st.caption("Choose a head of cross-attention first: click its number above.")
             return
         first, second, third = st.columns([2, 2, 3], vertical_alignment="bottom")
@@ -256,7 +256,7 @@ def _edit(about: About) -> None:
         )
         head = number_of_head if who == "head" else None
 
-        def work(model: Adapter, on_step: OnStep) -> tuple[EditedRow, tuple[HeadGrid, ...]]:
+        def work(model: Adapter, on_step: OnStep) -> tuple[EditedRow, Kept]:
             return edit_row(model, trace, layer, head, row, column, on_step=on_step), ()
 
         question = ("edit", str(layer), str(head), str(row), str(column))

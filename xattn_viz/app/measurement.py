@@ -61,6 +61,11 @@ class About:
         return self.measurement is not None and self.measurement.outcome is None
 
     @property
+    def is_head(self) -> bool:
+        """Whether a head of cross-attention is looked at."""
+        return self.view.kind == "cross" and self.view.is_head
+
+    @property
     def heads(self) -> list[tuple[int, int]]:
         """The heads of cross-attention, as (layer, head) from 0."""
         maps = self.trace.cross

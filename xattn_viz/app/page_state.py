@@ -181,7 +181,7 @@ class PageState:
         return replace(
             self,
             outcomes=tuple(
-                replace(one, traces=runner.with_evidence(one.traces, whose.number, measurement.grids))
+                replace(one, traces=runner.with_evidence(one.traces, whose.number, measurement.added))
                 if isinstance(one, Stopped) and one.task == whose.task and whose.number < len(one.traces)
                 else one
                 for one in self.outcomes

@@ -177,8 +177,9 @@ Report = Callable[[float, str], None]
 _T = TypeVar("_T")
 #: What is asked about a trace: a name, and how.
 Question = tuple[str, ...]
-#: Answers a question with a model: what was found, and the grids that its trace is to keep.
-Work = Callable[[Adapter, OnStep], tuple[Any, tuple[HeadGrid, ...]]]
+#: Answers a question with a model: what was found, and what of it the trace is to keep.
+Kept = tuple[HeadGrid | AttentionMaps, ...]
+Work = Callable[[Adapter, OnStep], tuple[Any, Kept]]
 
 
 @dataclass(frozen=True)
@@ -320,8 +321,8 @@ class Measurement(Job[Any]):
     """What was asked about the heads of a trace, and the work that finds it.
 
     `question` tells it apart from others of the same trace, `whose`; it takes so many `runs` of the model, about. The
-    `work` is handed the loaded model and what to tell of each step; what it finds is kept, and the `grids` that it
-    returns beside that are evidence of the trace. `seconds` is what it took, without loading the model.
+    `work` is handed the loaded model and what to tell of each step; what it finds is kept, and the numbers and maps
+    that it returns beside that, `added`, become part of the trace. `seconds` is what it took, without loading.
     """
 
     def __init__(
@@ -334,7 +335,7 @@ class Measurement(Job[Any]):
     ) -> None:
         self.whose, self.question, self.runs = whose, question, runs
         self.progress = (0.0, "Loading the model …")
-        self.grids: tuple[HeadGrid, ...] = ()
+        self.added: Kept = ()
         self.seconds = 0.0
         super().__init__(lambda _: self._measure(load, work))
 
@@ -349,10 +350,10 @@ class Measurement(Job[Any]):
 
         if not on_step(0, 0):
             raise Cancelled("Cancelled before the first run.")
-        found, self.grids = work(model, on_step)
+        found, self.added = work(model, on_step)
         self.seconds = time.monotonic() - begin
         _MEASURED.put(self.whose, self.question, found)
-        _CACHE.add_evidence(self.whose, self.grids)
+        _CACHE.add_evidence(self.whose, self.added)
         return found
 
     def _report(self, share: float, said: str) -> None:
@@ -440,18 +441,21 @@ class TraceCache:
         with self._guard:
             self._kept[task, content] = traces
 
-    def add_evidence(self, whose: Whose, grids: tuple[HeadGrid, ...]) -> None:
+    def add_evidence(self, whose: Whose, added: Kept) -> None:
         """Let a trace that is still here keep what was measured of it."""
         key = whose.task, whose.content
         with self._guard:
             traces: Traces | None = self._kept.get(key)
-            if traces is not None and grids:
-                self._kept[key] = with_evidence(traces, whose.number, grids)
+            if traces is not None and added:
+                self._kept[key] = with_evidence(traces, whose.number, added)
 
 
-def with_evidence(traces: Traces, number: int, grids: tuple[HeadGrid, ...]) -> Traces:
-    """The same traces, one of them with more evidence."""
-    return (*traces[:number], traces[number].with_evidence(*grids), *traces[number + 1 :])
+def with_evidence(traces: Traces, number: int, added: Kept) -> Traces:
+    """The same traces, one of them with more numbers about its heads, or more maps."""
+    trace = traces[number].with_evidence(*(one for one in added if isinstance(one, HeadGrid)))
+    if maps := [one for one in added if isinstance(one, AttentionMaps)]:
+        trace = trace.with_maps(*maps)
+    return (*traces[:number], trace, *traces[number + 1 :])
 
 
 class MeasuredCache:

@@ -267,6 +267,11 @@ def _has_latents(maps: AttentionMaps) -> bool:
     return "latent" in (maps.queries.kind, maps.keys.kind)
 
 
+def kind_name(kind: MapKind) -> str:
+    """What a kind of map is called: "Cross-attention", "Occlusion"."""
+    return _KIND_NAMES[kind]
+
+
 def kind_title(maps: AttentionMaps) -> str:
     """What maps are called, and what was contrasted: "Cross-attention", "Occlusion (gato rather than cão)"."""
     name = _BY_LATENTS[maps.kind][0] if _has_latents(maps) else _KIND_NAMES[maps.kind]
