@@ -49,6 +49,11 @@ def written(values: np.ndarray) -> list[str]:
     return [number(float(value)) for value in values.ravel()]
 
 
+def agreement_of(model: xv.Adapter, trace: xv.Trace) -> np.ndarray:
+    """How far each head ranks the source as occlusion does."""
+    return xv.agreement(xv.attribute(model, trace, "occlusion"), trace.cross).values
+
+
 def test_what_heads_cost_is_measured_chosen_and_kept(
     app_url: str, page: Page, open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -84,6 +89,14 @@ def test_what_heads_cost_is_measured_chosen_and_kept(
     expect(page.locator(".xv-links path")).to_have_count(len(alignment.links))
     saved = visitor.download(page, page.get_by_role("button", name="Pharaoh"), tmp_path).read_text("utf-8")
     assert saved.split() == [f"{s}-{t}" for s, t, _ in alignment.links]
+    page.get_by_role("button", name="Compare with occlusion").click()
+    agrees = page.get_by_role("table", name="Agreement with Occlusion, Spearman ρ")
+    agrees.wait_for(timeout=visitor.PATIENCE)
+    assert numbers(agrees) == written(agreement_of(model, trace))
+    page.get_by_role("button", name="Take words away").click()
+    expect(page.get_by_text(re.compile("^(The model follows|No ranking finds)"))).to_be_visible(
+        timeout=visitor.PATIENCE
+    )
     assert visitor.serious(page) == []
 
     # What was measured is in the files, and on the page of somebody else who comes by the address.
@@ -92,6 +105,7 @@ def test_what_heads_cost_is_measured_chosen_and_kept(
     assert grid is not None
     assert np.array_equal(grid.values, found.grid().values)
     assert kept_trace.grid("aligns-predicted") is not None
+    assert kept_trace.of_kind("occlusion").is_whole_model
     other = open_page(viewport={"width": 390, "height": 844}, color_scheme="light")
     other.goto(page.url)
     costs(other).wait_for(timeout=visitor.PATIENCE)

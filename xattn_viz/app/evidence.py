@@ -243,7 +243,7 @@ def _runs(method: Method, trace: Trace, groups: int) -> int:
 
 def _ranking_name(name: str) -> str:
     if name == MEAN:
-        return "attention, mean of all heads"
+        return "mean attention"
     return kind_name(name).lower() if name in METHODS else f"head {name}"
 
 
