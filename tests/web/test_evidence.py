@@ -6,7 +6,7 @@ import numpy as np
 
 import xattn_viz as xv
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts, changed_words
-from xattn_viz.core.evidence import HeadGrid
+from xattn_viz.core.trace import HeadGrid
 from xattn_viz.web import evidence
 
 NAN = float("nan")

@@ -171,6 +171,8 @@ class WordMatrices:
     chosen: str
     head_search: HeadSearch | None = None
 
+    __repr__ = summary
+
     @classmethod
     def of(
         cls,

@@ -32,8 +32,7 @@ from xattn_viz.analysis.alignment_heads import (
 )
 from xattn_viz.analysis.word_units import Words, sides, word_weights
 from xattn_viz.core import files
-from xattn_viz.core.evidence import HeadGrid
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.inputs import InputError
 
 #: The thresholds that one is picked from.

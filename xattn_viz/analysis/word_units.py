@@ -17,7 +17,7 @@ import regex
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.records import quoted
+from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.tokens import Span
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
@@ -53,6 +53,8 @@ class Side:
 
     words: tuple[Word, ...]
     members: NDArray[np.float64]
+
+    __repr__ = summary
 
 
 def sides(trace: Trace, words: Words = "spaces") -> tuple[Side, Side]:

@@ -374,3 +374,29 @@ def file_stem(trace: Trace) -> str:
         del words[0]
     parts = ("-".join(re.findall(r"[\w.]+", name)), "-".join(words[:_FILE_WORDS]))
     return "_".join(filter(None, parts)) or "attention"
+
+
+def file_name(trace: Trace, view: View | None = None) -> str:
+    """What a file of a map is called, without its ending: "en-pt_cat-sat_L2H1", "en-pt_cat-sat_encoder-L2H1-words".
+
+    Without a view it is one of the whole trace, "en-pt_cat-sat".
+    """
+    if view is None:
+        return file_stem(trace)
+    view = counted(view.maps(trace), view)
+    parts: list[str] = [view.kind] if view.kind != "cross" else []
+    parts += [] if view.kind in WHOLE_MODEL else [head_slug(view.layer, view.head)]
+    parts += [view.units] if view.units != "pieces" else []
+    parts += ["read"] if view.rows == "input" else []
+    return f"{file_stem(trace)}_{'-'.join(parts)}"
+
+
+def counted(maps: AttentionMaps, view: View) -> View:
+    """The view with its layer and head counted from 0. Raises ValueError for a layer or head that is not there."""
+    if view.layer is None:
+        return view
+    number = maps.layers[maps.layer_index(view.layer)]
+    if not isinstance(view.head, int):
+        return replace(view, layer=number, head="mean")
+    maps.head(number, view.head)  # says so if there is none
+    return replace(view, layer=number, head=view.head % maps.n_heads)

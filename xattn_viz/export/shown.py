@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import METHODS, WHOLE_MODEL, Alteration, AttentionMaps, MapKind
+from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import WHOLE, SelectedMap, View, head_slug, head_title, kind_title, select
+from xattn_viz.core.view import WHOLE, SelectedMap, View, counted, head_title, kind_title, select
 from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.sheets import sentence_indices
 
@@ -122,35 +122,9 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
     )
 
 
-def file_name(trace: Trace, view: View | None = None) -> str:
-    """What a file of a map is called, without its ending: "en-pt_cat-sat_L2H1", "en-pt_cat-sat_encoder-L2H1-words".
-
-    Without a view it is one of the whole trace, "en-pt_cat-sat".
-    """
-    if view is None:
-        return about(trace)["stem"]
-    view = _counted(view.maps(trace), view)
-    parts: list[str] = [view.kind] if view.kind != "cross" else []
-    parts += [] if view.kind in WHOLE_MODEL else [head_slug(view.layer, view.head)]
-    parts += [view.units] if view.units != "pieces" else []
-    parts += ["read"] if view.rows == "input" else []
-    return f"{about(trace)['stem']}_{'-'.join(parts)}"
-
-
-def _counted(maps: AttentionMaps, view: View) -> View:
-    """The view with its layer and head counted from 0. Raises ValueError for a layer or head that is not there."""
-    if view.layer is None:
-        return view
-    number = maps.layers[maps.layer_index(view.layer)]
-    if not isinstance(view.head, int):
-        return replace(view, layer=number, head="mean")
-    maps.head(number, view.head)  # says so if there is none
-    return replace(view, layer=number, head=view.head % maps.n_heads)
-
-
 def _one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
     """The maps of the chosen head, mean or maximum alone, and the view with its layer and head counted from 0."""
-    view = _counted(maps, view)
+    view = counted(maps, view)
     if view.layer is None:
         return view, maps.mean_over_all() if view.head == "mean" else maps.max_over_all()
     index, layers = maps.layer_index(view.layer), (view.layer,)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.alignment import Alignment
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.tokens import Span, visible, visible_text
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import head_title
 
 Array = NDArray[Any]
