@@ -24,6 +24,7 @@ THREE = "The museum opens at nine. Tickets for students cost less. We waited in 
 #: The first prompt of two things with its things the other way round.
 SWAPPED = PROMPTS[1].text.replace("above", "below")
 BESIDE = "The letter that she wrote last night is still on the table."
+EVIDENCE = {"model": "firefox-en-pt", "text": BESIDE, "head": "2.1", "tab": "evidence"}
 OTHER = {"target": "A carta escrita por ela na noite passada continua sobre a mesa.", "beside": "true"}
 
 
@@ -148,6 +149,33 @@ def _head(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def _evidence(page: Page) -> None:
+    """What was measured of a sentence: costs, links, and how far occlusion agrees."""
+    for asked, there in (
+        ("Measure each head", ".st-key-evidence-tokens .xv-line"),
+        ("Link the words", ".xv-links path"),
+        ("Compare with occlusion", ".st-key-evidence-agreement .xv-grid"),
+    ):
+        button = page.get_by_role("button", name=asked)
+        button.or_(page.locator(there)).first.wait_for(timeout=60_000)
+        if button.count():  # the server keeps what was measured for the picture before
+            button.click()
+        page.locator(there).first.wait_for(timeout=120_000)
+        page.wait_for_timeout(500)
+    page.get_by_role("button", name="Layer 1, head 6, nats a token").click()
+    page.get_by_text("Layer 1, head 6 costs").wait_for()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)
+
+
+def _links(page: Page) -> None:
+    """The words that say the same, and what another way of looking finds."""
+    _evidence(page)
+    page.get_by_role("heading", name="Words that say the same").evaluate("one => one.scrollIntoView()")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)
+
+
 # Name, address, width and height, theme, and what to do before the picture.
 SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], None]]] = [
     ("translate-dark", {}, (1280, 720), "dark", _hover),
@@ -164,6 +192,9 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ),
     ("translate-self", {"text": LONG, "head": "2.1", "option.self_attention": "true"}, (1280, 720), "light", _encoder),
     ("translate-check", {}, (1280, 900), "dark", _check),
+    ("evidence-dark", EVIDENCE, (1280, 800), "dark", _evidence),
+    ("evidence-light", EVIDENCE, (1280, 800), "light", _links),
+    ("evidence-phone", EVIDENCE, (400, 800), "dark", _evidence),
     ("speech-dark", {}, (1280, 720), "dark", _word),
     ("speech-light", {}, (1280, 720), "light", _word),
     ("images-dark", {}, (1280, 720), "dark", _scene),
@@ -203,9 +234,9 @@ def main() -> int:
         chromium = playwright.chromium.launch(executable_path=path, args=browser.flags())
         for name, address, (width, height), theme, act in SHOTS:
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
-            path_of_page = name.split("-")[0].replace("translate", "")
+            path_of_page = name.split("-")[0].replace("translate", "").replace("evidence", "")
             page.goto(f"{server.url}/{path_of_page}?{urlencode(address)}")
-            page.locator(".js-plotly-plot, .xv[data-painted]").first.wait_for(timeout=60_000)
+            page.locator(".js-plotly-plot, .xv[data-painted], .st-key-evidence").first.wait_for(timeout=60_000)
             act(page)
             page.wait_for_timeout(500)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")

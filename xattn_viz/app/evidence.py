@@ -190,6 +190,9 @@ def _agrees(about: About) -> None:
         "source without a word is one that the model may never have seen the like of.",
     )
     trace, measured = about.trace, runner.asked_of(about.whose)
+    if trace.cross.keys.grid is not None:
+        st.markdown("Other ways of looking are for texts and sound: no part of a picture can be taken away here.")
+        return
     compared = [cast(Method, question[1]) for question in measured if question[0] == "agree"]
     if st.session_state.get("evidence-method") not in METHODS:
         st.session_state["evidence-method"] = compared[0] if compared else "occlusion"
@@ -219,7 +222,8 @@ def _agrees(about: About) -> None:
     groups = len(source_groups(trace.cross.keys))
     ask(about, f"Compare with {name[:1].lower()}{name[1:]}", ("agree", method), _runs(method, trace, groups), compare)
     runs = (len(rankings) + 10) * min(groups, 10)
-    ask(about, "Take words away, the most important first", ("deletion",), runs, delete)
+    parts = "sound" if trace.cross.keys.is_timed else "words"
+    ask(about, f"Take {parts} away, the most important first", ("deletion",), runs, delete)
     st.selectbox(
         "Another way of looking", METHODS, format_func=kind_name, key="evidence-method", label_visibility="collapsed"
     )
@@ -317,7 +321,7 @@ def _curves(deletion: Deletion) -> None:
     """How the output fares while words are taken away, by ranking, with random orders for comparison."""
     from xattn_viz.plots.charts import lines  # Plotly is slow to load: only where it is shown
 
-    st.markdown("#### Words taken away, the most important first")
+    st.markdown("#### Less and less of the source, the most important first")
     random = np.mean([curve.log_probs for curve in deletion.random], axis=0)
     curves = {_ranking_name(curve.name).capitalize(): curve for curve in deletion.curves}
     chance = f"Random orders, mean of {len(deletion.random)}"
@@ -333,8 +337,8 @@ def _curves(deletion: Deletion) -> None:
     )
     st.plotly_chart(figure, key="evidence-curves")
     st.caption(
-        "The output stays as it is, and is less likely with every word that goes. A curve that falls sooner than "
-        "random orders names words that the model needs; occlusion has an advantage here, as it asks the same question."
+        "The output stays as it is, and is less likely with every part that goes. A curve that falls sooner than "
+        "random orders names what the model needs; occlusion has an advantage here, as it asks the same question."
     )
 
 

@@ -75,7 +75,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-example { min-width: 8.5rem; }
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 24rem); }
 .st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 14rem); }
-.st-key-evidence-cards h4 { font-size: 1.3rem; padding: 0; line-height: 1.3; }
+.st-key-evidence-cards h4 { font-size: 1.3rem; padding: 0 0 1rem; line-height: 1.3; }
 .st-key-evidence-cards [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 .st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
 :is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }

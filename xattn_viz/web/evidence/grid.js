@@ -21,6 +21,7 @@ import { isolated, make } from "../explorer/core/dom.js";
  * @property {boolean} words whether rows and columns are words, which takes more room beside the cells
  */
 
+const MANY = 10; // words beside each other, or stretches of sound, of which smaller cells fit
 const BELOW = /** @type {[number, number, number]} */ ([74, 168, 255]);
 
 /**
@@ -29,7 +30,9 @@ const BELOW = /** @type {[number, number, number]} */ ([74, 168, 255]);
  * @param {(row: number, column: number) => void} choose
  */
 export function drawGrid(data, theme, choose) {
-  const table = make("table", { class: data.words ? "xv-grid xv-of-words" : "xv-grid", "aria-label": data.label });
+  const size = data.columns.length > MANY ? " xv-many" : "";
+  const name = data.words ? `xv-grid xv-of-words${size}` : "xv-grid";
+  const table = make("table", { class: name, "aria-label": data.label });
   table.style.setProperty("--xv-columns", String(data.columns.length));
   const head = make("tr", {}, make("td", { class: "xv-corner" }, data.corner));
   data.columns.forEach((name, column) => {
