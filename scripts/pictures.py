@@ -153,7 +153,7 @@ def _evidence(page: Page) -> None:
     """What was measured of a sentence: costs, links, and how far occlusion agrees."""
     for asked, there in (
         ("Measure each head", ".st-key-evidence-tokens .xv-line"),
-        ("Link the words", ".xv-links path"),
+        ("Link the words", ".xv-end"),
         ("Compare with occlusion", ".st-key-evidence-agreement .xv-grid"),
     ):
         button = page.get_by_role("button", name=asked)

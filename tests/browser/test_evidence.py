@@ -8,18 +8,20 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import xattn_viz as xv
 from tests.browser import speech
 from tests.browser import translate as visitor
 from tests.server import Server
+from xattn_viz import web
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.web.evidence import number
 
 MODEL, TEXT = EXAMPLES[0].model, EXAMPLES[0].text
 # Each run has a sentence of its own, as the server keeps what was measured before.
-SENTENCES = iter(["The teacher read a long letter.", "The farmer sold a white horse."])
+SENTENCES = iter(["The old teacher read a very long letter.", "The young farmer sold a beautiful white horse."])
 
 
 def open_tab(page: Page) -> None:
@@ -83,7 +85,7 @@ def test_what_heads_cost_is_measured_chosen_and_kept(
     expect(costs(page).locator(".xv-marked")).to_have_count(kept)
 
     page.get_by_role("button", name="Link the words").click()
-    page.locator(".xv-links path").first.wait_for(timeout=visitor.PATIENCE)
+    page.locator(".xv-end").first.wait_for(timeout=visitor.PATIENCE)
     back = xv.load("firefox-pt-en").trace(trace.output, target=text)
     alignment = xv.align(trace, back, words="axis")
     expect(page.locator(".xv-links path")).to_have_count(len(alignment.links))
@@ -111,7 +113,7 @@ def test_what_heads_cost_is_measured_chosen_and_kept(
     costs(other).wait_for(timeout=visitor.PATIENCE)
     assert numbers(costs(other)) == written(found.costs)
     expect(other.locator(".xv-links path")).to_have_count(len(alignment.links))
-    for shown in (costs(other), other.locator(".xv-links")):
+    for shown in (costs(other), *other.locator(".xv-end").all()):
         inside = visitor.box(shown)
         assert inside["x"] >= 0
         assert inside["x"] + inside["width"] <= 390  # nothing is cut on a phone
@@ -178,3 +180,40 @@ def test_a_model_that_writes_nothing_shows_its_map(app_url: str, page: Page) -> 
     page.goto(f"{app_url}/images?model=perceive-shapes&tab=evidence")
     visitor.explorer(page).wait_for(timeout=visitor.PATIENCE)
     expect(page.get_by_role("radio", name="Evidence", exact=True)).to_have_count(0)
+
+
+MOUNT = """async ([script, data]) => {
+  const module = await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  module.default({ data, parentElement: document.body });
+}"""
+# Where a line begins and ends, and the middles of the words that it goes between, in pixels.
+ENDS = """() => [...document.querySelectorAll(".xv-links path")].map((path) => {
+  const box = path.ownerSVGElement.getBoundingClientRect();
+  return [path.getPointAtLength(0), path.getPointAtLength(path.getTotalLength())].map((one) => one.x + box.x);
+})"""
+
+
+@pytest.mark.parametrize("width", [900, 300])
+def test_lines_go_from_word_to_word_in_whatever_direction_a_text_runs(page: Page, width: int) -> None:
+    source, target = ["The", "<b>black</b>", "cat", "slept"], ["نامت", "القطة", "السوداء"]
+    links = [(1, 2, 0.9), (2, 1, 1.0), (3, 0, 0.4)]
+    page.set_viewport_size({"width": width, "height": 600})
+    page.set_content(f"<style>{web.css('evidence')}</style><div class='xv'></div>")
+    data = {"kind": "links", "label": "Words", "names": ["Source", "Output"], "source": source, "target": target}
+    page.evaluate(MOUNT, [web.script("evidence"), {**data, "links": links}])
+    expect(page.locator(".xv-links path")).to_have_count(3)
+    page.wait_for_timeout(200)  # the script places the lines once the fonts are there
+    sides = page.locator(".xv-side")
+    assert [side.locator(".xv-end").all_inner_texts() for side in sides.all()] == [source, target]
+    boxes = [[visitor.box(word) for word in side.locator(".xv-end").all()] for side in sides.all()]
+    arabic = [box["x"] for box in boxes[1]]
+    is_in_columns = width == 300
+    assert is_in_columns or arabic == sorted(arabic, reverse=True)  # its first word stands at the right
+    for (start, end), (a, b, _) in zip(page.evaluate(ENDS), links, strict=True):
+        for x, box, edge in ((start, boxes[0][a], 1), (end, boxes[1][b], 0)):
+            wanted = box["x"] + box["width"] * (edge if is_in_columns else 0.5)
+            assert abs(x - wanted) <= 3  # a line keeps two pixels off the edge of a word
+    for box in (*boxes[0], *boxes[1]):
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+    page.locator(".xv-end", has_text="cat").hover()
+    expect(page.locator(".xv-lit")).to_have_count(3)  # the word, its line, and the word at the other end
