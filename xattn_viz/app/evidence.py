@@ -220,7 +220,7 @@ def _agrees(about: About) -> None:
             headline(_most_alike(pair[1]))
         st.markdown(literal(_of_agreement(name, pair[1])))
     groups = len(source_groups(trace.cross.keys))
-    ask(about, f"Compare with {name[:1].lower()}{name[1:]}", ("agree", method), _runs(method, trace, groups), compare)
+    ask(about, f"Compare with {_in_a_sentence(name)}", ("agree", method), _runs(method, trace, groups), compare)
     runs = (len(rankings) + 10) * min(groups, 10)
     parts = "sound" if trace.cross.keys.is_timed else "words"
     ask(about, f"Take {parts} away, the most important first", ("deletion",), runs, delete)
@@ -247,7 +247,11 @@ def _runs(method: Method, trace: Trace, groups: int) -> int:
 def _ranking_name(name: str) -> str:
     if name == MEAN:
         return "mean attention"
-    return kind_name(name).lower() if name in METHODS else f"head {name}"
+    return _in_a_sentence(kind_name(name)) if name in METHODS else f"head {name}"
+
+
+def _in_a_sentence(name: str) -> str:
+    return name if name.isupper() else name[:1].lower() + name[1:]
 
 
 def _most_alike(grid: HeadGrid) -> str:
@@ -264,7 +268,7 @@ def _of_agreement(name: str, grid: HeadGrid) -> str:
         return "The source has fewer than three words, so there are no rankings to compare."
     most, least = ranked[0], ranked[-1]
     return (
-        f"{head_title(*most).capitalize()} ranks the source most as {name[:1].lower()}{name[1:]} does "
+        f"{head_title(*most).capitalize()} ranks the source most like {_in_a_sentence(name)} "
         f"({grid.unit} {number(grid.at(*most))}), {head_title(*least)} least ({number(grid.at(*least))}); "
         f"the mean over heads is {number(float(np.nanmean(grid.values)))}."
     )
@@ -323,8 +327,8 @@ def _curves(deletion: Deletion) -> None:
 
     st.markdown("#### Less and less of the source, the most important first")
     random = np.mean([curve.log_probs for curve in deletion.random], axis=0)
-    curves = {_ranking_name(curve.name).capitalize(): curve for curve in deletion.curves}
-    chance = f"Random orders, mean of {len(deletion.random)}"
+    curves = {_ranking_name(curve.name): curve for curve in deletion.curves}
+    chance = f"random orders, mean of {len(deletion.random)}"
     figure = lines(
         {
             **{name: (curve.fractions.tolist(), curve.log_probs.tolist()) for name, curve in curves.items()},
