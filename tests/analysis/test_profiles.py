@@ -46,7 +46,7 @@ def test_the_offline_model_has_a_head_that_aligns_and_one_that_aligns_the_previo
     assert all(name.number.low >= 0.6 for name in names.values() if name.measure.startswith("alignment"))
     assert found["previous"].at(0, 5) > 0.9 > found["current"].at(0, 5) + 0.5
     assert found["current"].at(1, 0) > 0.9 > found["previous"].at(1, 0) + 0.5
-    assert found["cost"].ranked()[0] == (0, 5)
+    assert found["mean-cost"].ranked()[0] == (0, 5)
     assert "firefox-en-pt and firefox-pt-en (silver" in found["alignment"].method
     assert found.links == "silver"
     assert found.depth.startswith("It is the contrary of what is often said")
@@ -54,9 +54,9 @@ def test_the_offline_model_has_a_head_that_aligns_and_one_that_aligns_the_previo
 
 def test_costs_are_those_of_all_texts_together(model: xv.Adapter, traces: list[Trace], found: HeadProfiles) -> None:
     costs = xv.head_costs(model, traces)
-    assert found["cost"].values == pytest.approx(costs.costs, abs=1e-5)  # of sums of float32 log-probabilities
+    assert found["mean-cost"].values == pytest.approx(costs.costs, abs=1e-5)  # of sums of float32 log-probabilities
     # Both are of the bootstrap over the same runs, with draws of their own: the ends differ by chance.
-    assert found["cost"].low == pytest.approx(costs.grid().low, abs=0.05)
+    assert found["mean-cost"].low == pytest.approx(costs.grid().low, abs=0.05)
 
 
 def test_a_measure_over_many_texts_is_the_quotient_of_their_sums(traces: list[Trace]) -> None:
@@ -67,7 +67,7 @@ def test_a_measure_over_many_texts_is_the_quotient_of_their_sums(traces: list[Tr
         assert over[name].values == pytest.approx(quotient(np.sum([one[name] for one in sums], axis=0)), abs=1e-6)
     bits = np.concatenate([xv.map_grids(trace.encoder)[0].values.shape for trace in traces])
     assert set(bits.tolist()) == {6, 8}
-    assert "cost" not in {grid.name for grid in over.grids}
+    assert "mean-cost" not in {grid.name for grid in over.grids}
     assert over.links == ""
 
 
@@ -129,8 +129,8 @@ def test_they_come_back_from_json_and_stand_in_a_table(found: HeadProfiles) -> N
     assert len(frame) == 16
     row = frame[(frame["layer"] == 0) & (frame["head"] == 5)].iloc[0]
     assert row["name"] == str(found.names[0, 5])
-    assert row["cost"] == pytest.approx(found["cost"].at(0, 5))
-    assert row["cost_low"] < row["cost"] < row["cost_high"]
+    assert row["mean-cost"] == pytest.approx(found["mean-cost"].at(0, 5))
+    assert row["mean-cost_low"] < row["mean-cost"] < row["mean-cost_high"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_other_json_is_told(found: HeadProfiles, change: dict[str, Any]) -> None
 
 def test_grids_go_on_a_trace_as_evidence(traces: list[Trace], found: HeadProfiles) -> None:
     trace = traces[0].with_evidence(*found.grids)
-    assert trace.grid("cost") == found["cost"]
+    assert trace.grid("mean-cost") == found["mean-cost"]
     assert xv.head_names(trace.evidence) == found.names
 
 
@@ -222,6 +222,6 @@ def test_means_of_layers_are_over_heads_in_their_better_row(found: HeadProfiles)
     assert named["alignment"].layers[:, 0] == pytest.approx(better, abs=1e-6)
     assert named["alignment"].halves == pytest.approx(named["alignment"].layers)  # two layers, two halves
     assert (named["alignment"].layers[:, 1] < named["alignment"].layers[:, 0]).all()
-    assert named["cost"].layers[:, 0] == pytest.approx(found["cost"].values.mean(1), abs=1e-6)
+    assert named["mean-cost"].layers[:, 0] == pytest.approx(found["mean-cost"].values.mean(1), abs=1e-6)
     with pytest.raises(ValueError, match="Layer means are"):
-        replace(named["cost"], halves=named["cost"].halves[:1])
+        replace(named["mean-cost"], halves=named["mean-cost"].halves[:1])

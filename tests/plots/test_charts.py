@@ -145,7 +145,7 @@ def test_other_figures_do_without_torch() -> None:
 def test_means_of_layers_have_a_panel_a_measure_with_their_intervals() -> None:
     layers = np.array([[0.2, 0.1, 0.4], [0.6, 0.5, 0.65], [0.5, 0.4, 0.7]], np.float32)
     aligns = LayerMeans("alignment", "<b>Alignment</b>", "F1", layers, layers[:2])
-    means = [aligns, replace(aligns, name="cost", unit="nats a token"), replace(aligns, name="diagonality")]
+    means = [aligns, replace(aligns, name="mean-cost", unit="nats a token"), replace(aligns, name="diagonality")]
     figure = plots.layer_means(means)
     assert len(figure.data) == 2  # diagonality is no part of depth
     for drawn in figure.data:

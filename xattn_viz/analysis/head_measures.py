@@ -72,8 +72,8 @@ MEASURES: dict[str, Measure] = {
         "keys; 1 on the diagonal, about .55 where weights are even (Zhang et al. 2021, On the Usefulness of "
         "Self-Attention for Automatic Speech Recognition with Transformers)",
     ),
-    "cost": Measure(
-        "What each head costs",
+    "mean-cost": Measure(
+        "What each head costs, over many texts",
         "nats a token",
         "by how much the log-probability of a token that the model wrote falls with the head’s output set to zero",
     ),

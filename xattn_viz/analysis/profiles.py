@@ -303,7 +303,7 @@ class _Tally:
             found = head_costs(model, trace, kind=self.kind)
             own = found.per_token[0][:, :, found.counted[0]].astype(np.float64)
             count = np.full(own.shape[:2], float(own.shape[2]))
-            sums["cost"] = np.stack([own.sum(-1), count], axis=-1)
+            sums["mean-cost"] = np.stack([own.sum(-1), count], axis=-1)
         if self.runs and (maps.layers != self.layers or sums["entropy"].shape != self.runs[0]["entropy"].shape):
             raise InputError("Its layers and heads are not those of the texts before: it is of another model.")
         if self.runs and links != self.links:

@@ -16,7 +16,7 @@ from xattn_viz.analysis.alignment import Alignment, align
 from xattn_viz.analysis.alignment_heads import search
 from xattn_viz.analysis.attribution import Attribution, attribute, source_groups
 from xattn_viz.analysis.faithfulness import MEAN, RANKINGS, Deletion, agreement, deletion_curves
-from xattn_viz.app import explorer, interventions, page_state, runner
+from xattn_viz.app import explorer, head_profiles, interventions, page_state, runner
 from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, heading, headline, key_of, whose_of
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
@@ -65,6 +65,8 @@ def show(shown: Shown, load: Load) -> None:
         if alignment is not None:
             _word_by_word(about, *alignment)
         _side_by_side(about)
+        with st.container(border=True, key="evidence-profiles"):
+            head_profiles.panel(about, _opposite(about.card))
         if runner.asked_of(about.whose):
             st.caption(_NOT_WHY)
         explorer.downloads(shown, about.view)

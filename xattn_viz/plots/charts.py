@@ -133,7 +133,7 @@ def lines(
 
 
 #: What a figure of depth shows, of those that were measured: whether layers align, how wide they look, what they cost.
-OF_DEPTH = ("alignment", "speech", "entropy-share", "cost")
+OF_DEPTH = ("alignment", "speech", "entropy-share", "mean-cost")
 
 
 def layer_means(

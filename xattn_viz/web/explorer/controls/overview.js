@@ -249,7 +249,7 @@ const NAME_FONT = 11;
 const MOST_NAME_LINES = 4;
 const NAMED_TILE = 58; // the smallest under which a name can be read
 const SMALLEST_BOX = 200;
-const MOST_HIGHER = 1.5; // than there is room, with names
+const MOST_HIGHER = 3; // than there is room, with names
 
 /**
  * Places for all maps, block below block: as many to a line as makes them largest. Names stand below them where they can
