@@ -133,7 +133,8 @@ def _show(about: About, found: HeadProfiles) -> None:
         st.markdown("**Depth**")
         st.markdown(literal(found.depth))
         figure = charts.layer_means(found.layer_means, dark=st.context.theme.type != "light")
-        st.plotly_chart(figure, key="evidence-depth", config={"displayModeBar": False})
+        figure.update_layout(paper_bgcolor="rgba(0, 0, 0, 0)", plot_bgcolor="rgba(0, 0, 0, 0)")
+        st.plotly_chart(figure, key="evidence-depth", theme=None, config={"displayModeBar": False})
         st.caption("Means over the heads of a layer; bars are 95 % intervals over the texts.")
     _downloads(about, found)
 
