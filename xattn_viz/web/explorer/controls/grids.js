@@ -97,11 +97,13 @@ export function blocksOf(scene) {
     ];
   }
   const named = sheet.kind === "cross" ? scene.trace.modules : [];
-  return [...sheet.layers, null].map((layer) => {
+  const blocks = [...sheet.layers, null].map((layer) => {
     const own = layer !== null && named[layer] ? `, ${named[layer][1]} × ${named[layer][2]}` : "";
     const views = sheet.views.filter((view) => view.layer === layer);
-    return { text: layer === null ? "All layers" : `Layer ${layer + 1}${own}`, views };
+    const face = layer === null ? "All layers" : `Layer ${layer + 1}${own}`;
+    return { text: views[0]?.whole ? "Whole model" : face, views };
   });
+  return blocks.filter(({ views }) => views.length);
 }
 
 /**
