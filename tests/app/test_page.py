@@ -31,6 +31,7 @@ _OWN_WORDS = {
     *("name", "name.capitalize()", "label"),  # constants that were named before
     *("title", "help_text"),  # of an option, through `literal`
     *("count", "_MOST_WORDS", "masking.REPLACEMENT"),
+    "'  \\n'.join(lines)",  # heads with their names, each through `literal`
 }
 # A paragraph as the transforms of Streamlit 1.x see it: text nodes, with the escapes and references read.
 _BREAK = ":gray[]"

@@ -110,10 +110,9 @@ def _show(about: About, found: HeadProfiles) -> None:
     over = f"over {found.n_sentences} {'sentences' if about.card.input_kind == 'text' else 'recordings'}"
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown(
-            f"**{len(found.names)} of {found.grids[0].values.size} heads have a name**, {over}. It stands below their "
-            "maps too."
-        )
+        count = found.grids[0].values.size
+        named = f"{len(found.names)} of {count} heads have a name"
+        st.markdown(f"**{literal(named)}**, {literal(over)}. It stands below their maps too.")
         if not found.is_whole:
             st.caption("Stopped: these numbers are of the sentences read until then.")
         if found.problems:
