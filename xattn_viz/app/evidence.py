@@ -59,12 +59,13 @@ def show(shown: Shown, load: Load) -> None:
             with cards[1].container(border=True, height="stretch"):
                 alignment = _aligns(about)
             with cards[2].container(border=True, height="stretch"):
-                _agrees(about)
+                method = _agrees(about)
         if costs is not None:
             interventions.head_by_head(about, costs)
         if alignment is not None:
             _word_by_word(about, *alignment)
-        _side_by_side(about)
+        if method is not None:
+            _side_by_side(about, method)
         with st.container(border=True, key="evidence-profiles"):
             head_profiles.panel(about, _opposite(about.card))
         if runner.asked_of(about.whose):
@@ -183,8 +184,11 @@ def _json(alignment: Alignment) -> str:
 # Agrees?
 
 
-def _agrees(about: About) -> None:
-    """The card about other ways of looking: whether they name the same words, and which of them the model follows."""
+def _agrees(about: About) -> Method | None:
+    """The card about other ways of looking: whether they name the same words, and which of them the model follows.
+
+    Returns the one that is chosen; None where there are none.
+    """
     heading(
         "Agrees?",
         "Other ways of looking rank the words of the source too: by what a head brings from a word, by gradients, or "
@@ -194,7 +198,7 @@ def _agrees(about: About) -> None:
     trace, measured = about.trace, runner.asked_of(about.whose)
     if trace.cross.keys.grid is not None:
         st.markdown("Other ways of looking are for texts and sound: no part of a picture can be taken away here.")
-        return
+        return None
     compared = [cast(Method, question[1]) for question in measured if question[0] == "agree"]
     if st.session_state.get("evidence-method") not in METHODS:
         st.session_state["evidence-method"] = compared[0] if compared else "occlusion"
@@ -229,6 +233,7 @@ def _agrees(about: About) -> None:
     st.selectbox(
         "Another way of looking", METHODS, format_func=kind_name, key="evidence-method", label_visibility="collapsed"
     )
+    return method
 
 
 def _has_captum() -> bool:
@@ -276,9 +281,9 @@ def _of_agreement(name: str, grid: HeadGrid) -> str:
     )
 
 
-def _side_by_side(about: About) -> None:
+def _side_by_side(about: About, method: Method) -> None:
     """The map of a method beside the raw weights, how far each head agrees with it, and the curves of deletion."""
-    trace, method = about.trace, st.session_state["evidence-method"]
+    trace = about.trace
     pair: Compared | None = about.found("agree", method)
     deletion: Deletion | None = about.found("deletion")
     if pair is not None:
