@@ -43,8 +43,6 @@ except ModuleNotFoundError as error:  # without its libraries nothing here runs,
 
 #: The keywords of every model's `trace` that `--set` takes, with a value of the kind that each has.
 _SETTINGS: dict[str, str | bool | int] = {"target": "", "num_beams": 1, "hypothesis": 0, "max_new_tokens": 1}
-#: The offline models of opposite directions.
-_OPPOSITE = {"firefox-en-pt": "firefox-pt-en", "firefox-pt-en": "firefox-en-pt"}
 _MODEL = "a name from `xattn-viz models`, or a folder that holds a model"
 
 
@@ -371,7 +369,8 @@ def _texts(options: argparse.Namespace, model: Adapter) -> list[Any] | None:
 def _both(options: argparse.Namespace) -> tuple[Adapter, Adapter | None]:
     """The model, and that of the opposite direction where there is one: by itself only beside the one it belongs to."""
     if options.reverse is None:
-        options.reverse = _OPPOSITE.get(options.model, "none")
+        card = next((card for card in xv.cards() if card.name == options.model), None)
+        options.reverse = (card and registry.opposite(card)) or "none"
     model, reverse = _load(options.model), None if options.reverse == "none" else _load(options.reverse)
     for each, heads in ((model, options.heads), (reverse, options.reverse_heads)) if "heads" in options else ():
         there = each.size.heads["cross"] if each is not None else ()

@@ -110,3 +110,19 @@ def test_a_failed_load_is_tried_again(make_folder: Callable[..., Path]) -> None:
         registry.load(folder)
     model.write_bytes(whole)
     assert registry.load(folder).trace("A cat.").cross.weights.size
+
+
+@pytest.mark.parametrize(
+    ("name", "back"),
+    [
+        ("firefox-en-pt", "firefox-pt-en"),
+        ("firefox-pt-en", "firefox-en-pt"),
+        ("Helsinki-NLP/opus-mt-en-fr", None),  # nobody here reads French
+        ("facebook/bart-large-cnn", None),  # from English to English there is no way back
+        ("whisper-tiny-en", None),
+        ("google-t5/t5-small", None),  # it writes several languages
+    ],
+)
+def test_a_model_of_the_opposite_direction_translates_back(name: str, back: str | None) -> None:
+    card = next(card for card in registry.cards() if card.name == name)
+    assert registry.opposite(card) == back

@@ -26,7 +26,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import file_stem, head_key, head_title, kind_name
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelCard, OnStep
+from xattn_viz.models.base import Adapter, OnStep
 from xattn_viz.web import evidence as pack
 from xattn_viz.web.evidence import number
 
@@ -67,7 +67,7 @@ def show(shown: Shown, load: Load) -> None:
         if method is not None:
             _side_by_side(about, method)
         with st.container(border=True, key="evidence-profiles"):
-            head_profiles.panel(about, _opposite(about.card))
+            head_profiles.panel(about, registry.opposite(about.card))
         if runner.asked_of(about.whose):
             st.caption(_NOT_WHY)
         explorer.downloads(shown, about.view)
@@ -89,7 +89,7 @@ def _aligns(about: About) -> Links | None:
         what = "When each word was said stands below the map" if maps.keys.is_timed else "Only texts have words to link"
         st.markdown(literal(f"{what}. Links between words are for a text and its translation."))
         return None
-    reverse = _opposite(about.card)
+    reverse = registry.opposite(about.card)
 
     def work(model: Adapter, on_step: OnStep) -> tuple[Links, Kept]:
         back = None
@@ -108,19 +108,6 @@ def _aligns(about: About) -> Links | None:
         st.markdown(literal(_sentence(found[0])))
         st.caption(literal(found[1][0].method))
     return found
-
-
-def _opposite(card: ModelCard) -> str | None:
-    """A listed model of the opposite direction that needs no download."""
-    pair = (card.target_language, card.source_language)
-    return next(
-        (
-            one.name
-            for one in registry.cards()
-            if None not in pair and (one.source_language, one.target_language) == pair and one.download_mb is None
-        ),
-        None,
-    )
 
 
 def _agreement(alignment: Alignment, grids: tuple[HeadGrid, ...]) -> str:

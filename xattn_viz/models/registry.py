@@ -144,6 +144,15 @@ def cards() -> tuple[ModelCard, ...]:
     return tuple(card for family in families().values() for card in family.cards)
 
 
+def opposite(card: ModelCard) -> str | None:
+    """The listed model that translates back and needs no download, by its name; None where there is none."""
+    pair = (card.target_language, card.source_language)
+    if None in pair or pair[0] == pair[1] or "align" not in card.can:
+        return None
+    back = (one for one in cards() if "align" in one.can and one.download_mb is None)
+    return next((one.name for one in back if (one.source_language, one.target_language) == pair), None)
+
+
 def load(name_or_folder: str | Path, *, on_progress: OnProgress | None = None, **options: Any) -> Adapter:
     """The adapter of a model, given its name or a folder that holds one; loaded once a process and shared.
 
