@@ -253,14 +253,20 @@ def _taken(model: object) -> tuple[Sequence[Trace] | None, Any]:
     return None, model
 
 
-def _shipped(model: Any) -> list[str]:
-    """The sources of the pairs that come with the package, for a model that reads one of their languages."""
-    language = model.card.source_language
-    if model.card.input_kind != "text" or language not in ("en", "pt"):
+def shipped_sentences(card: Any) -> tuple[str, ...]:
+    """The sentences that come with the package for a model of this card; none where it reads neither language."""
+    language = card.source_language
+    if card.input_kind != "text" or language not in ("en", "pt"):
+        return ()
+    return tuple(" ".join(pair.source_words if language == "en" else pair.target_words) for pair in read_gold(BY_HAND))
+
+
+def _shipped(model: Any) -> tuple[str, ...]:
+    if not (found := shipped_sentences(model.card)):
         raise InputError(
             f"No sentences come with the package that {quoted(model.card.name)} is known to read: give some as texts."
         )
-    return [" ".join(pair.source_words if language == "en" else pair.target_words) for pair in read_gold(BY_HAND)]
+    return found
 
 
 def _traced(model: Any, item: Any, kind: MapKind, settings: Mapping[str, Any]) -> Trace:

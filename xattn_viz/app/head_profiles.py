@@ -11,10 +11,8 @@ import numpy as np
 import streamlit as st
 from cachetools import LRUCache
 
-from xattn_viz.analysis.alignment_files import read_gold
-from xattn_viz.analysis.alignment_heads import BY_HAND
 from xattn_viz.analysis.head_measures import written
-from xattn_viz.analysis.profiles import HeadProfiles, head_profiles
+from xattn_viz.analysis.profiles import HeadProfiles, head_profiles, shipped_sentences
 from xattn_viz.app.measurement import About, ask, draw_heads, heading
 from xattn_viz.app.page import literal
 from xattn_viz.core.maps import MapKind
@@ -22,7 +20,7 @@ from xattn_viz.core.trace import HeadGrid
 from xattn_viz.core.view import file_stem, head_key, head_title
 from xattn_viz.examples import clips
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelCard, OnStep
+from xattn_viz.models.base import Adapter, OnStep
 from xattn_viz.plots import charts
 
 #: The most sentences that a page reads; `xattn-viz profile` takes files of any length.
@@ -83,7 +81,7 @@ def _texts(about: About) -> tuple[str, ...]:
     if card.input_kind != "text":
         st.caption("Profiles are made over many texts or recordings; `xattn-viz profile` takes files of pictures too.")
         return ()
-    shipped = _shipped(card)
+    shipped = shipped_sentences(card)
     with st.expander("Sentences of your own", expanded=not shipped, key="evidence-sentences"):
         typed = st.text_area(
             "One a line",
@@ -97,12 +95,6 @@ def _texts(about: About) -> tuple[str, ...]:
     if len(lines) > MOST:
         st.caption(f"The first {MOST} of {len(lines):,} lines are read; the command line takes files of any length.")
     return tuple(lines[:MOST]) or shipped
-
-
-def _shipped(card: ModelCard) -> tuple[str, ...]:
-    sides = {"en": "source_words", "pt": "target_words"}
-    side = sides.get(card.source_language or "")
-    return tuple(" ".join(getattr(pair, side)) for pair in read_gold(BY_HAND)) if side else ()
 
 
 def _show(about: About, found: HeadProfiles) -> None:
