@@ -21,7 +21,7 @@ try:
     import xattn_viz as xv
     from xattn_viz import doctor
     from xattn_viz.analysis.alignment import Method
-    from xattn_viz.analysis.faithfulness import RANKINGS, summarise
+    from xattn_viz.analysis.faithfulness import RANKINGS, deletions, summarise
     from xattn_viz.analysis.timing import Head
     from xattn_viz.analysis.timing import Method as TimingMethod
     from xattn_viz.core import files
@@ -162,37 +162,39 @@ def _words(options: argparse.Namespace) -> int:
 
 
 def _costs(options: argparse.Namespace) -> int:
-    out: Path | None = options.out
-    if out is not None:
-        xv.export.check_ending(out)
-    model = _load(options.model)
-    trace = model.trace(options.input, **_settings(model, options.set))
-    _tell_notes(trace)
+    model, trace = _traced(options)
     costs = xv.head_costs(model, trace, options.how, kind=options.kind)
     print(visible(trace.output), "", *_table(costs.costs), "", costs.sentence, costs.method, sep="\n")
-    if out is not None:
-        xv.export.write(trace.with_evidence(costs.grid()), out)
-        print(f"Wrote {visible(str(out))}")
+    if options.out is not None:
+        _write(trace.with_evidence(costs.grid()), options.out)
     return 0
 
 
 def _attribute(options: argparse.Namespace) -> int:
-    out: Path | None = options.out
-    if out is not None:
-        xv.export.check_ending(out)
-    model = _load(options.model)
-    trace = model.trace(options.input, **_settings(model, options.set))
-    _tell_notes(trace)
+    model, trace = _traced(options)
     found = xv.attribute(model, trace, options.method, contrast=_contrast(options.contrast), seconds=options.seconds)
     layer, head = (0, 0) if options.method in WHOLE_MODEL else (options.layer, options.head)
     _check_head(found.maps, layer, head)
     layer = found.maps.layers[found.maps.layer_index(layer)]
     print(visible(trace.output), "", *_shares(found, layer, head), "", f"In {found.unit}. {found.how}", sep="\n")
-    if out is not None:
-        view = xv.View(kind=options.method, layer=layer, head=head)
-        xv.export.write(trace.with_maps(found.maps), out, view)
-        print(f"Wrote {visible(str(out))}")
+    if options.out is not None:
+        _write(trace.with_maps(found.maps), options.out, xv.View(kind=options.method, layer=layer, head=head))
     return 0
+
+
+def _traced(options: argparse.Namespace) -> tuple[Adapter, xv.Trace]:
+    """The model of a command and the trace of its input, its notes told; a file that cannot be is said before."""
+    if options.out is not None:
+        xv.export.check_ending(options.out)
+    model = _load(options.model)
+    trace = model.trace(options.input, **_settings(model, options.set))
+    _tell_notes(trace)
+    return model, trace
+
+
+def _write(trace: xv.Trace, out: Path, view: xv.View | None = None) -> None:
+    xv.export.write(trace, out, view)
+    print(f"Wrote {visible(str(out))}")
 
 
 def _contrast(said: Sequence[tuple[str, str]]) -> str | dict[int, int | str] | None:
@@ -233,13 +235,10 @@ def _deletion(options: argparse.Namespace) -> int:
     inputs: list[Any] = [options.input]
     if options.lines:
         inputs = [line for line in Path(options.input).read_text(encoding="utf-8").splitlines() if line.strip()]
+    traces = (model.trace(one, **settings) for one in inputs)
     made = []
-    for number, one in enumerate(inputs, 1):
-        made.append(
-            xv.deletion_curves(
-                model, model.trace(one, **settings), rankings, seeds=options.seeds, points=options.points
-            )
-        )
+    for number, one in enumerate(deletions(model, traces, rankings, seeds=options.seeds, points=options.points), 1):
+        made.append(one)
         if options.lines:
             _tell_progress(number, len(inputs), "sentences")
     if not options.lines:
@@ -458,8 +457,7 @@ def _parser() -> argparse.ArgumentParser:
         "trace",
         help="trace a sentence, a recording or a picture: print the output and what each word looked at, or write it",
     )
-    trace.add_argument("model", help=_MODEL)
-    trace.add_argument("input", help="the sentence, or the sound or picture file for a model that hears or sees")
+    _take_input(trace, "sound or picture file for a model that hears or sees")
     endings = ", ".join(xv.export.FORMATS)
     trace.add_argument(
         "-o",
@@ -476,8 +474,7 @@ def _parser() -> argparse.ArgumentParser:
     costs = commands.add_parser(
         "costs", help="say what each head costs: how much less likely the model's own output is without it, a table"
     )
-    costs.add_argument("model", help=_MODEL)
-    costs.add_argument("input", help="the sentence, or the sound or picture file for a model that hears or sees")
+    _take_input(costs, "sound or picture file for a model that hears or sees")
     costs.add_argument(
         "--how",
         choices=("zero", "uniform"),
@@ -495,8 +492,7 @@ def _parser() -> argparse.ArgumentParser:
         "attribute",
         help="say what each token of an output owes to each word of its source, by another way than attention: a table",
     )
-    attribute.add_argument("model", help=_MODEL)
-    attribute.add_argument("input", help="the sentence, or the sound file for a model that hears")
+    _take_input(attribute, "sound file for a model that hears")
     attribute.add_argument("--method", choices=METHODS, default="occlusion", help="how (default occlusion)")
     attribute.add_argument(
         "--contrast",
@@ -519,8 +515,7 @@ def _parser() -> argparse.ArgumentParser:
         "deletion",
         help="say which ranking of the source the model follows: how the output fares as words are taken away",
     )
-    deleted.add_argument("model", help=_MODEL)
-    deleted.add_argument("input", help="the sentence, or the sound file for a model that hears")
+    _take_input(deleted, "sound file for a model that hears")
     deleted.add_argument(
         "--lines", action="store_true", help="the input is a file with a sentence a line: all together"
     )
@@ -604,6 +599,11 @@ def _parser() -> argparse.ArgumentParser:
     _take_settings(profile)
     profile.set_defaults(command=_profile)
     return parser
+
+
+def _take_input(command: argparse.ArgumentParser, file: str) -> None:
+    command.add_argument("model", help=_MODEL)
+    command.add_argument("input", help=f"the sentence, or the {file}")
 
 
 def _take_models(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ What is left of a source is a text that the model may never have seen the like o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -315,11 +315,11 @@ def summarise(deletions: Sequence[Deletion]) -> DeletionSummary:
 
 
 def deletions(
-    model: Any, inputs: Sequence[Any], rankings: Sequence[str] = RANKINGS, **options: Any
+    model: Any, inputs: Iterable[Any], rankings: Sequence[str] = RANKINGS, **options: Any
 ) -> Iterator[Deletion]:
     """The deletion of each input's trace, one by one, so that one can stop and sum up what there is.
 
-    `options` are those of `deletion_curves`.
+    `inputs` are those of the model, or traces of it; `options` are those of `deletion_curves`.
     """
     for one in inputs:
-        yield deletion_curves(model, model.trace(one), rankings, **options)
+        yield deletion_curves(model, one if isinstance(one, Trace) else model.trace(one), rankings, **options)
