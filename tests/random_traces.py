@@ -165,7 +165,7 @@ def traces(draw: Callable[..., Any]) -> Trace:
         draw(inputs(columns)),
         draw(texts),
         tuple(draw(st.lists(steps, min_size=len(queries), max_size=len(queries)))) if draw(st.booleans()) else (),
-        tuple(draw(st.lists(st.builds(Hypothesis, texts, log_probs), max_size=2))),
+        tuple(draw(st.lists(st.builds(Hypothesis, texts, log_probs, few(texts), few(whole)), max_size=2))),
         draw(st.sampled_from([0, 7, 12.5, -1, 1e300])),
         draw(provenances),
         tuple(np.full((draw(sizes), draw(sizes), 3), i, np.uint8) for i in range(draw(st.integers(0, 2)))),

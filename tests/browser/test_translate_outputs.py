@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.browser import translate as visitor
 from tests.server import Server
 from xattn_viz import examples
 from xattn_viz.core.maps import MapKind
+from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.web.explorer import identity
@@ -89,7 +91,7 @@ def test_another_token_goes_on_from_there_and_the_exported_page_only_names_it(
     prefix = [*(one.id for one in best.steps[: step - 1]), chosen.id]
     visitor.open_app(page, app_url)
     step_to(page, step)
-    button = page.locator(".xv-other").first
+    button = page.locator(".xv-go-on").first
     assert button.get_attribute("data-id") == str(chosen.id)
     button.click()
     wanted = offline(prefix=prefix)
@@ -97,17 +99,23 @@ def test_another_token_goes_on_from_there_and_the_exported_page_only_names_it(
     visitor.expect_id(page, identity(wanted))
     visitor.expect_said(page, prefix=".".join(map(str, prefix)))
     visitor.expect_rest(page)
-    step_to(page, step + 1)
-    expect(page.locator(".xv-other").first).to_be_visible()
+    # One stays at the step, which wrote the token that was chosen; what comes behind it is still to come.
+    said = page.locator(".xv-choices")
+    expect(said).to_have_attribute("data-step", str(step - 1))
+    expect(page.locator(".xv-written .xv-token")).to_have_text(visible(chosen.token))
+    assert [one.id for one in wanted.steps[:step]] == prefix
+    assert page.locator(".xv").get_attribute("data-row") == str(step - 1)
+    page.get_by_role("button", name="Next", exact=True).click()
+    expect(said).to_have_attribute("data-step", str(step))
+    expect(page.locator(".xv-go-on").first).to_be_visible()
 
     file = visitor.download(page, page.get_by_role("button", name="HTML", exact=True), tmp_path)
     alone = open_page(offline=True)
     alone.goto(file.as_uri())
     step_to(alone, step + 1)
-    said = alone.locator(".xv-choices")
-    assert said.inner_text() == page.locator(".xv-choices").inner_text()
-    assert " · or " in said.inner_text()
-    assert said.locator("button").count() == 0
+    alone_said = alone.locator(".xv-choices")
+    assert alone_said.inner_text() == said.inner_text()
+    assert alone_said.locator("button").count() == 0
 
 
 def test_each_beam_of_a_search_can_be_looked_at(
@@ -132,6 +140,14 @@ def test_each_beam_of_a_search_can_be_looked_at(
     another = open_page()
     another.goto(page.url)
     visitor.expect_id(another, identity(second))
+    # In the tree each output of the search is a button.
+    page.keyboard.press("Escape")
+    ends = page.locator(".xv-beam")
+    expect(ends).to_have_count(4)
+    expect(page.locator(".xv-shown-beam")).to_have_text(re.compile("^2: "))
+    page.locator('.xv-beam[data-output="2"]').click()
+    visitor.expect_id(page, identity(model.trace(TEXT, num_beams=4, hypothesis=2)))
+    visitor.expect_said(page, **{"option.num_beams": "4", "hypothesis": "2"})
 
 
 def test_self_attention_stands_beside_cross_attention(

@@ -68,7 +68,7 @@ def made(seed: int = 0, dtype: str = "float32", bias: bool = False) -> Trace:
             Step("O", 5, -0.25, (Alternative("O", 5, -0.25), Alternative("A", 6, -1.5))),
             Step("\ud800", 0, float("-inf"), forced=True),
         ),
-        hypotheses=(Hypothesis("Um gato", -3.5),),
+        hypotheses=(Hypothesis("Um gato", -3.5, ("Um", "gato"), (7, 9)),),
         offset=12.5,
         provenance={"model": "planted", "ablated": [["cross", 0, 1]], "beams": 1, "shortlist": True, "none": None},
         notes=(Note("It was cut."), Note("It is broken.", "fault")),

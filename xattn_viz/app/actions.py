@@ -14,6 +14,8 @@ from xattn_viz.app.runner import Measurement, Output, Query, Source
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.view import View
 
+_MOST_BEAMS = 100  # an address names no later one either
+
 
 def ask(query: Query, view: View | None = None) -> None:
     """Ask this, of its first segment; `view` is what to look at, else what is looked at now, as far as it holds."""
@@ -205,14 +207,22 @@ def take_beside() -> None:
 
 
 def continue_with(told: Any) -> None:
-    """Another token was chosen: the model goes on behind the ids of the `prefix`, and what is selected stays so.
+    """Another output was chosen in the explorer, and what is selected stays so.
 
-    What comes from a browser may be anything.
+    Behind the ids of a `prefix` the model goes on; a `hypothesis` is one of those that its search kept, by its number
+    from 0. What comes from a browser may be anything.
     """
-    state, prefix = page_state.current(), told.get("prefix") if isinstance(told, Mapping) else None
+    if not isinstance(told, Mapping):
+        return
+    state, prefix, number = page_state.current(), told.get("prefix"), told.get("hypothesis")
+    output = None
     if isinstance(prefix, list) and prefix and all(type(token) is int for token in prefix):
+        output = Output(prefix=tuple(prefix))
+    elif type(number) is int and 0 <= number < _MOST_BEAMS:
+        output = Output(number, prefix=state.query.output.prefix)
+    if output is not None:
         page_state.put(_hear(state, told))
-        _choose(replace(state.query, output=Output(prefix=tuple(prefix))), state.segment, View.parse(told))
+        _choose(replace(state.query, output=output), state.segment, View.parse(told))
 
 
 def _hear(state: PageState, told: Mapping[Any, Any]) -> PageState:

@@ -125,10 +125,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Another output that the search kept: its text and its natural-log probability."""
+    """Another output that the search kept: its text, its natural-log probability, its tokens and their ids.
+
+    `tokens` and `ids` are those behind the start token, what was given and the end included, as `Step` has them; both
+    are empty where they were not kept.
+    """
 
     text: str
     log_prob: float
+    tokens: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
 
 
 #: What a note is about, where whoever shows it needs to know: the run as such; a fault of the model; something of the

@@ -185,6 +185,9 @@ def test_log_probabilities_of_the_beams(kind: str, adapter: Seq2SeqAdapter, peer
     assert [trace.output, *(other.text for other in trace.hypotheses)] == texts
     second = adapter.trace(TEXT, num_beams=4, hypothesis=1, **options(kind))
     assert second.output == texts[1]
+    assert [(step.id, step.token) for step in second.steps] == [
+        *zip(trace.hypotheses[0].ids, trace.hypotheses[0].tokens, strict=True)
+    ]
     assert sum(step.log_prob for step in second.steps) == pytest.approx(float(expected[1]), abs=5e-3)
 
 

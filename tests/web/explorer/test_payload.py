@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+import xattn_viz as xv
 from tests.browser.explorer.pictured import GRID, PROMPT, STEPS, captioned, drawn
 from tests.web.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
 from xattn_viz.analysis.head_measures import map_grids
 from xattn_viz.analysis.heads import weight_on_special
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import HeadGrid, Layer, Trace
+from xattn_viz.core.trace import HeadGrid, Hypothesis, Layer, Trace
 from xattn_viz.examples import load
+from xattn_viz.models.families.firefox.adapter import START, UNKNOWN, FirefoxAdapter
 from xattn_viz.web import explorer
 from xattn_viz.web.explorer import identity, pack
 from xattn_viz.web.explorer.sheets import TILE_SIDE, max_pool
@@ -311,3 +314,40 @@ def test_what_is_known_of_heads_takes_little_of_a_payload() -> None:
     header, _ = unpacked(pack(trace))
     sheet = header["sheets"][0]
     assert len(json.dumps([sheet["grids"], sheet["names"]])) < 0.05 * len(pack(trace))
+
+
+def test_probabilities_of_the_tokens_offered_are_the_softmax_of_the_models_logits() -> None:
+    model = xv.load("firefox-en-pt")
+    assert isinstance(model, FirefoxAdapter)
+    text = "The little red boat belongs to my grandfather."
+    trace = model.trace(text, shortlist=False)
+    ids = [step.id for step in trace.steps]
+    student = model.network.model
+    with torch.inference_mode():  # one pass over the whole output, not the search that wrote it
+        memory = student.memory(student.encode(torch.tensor([model.source.encode(text).ids])))
+        hidden, _ = student.decode(torch.tensor([[START, *ids[:-1]]]), memory)
+        logits = student.output(hidden[0]).double()
+        logits[:, UNKNOWN] = -torch.inf  # <unk> is never written
+    expected = logits.softmax(-1).numpy()
+    header, _ = unpacked(pack(trace))
+    for row, step in zip(expected, header["steps"], strict=True):
+        offered = {step["id"]: step["p"]} | {one: p for _, p, one in step["alternatives"]}
+        assert sum(offered.values()) <= 1 + 1e-6
+        # Sums of float32 in another order: measured differences stay below 1e-6.
+        np.testing.assert_allclose([*offered.values()], row[[*offered]], atol=1e-5)
+
+
+def test_outputs_of_a_search_are_told_apart_by_tokens_else_by_words() -> None:
+    trace = planted()
+    without = replace(trace, output="a b", hypotheses=(Hypothesis("a <c>", -2.0), Hypothesis("", float("-inf"))))
+    found = unpacked(pack(without))[0]["beams"]
+    assert [one["tokens"] for one in found["outputs"]] == [["a", "b"], ["a", "<c>"], []]
+    assert [one["log_prob"] for one in found["outputs"]] == pytest.approx([-0.6, -2.0, -1e9])
+    assert found["shown"] == 0
+    beam = Hypothesis("", -1.0, tuple(f"t{i}" for i in range(3)), (0, 1, 9))
+    # What the model always begins with is no choice of the search.
+    begun = replace(trace, steps=(replace(trace.steps[0], forced=True), *trace.steps[1:]), hypotheses=(beam,))
+    maps = replace(begun.cross, queries=replace(begun.cross.queries, special=(True, False, False, False)))
+    found = unpacked(pack(replace(begun, maps=(maps,))))[0]["beams"]
+    assert [one["ids"] for one in found["outputs"]] == [[1, 2, 3], [1, 9]]
+    assert "beams" not in unpacked(pack(trace))[0]

@@ -252,7 +252,12 @@ class EncoderDecoderAdapter(Adapter):
         """The trace of the output that was asked for, with the others as hypotheses."""
         others = list(outputs)
         best = others.pop(run.settings.hypothesis)
-        hypotheses = tuple(Hypothesis(self.text.plain(other.ids), other.log_prob or 0.0) for other in others)
+        hypotheses = tuple(
+            Hypothesis(
+                self.text.plain(other.ids), other.log_prob or 0.0, tuple(map(self.text.readable, other.ids)), other.ids
+            )
+            for other in others
+        )
         trace = replace(self._make_trace(run, begin, best), hypotheses=hypotheses)
         return trace.with_notes(*self._notes(run, trace, best.ids, len(begin.ids)))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from xattn_viz.analysis.head_measures import head_names, map_grids
 from xattn_viz.core import view
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
-from xattn_viz.core.trace import HeadGrid, Step, Trace, probability
+from xattn_viz.core.trace import HeadGrid, Hypothesis, Step, Trace, probability
 from xattn_viz.core.view import all_steps
 from xattn_viz.web.explorer.sheets import Axes, Data, Limits, paired_by_units, sentence_spans, sheet
 from xattn_viz.web.explorer.sound import Playback, pack_sound
@@ -42,6 +43,9 @@ LONGEST = 240
 
 #: Up to this many weights a map is measured for the overview (`map_grids`), which takes 13 ms then and 0.3 ms usually.
 MEASURED_LIMIT = 2_000_000
+
+#: JSON has no infinity.
+_LEAST = -1e9
 
 _ORDER: tuple[MapKind, ...] = ("cross", "encoder", "decoder", *METHODS)
 
@@ -100,6 +104,8 @@ def pack(
         "steps": [_step(step) for step in trace.steps],
         "select": dict(select or {}),
     }
+    if trace.hypotheses and not growing:
+        header["beams"] = _beams(trace)
     if growing:
         header["growing"] = True
     if unlinked:
@@ -200,6 +206,37 @@ def _step(step: Step) -> dict[str, Any]:
         "p": probability(step.log_prob),
         "alternatives": alternatives,
         "forced": step.forced,
+    }
+
+
+def _beams(trace: Trace) -> dict[str, Any]:
+    """All outputs that the search kept, the best first, and the place of the trace's own among them (`shown`).
+
+    Outputs are told apart token by token, `ids`; of a file that kept no tokens, word by word. What the model always
+    begins with says nothing and is left out.
+    """
+    own = Hypothesis(
+        trace.output,
+        sum(step.log_prob for step in trace.steps if not step.forced),
+        tuple(step.token for step in trace.steps),
+        tuple(step.id for step in trace.steps),
+    )
+    asked = trace.settings.get("hypothesis", 0)
+    shown = min(asked, len(trace.hypotheses)) if type(asked) is int and asked > 0 else 0
+    outputs = [*trace.hypotheses[:shown], own, *trace.hypotheses[shown:]]
+    has_tokens = all(len(one.tokens) == len(one.ids) > 0 for one in outputs)
+    special = trace.cross.queries.is_special
+    start = sum(1 for _ in takewhile(bool, (step.forced and special[i] for i, step in enumerate(trace.steps))))
+    return {
+        "shown": shown,
+        "outputs": [
+            {
+                "tokens": [visible(token) for token in (one.tokens[start:] if has_tokens else one.text.split())],
+                "ids": list(one.ids[start:] if has_tokens else one.text.split()),
+                "log_prob": min(max(one.log_prob, _LEAST), 0.0),
+            }
+            for one in outputs
+        ],
     }
 
 

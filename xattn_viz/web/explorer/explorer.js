@@ -1,3 +1,4 @@
+import { makeBeams } from "./controls/beams.js";
 import { makeCheck } from "./controls/check.js";
 import { makeControls, makeLegend } from "./controls/controls.js";
 import { makeOverview } from "./controls/overview.js";
@@ -71,6 +72,10 @@ function makeExplorer(root) {
   let isLinked = false; // whether the page's address can say what is shown
   /** @type {import("./controls/stepping.js").Proceed | null} */
   let proceed = null;
+  /** @type {((output: number) => void) | null} */
+  let show = null;
+  /** @type {{prefix: number[], step: number} | null} */
+  let branch = null; // where the model was asked to go on with another token, until what it wrote is here
   /** @type {import("./controls/check.js").Open | null} */
   let open = null;
   /** @type {Record<string, string>} */
@@ -98,6 +103,7 @@ function makeExplorer(root) {
   const second = makeMap(change, player);
   main.name("Chosen map");
   const legend = makeLegend();
+  const beams = makeBeams(() => show);
   const check = makeCheck(change, () => open);
   const table = makeTable();
   const maps = make("div", { class: "xv-maps" }, main.element, second.element);
@@ -108,9 +114,10 @@ function makeExplorer(root) {
     make("div", { class: "xv-side" }, maps, legend.element),
   );
   const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
-  const below = [linesOfText, controls.element, stage, check.element, table.element, player.element];
+  const below = [linesOfText, controls.element, stage, beams.element, check.element, table.element, player.element];
   root.replaceChildren(sound.element, sentences.element, ...below);
   const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
+  root.addEventListener("keydown", stepping.follow);
 
   /** @param {Partial<State>} changes */
   function change(changes) {
@@ -188,6 +195,7 @@ function makeExplorer(root) {
     const tall = high - 28 * rem();
     main.paint(scene, scene.main, each, tall);
     if (scene.second) second.paint(scene, scene.second, each, tall);
+    beams.paint(scene);
     check.paint(scene);
     table.paint(scene);
     Object.assign(root.dataset, {
@@ -225,7 +233,17 @@ function makeExplorer(root) {
     load(bytes, receiver, order) {
       messenger.to(receiver);
       isLinked = order !== null;
-      proceed = order && ((prefix) => order("continued", { prefix, choices: choices(), ...(trace && shown(trace)) }));
+      const elsewhere =
+        order &&
+        ((/** @type {object} */ asked) =>
+          order("continued", { ...asked, choices: choices(), ...(trace && shown(trace)) }));
+      proceed =
+        elsewhere &&
+        ((prefix) => {
+          branch = { prefix, step: state.step };
+          elsewhere({ prefix });
+        });
+      show = elsewhere && ((hypothesis) => elsewhere({ hypothesis }));
       open =
         order &&
         ((cell) => {
@@ -239,6 +257,10 @@ function makeExplorer(root) {
         const hasChosen = order !== null && hasChosenSince(trace, fresh);
         countChoices(Number(fresh.select.choices ?? 0));
         state = onArrival(trace, fresh, state, order !== null, hasChosen);
+        if (!fresh.growing) {
+          if (branch?.prefix.every((id, i) => fresh.steps[i]?.id === id)) state = { ...state, step: branch.step };
+          branch = null;
+        }
         keepState(fresh, state);
         settled = shown(fresh);
         if (hasChosen && !fresh.growing) toAddress(settled, settled);
@@ -256,6 +278,7 @@ function makeExplorer(root) {
       for (const event of ["xv-moved", "popstate"]) window.removeEventListener(event, followHere);
       player.leave();
       leaveKeys();
+      root.removeEventListener("keydown", stepping.follow);
       stepping.stop();
       noise.stop();
       messenger.stop();

@@ -4,7 +4,7 @@ import { spokenSpan } from "../sound/sound.js";
 import { revealed } from "../sound/time.js";
 
 /**
- * Steps through the decoding: each step writes one token and shows what else the decoder could have written.
+ * Steps through the decoding: each step writes one token, and shows beside it what else the decoder could have written.
  *
  * @typedef {import("../core/scene.js").Scene} Scene
  *
@@ -12,6 +12,9 @@ import { revealed } from "../sound/time.js";
  */
 
 const PACE = 900; // milliseconds a token, slow enough to talk along
+const SPEEDS = ["0.5", "1", "2", "4"];
+const OTHERS = 4; // of the tokens that were not written, so many are shown
+const REST = 0.005; // from this probability on, what is left for all other tokens is shown
 
 /**
  * @param {import("../core/scene.js").Change} change
@@ -22,9 +25,18 @@ export function makeStepping(change, proceeding) {
   const play = make("button", { type: "button", class: "xv-button xv-play" });
   const next = button("Next", "▶");
   const all = button("Show all", "All");
+  for (const [each, key] of /** @type {[HTMLElement, string][]} */ ([
+    [back, ","],
+    [next, "."],
+  ])) {
+    each.title += ` (${key})`;
+    each.setAttribute("aria-keyshortcuts", key);
+  }
+  const speeds = SPEEDS.map((speed) => make("option", { value: speed, selected: speed === "1" }, `${speed}×`));
+  const speed = make("select", { class: "xv-speed", "aria-label": "Speed", title: "Speed of the steps" }, ...speeds);
   const choices = make("span", { class: "xv-choices" });
   const element = make("div", { class: "xv-stepping", role: "group", "aria-label": "Step through the decoding" });
-  element.append(back, play, next, all, choices);
+  element.append(back, play, next, all, speed, choices);
   /** @type {number | undefined} */
   let timer;
   /** @type {Scene | null} */
@@ -53,31 +65,57 @@ export function makeStepping(change, proceeding) {
     if (step >= count() - 1) pause();
     else go(step + 1);
   };
-  play.addEventListener("click", () => {
+  const run = () => {
+    window.clearInterval(timer);
+    timer = window.setInterval(forward, PACE / Number(speed.value));
+    name();
+  };
+  const toggle = () => {
     if (timer !== undefined) return pause();
     if ((last?.state.step ?? -1) >= count() - 1) change({ step: -1 });
-    timer = window.setInterval(forward, PACE);
-    name();
-    forward();
-    return undefined;
-  });
-  next.addEventListener("click", () => {
+    run();
+    return forward();
+  };
+  const by = (/** @type {number} */ steps) => {
     pause();
-    if ((last?.state.step ?? -1) < count() - 1) go((last?.state.step ?? -1) + 1);
-  });
-  back.addEventListener("click", () => {
-    pause();
-    go(Math.max((last?.state.step ?? 0) - 1, 0));
-  });
-  all.addEventListener("click", () => {
+    const step = last?.state.step ?? -1;
+    const to = step < 0 && steps < 0 ? count() - 1 : step;
+    go(Math.min(Math.max(to + steps, 0), count() - 1));
+  };
+  const showAll = () => {
     pause();
     change({ step: -1 });
+  };
+  play.addEventListener("click", toggle);
+  next.addEventListener("click", () => by(1));
+  back.addEventListener("click", () => by(-1));
+  all.addEventListener("click", showAll);
+  speed.addEventListener("change", () => {
+    if (timer !== undefined) run();
   });
+
+  /**
+   * A comma steps back and a full stop on, as in players of films; among the buttons here the arrow keys do so too.
+   *
+   * @param {KeyboardEvent} event
+   */
+  function follow(event) {
+    const { key, target } = event;
+    if (element.hidden || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!(target instanceof Element) || target.closest("input, select, textarea")) return;
+    const here = element.contains(target);
+    if (key === "." || (here && key === "ArrowRight")) by(1);
+    else if (key === "," || (here && key === "ArrowLeft")) by(-1);
+    else if (here && key === "Escape") showAll();
+    else return;
+    event.preventDefault();
+  }
 
   choices.addEventListener("click", (event) => {
     const pressed = event.target instanceof Element ? event.target.closest("button") : null;
     const proceed = proceeding();
     if (!pressed || !last || !proceed) return;
+    pause();
     const { step } = last.state;
     const before = last.main.sheet.steps.slice(0, step >= 0 ? step : rowStep(last));
     proceed([...before.map(({ id }) => id), Number(pressed.dataset.id)]);
@@ -89,16 +127,18 @@ export function makeStepping(change, proceeding) {
     last = scene;
     element.hidden = count() === 0 || scene.trace.growing;
     const at = scene.state.step;
-    back.disabled = at <= 0;
+    const held = [back, next, all].find((each) => each.matches(":focus"));
+    back.disabled = at === 0;
     all.disabled = at < 0;
     next.disabled = at >= count() - 1;
+    if (held?.disabled) play.focus({ preventScroll: true }); // a disabled button hears no key
     const step = scene.main.sheet.steps[at >= 0 ? at : rowStep(scene)];
-    const look = JSON.stringify([step, at]);
+    const look = JSON.stringify([step, at, Boolean(proceeding())]);
     if (look !== painted) choices.replaceChildren(...(step ? chosen(scene, step, at, Boolean(proceeding())) : []));
     painted = look; // a button that is about to be clicked stays the same one
     choices.dataset.step = String(at);
   }
-  return { element, paint, stop: pause };
+  return { element, paint, follow, stop: pause };
 }
 
 /**
@@ -113,30 +153,46 @@ function rowStep(scene) {
 }
 
 /**
+ * The token written, what could have been written instead, and what is left for all other tokens: together 1.
+ *
  * @param {Scene} scene
  * @param {import("../core/payload.js").Step} step
  * @param {number} at
  * @param {boolean} asks whether the model can be asked to go on with another token
- * @returns {(Node | string)[]}
  */
 function chosen(scene, step, at, asks) {
-  const parts = at >= 0 ? [`${at + 1} of ${scene.main.sheet.steps.length}: `] : [];
-  const others = step.alternatives.filter(([token]) => token !== step.token).slice(0, 4);
-  /** @type {(Node | string)[]} */
-  const listed = [...parts, isolated(step.token), ` ${step.forced ? "given, " : ""}p ${decimals(step.p)}`];
-  for (const [i, [token, p, id]] of others.entries()) {
-    listed.push(i ? ", " : " · or ", asks ? other(token, id) : isolated(token), ` ${decimals(p)}`);
+  const parts = at >= 0 ? [make("span", { class: "xv-count" }, `${at + 1} of ${scene.main.sheet.steps.length}`)] : [];
+  const others = step.alternatives.filter(([, , id]) => id !== step.id).slice(0, OTHERS);
+  const rest = others.reduce((left, [, p]) => left - p, 1 - step.p);
+  const given = step.forced ? { title: "Given to the model, which gives it this probability" } : { title: "Written" };
+  parts.push(choice(isolated(step.token), step.p, "span", { class: "xv-choice xv-written", ...given }));
+  for (const [token, p, id] of others) {
+    const face = isolated(token, asks ? "xv-token xv-branch" : "xv-token");
+    const title = "Go on from here with this token";
+    parts.push(
+      asks
+        ? choice(face, p, "button", { type: "button", class: "xv-choice xv-go-on", "data-id": id, title })
+        : choice(face, p, "span", { class: "xv-choice" }),
+    );
   }
-  return listed;
+  if (rest >= REST) {
+    const title = "All other tokens together";
+    parts.push(choice(make("span", {}, "others"), rest, "span", { class: "xv-choice xv-rest", title }));
+  }
+  return parts;
 }
 
 /**
- * A token that the model could have written instead, to be clicked.
+ * A token with its probability, as a number and as a bar; all bars are of one length for 1.
  *
- * @param {string} token
- * @param {number} id
+ * @param {HTMLElement} face
+ * @param {number} p
+ * @param {"button" | "span"} tag
+ * @param {Record<string, string | number>} attributes
  */
-function other(token, id) {
-  const title = "Go on from here with this token";
-  return make("button", { type: "button", class: "xv-other", "data-id": id, title }, isolated(token));
+function choice(face, p, tag, attributes) {
+  const filled = make("span", { class: "xv-filled" });
+  filled.style.width = `${100 * Math.min(Math.max(p, 0), 1)}%`;
+  const bar = make("span", { class: "xv-p", "aria-hidden": "true" }, filled);
+  return make(tag, attributes, face, make("span", { class: "xv-number" }, decimals(p)), bar);
 }

@@ -40,6 +40,11 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {[string, number, number][]} alternatives token, probability, id
  * @property {boolean} forced
  *
+ * @typedef {object} Beam an output that the search kept
+ * @property {string[]} tokens
+ * @property {(number | string)[]} ids what tells its tokens from those of others
+ * @property {number} log_prob
+ *
  * @typedef {object} Exact
  * @property {Float32Array} weights [layer, head, query, key]
  * @property {Float32Array} queries [layer, head, query, d_k]
@@ -98,6 +103,7 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {Step[]} steps
  * @property {boolean} growing whether the output is still being written
  * @property {Beside | null} beside
+ * @property {{shown: number, outputs: Beam[]}} [beams] the outputs of a search, the best first, where there are several
  * @property {Record<string, string | number>} select
  * @property {import("../sound/sound.js").Sound | null} sound
  * @property {import("../picture/pictures.js").Pixels | null} picture that the patches lie in

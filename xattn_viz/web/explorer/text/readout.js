@@ -45,8 +45,14 @@ function sentence(scene, panel) {
   const m = panel.matrix;
   if (!m) return ["This layer is on its way."];
   const { row, column } = panel.focus;
+  const { step } = scene.state;
+  if (step >= 0 && row < 0 && column < 0 && m.rowOf[step] === -1) {
+    const written = panel.sheet.steps[step]?.token;
+    if (written !== undefined) return ["This step wrote ", isolated(written), ", which is hidden."];
+  }
   if (row >= 0 && !m.rows[row].positions.length) return ["nothing stands for it here."];
   if (isOverSound(panel)) return [...rowOverSound(scene, panel, m), ...(row < 0 ? [] : unsure(scene, panel, m))];
+  if (isAtStep(scene, panel, m)) return [...stepSentence(scene, panel, m), ...unsure(scene, panel, m)];
   if (row >= 0) return [...rowSentence(scene, panel, m), ...remarks(scene, panel, m)];
   if (column < 0) return ["Hover or choose a token to read its weights here."];
   return columnSentence(scene, panel, m);
@@ -88,6 +94,49 @@ function rowSentence({ state, trace }, panel, m) {
     parts.push("; most, ", decimals(weights[most]), ", on ", isolated(m.columns[most].label));
   }
   parts.push(newest ? " …" : ".");
+  return parts;
+}
+
+/**
+ * Whether what is to be said is what the step looked at that one has come to.
+ *
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {Matrix} m
+ */
+function isAtStep({ state }, { sheet, focus }, m) {
+  if (state.step < 0 || !sheet.steps.length || wordsOf(sheet).share) return false;
+  return focus.row === m.rowOf[state.step] && focus.row >= 0 && focus.column < 0;
+}
+
+/**
+ * "Writing *gato*, this head looked most at *cat* (0.83), then at *The* (0.09)." Where most of the weight rests on a
+ * special token, what of the rest was looked at most.
+ *
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {Matrix} m
+ * @returns {Parts}
+ */
+function stepSentence({ state }, { sheet, view, focus }, m) {
+  const read = state.rows === "input" && sheet.read;
+  const who = view.head === null ? `the ${viewTitle(view)}` : "this head";
+  const weights = m.values.subarray(focus.row * m.columns.length, (focus.row + 1) * m.columns.length);
+  const order = [...weights.keys()].sort((a, b) => weights[b] - weights[a]);
+  const own = order.filter((column) => !m.columns[column].special);
+  /** @type {(column: number) => Parts} */
+  const named = (column) => [isolated(m.columns[column].label), " (", strong(weights[column]), ")"];
+  /** @type {Parts} */
+  const parts = [read ? "Having read " : "Writing ", isolated(m.rows[focus.row].label), `, ${who} `];
+  const first = order[0];
+  if (m.columns[first].special && own.length) {
+    const rest = weights[own[0]] >= UNATTENDED / 10 ? ["; of the rest it looked most at ", ...named(own[0])] : [];
+    return [...parts, "rested on ", ...named(first), ...rest, "."];
+  }
+  const earlier = sheet.kind === "decoder" && !m.columns[first].special ? "its own earlier " : "";
+  parts.push(`looked most at ${earlier}`, ...named(first));
+  if (order.length > 1 && weights[order[1]] >= 0.05) parts.push(", then at ", ...named(order[1]));
+  parts.push(".");
   return parts;
 }
 
