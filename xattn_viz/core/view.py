@@ -180,6 +180,15 @@ class View:
         return replace(maps, read=maps.queries) if is_read else maps
 
 
+def is_said(name: str, value: str) -> bool:
+    """Whether a parameter of an address says a view, or a part of one, in known words."""
+    if name not in _WORDS or not re.fullmatch(_WORDS[name], value, re.ASCII):
+        return False
+    with suppress(ValueError):
+        return name != "head" or bool(parse_head(value))
+    return False
+
+
 def all_steps(trace: Trace) -> tuple[AttentionMaps, ...]:
     """The maps of a trace without those of single denoising steps where there is one of all steps together."""
     whole = {maps.kind for maps in trace.maps if maps.step is None}
