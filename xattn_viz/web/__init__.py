@@ -17,7 +17,13 @@ _BASE = "explorer/core/base.css"
 STYLES = {
     "easel": (_BASE, "easel/easel.css"),
     "evidence": (_BASE, "evidence/evidence.css"),
-    "explorer": (_BASE, "explorer/explorer.css", "explorer/sound/sound.css", "explorer/picture/picture.css"),
+    "explorer": (
+        _BASE,
+        "explorer/explorer.css",
+        "explorer/sound/sound.css",
+        "explorer/picture/picture.css",
+        "explorer/talk.css",
+    ),
     "stepper": (_BASE, "stepper/stepper.css"),
 }
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/.-]+\.js)";\n', re.MULTILINE)

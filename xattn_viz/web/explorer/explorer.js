@@ -3,7 +3,9 @@ import { makeCheck } from "./controls/check.js";
 import { makeControls, makeLegend } from "./controls/controls.js";
 import { makeOverview } from "./controls/overview.js";
 import { makeStepping } from "./controls/stepping.js";
+import { makeStory, openStory } from "./controls/story.js";
 import { makeTable } from "./controls/table.js";
+import { heightOfTalk, makeTalk } from "./controls/talk.js";
 import { choices, continues, countChoices, hasChosenSince, keepState, lastRow, onArrival } from "./core/arrival.js";
 import { readTheme } from "./core/colours.js";
 import { heightLeft, make, rem } from "./core/dom.js";
@@ -94,7 +96,7 @@ function makeExplorer(root) {
     change,
     () => isLinked,
     () => {
-      selected(); // which makes the address say it
+      if (!story.isOpen) selected(); // which makes the address say it
       return window.location.href;
     },
   );
@@ -115,7 +117,14 @@ function makeExplorer(root) {
   );
   const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
   const below = [linesOfText, controls.element, stage, beams.element, check.element, table.element, player.element];
-  root.replaceChildren(sound.element, sentences.element, ...below);
+  const talk = makeTalk(root, change, {
+    turn: (by) => story.turn(by) || stepping.step(by),
+    play: () => player.toggle(trace?.sound?.start ?? 0),
+    paint,
+  });
+  const story = makeStory(showSlide);
+  controls.element.append(talk.button);
+  root.replaceChildren(story.element, sound.element, sentences.element, ...below, ...talk.parts);
   const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
   root.addEventListener("keydown", stepping.follow);
 
@@ -128,10 +137,26 @@ function makeExplorer(root) {
     paint();
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
-    if (passing) return;
+    if (passing || story.isOpen) return; // what a story shows, its slides say
     if (ACTS.some((name) => name in changes)) countChoices(choices() + 1);
     keepState(trace, state);
     messenger.later(selected);
+  }
+
+  /**
+   * @param {Trace | null} of
+   * @param {Record<string, string>} select
+   */
+  function showSlide(of, select) {
+    root.classList.toggle("xv-no-slide", !of);
+    if (trace !== of) player.load(of?.sound ?? null);
+    trace = of;
+    lineage = of?.id ?? "";
+    state = initialState(select);
+    if (select.row === undefined) state.row = -1;
+    noise.stop();
+    stepping.stop();
+    paint();
   }
 
   function selected() {
@@ -144,7 +169,7 @@ function makeExplorer(root) {
 
   /** The visitor went back or forth in the browser's history, and the address says another view of the same trace. */
   function follow() {
-    if (!trace) return;
+    if (!trace || story.isOpen) return;
     state = { ...state, ...NOTHING_CHOSEN, ...addressable(fromAddress()) };
     paint();
     keepState(trace, state);
@@ -176,9 +201,12 @@ function makeExplorer(root) {
 
   function paint() {
     if (!trace) return;
-    const scene = makeScene(trace, state, readTheme(root, state.colours));
+    // On a projector that shows colours badly, only how light they are counts.
+    const looked = talk.hasContrast ? { ...state, colours: "grey" } : state;
+    const scene = makeScene(trace, looked, readTheme(root, looked.colours));
+    talk.paint(scene);
     sound.paint(scene);
-    steady(heightLeft(root, maps));
+    if (!talk.isOn) steady(heightLeft(root, maps));
     readout.paint(scene);
     stepping.paint(scene);
     noise.paint(scene);
@@ -187,12 +215,12 @@ function makeExplorer(root) {
     second.element.hidden = !scene.second;
     second.name(scene.compared ? "Map of the other output" : "Pinned map");
     sentences.paint(scene);
-    overview.paint(scene, high);
+    if (!talk.isOn) overview.paint(scene, high);
     const side = maps.clientWidth;
-    const beside = scene.second && side >= 720 * rem();
+    const beside = scene.second && (talk.isOn || side >= 720 * rem());
     maps.classList.toggle("xv-two", Boolean(beside));
     const each = beside ? (side - 24 * rem()) / 2 : side;
-    const tall = high - 28 * rem();
+    const tall = talk.isOn ? heightOfTalk(root, maps) : high - 28 * rem();
     main.paint(scene, scene.main, each, tall);
     if (scene.second) second.paint(scene, scene.second, each, tall);
     beams.paint(scene);
@@ -232,6 +260,14 @@ function makeExplorer(root) {
   return {
     load(bytes, receiver, order) {
       messenger.to(receiver);
+      const bundle = openStory(bytes);
+      if (bundle) {
+        story.open(bundle, order && ((number) => order("slide", { number })));
+        if (bundle.talks) talk.enter(false);
+        talk.begin();
+        return;
+      }
+      story.close();
       isLinked = order !== null;
       const elsewhere =
         order &&
@@ -272,6 +308,7 @@ function makeExplorer(root) {
       trace = fresh;
       player.load(fresh.sound);
       paint();
+      talk.begin();
     },
     leave() {
       observer.disconnect();
@@ -282,6 +319,7 @@ function makeExplorer(root) {
       stepping.stop();
       noise.stop();
       messenger.stop();
+      talk.stop();
     },
   };
 }

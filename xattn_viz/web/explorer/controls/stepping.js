@@ -111,6 +111,21 @@ export function makeStepping(change, proceeding) {
     event.preventDefault();
   }
 
+  /**
+   * One token forth or back; before the first one stands all that is written.
+   *
+   * @param {number} steps
+   * @returns {boolean} false where nothing was written step by step
+   */
+  function step(steps) {
+    pause();
+    if (!count() || !last) return false;
+    const at = Math.min(last.state.step + steps, count() - 1);
+    if (at < 0) change({ step: -1 });
+    else go(at);
+    return true;
+  }
+
   choices.addEventListener("click", (event) => {
     const pressed = event.target instanceof Element ? event.target.closest("button") : null;
     const proceed = proceeding();
@@ -138,7 +153,7 @@ export function makeStepping(change, proceeding) {
     painted = look; // a button that is about to be clicked stays the same one
     choices.dataset.step = String(at);
   }
-  return { element, paint, follow, stop: pause };
+  return { element, paint, follow, step, stop: pause };
 }
 
 /**

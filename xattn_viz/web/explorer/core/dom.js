@@ -26,8 +26,25 @@ export function isolated(label, name = "xv-token") {
   return make("bdi", { class: name }, label);
 }
 
+let enlarged = 0;
+
+/**
+ * From now on everything is measured in another unit, which a talk needs for its last row; 0 is the page's own again.
+ *
+ * @param {number} unit
+ */
+export function enlarge(unit) {
+  enlarged = unit;
+}
+
+/** Whether that is so: then a map keeps to the room there is, and scrolls where it must. */
+export function isEnlarged() {
+  return enlarged > 0;
+}
+
 /** The page's font size against the usual 16 pixels: what is measured in pixels here grows with it. */
 export function rem() {
+  if (enlarged) return enlarged;
   return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 }
 

@@ -1,4 +1,4 @@
-import { isolated, make, rem } from "./dom.js";
+import { isEnlarged, isolated, make, rem } from "./dom.js";
 import { PARKED, probability, UNSURE } from "./matrix.js";
 
 /**
@@ -122,7 +122,8 @@ export function fitGrid(m, width, height) {
   const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0] * unit)), 3);
   const overhang = Math.max(...reaches.map((reach, c) => reach - (columns - c - 0.5) * cellWidth), 0);
   const labelHeight = slanted ? Math.max(...reaches) + 8 : Math.ceil(24 * unit);
-  const smallest = rows <= READABLE_ROWS ? smallestFont : 3;
+  const fits = rows <= READABLE_ROWS && !isEnlarged();
+  const smallest = rows <= READABLE_ROWS || isEnlarged() ? smallestFont : 3;
   const cellHeight = Math.floor(Math.max(Math.min((height - labelHeight) / rows, LARGEST_CELL[1] * unit), smallest));
   return {
     rows,
@@ -138,7 +139,7 @@ export function fitGrid(m, width, height) {
     rowFont: Math.min(Math.max(cellHeight - 2, smallestFont), largestFont),
     columnFont,
     longestSlanted,
-    scrolls: rows > READABLE_ROWS && labelHeight + rows * cellHeight > height,
+    scrolls: !fits && labelHeight + rows * cellHeight > height,
   };
 }
 

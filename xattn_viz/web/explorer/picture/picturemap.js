@@ -1,4 +1,4 @@
-import { fitted, make, rem } from "../core/dom.js";
+import { fitted, isEnlarged, make, rem } from "../core/dom.js";
 import { titled } from "../core/kinds.js";
 import { viewTitle } from "../core/payload.js";
 import { makeBeside } from "./beside.js";
@@ -137,6 +137,10 @@ function sizeOf({ picture }, panel, width, height) {
   const [rows, columns] = patchGrid(panel.sheet);
   const [wide, high] = picture ? [picture.width, picture.height] : [columns, rows];
   const unit = rem();
+  if (isEnlarged()) {
+    const scale = Math.min(width / wide, height / high);
+    return [Math.max(Math.floor(wide * scale), 1), Math.max(Math.floor(high * scale), 1)];
+  }
   const aside = width > 3 * ASIDE * unit ? ASIDE * unit : 0;
   const most = Math.max(Math.min(height, LARGEST * unit), SMALLEST * unit);
   const scale = Math.min((width - aside) / wide, most / high, (LARGEST * unit) / wide);

@@ -1,4 +1,4 @@
-import { isolated, make, rem } from "../core/dom.js";
+import { isEnlarged, isolated, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
 import {
   LARGEST_FONT,
@@ -149,7 +149,7 @@ export function makeSoundMap(change, player) {
    * @param {SoundGrid} made
    */
   function reveal(row, made) {
-    if (row < 0 || view.matches(":hover")) return;
+    if (row < 0 || (view.matches(":hover") && (!isEnlarged() || last?.state.hover))) return;
     const high = view.clientHeight - time.offsetHeight;
     const y = (row + 0.5) * made.cellHeight;
     if (y < view.scrollTop || y > view.scrollTop + high) view.scrollTop = y - high / 2;
@@ -221,9 +221,11 @@ export function fitSoundMap(panel, width, height, words) {
   const longest = Math.max(...(said.length ? said : m.rows).map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
   const labelled = Math.min(Math.min(longest, LONGEST_LABEL * unit) + 22 * unit, Math.max(width * 0.3, 70));
   const labelWidth = Math.ceil(frames ? SECONDS_WIDTH * unit : labelled);
-  const soundHigh = Math.round(SOUND_HEIGHT * unit);
+  const soundHigh = Math.round(isEnlarged() ? Math.min(SOUND_HEIGHT * unit, height / 4) : SOUND_HEIGHT * unit);
   const above = soundHigh + (RULER_HEIGHT + (words ? WORDS_HEIGHT : 0)) * unit;
-  const smallest = frames ? 1 : rows <= READABLE_ROWS ? SMALLEST_FONT * unit : 3;
+  const isLong = rows > READABLE_ROWS || isEnlarged();
+  const smallest = frames ? 1 : rows <= READABLE_ROWS || isEnlarged() ? SMALLEST_FONT * unit : 3;
+  const room = isEnlarged() ? height : Math.max(height, above + 160 * unit);
   const cell = Math.max(Math.min((height - above) / rows, TALLEST_CELL * unit), smallest);
   const cellHeight = frames ? cell : Math.floor(cell);
   return {
@@ -235,8 +237,8 @@ export function fitSoundMap(panel, width, height, words) {
     labelWidth,
     everyRow: Math.ceil((SMALLEST_FONT * unit) / cellHeight),
     rowFont: Math.min(Math.max(cellHeight - 2, SMALLEST_FONT * unit), LARGEST_FONT * unit),
-    room: Math.max(height, above + 160 * unit),
-    scrolls: rows > READABLE_ROWS && !frames && above + rows * cellHeight > Math.max(height, above + 160 * unit),
+    room,
+    scrolls: isLong && !frames && above + rows * cellHeight > room,
     secondsOf: (edges) => secondsBeside(edges, cellHeight * rows),
   };
 }

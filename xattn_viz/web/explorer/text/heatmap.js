@@ -1,5 +1,5 @@
 import { inkOn, pixels } from "../core/colours.js";
-import { fitted, make, rem } from "../core/dom.js";
+import { fitted, isEnlarged, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
 import { columnLabelsOf, fitGrid, makeMapFrame, markRows, rowLabelsOf } from "../core/mapframe.js";
 import { viewTitle } from "../core/payload.js";
@@ -134,7 +134,7 @@ export function makeHeatmap(change) {
    * @param {Grid} made
    */
   function reveal({ row, column }, made) {
-    if (view.matches(":hover")) return;
+    if (view.matches(":hover") && (!isEnlarged() || last?.state.hover)) return;
     const [wide, high] = [view.clientWidth - made.labelWidth, view.clientHeight - made.labelHeight];
     const x = (column + 0.5) * made.cellWidth;
     const y = (row + 0.5) * made.cellHeight;
@@ -195,7 +195,8 @@ export function paintCells(canvas, scene, panel, fit) {
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
-  if (fit.cellWidth < 32 * rem() || fit.cellHeight < 17 * rem()) return;
+  const lowest = isEnlarged() ? 29 : 17 * rem();
+  if (fit.cellWidth < 32 * rem() || fit.cellHeight < lowest) return;
   // Where there is room, the number stands in the cell. Small weights stay silent: they would only be noise.
   context.font = `${Math.min(12 * rem(), fit.cellHeight - 5)}px ${getComputedStyle(canvas).fontFamily}`;
   context.textAlign = "center";

@@ -1,0 +1,159 @@
+import { button, make } from "../core/dom.js";
+import { unpack } from "../core/payload.js";
+
+/**
+ * A story: slides in order, each a view of a trace with a caption. Several slides may show the same trace.
+ *
+ * @typedef {import("../core/payload.js").Trace} Trace
+ *
+ * @typedef {object} Slide
+ * @property {number} [part] which trace it shows, where it is here
+ * @property {Record<string, string>} [select] the view, as an address says it
+ * @property {string} [caption]
+ * @property {string} [missing] why nothing is shown
+ * @property {boolean} [awaited] whether the page can be asked for it
+ *
+ * @typedef {object} Bundle
+ * @property {string} story its title
+ * @property {Slide[]} slides
+ * @property {[number, number][]} parts where each trace lies in the data
+ * @property {boolean} talks whether it begins in talk mode
+ * @property {Uint8Array} data
+ */
+
+const BEGINNING = '{"story":'; // of a header, before it is read as a whole
+
+/**
+ * The story that packed bytes hold, or null where they hold one trace.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {Bundle | null}
+ */
+export function openStory(bytes) {
+  const text = (/** @type {number} */ length) => new TextDecoder().decode(bytes.subarray(4, 4 + length));
+  if (text(BEGINNING.length) !== BEGINNING) return null;
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  return { ...JSON.parse(text(length)), data: bytes.subarray(4 + length) };
+}
+
+/**
+ * @param {(trace: Trace | null, select: Record<string, string>) => void} show a trace and its view, or nothing
+ */
+export function makeStory(show) {
+  const title = make("strong", { class: "xv-story-title" });
+  const back = button("Slide before", "◀");
+  const place = make("span", { class: "xv-story-place" });
+  const next = button("Next slide", "▶");
+  const bar = make("div", { class: "xv-story-bar", role: "group", "aria-label": "Slides" }, back, place, next, title);
+  const caption = make("p", { class: "xv-story-caption", dir: "auto", "aria-live": "polite" });
+  const missing = make("p", { class: "xv-story-missing", role: "status" });
+  const element = make("section", { class: "xv-story", "aria-label": "Story" }, bar, caption, missing);
+  element.hidden = true;
+  /** @type {Bundle | null} */
+  let bundle = null;
+  /** @type {Map<number, Trace>} */
+  let traces = new Map();
+  let at = 0;
+  let ask = /** @type {((number: number) => void) | null} */ (null);
+  /** @type {Set<number>} */
+  const asked = new Set(); // for which slides, since one came
+
+  back.addEventListener("click", () => turn(-1));
+  next.addEventListener("click", () => turn(1));
+
+  function paint() {
+    if (!bundle) return;
+    const slide = bundle.slides[at];
+    title.textContent = bundle.story;
+    place.textContent = `${at + 1} of ${bundle.slides.length}`;
+    back.disabled = at === 0;
+    next.disabled = at === bundle.slides.length - 1;
+    caption.textContent = slide.caption ?? "";
+    caption.hidden = !slide.caption;
+    missing.textContent = slide.missing ?? "";
+    missing.hidden = !slide.missing;
+    element.dataset.slide = String(at + 1);
+    if (slide.awaited && !asked.has(at)) {
+      asked.add(at);
+      ask?.(at + 1);
+    }
+    show(traceOf(bundle, slide), slide.select ?? {});
+  }
+
+  /**
+   * @param {Bundle} of
+   * @param {Slide} slide
+   */
+  function traceOf(of, { part }) {
+    if (part === undefined) return null;
+    let trace = traces.get(part);
+    if (!trace) {
+      const [begin, end] = of.parts[part];
+      trace = unpack(of.data.subarray(begin, end));
+      traces.set(part, trace);
+    }
+    return trace;
+  }
+
+  /**
+   * @param {number} by slides forth or back; to the first or last one where it is endless
+   * @returns {boolean} false where there is no story
+   */
+  function turn(by) {
+    if (!bundle) return false;
+    const to = Math.min(Math.max(at + by, 0), bundle.slides.length - 1);
+    if (to === at) return true;
+    at = to;
+    remember(at);
+    paint();
+    return true;
+  }
+
+  return {
+    element,
+    turn,
+    /**
+     * Shows a story from the slide that the address names, or one that goes on where it was.
+     *
+     * @param {Bundle} fresh
+     * @param {((number: number) => void) | null} asking asks the page for a slide that it can bring
+     */
+    open(fresh, asking) {
+      const isSame = bundle?.story === fresh.story && bundle.slides.length === fresh.slides.length;
+      if (!isSame) at = Math.min(Math.max(remembered() - 1, 0), fresh.slides.length - 1);
+      if (!isSame || bundle?.parts.length !== fresh.parts.length) asked.clear();
+      bundle = fresh;
+      traces = new Map();
+      ask = asking;
+      element.hidden = false;
+      paint();
+    },
+    close() {
+      bundle = null;
+      element.hidden = true;
+    },
+    get isOpen() {
+      return bundle !== null;
+    },
+  };
+}
+
+/** The number of a slide in the address, from 1. */
+function remembered() {
+  return Number(new URLSearchParams(window.location.search).get("slide")?.match(/^\d{1,3}$/)?.[0] ?? 1);
+}
+
+/**
+ * Makes the address say the slide, so that a reload comes back to it.
+ *
+ * @param {number} at
+ */
+function remember(at) {
+  try {
+    const address = new URL(window.location.href);
+    address.searchParams.set("slide", String(at + 1));
+    window.history.replaceState(window.history.state, "", address);
+  } catch {
+    // A page opened from a file may have nothing to write to.
+  }
+}
