@@ -78,7 +78,8 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_CAVEAT = "Attention weights show where a head read from, not why the model chose a token."
+#: What every map needs said.
+CAVEAT = "Attention weights show where a head read from, not why the model chose a token."
 
 
 def html(
@@ -105,22 +106,32 @@ def html(
     packed = pack(
         trace, select=select, beside=beside, name=name, beside_name=beside_name, playback=playback, full_limit=None
     )
+    answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
+    made_by = about(trace)["model"]
+    parts = [answer and f"Answer: {answer}.", made_by and f"Model: {made_by}.", CAVEAT]
+    if said is not None:
+        parts += [f"Shown first: {said.title}. {said.caption} {said.choice}", f"Saved from {said.origin}."]
+    return page(
+        packed,
+        title=f"Cross-attention: {visible(trace.output)[:80]}",
+        footer=" ".join(filter(None, parts)),
+        fault=visible(trace.fault) if trace.fault else "",
+    )
+
+
+def page(packed: bytes, *, title: str, footer: str, fault: str = "") -> str:
+    """The page whose explorer shows these packed bytes; `title`, `footer` and what is said as a `fault` are text."""
     script, css = _script(), _style()
     policy = (
         f"default-src 'none'; script-src '{_digest(_START)}' '{_digest(script)}'; style-src '{_digest(css)}'; "
         "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
-    answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
-    made_by = about(trace)["model"]
-    parts = [answer and f"Answer: {answer}.", made_by and f"Model: {made_by}.", _CAVEAT]
-    if said is not None:
-        parts += [f"Shown first: {said.title}. {said.caption} {said.choice}", f"Saved from {said.origin}."]
     return _PAGE.format(
         policy=policy,
-        title=markup.escape(f"Cross-attention: {visible(trace.output)[:80]}"),
+        title=markup.escape(title),
         css=css,
-        fault=f'<p class="fault" role="alert">{markup.escape(visible(trace.fault))}</p>\n' if trace.fault else "",
-        footer=markup.escape(" ".join(filter(None, parts))),
+        fault=f'<p class="fault" role="alert">{markup.escape(fault)}</p>\n' if fault else "",
+        footer=markup.escape(footer),
         payload=_packed(packed),
         code=_packed(script.encode()),
         start=_START,
