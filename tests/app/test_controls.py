@@ -29,7 +29,7 @@ def test_an_example_brings_its_sentence_its_head_and_what_to_notice(example: Exa
         app.selectbox(key="direction").select(example.model).run()
     mine = [other for other in EXAMPLES if other.model == example.model]
     app.selectbox(key="example").select_index(mine.index(example)).run()
-    assert app.text_input(key="text").value == example.text
+    assert app.text_area(key="text").value == example.text
     assert traces(app)[0].input == example.text
     assert app.query_params["head"] == f"{example.layer + 1}.{example.head + 1}"
     remark = literal(f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}")
@@ -45,7 +45,7 @@ def test_the_page_says_what_weights_do_not_show_and_whose_model_it_is() -> None:
 
 def test_whole_text_says_what_it_risks() -> None:
     app = opened()
-    app.text_input(key="text").set_value("One cat. Two dogs.")
+    app.text_area(key="text").set_value("One cat. Two dogs.")
     next(button for button in app.button if button.label == "Translate").click().run()
     assert len(traces(app)) == 2
     app.checkbox(key="whole").check().run()
@@ -55,7 +55,7 @@ def test_whole_text_says_what_it_risks() -> None:
 
 def test_stopped_and_asked_again_runs_again() -> None:
     app = opened()
-    app.text_input(key="text").set_value("A sentence that is stopped.")
+    app.text_area(key="text").set_value("A sentence that is stopped.")
     next(button for button in app.button if button.label == "Translate").click().run()
     # It is stopped before its first sentence is done, and nothing of it is remembered.
     task = Task(query(app))
@@ -169,16 +169,16 @@ def test_a_model_of_ones_own_with_the_same_text_leaves_the_field_alone(monkeypat
     app.text_input(key="other").set_value("my/model").run()
     assert query(app).model == "my/model"
     assert traces(app)[0].provenance["model"] == tiny.card.name
-    field = app.text_input(key="text")
+    field = app.text_area(key="text")
     assert field.value == traces(app)[0].input
     assert not field.proto.set_value
     app.selectbox(key="direction").select("firefox-pt-en").run()
-    assert app.text_input(key="text").proto.set_value  # it brings a text of its own
+    assert app.text_area(key="text").proto.set_value  # it brings a text of its own
 
 
 def test_a_model_that_hears_gets_no_text_to_open_as_a_file() -> None:
     app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
-    app.text_input(key="text").set_value("/etc/hostname")
+    app.text_area(key="text").set_value("/etc/hostname")
     app.selectbox(key="direction").select(page_state.OTHER).run()
     app.text_input(key="other").set_value("./whisper-tiny-en").run()
     assert not app.exception

@@ -76,7 +76,7 @@ def test_the_tab_asks_before_it_runs_and_a_new_sentence_empties_it() -> None:
     shown = state(app).shown
     assert shown is not None
     assert shown.trace.grid("cost") is not None
-    app.text_input(key="text").set_value("The river is cold.")
+    app.text_area(key="text").set_value("The river is cold.")
     app = press(app, "Translate")
     assert state(app).measurement is None
     assert not any("matters most" in one.value for one in app.markdown)

@@ -187,7 +187,7 @@ def shown(app: AppTest) -> tuple[str, str]:
 def test_the_address_says_what_is_shown(said: dict[str, str], wanted: tuple[str, str]) -> None:
     app = opened(**said)
     assert shown(app) == wanted
-    assert app.text_input(key="text").value == wanted[1]
+    assert app.text_area(key="text").value == wanted[1]
     assert app.selectbox(key="direction").value == wanted[0]
     assert traces(app)[0].input == wanted[1]
 
@@ -212,7 +212,7 @@ def test_paging_and_whole_text_reach_the_address() -> None:
     assert app.query_params["whole"] == "true"
     assert "sentence" not in app.query_params
     assert len(traces(app)) == 1
-    app.text_input(key="text").set_value("One cow. Two pigs.")
+    app.text_area(key="text").set_value("One cow. Two pigs.")
     press(app, "Translate")
     assert (app.query_params["text"], app.query_params["whole"]) == ("One cow. Two pigs.", "true")
 
@@ -220,10 +220,10 @@ def test_paging_and_whole_text_reach_the_address() -> None:
 def test_a_long_text_stays_out_of_the_address() -> None:
     app = opened()
     text = "word " * (LONGEST_TEXT // 5)
-    app.text_input(key="text").set_value(text.strip() + "x" * (LONGEST_TEXT - 1 - len(text.strip())))
+    app.text_area(key="text").set_value(text.strip() + "x" * (LONGEST_TEXT - 1 - len(text.strip())))
     press(app, "Translate")
     assert len(app.query_params["text"]) == LONGEST_TEXT - 1
-    app.text_input(key="text").set_value(app.query_params["text"] + "x")
+    app.text_area(key="text").set_value(app.query_params["text"] + "x")
     press(app, "Translate")
     assert "text" not in app.query_params
     assert len(urlencode(dict(app.query_params))) < 100
@@ -231,11 +231,11 @@ def test_a_long_text_stays_out_of_the_address() -> None:
 
 def test_each_direction_keeps_its_text_and_its_view() -> None:
     app = opened()
-    app.text_input(key="text").set_value("My friend sings.")
+    app.text_area(key="text").set_value("My friend sings.")
     press(app, "Translate")
     app.selectbox(key="direction").select(OTHER.model).run()
     assert shown(app) == (OTHER.model, OTHER.text)
     assert app.query_params["head"] == f"{OTHER.layer + 1}.{OTHER.head + 1}"
     app.selectbox(key="direction").select(FIRST_TEXT.model).run()
     assert shown(app) == (FIRST_TEXT.model, "My friend sings.")
-    assert app.text_input(key="text").value == "My friend sings."
+    assert app.text_area(key="text").value == "My friend sings."

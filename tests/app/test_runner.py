@@ -134,7 +134,7 @@ def opened() -> AppTest:
 
 
 def translate(app: AppTest, text: str) -> AppTest:
-    app.text_input(key="text").set_value(text)
+    app.text_area(key="text").set_value(text)
     return next(button for button in app.button if button.label == "Translate").click().run()
 
 

@@ -27,7 +27,7 @@ def test_the_other_model_takes_over_with_the_text() -> None:
     button.click().run()
     assert not app.exception
     assert app.query_params["model"] == "firefox-pt-en"
-    assert app.text_input(key="text").value == PORTUGUESE
+    assert app.text_area(key="text").value == PORTUGUESE
     assert traces(app)[0].output.startswith("My grandfather sold")
     assert list(app.info) == []
 

@@ -36,7 +36,7 @@ def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
     app = AppTest.from_file(APP, default_timeout=30).run()
     assert traces(app)
     monkeypatch.setattr(registry, "load", fail)
-    app.text_input(key="text").set_value("A text for which nothing is remembered.")
+    app.text_area(key="text").set_value("A text for which nothing is remembered.")
     app.button[[button.label for button in app.button].index("Translate")].click().run()
     assert len(app.error) == 1
     assert said in app.error[0].value
@@ -44,7 +44,7 @@ def test_whatever_goes_wrong_is_a_sentence_and_no_map_stands_under_another_text(
     assert not app.exception
     assert traces(app) == ()
     assert not app.expander  # the panels below a map
-    assert app.text_input(key="text").value == "A text for which nothing is remembered."
+    assert app.text_area(key="text").value == "A text for which nothing is remembered."
 
 
 @pytest.mark.parametrize(("page", "action"), [("translate", "Translate"), ("draw", "Draw")])
@@ -56,7 +56,7 @@ def test_an_emptied_field_is_told_before_a_model_is_loaded(
     assert traces(app)
     monkeypatch.setattr(registry, "load", None)
     monkeypatch.setattr(page_state, "_LOADED", {})
-    app.text_input(key="text").set_value("")
+    app.text_area(key="text").set_value("")
     app.button[[button.label for button in app.button].index(action)].click().run()
     assert [error.value for error in app.error] == [literal("The text is empty: type at least one word.")]
     assert not app.exception
@@ -81,7 +81,7 @@ def test_what_is_wrong_with_a_model_stands_above_its_map(monkeypatch: pytest.Mon
     app = AppTest.from_file(APP, default_timeout=60).run()
     assert not app.error
     monkeypatch.setattr(registry.load("firefox-en-pt"), "fault", "It writes *nonsense*.")
-    app.text_input(key="text").set_value("A text of a model with a fault.")
+    app.text_area(key="text").set_value("A text of a model with a fault.")
     app.button[[button.label for button in app.button].index("Translate")].click().run()
     for _ in range(100):
         if "run" not in app.session_state or state(app).running is None:
@@ -110,7 +110,7 @@ def test_a_page_whose_library_is_left_out_says_so(
     sound_page._clip.cache_clear()
     app = AppTest.from_file(APP, default_timeout=60).run().switch_page(f"pages/{page}.py").run()
     if page == "draw":
-        app.text_input(key="text").set_value("a red ring above a small blue star")
+        app.text_area(key="text").set_value("a red ring above a small blue star")
         app.button[[button.label for button in app.button].index("Draw")].click().run()
     assert not app.exception
     assert any(literal(f'pip install "xattn-viz[{extra}]"') in error.value for error in app.error)

@@ -120,6 +120,19 @@ def choose_reader(name: str) -> None:
 
 
 @while_here
+def swap_languages(back: str) -> None:
+    """What was written of the text is to be translated back, by this model; of a text not yet read, the text itself."""
+    state = page_state.current()
+    shown, query = state.shown, state.query
+    written = ""
+    if shown is not None and shown.query.best == query.best:
+        alone = len(shown.traces) == 1
+        written = shown.trace.output if alone else " ".join(trace.output for trace in shown.traces)
+    ask(Query(back, written.strip() or query.input, whole=query.whole), page_state.usual_view(back))
+    page_state.fill_in()
+
+
+@while_here
 def name_model() -> None:
     """The name of a model, or its folder, was typed."""
     if name := page_state.cleaned(st.session_state.other):

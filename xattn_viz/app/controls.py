@@ -42,7 +42,9 @@ def show() -> None:
             width=160 if kind.reads == "image" else 185,
         )
         # There with or without content: what follows keeps its place.
-        with st.container(key="beside-model", width="content"):
+        with st.container(
+            key="beside-model", width="content", horizontal=True, vertical_alignment="center", gap="small"
+        ):
             if st.session_state.direction == page_state.OTHER:
                 _name_of_another()
             else:
@@ -92,14 +94,45 @@ def choose_example(asked: Query) -> None:
 
 
 def text_field(asked: Query, *, most: int | None = None) -> None:
-    """The field of a text, which holds what is asked, and the button that asks for it."""
+    """The field of a text, which holds what is asked and grows with it, and the button that asks for it.
+
+    Enter asks, as in a field of one line; Shift and Enter begin a new line.
+    """
     name, placeholder = page_state.kind().text_field
     with (
         st.form("translate", enter_to_submit=True, border=False),
         st.container(horizontal=True, vertical_alignment="center", gap="small"),
     ):
-        st.text_input(name, key="text", placeholder=placeholder, max_chars=most, label_visibility="collapsed")
+        st.text_area(
+            name, key="text", placeholder=placeholder, max_chars=most, label_visibility="collapsed", height="content"
+        )
         st.form_submit_button(page_state.kind().action, type="primary", on_click=actions.submit_text)
+    with st.container(key="typing"):
+        _typing_component()(data={"key": "text"}, key="enter")
+
+
+# Streamlit's field of several lines asks at Ctrl and Enter: a plain Enter becomes that, unless it ends the choice of a
+# character in an input method.
+_TYPING_SCRIPT = """
+export default function ({ data }) {
+  const pressed = (event) => {
+    const { target, key, shiftKey, ctrlKey, metaKey, altKey, isComposing, keyCode } = event;
+    if (key !== "Enter" || shiftKey || ctrlKey || metaKey || altKey || isComposing || keyCode === 229) return;
+    if (!(target instanceof HTMLTextAreaElement) || !target.closest(`.st-key-${data.key}`)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const asks = { key, code: "Enter", keyCode: 13, ctrlKey: true, bubbles: true, cancelable: true };
+    target.dispatchEvent(new KeyboardEvent("keydown", asks));
+  };
+  document.addEventListener("keydown", pressed, true);
+  return () => document.removeEventListener("keydown", pressed, true);
+}
+"""
+
+
+@cache
+def _typing_component() -> ComponentRenderer:
+    return st.components.v2.component("xattn_viz_typing", js=_TYPING_SCRIPT)
 
 
 def is_text(option: Option) -> bool:
@@ -179,7 +212,8 @@ export default function ({ data, parentElement }) {
   };
   const typed = (event) => inField(event.target) && show(event.target.value);
   document.addEventListener("input", typed);
-  show(document.querySelector(`.st-key-${data.key} input`)?.value ?? data.text);
+  const field = document.querySelector(`.st-key-${data.key} :is(input, textarea)`);
+  show(field?.value ?? data.text);
   return () => document.removeEventListener("input", typed);
 }
 """

@@ -45,7 +45,20 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 [data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
 [data-testid="stTopNav"] + div { flex: none; width: auto; min-width: 0; }
-.st-key-controls { padding-inline-end: 20.5rem; } /* beside the pages and the menu */
+/* The pages and the menu lie over the page: they leave with it when it is scrolled, else they have a ground. */
+@supports (animation-timeline: scroll()) {
+  :has(> [data-testid="stHeader"]) { timeline-scope: --page; }
+  [data-testid="stMain"] { scroll-timeline: --page block; }
+  [data-testid="stHeader"] {
+    animation: leave linear both; animation-timeline: --page; animation-range: 0 4rem;
+  }
+  @keyframes leave { to { transform: translateY(-4rem); } }
+}
+@supports not (animation-timeline: scroll()) {
+  [data-testid="stTopNav"] { background: light-dark(#fbfaf7, #0e0f13); border-radius: 0.5rem; }
+}
+.st-key-controls { padding-inline-end: 19.5rem; } /* beside the pages and the menu */
+.st-key-controls.st-key-controls, .st-key-beside-model { align-items: flex-start; gap: 0.5rem; }
 @media (max-width: 48rem) {
   [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
   .st-key-controls { padding-inline-end: 0; }
@@ -70,11 +83,21 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-studio-explorer { flex: 1 1 20rem; min-width: min(100%, 20rem); }
 .st-key-two-ways { flex: none; }
 .st-key-two-ways p { font-size: 0.875rem; }
-.st-key-history { display: none; }
-.st-key-direction { min-width: 11.5rem; } /* grows with the font */
-.st-key-example { min-width: 8.5rem; }
+[data-testid="stLayoutWrapper"]:has(> :is(.st-key-history, .st-key-typing)) { display: none; }
+/* As wide as what they say. */
+.st-key-controls [data-testid="stElementContainer"]:has(> .stSelectbox) {
+  flex: 0 1 auto; width: auto; max-width: 22rem;
+}
+.st-key-controls [role="combobox"] { field-sizing: content; min-width: 3rem; }
+[data-testid="stSelectboxVirtualDropdown"] {
+  width: max-content !important; min-width: var(--trigger-width); max-width: min(40rem, 96vw);
+}
 .st-key-controls > :has([data-testid="stForm"]) { flex: 1 1 0; min-width: min(100%, 24rem); }
+.st-key-controls :has(> .st-key-text) { align-items: flex-start; gap: 0.5rem; }
 .st-key-controls .st-key-text { flex: 1 1 0; min-width: min(100%, 14rem); }
+.st-key-text textarea {
+  field-sizing: content; height: auto !important; min-height: 2.4rem; max-height: 7.5rem; padding-block: 0.55rem;
+}
 .st-key-evidence-cards h4 { font-size: 1.3rem; padding: 0 0 1rem; line-height: 1.3; }
 .st-key-evidence-cards [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 .st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }

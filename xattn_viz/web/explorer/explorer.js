@@ -10,6 +10,7 @@ import { choices, continues, countChoices, hasChosenSince, keepState, lastRow, o
 import { readTheme } from "./core/colours.js";
 import { heightLeft, make, rem } from "./core/dom.js";
 import { makeMessenger } from "./core/messages.js";
+import { fitToPaper, makeGrip } from "./core/panes.js";
 import { unpack } from "./core/payload.js";
 import { makeScene } from "./core/scene.js";
 import { ACTS, addressable, fromAddress, inAddress, initialState, NOTHING_CHOSEN, toAddress } from "./core/state.js";
@@ -42,6 +43,8 @@ import { makeSentences } from "./text/sentences.js";
 const explorers = new WeakMap();
 
 const STEADY = 48; // pixels: about two lines of text
+const MAP_TITLE = 28; // pixels at a font size of 16
+const BESIDES = 96; // of a window that a large map fills: its legend, and what of the page shows that there is more
 
 /**
  * Mounts the explorer, or hands new data to the one that is there: called again on every change of data or theme.
@@ -109,14 +112,20 @@ function makeExplorer(root) {
   const check = makeCheck(change, () => open);
   const table = makeTable();
   const maps = make("div", { class: "xv-maps" }, main.element, second.element);
+  const wider = makeGrip("width", "Width of the overview", () => overview.element, paint);
+  const higher = makeGrip("height", "Height of the map", () => maps, paint);
+  const side = make("div", { class: "xv-side" }, maps, higher.element, legend.element, sound.note);
   const stage = make(
     "div",
     { class: "xv-body" },
+    controls.element,
     overview.element,
-    make("div", { class: "xv-side" }, maps, legend.element),
+    wider.element,
+    side,
+    check.element,
   );
   const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
-  const below = [linesOfText, controls.element, stage, beams.element, check.element, table.element, player.element];
+  const below = [linesOfText, stage, beams.element, table.element, player.element];
   const talk = makeTalk(root, change, {
     turn: (by) => story.turn(by) || stepping.step(by),
     play: () => player.toggle(trace?.sound?.start ?? 0),
@@ -125,6 +134,7 @@ function makeExplorer(root) {
   const story = makeStory(showSlide);
   controls.element.append(talk.button);
   root.replaceChildren(story.element, sound.element, sentences.element, ...below, ...talk.parts);
+  const leavePaper = fitToPaper(maps);
   const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
   root.addEventListener("keydown", stepping.follow);
 
@@ -206,7 +216,7 @@ function makeExplorer(root) {
     const scene = makeScene(trace, looked, readTheme(root, looked.colours));
     talk.paint(scene);
     sound.paint(scene);
-    if (!talk.isOn) steady(heightLeft(root, maps));
+    if (!talk.isOn) steady(heightLeft(maps));
     readout.paint(scene);
     stepping.paint(scene);
     noise.paint(scene);
@@ -215,14 +225,16 @@ function makeExplorer(root) {
     second.element.hidden = !scene.second;
     second.name(scene.compared ? "Map of the other output" : "Pinned map");
     sentences.paint(scene);
-    if (!talk.isOn) overview.paint(scene, high);
-    const side = maps.clientWidth;
-    const beside = scene.second && (talk.isOn || side >= 720 * rem());
+    stage.style.setProperty("--xv-heads", wider.size ? `${wider.size}px` : "");
+    stage.style.setProperty("--xv-high", `${Math.round(high)}px`);
+    if (!talk.isOn) overview.paint(scene);
+    const across = maps.clientWidth;
+    const beside = scene.second && (talk.isOn || across >= 720 * rem());
     maps.classList.toggle("xv-two", Boolean(beside));
-    const each = beside ? (side - 24 * rem()) / 2 : side;
-    const tall = talk.isOn ? heightOfTalk(root, maps) : high - 28 * rem();
-    main.paint(scene, scene.main, each, tall);
-    if (scene.second) second.paint(scene, scene.second, each, tall);
+    const room = { width: beside ? (across - 24 * rem()) / 2 : across, ...heights() };
+    main.paint(scene, scene.main, room);
+    if (scene.second) second.paint(scene, scene.second, room);
+    for (const grip of talk.isOn ? [] : [wider, higher]) grip.paint();
     beams.paint(scene);
     check.paint(scene);
     table.paint(scene);
@@ -236,6 +248,19 @@ function makeExplorer(root) {
       painted: String(Number(root.dataset.painted ?? 0) + 1),
     });
     messenger.ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
+  }
+
+  /** How high a map may be: what is left of the window, and what one may take that is too long for that. */
+  function heights() {
+    if (talk.isOn) {
+      const all = heightOfTalk(root, maps);
+      return { height: all, most: all };
+    }
+    const title = MAP_TITLE * rem();
+    return {
+      height: (higher.size || high) - title,
+      most: (higher.size || window.innerHeight - BESIDES * rem()) - title,
+    };
   }
 
   /** The sound has moved on: only what follows it is painted. */
@@ -316,6 +341,7 @@ function makeExplorer(root) {
       player.leave();
       leaveKeys();
       root.removeEventListener("keydown", stepping.follow);
+      leavePaper();
       stepping.stop();
       noise.stop();
       messenger.stop();
@@ -353,14 +379,13 @@ export function makeMap(change, player) {
   /**
    * @param {import("./core/scene.js").Scene} scene
    * @param {import("./core/scene.js").Panel} panel
-   * @param {number} width
-   * @param {number} height
+   * @param {import("./core/mapframe.js").Room} room
    */
-  function paint(scene, panel, width, height) {
+  function paint(scene, panel, room) {
     const map = mapOf(panel);
     map.name(named);
     if (!map.element.isConnected) element.replaceChildren(map.element);
-    map.paint(scene, panel, width, height);
+    map.paint(scene, panel, room);
   }
   return {
     element,

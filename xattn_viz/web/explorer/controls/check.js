@@ -34,6 +34,10 @@ export function makeCheck(change, opening) {
     if (key === shown && body.childElementCount) return;
     shown = key;
     body.replaceChildren(...explain(scene, checked), ...onward(scene, checked));
+    body.scrollTop = 0;
+    // It lies beside the map; where the texts leave no room there, the page moves so far that it is read at once.
+    const { bottom } = (body.querySelector("dl") ?? body).getBoundingClientRect();
+    if (bottom > window.innerHeight) element.scrollIntoView({ block: "nearest" });
   }
 
   /**

@@ -46,28 +46,22 @@ export function makeOverview(change) {
     /** @type {HTMLElement | null} */ (stage.querySelector(`[data-view="${tiles[next].view.name}"]`))?.focus();
   });
 
-  /**
-   * @param {Scene} scene
-   * @param {number} height in pixels that the overview may take
-   */
-  function paint(scene, height) {
+  /** @param {Scene} scene */
+  function paint(scene) {
     choice.paint(scene);
-    const taken = [choice.above, choice.below].map((each) => each.offsetHeight);
     const width = Math.max(box.clientWidth - 2 * RING, 160);
-    const room = Math.max(height - taken[0] - taken[1], SMALLEST_BOX * rem());
     const { sheet } = scene.main;
     const grid = gridOf(scene);
     const blocks = blocksOf(scene);
     const captions = JSON.stringify(
       blocks.map(({ views }) => views.map((view) => [view.name, captionOf(scene, view)])),
     );
-    const key = [sheet.kind, sheet.layers, sheet.heads, width, room, captions].join(" ");
+    const key = [sheet.kind, sheet.layers, sheet.heads, width, captions].join(" ");
     let refocus = false;
     if (key !== laidOut) {
       laidOut = key;
-      const layout = arrange(blocks, width, room, (view) => captionOf(scene, view));
+      const layout = arrange(blocks, width, (view) => captionOf(scene, view));
       ({ tiles, side } = layout);
-      box.style.maxHeight = layout.height > room ? `${Math.round(room)}px` : "";
       stage.style.width = `${layout.width}px`;
       stage.style.height = `${layout.height}px`;
       const titles = layout.titles.map(({ text, y }) => {
@@ -131,9 +125,9 @@ export function makeOverview(change) {
 /**
  * @param {Scene} scene
  * @param {Tile} tile
- * @param {{side: number, hasNames: boolean}} layout
+ * @param {{side: number, place: number}} layout
  */
-function tileButton(scene, tile, { side, hasNames }) {
+function tileButton(scene, tile, { side, place }) {
   const { view } = tile;
   const isSorted = gridOf(scene) !== null && scene.state.sorted;
   const short = view.head === null ? meanName(view, isSorted) : isSorted ? view.name : String(view.head + 1);
@@ -150,9 +144,9 @@ function tileButton(scene, tile, { side, hasNames }) {
   button.append(make("span", {}, short));
   if (tile.below) {
     const under = make("small");
-    under.style.height = `${tile.below - RING}px`;
+    Object.assign(under.style, { height: `${tile.below - RING}px`, width: `${place}px` });
     if (caption.number) under.append(make("b", {}, caption.number));
-    if (caption.name && hasNames) under.append(isolated(caption.name, "xv-name"));
+    if (caption.name) under.append(isolated(caption.name, "xv-name"));
     button.append(under);
   }
   Object.assign(button.style, { left: `${tile.x}px`, top: `${tile.y}px`, width: `${side}px`, height: `${side}px` });
@@ -240,41 +234,74 @@ function pooled(map, most) {
  */
 
 // In pixels at a font size of 16.
-const GAP = 7;
+const GAP = 5;
 const TITLE = 20;
-const SMALLEST_TILE = 26;
-const LARGEST_TILE = 110;
-const CAPTION_LINE = 14; // of what stands under a map
-const NAME_FONT = 11;
-const MOST_NAME_LINES = 4;
-const NAMED_TILE = 58; // the smallest under which a name can be read
-const SMALLEST_BOX = 200;
-const MOST_HIGHER = 3; // than there is room, with names
+const SMALLEST_TILE = 44; // can be hit with a finger, and told apart
+const LARGEST_TILE = 72;
+const CAPTION_LINE = 15; // of what stands under a map
+const NAME_FONT = 12;
+const MOST_NAME_LINES = 5;
+const NAMED_PLACE = 66; // the narrowest in which a name can be read
 
 /**
- * Places for all maps, block below block: as many to a line as makes them largest. Names stand below them where they can
- * be read and do not make the overview much higher.
+ * Places for all maps, block below block. Their size follows from the width alone: that at which all maps of a layer
+ * stand on one line, within limits, so that it is the same whatever was looked at before. Where there are more than fit,
+ * the overview grows down the page, or scrolls. Names stand below, in wider places.
  *
  * @param {Block[]} blocks
  * @param {number} width
- * @param {number} height
  * @param {(view: View) => Caption} captionOf
  */
-export function arrange(blocks, width, height, captionOf = () => ({ number: "", name: "" })) {
+export function arrange(blocks, width, captionOf = () => ({ number: "", name: "" })) {
   const unit = rem();
-  const line = Math.round(CAPTION_LINE * unit);
-  /** @type {(hasNames: boolean) => (views: View[]) => number} */
-  const below = (hasNames) => (views) => {
+  const gap = Math.round(GAP * unit);
+  const title = Math.round(TITLE * unit);
+  const captionLine = Math.round(CAPTION_LINE * unit);
+  const hasNames = blocks.some(({ views }) => views.some((view) => captionOf(view).name));
+  const below = (/** @type {View[]} */ views) => {
     const captions = views.map(captionOf);
-    const numbers = captions.some(({ number }) => number) ? line : 0;
-    const names = hasNames ? Math.max(...captions.map(({ name }) => linesOfName(name, unit))) * line : 0;
+    const numbers = captions.some(({ number }) => number) ? captionLine : 0;
+    const names = Math.max(...captions.map(({ name }) => linesOfName(name, unit))) * captionLine;
     return numbers + names + (numbers + names && RING);
   };
-  if (blocks.some(({ views }) => views.some((view) => captionOf(view).name))) {
-    const named = placed(blocks, width, height, below(true), NAMED_TILE * unit);
-    if (named.height <= MOST_HIGHER * height) return { ...named, hasNames: true };
+  const longest = mostOfALayer(blocks);
+  const one = Math.floor((width + gap) / longest) - gap;
+  const side = Math.round(Math.min(Math.max(one, SMALLEST_TILE * unit), LARGEST_TILE * unit));
+  const place = (hasNames ? Math.max(side, NAMED_PLACE * unit) : side) + gap;
+  const most = Math.max(Math.floor((width + gap) / place), 1);
+  /** @type {Tile[]} */
+  const tiles = [];
+  /** @type {{text: string, y: number}[]} */
+  const titles = [];
+  let y = 0;
+  for (const { text, views } of blocks) {
+    titles.push({ text, y });
+    y += title;
+    // Lines of about one length, so that the same head stands at the same place in every layer.
+    for (const line of inLines(views, Math.ceil(views.length / Math.ceil(views.length / most)))) {
+      const under = below(line);
+      line.forEach((view, i) => {
+        tiles.push({ view, x: i * place, y, below: under });
+      });
+      y += side + under + gap;
+    }
   }
-  return { ...placed(blocks, width, height, below(false), SMALLEST_TILE * unit), hasNames: false };
+  const across = Math.max(...tiles.map(({ x }) => x)) + place;
+  return { tiles, titles, side, place: place - gap, width: across, height: y };
+}
+
+/**
+ * How many maps a layer has, its mean among them, in whatever order they stand.
+ *
+ * @param {Block[]} blocks
+ */
+function mostOfALayer(blocks) {
+  /** @type {Map<number, number>} */
+  const counts = new Map();
+  for (const { layer } of blocks.flatMap(({ views }) => views)) {
+    if (layer !== null) counts.set(layer, (counts.get(layer) ?? 0) + 1);
+  }
+  return Math.max(...counts.values(), 1);
 }
 
 /**
@@ -284,48 +311,7 @@ export function arrange(blocks, width, height, captionOf = () => ({ number: "", 
  * @param {number} unit
  */
 function linesOfName(name, unit) {
-  return Math.min(Math.ceil((1.3 * widthOf(name, NAME_FONT * unit)) / (NAMED_TILE * unit)), MOST_NAME_LINES);
-}
-
-/**
- * @param {Block[]} blocks
- * @param {number} width
- * @param {number} height
- * @param {(views: View[]) => number} below in pixels, what stands under the maps of a line
- * @param {number} smallest side of a map
- */
-function placed(blocks, width, height, below, smallest) {
-  const unit = rem();
-  const gap = Math.round(GAP * unit);
-  const title = Math.round(TITLE * unit);
-  const longest = Math.max(...blocks.map(({ views }) => views.length));
-  let best = { side: 0, across: longest };
-  for (let across = 1; across <= longest; across++) {
-    const lines = blocks.flatMap(({ views }) => inLines(views, across));
-    const taken = blocks.length * title + lines.reduce((sum, views) => sum + below(views) + gap, 0);
-    const side = Math.floor(Math.min(width / across - gap, (height - taken) / lines.length, LARGEST_TILE * unit));
-    if (side >= best.side) best = { side, across };
-  }
-  // Never smaller than can be hit with a finger or told apart: the overview then grows down the page.
-  const side = Math.max(best.side, smallest);
-  const across = best.side < smallest ? Math.max(1, Math.floor(width / (side + gap))) : best.across;
-  /** @type {Tile[]} */
-  const tiles = [];
-  /** @type {{text: string, y: number}[]} */
-  const titles = [];
-  let y = 0;
-  for (const { text, views } of blocks) {
-    titles.push({ text, y });
-    y += title;
-    for (const line of inLines(views, across)) {
-      const under = below(line);
-      line.forEach((view, i) => {
-        tiles.push({ view, x: i * (side + gap), y, below: under });
-      });
-      y += side + under + gap;
-    }
-  }
-  return { tiles, titles, side, width: across * (side + gap), height: y };
+  return Math.min(Math.ceil((1.3 * widthOf(name, NAME_FONT * unit)) / (NAMED_PLACE * unit)), MOST_NAME_LINES);
 }
 
 /**

@@ -68,16 +68,30 @@ export function fitted(canvas, width, height) {
 }
 
 /**
- * The height left for the maps, so that the whole explorer fits the window where the window allows.
+ * The height left for the maps, so that the whole explorer fits the window where the window allows. How far the page is
+ * scrolled does not count.
  *
- * @param {HTMLElement} root
  * @param {HTMLElement} maps
  */
-export function heightLeft(root, maps) {
-  const above = maps.getBoundingClientRect().top - root.getBoundingClientRect().top;
-  const begins = Number(root.dataset.begins ?? Math.max(root.getBoundingClientRect().top, 0));
-  root.dataset.begins = String(begins);
-  return Math.max(window.innerHeight - begins - above - 56 * rem(), 280);
+export function heightLeft(maps) {
+  const begins = maps.getBoundingClientRect().top + scrolled(maps);
+  return Math.max(window.innerHeight - begins - 56 * rem(), 280);
+}
+
+/**
+ * How far everything around an element is scrolled down, in pixels.
+ *
+ * @param {Node} element
+ */
+function scrolled(element) {
+  let sum = window.scrollY;
+  /** @type {Node | null} */
+  let around = element.parentNode;
+  while (around && around !== document.documentElement) {
+    if (around instanceof Element) sum += around.scrollTop;
+    around = around instanceof ShadowRoot ? around.host : around.parentNode;
+  }
+  return sum;
 }
 
 /**

@@ -55,22 +55,31 @@ export function makeMapFrame(above, ...over) {
  * @property {number} cellHeight
  * @property {number} labelWidth of the row labels
  * @property {number} labelHeight of the column labels
- * @property {boolean} slanted whether the column labels are turned
+ * @property {"" | "slanted" | "upright"} turned how far the column labels are turned: not, by 45°, by 90°
  * @property {number} overhang what slanted labels need at the right of the last column
  * @property {number} everyRow label every n-th row
  * @property {number} everyColumn
  * @property {number} rowFont
  * @property {number} columnFont
- * @property {number} longestSlanted
+ * @property {number} longestTurned
+ * @property {boolean} isCut whether a label is thinned out or cut, so that it is read in the lens
  * @property {boolean} scrolls whether the map is too large to be shown at once, and scrolls under its labels
+ *
+ * @typedef {object} Room for a map, in CSS pixels
+ * @property {number} width
+ * @property {number} height what is left of the window below the texts
+ * @property {number} most what a map may take that is not readable in that: about the window
  */
 
-const LARGEST_CELL = [96, 44];
-export const SMALLEST_FONT = 11;
+const LARGEST_CELL = [240, 96];
+export const SMALLEST_FONT = 12;
 export const LARGEST_FONT = 16;
-// Of the labels of rows, and of slanted ones of columns; a sentence's first words need more.
+// What a line of a label needs against its font, and a slanted one, which is read across its neighbours.
+export const LABEL_LINE = 13 / 12;
+const SLANTED_LINE = 1.25;
+// Of the labels of rows, and of turned ones of columns; a sentence's first words need more.
 const LONGEST_LABELS = { tokens: [150, 120], sentences: [270, 170] };
-// Up to so many rows the map stays readable line by line, and grows down the page where it must.
+// Up to so many rows the map stays readable line by line, and scrolls where it must.
 export const READABLE_ROWS = 60;
 
 /** @type {CanvasRenderingContext2D | null} */
@@ -88,43 +97,68 @@ export function widthOf(text, size) {
 }
 
 /**
+ * In whole pixels; small cells in eighths of one, where whole ones would leave much of the room.
+ *
+ * @param {number} pixels
+ */
+function inPixels(pixels) {
+  return pixels < 12 ? Math.floor(pixels * 8) / 8 : Math.floor(pixels);
+}
+
+/**
  * @param {Matrix} m
- * @param {number} width
- * @param {number} height
+ * @param {Room} room
  * @returns {Grid}
  */
-export function fitGrid(m, width, height) {
+export function fitGrid(m, { width, height, most }) {
   const unit = rem();
   const smallestFont = SMALLEST_FONT * unit;
   const largestFont = LARGEST_FONT * unit;
-  const [longestLabel, longestSlanted] = LONGEST_LABELS[m.units === "sentences" ? "sentences" : "tokens"].map(
+  const smallestLine = Math.ceil(LABEL_LINE * smallestFont);
+  const [longestLabel, longestTurned] = LONGEST_LABELS[m.units === "sentences" ? "sentences" : "tokens"].map(
     (pixels) => pixels * unit,
   );
   const rows = m.rows.length;
   const columns = m.columns.length;
-  const rowLabel = Math.min(Math.max(...m.rows.map(({ label }) => widthOf(label, largestFont))), longestLabel);
-  const labels = m.columns.map(({ label }) =>
-    Math.min(widthOf(label, largestFont), Math.max(longestLabel, longestSlanted)),
-  );
+  const rowLabels = m.rows.map(({ label }) => widthOf(label, largestFont));
+  const rowLabel = Math.min(Math.max(...rowLabels), Math.max(longestLabel, 0.2 * width));
+  const labels = m.columns.map(({ label }) => widthOf(label, largestFont));
   const labelWidth = Math.ceil(Math.min(rowLabel + 26 * unit, Math.max(width * 0.35, 70)));
   const room = width - labelWidth;
   const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0] * unit));
-  const slanted = Math.max(...labels) > straight - 8;
   const columnFont = Math.min(Math.max(straight - 2, smallestFont), largestFont);
+  const line = Math.ceil(LABEL_LINE * columnFont);
+  const high = labels.map((label) => Math.min((label * columnFont) / largestFont, longestTurned));
+  // Side by side where they fit; else turned by 45°, where slanted lines still pass each other; else by 90°.
+  /** @type {Grid["turned"]} */
+  const turned =
+    Math.max(...labels) <= straight - 8
+      ? ""
+      : straight >= SLANTED_LINE * columnFont * Math.SQRT2
+        ? "slanted"
+        : "upright";
   // Turned by 45°, a label needs the same room up and to the right, from the middle of its column.
-  const reaches = labels.map((label) =>
-    slanted
-      ? Math.ceil((Math.min((label * columnFont) / largestFont, longestSlanted) + columnFont) * Math.SQRT1_2 + 4)
-      : 0,
+  const reaches = high.map((long) =>
+    turned === "slanted" ? Math.ceil((long + columnFont) * Math.SQRT1_2 + 4) : turned ? line / 2 : 0,
   );
   // The widest cells with which every label still ends inside: only the last ones reach beyond their map.
   const widest = reaches.map((reach, c) => Math.min((room - reach) / (c + 0.5), room / columns));
-  const cellWidth = Math.max(Math.floor(Math.min(...widest, LARGEST_CELL[0] * unit)), 3);
+  const cellWidth = Math.max(inPixels(Math.min(...widest, LARGEST_CELL[0] * unit)), 3);
   const overhang = Math.max(...reaches.map((reach, c) => reach - (columns - c - 0.5) * cellWidth), 0);
-  const labelHeight = slanted ? Math.max(...reaches) + 8 : Math.ceil(24 * unit);
-  const fits = rows <= READABLE_ROWS && !isEnlarged();
-  const smallest = rows <= READABLE_ROWS || isEnlarged() ? smallestFont : 3;
-  const cellHeight = Math.floor(Math.max(Math.min((height - labelHeight) / rows, LARGEST_CELL[1] * unit), smallest));
+  const longest = turned === "slanted" ? Math.max(...reaches) : Math.max(...high);
+  const labelHeight = Math.ceil(turned ? longest + 10 : SLANTED_LINE * columnFont + 6);
+  // A map of many rows is shown whole, and its labels are thinned out; others keep a line for each row.
+  const readable = rows <= READABLE_ROWS || isEnlarged();
+  const left = (height - labelHeight) / rows;
+  const inWindow = Math.min((most - labelHeight) / rows, smallestLine);
+  const cellHeight = inPixels(
+    Math.max(Math.min(Math.max(left, inWindow), LARGEST_CELL[1] * unit), readable ? smallestLine : 3),
+  );
+  const rowFont = Math.min(Math.max(cellHeight / LABEL_LINE, smallestFont), largestFont);
+  const everyRow = Math.ceil((LABEL_LINE * rowFont) / cellHeight - 0.01);
+  const everyColumn = turned === "upright" ? Math.ceil(line / cellWidth) : 1;
+  const isLong = rowLabels.some((label) => (label * rowFont) / largestFont > labelWidth - 10 * unit);
+  const isTurnedLong = turned !== "" && labels.some((label) => (label * columnFont) / largestFont > longestTurned);
   return {
     rows,
     columns,
@@ -132,14 +166,15 @@ export function fitGrid(m, width, height) {
     cellHeight,
     labelWidth,
     labelHeight,
-    slanted,
+    turned,
     overhang: Math.ceil(overhang),
-    everyRow: Math.ceil(smallestFont / cellHeight),
-    everyColumn: Math.ceil((smallestFont + 2) / cellWidth),
-    rowFont: Math.min(Math.max(cellHeight - 2, smallestFont), largestFont),
+    everyRow,
+    everyColumn,
+    rowFont,
     columnFont,
-    longestSlanted,
-    scrolls: !fits && labelHeight + rows * cellHeight > height,
+    longestTurned,
+    isCut: everyRow > 1 || everyColumn > 1 || isLong || isTurnedLong,
+    scrolls: labelHeight + rows * cellHeight > Math.max(height, most) + 1,
   };
 }
 
@@ -156,7 +191,7 @@ export function rowLabelsOf(m, made) {
     const name = r % made.everyRow ? "xv-label xv-thinned" : "xv-label";
     const label = make("div", { class: name, title: row.text }, isolated(row.label));
     // Where rows are lower than their labels, those that are shown stand over their neighbours.
-    const high = Math.max(made.cellHeight, made.rowFont + 2);
+    const high = Math.max(made.cellHeight, LABEL_LINE * made.rowFont);
     Object.assign(label.style, { top: `${(r + 0.5) * made.cellHeight - high / 2}px`, height: `${high}px` });
     return label;
   });
@@ -170,13 +205,31 @@ export function columnLabelsOf(m, made) {
   return m.columns.map((column, c) => {
     const name = c % made.everyColumn ? "xv-label xv-thinned" : "xv-label";
     const label = make("div", { class: name, title: column.text }, isolated(column.label));
-    // A slanted label begins above the middle of its column.
-    const place = made.slanted
-      ? { left: `${(c + 0.5) * made.cellWidth}px`, width: "max-content" }
-      : { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` };
+    // A slanted label begins above the middle of its column, an upright one stands on it.
+    const line = LABEL_LINE * made.columnFont;
+    const place = {
+      "": { left: `${c * made.cellWidth}px`, width: `${made.cellWidth}px` },
+      slanted: { left: `${(c + 0.5) * made.cellWidth}px`, width: "max-content" },
+      upright: { left: `${(c + 0.5) * made.cellWidth - line / 2}px`, width: `${line}px` },
+    }[made.turned];
     Object.assign(label.style, place);
     return label;
   });
+}
+
+/**
+ * Shows which label is in focus. Where labels are thinned out it may be one between two others, which then step aside.
+ *
+ * @param {HTMLElement} labels
+ * @param {number} focus -1 for none
+ * @param {number} every n-th label is shown
+ */
+export function markFocus(labels, focus, every) {
+  for (let i = 0; i < labels.childElementCount; i++) {
+    const label = labels.children[i];
+    label.classList.toggle("xv-focus", i === focus);
+    label.classList.toggle("xv-aside", focus >= 0 && i !== focus && Math.abs(i - focus) < every);
+  }
 }
 
 /**
@@ -186,11 +239,12 @@ export function columnLabelsOf(m, made) {
  * @param {import("./scene.js").Scene} scene
  * @param {import("./scene.js").Panel} panel
  * @param {Matrix} m
+ * @param {number} every n-th label is shown
  */
-export function markRows(labels, scene, panel, m) {
+export function markRows(labels, scene, panel, m, every) {
+  markFocus(labels, panel.focus.row, every);
   m.rows.forEach((row, r) => {
     const label = labels.children[r];
-    label.classList.toggle("xv-focus", r === panel.focus.row);
     label.classList.toggle("xv-unsure", probability(panel.sheet, row, scene.state) < UNSURE);
     label.classList.toggle("xv-parked", m.parked[r] >= PARKED);
     label.classList.toggle("xv-differs", Boolean(row.differs));

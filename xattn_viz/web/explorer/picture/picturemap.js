@@ -13,7 +13,7 @@ import { drawPicture, paintWeights } from "./region.js";
  * @typedef {import("../core/scene.js").Scene} Scene
  */
 
-const LARGEST = 560; // pixels of the picture's longer side, at a font size of 16
+const LARGEST = 960; // pixels of the picture's longer side, at a font size of 16
 const SMALLEST = 360; // where the place is low, the page grows instead
 const ASIDE = 210;
 
@@ -45,10 +45,9 @@ export function makePictureMap(change) {
   /**
    * @param {Scene} scene
    * @param {Panel} panel
-   * @param {number} width
-   * @param {number} height
+   * @param {import("../core/mapframe.js").Room} room
    */
-  function paint(scene, panel, width, height) {
+  function paint(scene, panel, { width, height }) {
     last = scene;
     shown = panel;
     title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel) + unseen(panel);

@@ -42,10 +42,11 @@ export function makeSoundBar(change, player) {
   );
   const crop = checkbox("Crop silence", (checked) => change({ crop: checked, ...WHOLE_TIME }));
   const times = checkbox("Word times", (checked) => change({ times: checked }));
-  const note = make("span", { class: "xv-cropped", "aria-live": "polite" });
-  const bar = make("div", { class: "xv-sound-line" }, play, position, line, zoom);
-  const more = make("div", { class: "xv-sound-more" }, note, crop.element, times.element);
-  const element = make("div", { class: "xv-sound", role: "group", "aria-label": "Sound" }, bar, more);
+  // Below the map: it says how the recording was cut, which few ask for.
+  const note = make("p", { class: "xv-cropped", "aria-live": "polite" });
+  const more = make("div", { class: "xv-sound-more" }, crop.element, times.element);
+  const bar = make("div", { class: "xv-sound-line" }, play, position, line, zoom, more);
+  const element = make("div", { class: "xv-sound", role: "group", "aria-label": "Sound" }, bar);
   /** @type {Scene | null} */
   let last = null;
   let pictured = "";
@@ -100,7 +101,7 @@ export function makeSoundBar(change, player) {
   function paint(scene) {
     last = scene;
     const { sound } = scene.trace;
-    element.hidden = !sound;
+    element.hidden = note.hidden = !sound;
     if (!sound || !scene.range) return;
     const range = scene.range;
     for (const part of [play, position]) part.hidden = !sound.audio;
@@ -156,7 +157,7 @@ export function makeSoundBar(change, player) {
     line.setAttribute("aria-valuenow", seconds(at));
     line.setAttribute("aria-valuetext", `${seconds(at)} seconds`);
   }
-  return { element, paint, tick };
+  return { element, note, paint, tick };
 }
 
 /**

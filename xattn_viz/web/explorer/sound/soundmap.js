@@ -1,6 +1,7 @@
 import { isEnlarged, isolated, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
 import {
+  LABEL_LINE,
   LARGEST_FONT,
   makeMapFrame,
   markRows,
@@ -70,10 +71,9 @@ export function makeSoundMap(change, player) {
   /**
    * @param {Scene} scene
    * @param {Panel} panel
-   * @param {number} width
-   * @param {number} height
+   * @param {import("../core/mapframe.js").Room} room
    */
-  function paint(scene, panel, width, height) {
+  function paint(scene, panel, { width, height, most }) {
     last = scene;
     shown = panel;
     title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
@@ -83,10 +83,10 @@ export function makeSoundMap(change, player) {
     empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
     if (!m || !sound || !scene.range || grid.hidden) return;
     const named = m.rows.map((row) => [row.label, row.differs]);
-    const layout = JSON.stringify([width, height, panel.sheet.kind, named, sound.words.length > 0]);
+    const layout = JSON.stringify([width, height, most, panel.sheet.kind, named, sound.words.length > 0]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitSoundMap(panel, width, height, sound.words.length > 0);
+      fit = fitSoundMap(panel, { width, height, most }, sound.words.length > 0);
       layOut(panel, m, fit);
     }
     const inView = [layout, scene.range.from, scene.range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
@@ -104,7 +104,7 @@ export function makeSoundMap(change, player) {
       paintSoundCells(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
     }
     paintFocus(scene, panel, m, fit);
-    if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m);
+    if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m, fit.everyRow);
     parts.hideComing(panel, fit.cellHeight);
     if (fit.scrolls) reveal(panel.focus.row, fit);
     cursor();
@@ -139,7 +139,7 @@ export function makeSoundMap(change, player) {
     rowLabels.style.fontSize = `${made.rowFont}px`;
     if (panel.sheet.queries.edges) rowLabels.replaceChildren(...made.secondsOf(panel.sheet.queries.edges));
     else rowLabels.replaceChildren(...rowLabelsOf(m, made));
-    view.style.maxHeight = made.scrolls ? `${made.room}px` : "";
+    view.style.setProperty("--xv-pane", made.scrolls ? `${made.room}px` : "none");
   }
 
   /**
@@ -199,6 +199,7 @@ export function makeSoundMap(change, player) {
 
 const LONGEST_LABEL = 150;
 const SOUND_HEIGHT = 104;
+const LOWEST_SOUND = 60;
 const WORDS_HEIGHT = 20;
 const RULER_HEIGHT = 20;
 const TALLEST_CELL = 30;
@@ -206,12 +207,11 @@ const SECONDS_WIDTH = 52;
 
 /**
  * @param {Panel} panel
- * @param {number} width
- * @param {number} height
+ * @param {import("../core/mapframe.js").Room} room
  * @param {boolean} words
  * @returns {SoundGrid}
  */
-export function fitSoundMap(panel, width, height, words) {
+export function fitSoundMap(panel, { width, height, most }, words) {
   const unit = rem();
   const m = /** @type {import("../core/matrix.js").Matrix} */ (panel.matrix);
   const rows = m.rows.length;
@@ -221,13 +221,17 @@ export function fitSoundMap(panel, width, height, words) {
   const longest = Math.max(...(said.length ? said : m.rows).map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
   const labelled = Math.min(Math.min(longest, LONGEST_LABEL * unit) + 22 * unit, Math.max(width * 0.3, 70));
   const labelWidth = Math.ceil(frames ? SECONDS_WIDTH * unit : labelled);
-  const soundHigh = Math.round(isEnlarged() ? Math.min(SOUND_HEIGHT * unit, height / 4) : SOUND_HEIGHT * unit);
+  // In a low window the sound is drawn lower, so that more of the map is in view.
+  const low = isEnlarged() ? height / 4 : Math.max(0.1 * most, LOWEST_SOUND * unit);
+  const soundHigh = Math.round(Math.min(low, SOUND_HEIGHT * unit));
   const above = soundHigh + (RULER_HEIGHT + (words ? WORDS_HEIGHT : 0)) * unit;
-  const isLong = rows > READABLE_ROWS || isEnlarged();
-  const smallest = frames ? 1 : rows <= READABLE_ROWS || isEnlarged() ? SMALLEST_FONT * unit : 3;
-  const room = isEnlarged() ? height : Math.max(height, above + 160 * unit);
-  const cell = Math.max(Math.min((height - above) / rows, TALLEST_CELL * unit), smallest);
+  const line = Math.ceil(LABEL_LINE * SMALLEST_FONT * unit);
+  const smallest = frames ? 1 : rows <= READABLE_ROWS || isEnlarged() ? line : 3;
+  const inWindow = frames ? 0 : Math.min((most - above) / rows, line);
+  const cell = Math.max(Math.min(Math.max((height - above) / rows, inWindow), TALLEST_CELL * unit), smallest);
   const cellHeight = frames ? cell : Math.floor(cell);
+  const rowFont = Math.min(Math.max(cellHeight / LABEL_LINE, SMALLEST_FONT * unit), LARGEST_FONT * unit);
+  const room = Math.max(height, most);
   return {
     rows,
     wide: Math.max(Math.floor(width - labelWidth), 100),
@@ -235,10 +239,10 @@ export function fitSoundMap(panel, width, height, words) {
     words,
     cellHeight,
     labelWidth,
-    everyRow: Math.ceil((SMALLEST_FONT * unit) / cellHeight),
-    rowFont: Math.min(Math.max(cellHeight - 2, SMALLEST_FONT * unit), LARGEST_FONT * unit),
+    everyRow: Math.ceil((LABEL_LINE * rowFont) / cellHeight - 0.01),
+    rowFont,
     room,
-    scrolls: isLong && !frames && above + rows * cellHeight > room,
+    scrolls: !frames && above + rows * cellHeight > room + 1,
     secondsOf: (edges) => secondsBeside(edges, cellHeight * rows),
   };
 }

@@ -1,8 +1,9 @@
 import { inkOn, pixels } from "../core/colours.js";
 import { fitted, isEnlarged, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
-import { columnLabelsOf, fitGrid, makeMapFrame, markRows, rowLabelsOf } from "../core/mapframe.js";
+import { columnLabelsOf, fitGrid, makeMapFrame, markFocus, markRows, rowLabelsOf } from "../core/mapframe.js";
 import { viewTitle } from "../core/payload.js";
+import { makeLens } from "./lens.js";
 
 /**
  * One map, large: cells on a canvas, tokens as text beside and above it, the row and column in focus framed.
@@ -18,6 +19,7 @@ import { viewTitle } from "../core/payload.js";
 export function makeHeatmap(change) {
   const columnLabels = make("div", { class: "xv-column-labels", "aria-hidden": "true" });
   const { title, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing } = makeMapFrame(columnLabels);
+  const lens = makeLens(element, view, stage);
   /** @type {Grid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -43,6 +45,26 @@ export function makeHeatmap(change) {
     if (!last || !shown) return;
     const here = cellIn(shown.sheet, last.main.sheet, cell);
     change({ ...here, checked: here.row >= 0 && here.column >= 0 ? here : null, step: -1 });
+    uncover(cell);
+  };
+  /**
+   * On a narrow screen the arithmetic lies over the lower part of the window: what it covers of the row moves up.
+   *
+   * @param {import("../core/state.js").Cell} cell
+   */
+  const uncover = ({ row }) => {
+    const check = /** @type {Document | ShadowRoot} */ (stage.getRootNode()).querySelector(".xv-check");
+    if (!fit || !check) return;
+    const { top, left, right } = check.getBoundingClientRect();
+    const box = stage.getBoundingClientRect();
+    const bottom = box.top + (row + 1) * fit.cellHeight;
+    if (bottom <= top || box.left >= right || box.right <= left || box.left > left) return;
+    const spot = make("span", { class: "xv-spot" });
+    spot.style.top = `${(row + 1) * fit.cellHeight}px`;
+    spot.style.scrollMarginBottom = `${window.innerHeight - top + 8}px`;
+    stage.append(spot);
+    spot.scrollIntoView({ block: "nearest" });
+    spot.remove();
   };
   stage.addEventListener("pointermove", (event) => {
     const cell = at(event);
@@ -80,10 +102,9 @@ export function makeHeatmap(change) {
   /**
    * @param {Scene} scene
    * @param {Panel} panel
-   * @param {number} width
-   * @param {number} height
+   * @param {import("../core/mapframe.js").Room} room
    */
-  function paint(scene, panel, width, height) {
+  function paint(scene, panel, room) {
     last = scene;
     shown = panel;
     title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
@@ -98,16 +119,15 @@ export function makeHeatmap(change) {
       : "Asking for this layer …";
     if (!m || grid.hidden) return;
     const layout = JSON.stringify([
-      width,
-      height,
+      room,
       m.rows.map((row) => [row.label, row.differs]),
       m.columns.map((column) => column.label),
     ]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitGrid(m, width, height);
+      fit = fitGrid(m, room);
       layOut(m, fit);
-      view.style.maxHeight = fit.scrolls ? `${height}px` : "";
+      view.style.setProperty("--xv-pane", fit.scrolls ? `${Math.max(room.height, room.most)}px` : "none");
     }
     const look = [layout, panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, panel.top].join(" ");
     const theme = [look, scene.state.colours, scene.theme.dark, window.devicePixelRatio].join(" ");
@@ -117,11 +137,10 @@ export function makeHeatmap(change) {
     }
     paintFrame(frame, panel.focus, fit);
     if (fit.scrolls) reveal(panel.focus, fit);
-    markRows(rowLabels, scene, panel, m);
+    markRows(rowLabels, scene, panel, m, fit.everyRow);
     hideComing(panel, fit.cellHeight);
-    m.columns.forEach((_, c) => {
-      columnLabels.children[c].classList.toggle("xv-focus", c === panel.focus.column);
-    });
+    markFocus(columnLabels, panel.focus.column, fit.everyColumn);
+    lens.paint(scene, panel, fit);
     stage.dataset.cellWidth = String(fit.cellWidth);
     stage.dataset.cellHeight = String(fit.cellHeight);
     stage.dataset.top = String(panel.top);
@@ -150,9 +169,10 @@ export function makeHeatmap(change) {
     grid.style.gridTemplateColumns = `${made.labelWidth}px auto`;
     grid.style.gridTemplateRows = `${made.labelHeight}px auto`;
     grid.style.paddingInlineEnd = `${made.overhang}px`;
-    columnLabels.classList.toggle("xv-slanted", made.slanted);
+    columnLabels.classList.toggle("xv-slanted", made.turned === "slanted");
+    columnLabels.classList.toggle("xv-upright", made.turned === "upright");
     rowLabels.style.fontSize = `${made.rowFont}px`;
-    columnLabels.style.setProperty("--xv-longest", `${made.longestSlanted}px`);
+    columnLabels.style.setProperty("--xv-longest", `${made.longestTurned}px`);
     columnLabels.style.fontSize = `${made.columnFont}px`;
     rowLabels.replaceChildren(...rowLabelsOf(m, made));
     columnLabels.replaceChildren(...columnLabelsOf(m, made));

@@ -1,6 +1,6 @@
-import { make } from "../core/dom.js";
+import { isolated, make } from "../core/dom.js";
 import { wordsOf } from "../core/kinds.js";
-import { columnMaxima, PARKED, probability, readingOf, UNATTENDED, UNSURE } from "../core/matrix.js";
+import { columnMaxima, decimals, PARKED, probability, readingOf, UNATTENDED, UNSURE } from "../core/matrix.js";
 import { rowAxis } from "../core/units.js";
 import { isOverPicture, largestOnPatches, patchSide } from "../picture/patches.js";
 import { isOverSound, spokenSpan } from "../sound/sound.js";
@@ -15,6 +15,11 @@ import { makeSentence } from "./sentence.js";
  * @typedef {import("../core/scene.js").Panel} Panel
  * @typedef {import("../core/scene.js").Scene} Scene
  */
+
+const MOST_UNSURE = 12;
+
+/** @param {import("../sound/sound.js").SpokenWord} word */
+const isUnsure = ({ confidence }) => confidence < UNSURE;
 
 /**
  * @param {import("../core/scene.js").Change} change
@@ -35,7 +40,13 @@ export function makeSentences(change, player) {
   const other = makeSentence("row", "xv-others", change);
   const page = make("div", { class: "xv-page" }, source.element, output.element, other.element);
   page.append(lines);
-  const element = make("div", { class: "xv-sentences" }, page);
+  const unsure = make("p", { class: "xv-unsure-words", role: "group", "aria-label": "Unsure words" });
+  unsure.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    if (button) output.tokens[Number(button.dataset.position)]?.click();
+  });
+  const element = make("div", { class: "xv-sentences" }, page, unsure);
+  let listed = "";
   /** @type {Scene | null} */
   let last = null;
   let focused = "";
@@ -74,8 +85,10 @@ export function makeSentences(change, player) {
     // The letters keep their size while the output grows to about the length of its source.
     const outputs = draws ? 0 : trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
     const length = sources + outputs * (compared ? 2 : 1);
-    element.dataset.length = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
+    element.dataset.length =
+      length <= 34 && !trace.sound ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
     page.classList.toggle("xv-alone", draws);
+    listUnsure(scene);
     page.classList.toggle("xv-words", state.units !== "pieces");
     if (!main.matrix) return;
     if (textless || draws) output.paint(scene, [], -1, () => ({ tint: 0 }));
@@ -88,6 +101,27 @@ export function makeSentences(change, player) {
     if (listens || draws) lines.replaceChildren();
     else drawLines(lines, page, scene, source.tokens, output.tokens);
     tick();
+  }
+
+  /**
+   * The words of a sound that the model was unsure of, each a button that chooses and plays it.
+   *
+   * @param {Scene} scene
+   */
+  function listUnsure({ trace, state }) {
+    const words = (trace.sound?.words ?? []).filter(isUnsure);
+    const shift = readingOf(trace.sheets[0], state);
+    const now = JSON.stringify([words, shift]);
+    if (now === listed) return;
+    listed = now;
+    unsure.hidden = !words.length;
+    const shown = words.slice(0, MOST_UNSURE).flatMap(({ text, first, confidence }) => {
+      const position = first + shift;
+      const button = make("button", { type: "button", class: "xv-other", "data-position": position }, isolated(text));
+      return [button, ` ${decimals(confidence)} `];
+    });
+    const more = words.length - MOST_UNSURE;
+    unsure.replaceChildren("Unsure words, p < 0.5: ", ...shown, more > 0 ? `and ${more} more` : "");
   }
 
   /** Marks the word that is heard. */
@@ -130,9 +164,15 @@ export function makeSentences(change, player) {
     // Over a sound or a picture a row and a column are in focus together, and the row has its own place to show in.
     const apart = isOverSound(panel) || isOverPicture(panel);
     const top = isOverPicture(panel) ? largestOnPatches(panel) : panel.top;
+    const shift = readingOf(panel.sheet, scene.state);
+    const words = panel.sheet.kind === "cross" ? (scene.trace.sound?.words ?? []).filter(isUnsure) : [];
+    const inUnsure = (/** @type {number} */ r) => {
+      const row = (m.rows[r].positions[0] ?? -1) - shift;
+      return words.some(({ first, last }) => first <= row && row <= last);
+    };
     text.paint(scene, m.rowOf, row, (r) => ({
       tint: (row < 0 || apart) && column >= 0 ? Math.min(m.values[r * m.columns.length + column] / top, 1) : 0,
-      unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE,
+      unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE || inUnsure(r),
       parked: m.parked[r] >= PARKED,
       differs: m.rows[r].differs,
     }));
