@@ -65,7 +65,7 @@ def visit(first: str = FIRST, sentence: str = SENTENCE) -> dict[str, list[str]]:
 
 
 def _translate(app: AppTest, text: str) -> None:
-    app.text_input(key="text").set_value(text)
+    app.text_area(key="text").set_value(text)
     next(button for button in app.button if button.label == "Translate").click().run()
 
 

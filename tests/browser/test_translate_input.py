@@ -90,9 +90,9 @@ def test_nothing_to_translate_is_said_and_the_last_map_goes(app_url: str, page: 
     ("text", "cut"),
     [
         ("Donaudampfschiff" * 313, r"Only the first 511 of [\d,]+ tokens were read\."),
-        ("你好 " * 33_333, r"Only the first 510 of [\d,]+ tokens were read\."),
+        ("你好 " * 10_000, r"Only the first 510 of [\d,]+ tokens were read\."),
     ],
-    ids=["a word of 5,008 characters", "99,999 characters"],
+    ids=["a word of 5,008 characters", "30,000 characters"],
 )
 def test_a_very_long_text_is_cut_and_the_page_says_so(app_url: str, page: Page, text: str, cut: str) -> None:
     visitor.open_app(page, app_url)

@@ -104,8 +104,8 @@ def text_field(asked: Query, *, most: int | None = None) -> None:
         st.container(horizontal=True, vertical_alignment="center", gap="small"),
     ):
         st.text_area(
-            name, key="text", placeholder=placeholder, max_chars=most, label_visibility="collapsed", height="content"
-        )
+            name, key="text", placeholder=placeholder, max_chars=most, label_visibility="collapsed", height=68
+        )  # the style sheet lets it grow: Streamlit's own way takes a minute for a hundred pages
         st.form_submit_button(page_state.kind().action, type="primary", on_click=actions.submit_text)
     with st.container(key="typing"):
         _typing_component()(data={"key": "text"}, key="enter")

@@ -43,7 +43,7 @@ import { makeSentences } from "./text/sentences.js";
 const explorers = new WeakMap();
 
 const STEADY = 48; // pixels: about two lines of text
-const MAP_TITLE = 28; // pixels at a font size of 16
+const MAP_TITLE = 24; // pixels at a font size of 16
 const BESIDES = 96; // of a window that a large map fills: its legend, and what of the page shows that there is more
 
 /**

@@ -74,6 +74,7 @@ export function makeMapFrame(above, ...over) {
 const LARGEST_CELL = [240, 96];
 export const SMALLEST_FONT = 12;
 export const LARGEST_FONT = 16;
+const TURNED_FONT = 13; // turned letters take height from the map
 // What a line of a label needs against its font, and a slanted one, which is read across its neighbours.
 export const LABEL_LINE = 13 / 12;
 const SLANTED_LINE = 1.25;
@@ -126,17 +127,13 @@ export function fitGrid(m, { width, height, most }) {
   const labelWidth = Math.ceil(Math.min(rowLabel + 26 * unit, Math.max(width * 0.35, 70)));
   const room = width - labelWidth;
   const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0] * unit));
-  const columnFont = Math.min(Math.max(straight - 2, smallestFont), largestFont);
+  const isTurned = Math.max(...labels) > straight - 8;
+  const columnFont = Math.min(Math.max(straight - 2, smallestFont), isTurned ? TURNED_FONT * unit : largestFont);
   const line = Math.ceil(LABEL_LINE * columnFont);
   const high = labels.map((label) => Math.min((label * columnFont) / largestFont, longestTurned));
   // Side by side where they fit; else turned by 45°, where slanted lines still pass each other; else by 90°.
   /** @type {Grid["turned"]} */
-  const turned =
-    Math.max(...labels) <= straight - 8
-      ? ""
-      : straight >= SLANTED_LINE * columnFont * Math.SQRT2
-        ? "slanted"
-        : "upright";
+  const turned = !isTurned ? "" : straight >= SLANTED_LINE * columnFont * Math.SQRT2 ? "slanted" : "upright";
   // Turned by 45°, a label needs the same room up and to the right, from the middle of its column.
   const reaches = high.map((long) =>
     turned === "slanted" ? Math.ceil((long + columnFont) * Math.SQRT1_2 + 4) : turned ? line / 2 : 0,
