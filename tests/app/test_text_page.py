@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.app.visitor import traces
+from tests.app.visitor import press, traces
 from tests.server import ROOT
 from xattn_viz.app import text_page
 from xattn_viz.app.page import literal
@@ -38,6 +38,21 @@ def test_where_no_model_reads_it_there_is_no_button() -> None:
     app.run()
     assert [said.value for said in app.info] == [literal(NOTE.replace("Portuguese,", "French,"))]
     assert not any(button.label.startswith(("Use", "Read")) for button in app.button)
+
+
+def test_languages_are_swapped_with_the_translation_as_the_text() -> None:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    written = traces(app)[0].output
+    app.button(key="swap").click().run()
+    assert not app.exception
+    assert app.query_params["model"] == "firefox-pt-en"
+    assert app.text_area(key="text").value == written == traces(app)[0].input
+    # Of a text that was never read, the text itself goes along.
+    app.text_area(key="text").set_value("")
+    press(app, "Translate")
+    assert [said.value for said in app.error] == [literal("The text is empty: type at least one word.")]
+    app.button(key="swap").click().run()
+    assert app.query_params["model"] == "firefox-en-pt"
 
 
 def card(name: str, source: str, target: str, megabytes: int | None = None) -> ModelCard:

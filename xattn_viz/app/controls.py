@@ -15,6 +15,7 @@ from xattn_viz.app.page import literal
 from xattn_viz.app.runner import Query
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.view import PARAMETERS
+from xattn_viz.models import registry
 from xattn_viz.models.base import Option
 from xattn_viz.shapes import SHAPES
 from xattn_viz.shapes.prompts import DRAWN_COLOURS, DRAWN_SHAPES, LONGEST
@@ -24,6 +25,7 @@ from xattn_viz.shapes.sentence import ARTICLES
 SEED = "seed"
 _Choice = TypeVar("_Choice")
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
+_SWAP_HELP = "Swap the languages: the translation becomes the text, and is translated back."
 _STREAM_HELP = "The map grows while the model works. It then takes a little longer."
 
 
@@ -48,6 +50,7 @@ def show() -> None:
             if st.session_state.direction == page_state.OTHER:
                 _name_of_another()
             else:
+                _swap(asked)
                 kind.choice(asked)
         with st.popover("Options", key="options"):
             for option in page_state.options_of(asked.model):
@@ -61,6 +64,14 @@ def show() -> None:
     state = page_state.current()
     looks = PARAMETERS if state.tab == "map" else ()
     follow_address(actions.go_to, state.query.address() | {"tab": state.tab}, visit.address, looks=looks)
+
+
+def _swap(asked: Query) -> None:
+    """A button that turns the languages round, where a model translates back."""
+    card = page_state.card_of(asked.model)
+    back = registry.opposite(card) if card and page_state.kind().has(card) else None
+    if back is not None:
+        st.button("\u21c4 Swap", key="swap", help=_SWAP_HELP, on_click=actions.swap_languages, args=(back,))
 
 
 def choose_from(

@@ -7,7 +7,6 @@ import streamlit as st
 from xattn_viz.app import actions, controls, explorer, page_state
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
-from xattn_viz.app.runner import Query
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.inputs.text import LANGUAGES, other_language, prepare_languages
 from xattn_viz.models import registry
@@ -16,8 +15,6 @@ from xattn_viz.models.base import ModelCard
 _WHOLE_RISK = (
     "Whole text: where a model was trained on single sentences, it may skip, repeat or merge some of a longer text."
 )
-
-_SWAP_HELP = "Swap the languages: the translation becomes the text, and is translated back."
 
 
 def remark(shown: Shown) -> str:
@@ -47,15 +44,6 @@ def notice(shown: Shown) -> str | None:
     return note
 
 
-def _choice(asked: Query) -> None:
-    """A button that turns the languages round, where a model translates back, and the examples."""
-    card = page_state.card_of(asked.model)
-    back = registry.opposite(card) if card else None
-    if back is not None:
-        st.button("\u21c4 Swap", key="swap", help=_SWAP_HELP, on_click=actions.swap_languages, args=(back,))
-    controls.choose_example(asked)
-
-
 def reader_of(language: str, wanted: str) -> ModelCard | None:
     """The listed model that reads a language, best into the one `wanted` before, best without a download."""
     readers = [card for card in registry.cards() if KIND.has(card) and card.source_language == language]
@@ -79,7 +67,7 @@ KIND = Kind(
     own="An output of your own",
     refusal="does not read text and write text: this page is for models that do.",
     examples=EXAMPLES,
-    choice=_choice,
+    choice=controls.choose_example,
     inputs=controls.text_field,
     text_field=("Sentence", "Type a sentence and press Enter"),
     input_title=lambda asked: asked.input,

@@ -24,10 +24,6 @@ export function makeLens(element, view, stage) {
   const table = make("table");
   const lens = make("div", { class: "xv-lens", "aria-hidden": "true", hidden: true }, said, table);
   element.append(lens);
-  // What scrolls under the pointer is another cell; the next movement finds it.
-  view.addEventListener("scroll", () => {
-    lens.hidden = true;
-  });
   stage.addEventListener("focusout", () => {
     lens.hidden = true;
   });

@@ -117,7 +117,11 @@ export function makeSentences(change, player) {
     unsure.hidden = !words.length;
     const shown = words.slice(0, MOST_UNSURE).flatMap(({ text, first, confidence }) => {
       const position = first + shift;
-      const button = make("button", { type: "button", class: "xv-other", "data-position": position }, isolated(text));
+      const button = make(
+        "button",
+        { type: "button", class: "xv-go-on xv-branch xv-unsure-word", "data-position": position },
+        isolated(text),
+      );
       return [button, ` ${decimals(confidence)} `];
     });
     const more = words.length - MOST_UNSURE;
