@@ -10,10 +10,10 @@ import torch
 
 import xattn_viz as xv
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio, seconds
-from xattn_viz.analysis.alignment import Method
 from xattn_viz.analysis.alignment_files import read_gold
 from xattn_viz.analysis.alignment_heads import BY_HAND
 from xattn_viz.analysis.alignment_score import Score
+from xattn_viz.core.evidence import LinkMethod
 
 ROUNDS = 9
 
@@ -41,7 +41,7 @@ def main() -> None:
     whole = xv.score(BY_HAND, en_pt, pt_en, pick_on=0)
     for name in ("recipe", "one model", "one model, reverse"):
         line(name, whole[name])
-    methods: tuple[Method, ...] = ("intersection", "grow-diag-final-and", "union")
+    methods: tuple[LinkMethod, ...] = ("intersection", "grow-diag-final-and", "union")
     for method in methods:
         line(method, xv.score(BY_HAND, en_pt, pt_en, pick_on=0, method=method)["recipe"])
     largest = xv.score(BY_HAND, en_pt, pick_on=0, method="argmax", heads=[(1, 0)], signs="free")

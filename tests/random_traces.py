@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import (
+    Alignment,
+    AlignmentHead,
+    AlignmentLink,
+    Deletion,
+    DeletionCurve,
+    HeadGrid,
+    LinkMethod,
+    Word,
+)
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind, Projections
-from xattn_viz.core.trace import Alternative, Answer, HeadGrid, Hypothesis, Layer, Note, Speech, Step, Subject, Trace
+from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Subject, Trace
 
 NASTY = [
     *(
@@ -175,6 +185,8 @@ def traces(draw: Callable[..., Any]) -> Trace:
         draw(few(st.tuples(st.integers(0, 3), counted))),
         draw(st.none() | st.builds(Speech, st.none() | texts, st.none() | st.floats(), st.none() | st.floats())),
         draw(few(grids())),
+        draw(st.none() | alignments()),
+        draw(st.none() | deletions()),
     )
 
 
@@ -188,6 +200,35 @@ def grids(draw: Callable[..., Any]) -> HeadGrid:
     ends = (values, values) if draw(st.booleans()) else (None, None)
     kind = draw(st.sampled_from(get_args(MapKind)))
     return HeadGrid(draw(texts), draw(texts), draw(texts), kind, layers, values, draw(texts), rows, *ends)
+
+
+@st.composite
+def alignments(draw: Callable[..., Any]) -> Alignment:
+    """Links between words, some of which stand nowhere in a text."""
+    words = st.builds(Word, texts, st.none() | st.tuples(counted, counted))
+    source, target = (draw(st.lists(words, min_size=1, max_size=2).map(tuple)) for _ in range(2))
+    numbers = st.sampled_from([0.0, 0.37, 1.0, 5e-324])
+    links = st.builds(
+        AlignmentLink, st.integers(0, len(source) - 1), st.integers(0, len(target) - 1), numbers | st.just(1)
+    )
+    heads = few(st.builds(AlignmentHead, counted, counted, st.integers(0, 1)))
+    weights = np.full((len(target), len(source)), draw(numbers))
+    method = draw(st.sampled_from(get_args(LinkMethod)))
+    agreement = draw(st.none() | numbers)
+    own, reverse = draw(heads), draw(heads)
+    return Alignment(source, target, draw(few(links)), weights, own, reverse, draw(texts), method, 0.37, agreement)
+
+
+@st.composite
+def deletions(draw: Callable[..., Any]) -> Deletion:
+    """Curves of one length, those of random orders beside them."""
+    fractions = np.linspace(0, 1, draw(st.integers(2, 4)))
+    number = st.sampled_from([0.0, -0.25, -1e30])
+    curves = st.builds(
+        lambda name, value: DeletionCurve(name, (1, 0), fractions, np.full(len(fractions), value)), texts, number
+    )
+    some = st.lists(curves, min_size=1, max_size=2).map(tuple)
+    return Deletion(draw(some), draw(some), ((0,), (1, 2)))
 
 
 def few(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:

@@ -67,11 +67,11 @@ if TYPE_CHECKING:
     from xattn_viz import export
     from xattn_viz import plots as figures
     from xattn_viz.analysis import alignment_files
-    from xattn_viz.analysis.alignment import Alignment, align
-    from xattn_viz.analysis.alignment_heads import AlignmentHead, find_alignment_heads
+    from xattn_viz.analysis.alignment import align
+    from xattn_viz.analysis.alignment_heads import find_alignment_heads
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.attribution import Attribution, attribute
-    from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion_curves
+    from xattn_viz.analysis.faithfulness import agreement, deletion_curves
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids
     from xattn_viz.analysis.heads import WordLink, most_attended
@@ -80,10 +80,11 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
+    from xattn_viz.core.evidence import Alignment, AlignmentHead, Deletion, HeadGrid
     from xattn_viz.core.interventions import Intervention
     from xattn_viz.core.maps import AttentionMaps, Projections
     from xattn_viz.core.store import load_trace, save
-    from xattn_viz.core.trace import Alternative, HeadGrid, Hypothesis, Step, Trace
+    from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
     from xattn_viz.core.view import View
     from xattn_viz.corpus import trace_many
     from xattn_viz.export import subtitles

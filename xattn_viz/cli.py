@@ -20,11 +20,11 @@ try:
 
     import xattn_viz as xv
     from xattn_viz import doctor
-    from xattn_viz.analysis.alignment import Method
     from xattn_viz.analysis.faithfulness import RANKINGS, deletions, summarise
     from xattn_viz.analysis.timing import Head
     from xattn_viz.analysis.timing import Method as TimingMethod
     from xattn_viz.core import files
+    from xattn_viz.core.evidence import LinkMethod
     from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionKind, AttentionMaps
     from xattn_viz.core.records import quoted
     from xattn_viz.core.tokens import visible
@@ -617,7 +617,7 @@ def _take_models(command: argparse.ArgumentParser) -> None:
 
 def _take_alignment(command: argparse.ArgumentParser) -> None:
     _take_models(command)
-    methods = get_args(Method)
+    methods = get_args(LinkMethod)
     command.add_argument("--method", choices=methods, default="threshold", help="(default threshold)")
     command.add_argument("--threshold", type=float, help="the weight that a link has to exceed, 0 to 1")
     for side in ("", "reverse-"):

@@ -11,8 +11,10 @@ from thot.common import WordAlignmentMatrix
 
 import xattn_viz as xv
 from tests.analysis.test_word_units import made, tokens
-from xattn_viz.analysis.alignment import BOTH_DIRECTIONS, Method, WordMatrices, align, overlay, symmetrise
-from xattn_viz.analysis.alignment_heads import AlignmentHead
+from xattn_viz.analysis.alignment import BOTH_DIRECTIONS, WordMatrices, align, symmetrise
+from xattn_viz.analysis.word_units import linked_cells
+from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import AlignmentHead, LinkMethod
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.inputs import InputError
@@ -135,7 +137,6 @@ def test_heads_and_thresholds_that_are_given_are_taken(both: tuple[Trace, Trace]
     unknown = [Trace(trace.maps, trace.input, trace.output) for trace in both]
     fresh = align(*unknown)
     assert fresh.chosen == "found in this pair"
-    assert fresh.head_search is not None
     assert {*fresh.heads} == {*align(*both).heads}
     assert fresh.pairs == align(*both).pairs
 
@@ -194,7 +195,7 @@ def test_the_largest_weight_of_every_target_word_is_what_the_old_way_gave() -> N
 
 def test_symmetrisation_agrees_with_a_published_implementation() -> None:
     """That of Thot (Ortiz-Martínez and Casacuberta 2014) on 300 random pairs of link sets."""
-    theirs: dict[Method, str] = {
+    theirs: dict[LinkMethod, str] = {
         "intersection": "intersect",
         "union": "union",
         "grow-diag": "grow_diag",
@@ -221,7 +222,7 @@ def _matrix(links: set[tuple[int, int]], shape: tuple[int, ...]) -> WordAlignmen
 
 def test_the_methods_lie_between_intersection_and_union(both: tuple[Trace, Trace]) -> None:
     least, most = align(*both, method="intersection").pairs, align(*both, method="union").pairs
-    between: tuple[Method, ...] = ("grow-diag", "grow-diag-final-and", "grow-diag-final")
+    between: tuple[LinkMethod, ...] = ("grow-diag", "grow-diag-final-and", "grow-diag-final")
     for method in between:
         found = align(*both, method=method, signs="free").pairs
         assert len(least) <= len(found) <= len(most) + 4, method
@@ -231,17 +232,26 @@ def test_the_methods_lie_between_intersection_and_union(both: tuple[Trace, Trace
 
 @pytest.mark.parametrize(("units", "rows"), [("pieces", "predicted"), ("words", "predicted"), ("pieces", "input")])
 def test_links_lie_on_the_map_on_screen(both: tuple[Trace, Trace], units: Any, rows: Any) -> None:
+    """Each cell lies between two tokens of linked words, and the tokens of each link make up its words."""
     ahead, back = both
-    found, view = align(ahead, back), View(layer=1, head=0, units=units, rows=rows, special=False)
-    maps = view.shown(ahead)
-    for drawn, link in zip(overlay(found, ahead, view), found.links, strict=True):
-        source, target = found.source_words[link.source_index], found.target_words[link.target_index]
-        assert (drawn["source"], drawn["target"], drawn["weight"]) == tuple(link)
-        assert (drawn["from"], drawn["to"]) == (source.span, target.span)
-        assert "".join(maps.keys.name(i) for i in drawn["columns"]).replace(" ", "") == source.text
-        if not (rows == "input" and link.target_index == len(found.target_words) - 1):  # nothing reads the last token
-            assert "".join(maps.queries.name(i) for i in drawn["rows"]).replace(" ", "") == target.text
-    assert overlay(found, ahead, View(kind="encoder"))  # a trace without that kind shows its cross-attention
+    found = align(ahead, back)
+    maps = View(layer=1, head=0, units=units, rows=rows, special=False).shown(ahead)
+    cells = linked_cells(found, maps.queries, maps.keys)
+    left = set(cells)
+    for source, target, _ in found.links:
+        words = found.source_words[source], found.target_words[target]
+        columns, tokens = (
+            [at for at, (start, end) in enumerate(axis.spans or ()) if start < own.span[1] and end > own.span[0]]
+            for axis, own in zip((maps.keys, maps.queries), words, strict=True)
+            if own.span is not None
+        )
+        own = {(row, column) for row in tokens for column in columns}
+        assert own <= set(cells)
+        assert own or rows == "input"  # nothing reads the last token
+        left -= own
+    assert not left
+    assert list(cells) == sorted(cells)
+    assert linked_cells(found, maps.queries, Axis("image", labels=("a", "b"), grid=(1, 2))) == ()
 
 
 def test_an_alignment_prints_in_a_line(both: tuple[Trace, Trace]) -> None:

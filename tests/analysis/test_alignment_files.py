@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xattn_viz.analysis import alignment_files
-from xattn_viz.analysis.alignment import Alignment, AlignmentLink
 from xattn_viz.analysis.alignment_files import Format, LinkedPair, detect, read_gold, read_pairs, write
 from xattn_viz.analysis.alignment_heads import BY_HAND
-from xattn_viz.analysis.word_units import Word
+from xattn_viz.core.evidence import Alignment, AlignmentLink, Word
 from xattn_viz.inputs import InputError
 
 CZECH = """<?xml version="1.0" encoding="utf-8" ?>

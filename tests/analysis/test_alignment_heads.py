@@ -13,13 +13,13 @@ from xattn_viz.analysis.alignment_heads import (
     BY_HAND,
     CACHE_VARIABLE,
     SHIPPED,
-    AlignmentHead,
     choose,
     find_alignment_heads,
     known_heads,
     search,
 )
 from xattn_viz.analysis.word_units import sides, with_rows_of_one, word_weights
+from xattn_viz.core.evidence import AlignmentHead
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.models.families.seq2seq import FAMILY as TEXT_FAMILY

@@ -16,8 +16,9 @@ from nltk.translate.metrics import alignment_error_rate
 import xattn_viz as xv
 from xattn_viz.analysis import alignment_score
 from xattn_viz.analysis.alignment_files import LinkedPair, read_gold
-from xattn_viz.analysis.alignment_heads import BY_HAND, AlignmentHead
+from xattn_viz.analysis.alignment_heads import BY_HAND
 from xattn_viz.analysis.alignment_score import AlignmentScores, counts, head_agreement, rates, score
+from xattn_viz.core.evidence import AlignmentHead
 from xattn_viz.inputs import InputError
 
 COUNT = 10  # pairs of the file that are scored here

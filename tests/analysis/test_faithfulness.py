@@ -11,7 +11,8 @@ import pytest
 
 import xattn_viz as xv
 from xattn_viz.analysis import faithfulness
-from xattn_viz.analysis.faithfulness import Deletion, agreement, deletion_curves, deletions, summarise
+from xattn_viz.analysis.faithfulness import agreement, deletion_curves, deletions, summarise
+from xattn_viz.core.evidence import Deletion, ranking_name
 from xattn_viz.core.trace import Trace
 
 
@@ -130,7 +131,8 @@ def test_the_ranking_that_is_followed(deleted: Deletion) -> None:
     best = deleted.followed
     assert best is not None
     assert best.area == min(curve.area for curve in deleted.curves) < deleted.random_interval[1]
-    assert deleted.sentence.startswith(f"The model follows {best.name} most: area {best.area:.2f} nats a token")
+    said = f"The model follows {ranking_name(best.name)} most: area \u2212{-best.area:.2f} nats a token"
+    assert deleted.sentence.startswith(said)
     by_chance = Deletion(deleted.random[:1], deleted.random, deleted.groups)
     assert by_chance.followed is None
     assert by_chance.sentence.startswith("No ranking finds")

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Dialog, Page
+from playwright.sync_api import Dialog, Page, expect
 
 from xattn_viz import export, plots
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import Alignment, AlignmentLink, Deletion, DeletionCurve, Word
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
@@ -29,6 +30,18 @@ def made(seed: int = 0) -> Trace:
     return Trace((AttentionMaps(weights, axis, axis, "cross", (0, 1)),), text, text, provenance={"model": WORDS[0]})
 
 
+def measured() -> Trace:
+    """The same with words linked, and curves of deletion with names that must stay text."""
+    words = tuple(Word(word, None) for word in WORDS[:3])
+    links = (AlignmentLink(0, 1, 0.75), AlignmentLink(2, 2, 0.5))
+    found = Alignment(words, words, links, np.eye(3) / 2, (), (), "given", "threshold", 0.37)
+    curves = tuple(
+        DeletionCurve(name, (0, 1), np.array([0.0, 0.5, 1.0]), np.array([-0.5, low, -4.0]))
+        for name, low in ((WORDS[1], -3.0), ("random 1", -1.0))
+    )
+    return made().with_evidence(found, Deletion(curves[:1], curves[1:], ((0,), (1,))))
+
+
 def literal(label: str) -> str:
     return label.replace("\u202e", "\\u202e")
 
@@ -39,7 +52,7 @@ def test_the_exported_page_shows_its_tokens_literally_and_asks_nobody(
 ) -> None:
     """The fixture fails the test on any foreign request, any script error and anything that the policy stops."""
     file = tmp_path / "page.html"
-    file.write_text(export.html(made(), View(layer=1, head=2)), encoding="utf-8")
+    file.write_text(export.html(measured(), View(layer=1, head=2)), encoding="utf-8")
     page = open_page(color_scheme=scheme)
     dialogs: list[str] = []
 
@@ -50,11 +63,17 @@ def test_the_exported_page_shows_its_tokens_literally_and_asks_nobody(
     page.on("dialog", dismiss)
     page.goto(file.as_uri())
     page.locator(".xv-cells").first.wait_for()
-    shown = page.locator(".xv").inner_text()
+    shown = page.locator("main .xv").inner_text()
     for word in WORDS:
         assert literal(word) in shown, word
     assert not dialogs
     assert page.locator(".xv img, .xv script").count() == 0
+    assert page.locator(".xv-links path").count() == 2
+    assert page.locator(".xv-curves .xv-point").count() == 1 + 3  # one in the legend, and one at each point
+    expect(page.locator(".xv-curve-name").first).to_contain_text(WORDS[1])
+    curves = page.locator(".xv-curves svg[role=img]").bounding_box()
+    assert curves is not None
+    assert curves["width"] > 600
     ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert ground == {"dark": "rgb(14, 15, 19)", "light": "rgb(251, 250, 247)"}[scheme]
     assert page.evaluate("getComputedStyle(document.querySelector('.xv')).backgroundColor") == ground

@@ -17,11 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.core.test_evidence import alignment, deletion
 from xattn_viz import export
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.store import is_damaged, load_trace, save, to_bytes
-from xattn_viz.core.trace import Alternative, Answer, HeadGrid, Hypothesis, Layer, Note, Speech, Step, Trace
+from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Trace
 
 
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:
@@ -81,6 +83,8 @@ def made(seed: int = 0, dtype: str = "float32", bias: bool = False) -> Trace:
                 "cost", "What each head costs", "nats a token", "cross", (1, 5), costs, "Planted.", costs[..., None]
             ),
         ),
+        alignment=alignment(),
+        deletion=deletion(),
     )
 
 
@@ -110,6 +114,8 @@ def test_equal_means_every_field() -> None:
         {"hypotheses": ()},
         {"offset": 0.5},
         {"provenance": {}},
+        {"alignment": alignment(threshold=0.5)},
+        {"deletion": None},
         {"maps": (made(bias=True).maps[0], trace.maps[1])},
         {"maps": (replace(trace.maps[0], read=None), trace.maps[1])},
         {"maps": (replace(trace.maps[0], weights=trace.maps[0].weights.astype("f2")), trace.maps[1])},

@@ -139,6 +139,9 @@ _VIEWS = st.builds(
     key=st.none() | st.integers(0, 99_999),
     noise=st.none() | st.integers(0, 9_999),
     overlay=st.sampled_from(["smooth", "patches"]),
+    by=st.sampled_from(["", "cost", "agreement-input-x-gradient"]),
+    sorted=st.booleans(),
+    links=st.booleans(),
 )
 
 
@@ -148,7 +151,9 @@ def test_an_address_says_a_view_and_is_read_back(view: View) -> None:
     assert "head" in view.format()
 
 
-@given(st.dictionaries(st.sampled_from(["head", "map", "row", "pinned", "special"]), st.text()))
+@given(
+    st.dictionaries(st.sampled_from(["head", "map", "row", "pinned", "special", "by", "sorted", "links"]), st.text())
+)
 def test_what_is_no_view_changes_nothing(said: dict[str, str]) -> None:
     default = View(layer=3, units="words", query=5)
     read = View.parse({name: f"<{value}>" for name, value in said.items()}, default)

@@ -17,10 +17,12 @@ from tests.web.explorer.packed import texts
 from xattn_viz import export
 from xattn_viz.core import view
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import Alignment, AlignmentHead, AlignmentLink, Word
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import Rows, View, select
 from xattn_viz.export.shown import shown
+from xattn_viz.plots.svg import LINKED
 
 DAY = datetime.date(2026, 11, 29)
 
@@ -52,6 +54,36 @@ def test_a_head_is_the_one_that_was_chosen_with_all_that_is_said_of_it() -> None
         f"Selected: gatos → s, {trace.cross.weights[1, 0, 1, 2]:.2f}.",
         "firefox-en-pt, 2026-11-29",
     )
+
+
+def linked() -> Trace:
+    """The same with its words linked one by one."""
+    words = tuple(Word(text, span) for text, span in (("The", (0, 3)), ("cats", (4, 8))))
+    others = tuple(Word(text, span) for text, span in (("Os", (0, 2)), ("gatos", (3, 8))))
+    links = (AlignmentLink(0, 0, 0.75), AlignmentLink(1, 1, 0.5))
+    weights = np.array([[0.75, 0.125], [0.25, 0.5]])
+    heads = (AlignmentHead(1, 0), AlignmentHead(0, 2, 1))
+    trace = made()
+    assert trace.cross.read is not None
+    read = replace(trace.cross.read, special=(True, False, False))
+    trace = replace(trace, maps=(replace(trace.cross, read=read),))
+    return trace.with_evidence(Alignment(words, others, links, weights, heads, (), "given", "threshold", 0.37))
+
+
+def test_linked_words_are_framed_where_the_view_shows_them() -> None:
+    trace = linked()
+    found = shown(trace, View(layer=1, head=0), date=DAY)
+    assert found.linked == ((0, 0), (1, 1), (1, 2))
+    assert found.caption.endswith("In a frame: words that are linked, by heads 2.1 and 1.3.")
+    assert shown(trace, View(layer=1, head=0, rows="input"), date=DAY).linked == ((1, 0), (2, 1), (2, 2))
+    assert shown(trace, View(layer=1, head=0, units="words"), date=DAY).linked == ((0, 0), (1, 1))
+    for without in (View(layer=1, head=0, links=False), View(layer=1, head=0, units="sentences")):
+        hidden = shown(trace, without, date=DAY)
+        assert (hidden.linked, "linked" in hidden.caption) == ((), False)
+    frames = [xml.count(LINKED) for xml in (export.svg(trace, View(layer=1, head=0)), export.svg(made(), View()))]
+    assert frames == [3, 0]
+    assert json.loads(export.json(trace, View(layer=1, head=0)))["linked"] == [[0, 0], [1, 1], [1, 2]]
+    assert json.loads(export.json(trace))["alignment"]["links"] == [[0, 0, 0.75], [1, 1, 0.5]]
 
 
 def test_rows_read_are_named_for_the_token_before() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import zlib
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import pytest
 
 from xattn_viz import web
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import Alignment, AlignmentLink, Deletion, DeletionCurve, Word
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Note, Trace
 from xattn_viz.core.view import Reduction, View
@@ -66,6 +68,31 @@ def test_text_cannot_become_markup() -> None:
     assert "img" not in tags
     assert "\u202e" not in html(made())
     assert page.texts("title")[0].startswith("Cross-attention: </script><script>")
+
+
+def measured() -> Trace:
+    """The same with words linked and deletion curves, whose names must stay text."""
+    words = (Word(EVIL, None), Word("b", None))
+    links = (AlignmentLink(0, 1, 0.5),)
+    found = Alignment(words, words, links, np.full((2, 2), 0.5), (), (), "given", "threshold", 0.37)
+    curve = DeletionCurve(EVIL, (0, 1), np.array([0.0, 1.0]), np.array([-0.5, -4.0]))
+    return made().with_evidence(found, Deletion((curve,), (curve,), ((0,), (1,))))
+
+
+def test_what_was_measured_stands_below_the_explorer_as_data() -> None:
+    page = Page(html(measured()))
+    figures = [
+        json.loads(attributes["data-figure"] or "") for _, attributes, _ in page.found if "data-figure" in attributes
+    ]
+    assert [figure["kind"] for figure in figures] == ["links", "curves"]
+    assert figures[0]["links"] == [[0, 1, 0.5]]
+    assert figures[1]["curves"][0]["ys"] == [-0.5, -4.0]
+    assert page.texts("h2") == ["Words that say the same", "Less and less of the source, the most important first"]
+    assert [tag for tag, _, _ in page.found].count("script") == 3
+    assert "img" not in [tag for tag, _, _ in page.found]
+    _, code, _ = page.texts("script")
+    assert "drawFigure" in unpacked(code).decode()
+    assert "drawFigure" not in unpacked(Page(html(made())).texts("script")[1]).decode()
 
 
 def test_the_policy_allows_only_this_script_and_this_style() -> None:
@@ -128,8 +155,8 @@ def test_a_head_that_is_not_there_is_refused() -> None:
 def test_what_would_break_the_page_is_refused(
     monkeypatch: pytest.MonkeyPatch, script: str, css: str, sentence: str
 ) -> None:
-    monkeypatch.setattr(web, "script", lambda: script)
-    monkeypatch.setattr(web, "css", lambda: css)
+    monkeypatch.setattr(web, "script", lambda *_: script)
+    monkeypatch.setattr(web, "css", lambda *_: css)
     with pytest.raises(ValueError, match=sentence):
         webpage.html(made())
 

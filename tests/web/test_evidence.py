@@ -5,8 +5,10 @@ import json
 import numpy as np
 
 import xattn_viz as xv
+from tests.core.test_evidence import alignment, deletion
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts, changed_words
-from xattn_viz.core.trace import HeadGrid
+from xattn_viz.core.evidence import HeadGrid, ranking_name
+from xattn_viz.core.trace import Trace
 from xattn_viz.web import evidence
 
 NAN = float("nan")
@@ -47,6 +49,32 @@ def test_tokens_say_what_they_cost_and_what_would_come() -> None:
         assert part.get("marked", False) == is_other
         assert part.get("below") == (forced.texts(1)[row].strip() if is_other else None) or not is_other
     assert max(part["shade"] for part in parts) <= 1
+
+
+def test_curves_hold_every_ranking_and_the_mean_of_chance() -> None:
+    sent = json.loads(json.dumps(evidence.curves(deletion()), allow_nan=False))
+    assert [(one["name"], one["dashed"]) for one in sent["curves"]] == [
+        ("occlusion", False),
+        ("random orders, mean of 1", True),
+    ]
+    assert sent["curves"][0]["xs"] == [0, 0.5, 1]
+    assert sent["curves"][0]["ys"] == [-0.25, -4, -5]
+    assert deletion().sentence in sent["label"]
+    assert [ranking_name(name) for name in ("attention", "alti", "value-norms", "2.1")] == [
+        "mean attention",
+        "ALTI",
+        "value-weighted norms",
+        "head 2.1",
+    ]
+
+
+def test_a_page_shows_what_its_trace_keeps() -> None:
+    trace = Trace((), "red cat", "gato vermelho")
+    assert evidence.kept(trace) == []
+    links, curves = evidence.kept(trace.with_evidence(alignment(), deletion()))
+    assert links["said"] == "Words that say the same are linked, by heads 2.1 and 1.6."
+    assert links["figure"]["links"] == [[0, 1, 0.75], [1, 0, 0.5]]
+    assert curves["figure"]["kind"] == "curves"
 
 
 def test_two_outputs_mark_the_words_that_differ() -> None:

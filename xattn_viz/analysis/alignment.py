@@ -9,33 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.alignment_heads import AlignmentHead, HeadSearch, known_heads, search
-from xattn_viz.analysis.word_units import (
-    Side,
-    Word,
-    Words,
-    by_spans,
-    sides,
-    sides_again,
-    with_rows_of_one,
-    word_weights,
-)
+from xattn_viz.analysis.alignment_heads import known_heads, search
+from xattn_viz.analysis.word_units import Side, Words, sides, sides_again, with_rows_of_one, word_weights
+from xattn_viz.core.evidence import Alignment, AlignmentHead, AlignmentLink, LinkMethod, Word
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.records import quoted, read_only, same, summary
+from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import View
 from xattn_viz.inputs import InputError
 
-#: How links are made of weights: where the mean of both directions is above the threshold; from the largest weight of
-#: every word in each direction, by what both have ("intersection"), what either has ("union") or what lies between
-#: (Koehn et al. 2003, Statistical Phrase-Based Translation, and its successors); or the largest weight of every target
-#: word alone ("argmax"), which leaves none without a link (Garg et al. 2019).
-Method = Literal["threshold", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "argmax"]
 #: Above which mean a link is made, with both directions and with one. On human gold every threshold from .34 to .50 is
 #: as good to .004.
 BOTH_DIRECTIONS, ONE_DIRECTION = 0.37, 0.5
@@ -49,71 +35,12 @@ _NEIGHBOURS = tuple((ds, dt) for ds in (-1, 0, 1) for dt in (-1, 0, 1) if (ds, d
 Pairs = set[tuple[int, int]]
 
 
-class AlignmentLink(NamedTuple):
-    """A source word and a target word that say the same, by numbers from 0, and the weight between them, 0 … 1."""
-
-    source_index: int
-    target_index: int
-    weight: float
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """The links between the words of two texts, in order of the source, and what they were read off.
-
-    `weights` `[target, source]` is the matrix of words that links were made of, the mean of both directions where there
-    were two. `heads` are those of the trace, `reverse_heads` those of the reverse one; `chosen` says how they were
-    chosen: "given", "named by the checkpoint", "found before", "shipped", or "found in this pair", for which
-    `head_search` has the scores. `agreement` is the cosine between the matrices of the two directions, None with one.
-    """
-
-    source_words: tuple[Word, ...]
-    target_words: tuple[Word, ...]
-    links: tuple[AlignmentLink, ...]
-    weights: NDArray[np.float64]
-    heads: tuple[AlignmentHead, ...]
-    reverse_heads: tuple[AlignmentHead, ...]
-    chosen: str
-    method: Method
-    threshold: float
-    head_search: HeadSearch | None = None
-    agreement: float | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", read_only(self.weights))
-
-    @property
-    def pairs(self) -> frozenset[tuple[int, int]]:
-        """The links without their weights: (source index, target index)."""
-        return frozenset((source, target) for source, target, _ in self.links)
-
-    @property
-    def source_nulls(self) -> tuple[int, ...]:
-        """The source words without a link."""
-        linked = {link.source_index for link in self.links}
-        return tuple(number for number in range(len(self.source_words)) if number not in linked)
-
-    @property
-    def target_nulls(self) -> tuple[int, ...]:
-        """The target words without a link."""
-        linked = {link.target_index for link in self.links}
-        return tuple(number for number in range(len(self.target_words)) if number not in linked)
-
-    __repr__ = summary
-
-    def __eq__(self, other: object) -> bool:
-        return same(self, other)
-
-    def __str__(self) -> str:
-        return " ".join(f"{self.source_words[s].text}–{self.target_words[t].text}" for s, t, _ in self.links)
-
-
 def align(
     trace: Trace,
     reverse: Trace | None = None,
     *,
     words: Words = "spaces",
-    method: Method = "threshold",
+    method: LinkMethod = "threshold",
     threshold: float | None = None,
     heads: Iterable[Sequence[int]] | None = None,
     reverse_heads: Iterable[Sequence[int]] | None = None,
@@ -135,8 +62,8 @@ def align(
     Raises InputError where the map is not between two texts, the reverse trace is of others, a listed word is not in
     the text, or a head is not there.
     """
-    if method not in get_args(Method):
-        raise InputError(f"There is no method {quoted(method)}; there are {', '.join(get_args(Method))}.")
+    if method not in get_args(LinkMethod):
+        raise InputError(f"There is no method {quoted(method)}; there are {', '.join(get_args(LinkMethod))}.")
     if signs not in ("apart", "free"):
         raise InputError(f'signs are linked "apart" or "free": got {quoted(signs)}.')
     matrices = WordMatrices.of(trace, reverse, words, heads, reverse_heads)
@@ -153,7 +80,6 @@ def align(
         matrices.chosen,
         method,
         least,
-        matrices.head_search,
         matrices.agreement,
     )
 
@@ -169,7 +95,6 @@ class WordMatrices:
     heads: tuple[AlignmentHead, ...]
     reverse_heads: tuple[AlignmentHead, ...]
     chosen: str
-    head_search: HeadSearch | None = None
 
     __repr__ = summary
 
@@ -187,12 +112,12 @@ class WordMatrices:
         turned = None
         if reverse is not None:
             turned = sides_again(reverse, source.words, target.words, (str(trace.input), trace.output))
-        own, other, chosen, found = _heads(trace, reverse, heads, reverse_heads)
+        own, other, chosen = _heads(trace, reverse, heads, reverse_heads)
         ahead = _combined(trace, source, target, own, both=reverse is not None)
         back = None
         if reverse is not None and turned is not None:
             back = _combined(reverse, turned[0], turned[1], other, both=True).T
-        return cls(source.words, target.words, ahead, back, own, other, chosen, found)
+        return cls(source.words, target.words, ahead, back, own, other, chosen)
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -212,7 +137,7 @@ class WordMatrices:
         """Above which mean a link is made unless another is asked for."""
         return ONE_DIRECTION if self.back is None else BOTH_DIRECTIONS
 
-    def link(self, method: Method, threshold: float, *, apart: bool = True) -> Pairs:
+    def link(self, method: LinkMethod, threshold: float, *, apart: bool = True) -> Pairs:
         """The links, as `align` makes them."""
         allowed = _alike(self.source, self.target) if apart else np.ones(self.ahead.shape, bool)
         mean = np.where(allowed, self.mean, 0)
@@ -228,7 +153,7 @@ class WordMatrices:
         return pairs | _of_bound_signs(self.source, self.target, pairs) if apart else pairs
 
 
-def symmetrise(forward: Pairs, backward: Pairs, method: Method) -> Pairs:
+def symmetrise(forward: Pairs, backward: Pairs, method: LinkMethod) -> Pairs:
     """One set of links of two, each (source, target): of those from the target's words and those from the source's.
 
     As Koehn et al. 2005 (Edinburgh System Description for IWSLT): "grow-diag" adds to the intersection what of the
@@ -270,45 +195,13 @@ def _grown(both: Pairs, either: Pairs) -> Pairs:
     return found
 
 
-def overlay(alignment: Alignment, trace: Trace, view: View) -> list[dict[str, Any]]:
-    """Where the links of an alignment lie on the map that a view shows, and between the two sentences; JSON values.
-
-    For each link its `source` and `target` (numbers of words), its `weight`, the `columns` and `rows` of the shown map
-    that its words cover, from 0, and `from` and `to`, the (start, end) in characters of the source and of the output
-    between which a line goes, None where no text is known. Empty for a map that is not between the two.
-    """
-    maps = view.shown(trace)
-    if maps.kind != "cross":
-        return []
-    columns, rows = _covered(alignment.source_words, maps, "keys"), _covered(alignment.target_words, maps, "queries")
-    return [
-        {
-            "source": s,
-            "target": t,
-            "weight": weight,
-            "columns": columns[s],
-            "rows": rows[t],
-            "from": alignment.source_words[s].span,
-            "to": alignment.target_words[t].span,
-        }
-        for s, t, weight in alignment.links
-    ]
-
-
-def _covered(words: tuple[Word, ...], maps: AttentionMaps, side: Literal["keys", "queries"]) -> list[list[int]]:
-    axis = getattr(maps, side)
-    if axis.spans is None:
-        return [[] for _ in words]
-    return [np.flatnonzero(row).tolist() for row in by_spans(words, axis).members]
-
-
 def _heads(
     trace: Trace,
     reverse: Trace | None,
     given: Iterable[Sequence[int]] | None,
     reverse_given: Iterable[Sequence[int]] | None,
-) -> tuple[tuple[AlignmentHead, ...], tuple[AlignmentHead, ...], str, HeadSearch | None]:
-    """The heads of both directions, how they were chosen, and the scores where this pair chose them."""
+) -> tuple[tuple[AlignmentHead, ...], tuple[AlignmentHead, ...], str]:
+    """The heads of both directions, and how they were chosen."""
     if reverse is None and reverse_given is not None:
         raise InputError("reverse_heads are those of a reverse trace, and there is none.")
     sought = [(trace, given), (reverse, reverse_given)] if reverse is not None else [(trace, given)]
@@ -316,7 +209,6 @@ def _heads(
     for each, chosen in sought:
         assert each is not None  # noqa: S101 - only a trace that is there is sought
         found.append(known_heads(each) if chosen is None else (_checked(chosen, each.cross), "given"))
-    scores = None
     if None in found:
         scores = search([trace], [reverse] if reverse is not None else None)
         fresh = [scores.heads, scores.reverse_heads]
@@ -324,7 +216,7 @@ def _heads(
     own, *rest = [one for one in found if one is not None]
     other = rest[0][0] if rest else ()
     ways = dict.fromkeys(way for _, way in (own, *rest))
-    return own[0], other, ", ".join(ways), scores
+    return own[0], other, ", ".join(ways)
 
 
 def _checked(given: Iterable[Sequence[int]], maps: AttentionMaps) -> tuple[AlignmentHead, ...]:

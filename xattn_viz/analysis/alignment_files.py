@@ -25,8 +25,8 @@ from typing import Any, Literal, get_args
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from xattn_viz.analysis.alignment import Alignment
 from xattn_viz.core import files
+from xattn_viz.core.evidence import Alignment
 from xattn_viz.core.records import quoted
 from xattn_viz.inputs import InputError
 

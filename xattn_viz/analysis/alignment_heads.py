@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import platformdirs
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.word_units import Side, sides, sides_again, with_rows_of_one, word_weights
 from xattn_viz.core import files
+from xattn_viz.core.evidence import AlignmentHead, HeadGrid
 from xattn_viz.core.records import quoted, read_only, same, summary
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 
 #: The heads of the models that come with the package, by the sha256 of their weights; `make alignment-heads` writes it.
@@ -52,14 +53,6 @@ class TextModel(Protocol):
     @property
     def trace(self) -> Callable[..., Trace]:
         """`Adapter.trace`."""
-
-
-class AlignmentHead(NamedTuple):
-    """A head that aligns, from 0. `shift` 1: its row of a token is the one in which the token is read, one later."""
-
-    layer: int
-    head: int
-    shift: int = 0
 
 
 @dataclass(frozen=True, eq=False)

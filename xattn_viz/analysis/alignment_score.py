@@ -21,18 +21,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.alignment import Alignment, Method, WordMatrices
+from xattn_viz.analysis.alignment import WordMatrices
 from xattn_viz.analysis.alignment_files import LinkedPair, read_gold
-from xattn_viz.analysis.alignment_heads import (
-    AlignmentHead,
-    TextModel,
-    check_reads_text,
-    find_alignment_heads,
-    known_heads,
-)
+from xattn_viz.analysis.alignment_heads import TextModel, check_reads_text, find_alignment_heads, known_heads
 from xattn_viz.analysis.word_units import Words, sides, word_weights
 from xattn_viz.core import files
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.evidence import Alignment, AlignmentHead, HeadGrid, LinkMethod
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 
 #: The thresholds that one is picked from.
@@ -117,7 +112,7 @@ def score(
     model: TextModel,
     reverse: TextModel | None = None,
     *,
-    method: Method = "threshold",
+    method: LinkMethod = "threshold",
     threshold: float | None = None,
     heads: Iterable[Sequence[int]] | None = None,
     reverse_heads: Iterable[Sequence[int]] | None = None,
@@ -203,7 +198,7 @@ class _Run:
         self,
         model: TextModel,
         reverse: TextModel | None,
-        method: Method,
+        method: LinkMethod,
         threshold: float | None,
         signs: str,
         settings: Mapping[str, Any],

@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.attribution import STRETCH, Array, Attribution, Model, OnStep, attribute, source_groups
+from xattn_viz.core.evidence import MEAN, Deletion, DeletionCurve, HeadGrid
 from xattn_viz.core.maps import METHODS, AttentionMaps
 from xattn_viz.core.records import quoted, same, summary
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import kind_title, parse_head
 from xattn_viz.inputs import InputError
 
 Statistic = Literal["spearman", "kendall"]
-#: The ranking by the mean of all heads of the cross-attention.
-MEAN = "attention"
 #: What `deletion_curves` compares unless told otherwise: each takes at most two passes a token.
 RANKINGS = (MEAN, "value-norms", "input-x-gradient", "occlusion")
 _RESAMPLES, _SEED = 1000, 0
@@ -129,70 +128,6 @@ def _quantile(values: Array, share: float) -> Array:
     left = np.isnan(values).all(0)
     found: Array = np.nanquantile(np.where(left, 0, values), share, axis=0)
     return np.where(left, np.nan, found)
-
-
-@dataclass(frozen=True, eq=False)
-class DeletionCurve:
-    """How the output fares while the source is taken away in one order.
-
-    `order` holds the groups of positions (words, or stretches of sound) by number, the most important first; after
-    `fractions[i]` of them are gone, the mean log-probability of a token of the output is `log_probs[i]`, in nats.
-    `area` is the mean of the curve from 0 to 1: the lower, the sooner it falls.
-    """
-
-    name: str
-    order: tuple[int, ...]
-    fractions: NDArray[np.float64]
-    log_probs: NDArray[np.float64]
-
-    @property
-    def area(self) -> float:
-        """The mean of the curve over the fraction that is gone, in nats a token (trapezoids)."""
-        return float(np.trapezoid(self.log_probs, self.fractions))
-
-    __repr__ = summary
-
-    def __eq__(self, other: object) -> bool:
-        return same(self, other)
-
-
-@dataclass(frozen=True, eq=False)
-class Deletion:
-    """Deletion curves of one trace: those of rankings, and those of random orders beside them.
-
-    `groups` are the positions of the source that each number of an order stands for.
-    """
-
-    curves: tuple[DeletionCurve, ...]
-    random: tuple[DeletionCurve, ...]
-    groups: tuple[tuple[int, ...], ...]
-
-    @property
-    def random_interval(self) -> tuple[float, float, float]:
-        """The mean area of the random orders, and the range from the smallest to the largest of them."""
-        areas = [curve.area for curve in self.random]
-        return float(np.mean(areas)), min(areas), max(areas)
-
-    @property
-    def followed(self) -> DeletionCurve | None:
-        """The curve with the smallest area, where that is below all random ones; None where none is."""
-        best = min(self.curves, key=lambda curve: curve.area)
-        return best if best.area < self.random_interval[1] else None
-
-    @property
-    def sentence(self) -> str:
-        """Which ranking the model follows, in one sentence with its number."""
-        mean, least, _ = self.random_interval
-        best = self.followed
-        compared = f"random orders have {mean:.2f}, the lowest of {len(self.random)} {least:.2f}"
-        if best is None:
-            return f"No ranking finds what the model needs sooner than chance: {compared} nats a token."
-        return f"The model follows {best.name} most: area {best.area:.2f} nats a token; {compared}."
-
-    __repr__ = summary
-
-    def __eq__(self, other: object) -> bool:
-        return same(self, other)
 
 
 def deletion_curves(

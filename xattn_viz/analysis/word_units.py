@@ -6,7 +6,6 @@ map's own axis, or a list. Every word keeps its place in the text, so that each 
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ import regex
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import Alignment, Word
 from xattn_viz.core.records import quoted, summary
-from xattn_viz.core.tokens import Span
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 
@@ -28,20 +27,6 @@ Words = Literal["spaces", "axis"] | tuple[Sequence[str], Sequence[str]]
 _BETWEEN_SPACES = regex.compile(r"\S+")
 # Scripts that put no space between words.
 _WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-_LETTERLIKE = "&%\u2030"  # punctuation by their Unicode category, and words as people read them
-
-
-@dataclass(frozen=True)
-class Word:
-    """What a word says, and where it stands in its text, (start, end) in characters; None where no text is known."""
-
-    text: str
-    span: Span | None
-
-    @property
-    def is_sign(self) -> bool:
-        """Whether it is punctuation and nothing else."""
-        return all(unicodedata.category(c).startswith("P") and c not in _LETTERLIKE for c in self.text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +135,22 @@ def by_spans(words: tuple[Word, ...], axis: Axis) -> Side:
         elif first < len(words) and starts[first] == end:
             members[first, token] = 1
     return Side(words, members)
+
+
+def linked_cells(alignment: Alignment, rows: Axis, columns: Axis) -> tuple[tuple[int, int], ...]:
+    """Where the links lie on a map between these axes of the two texts: (row, column) from 0, each once, in order.
+
+    A link between words of several tokens covers the cells of all of them. Nothing lies on an axis that is no text.
+    """
+    spans = [word.span for word in (*alignment.source_words, *alignment.target_words)]
+    if rows.spans is None or columns.spans is None or None in spans:
+        return ()
+    sources, targets = by_spans(alignment.source_words, columns), by_spans(alignment.target_words, rows)
+    cells: set[tuple[int, int]] = set()
+    for source, target, _ in alignment.links:
+        covered = (np.flatnonzero(targets.members[target]), np.flatnonzero(sources.members[source]))
+        cells |= {(row, column) for row in covered[0].tolist() for column in covered[1].tolist()}
+    return tuple(sorted(cells))
 
 
 def _text_of(trace: Trace) -> tuple[str, str]:

@@ -12,18 +12,19 @@ import numpy as np
 import streamlit as st
 
 from xattn_viz.analysis import alignment_files
-from xattn_viz.analysis.alignment import Alignment, align
+from xattn_viz.analysis.alignment import align
 from xattn_viz.analysis.alignment_heads import search
 from xattn_viz.analysis.attribution import Attribution, attribute, source_groups
-from xattn_viz.analysis.faithfulness import MEAN, RANKINGS, Deletion, agreement, deletion_curves
+from xattn_viz.analysis.faithfulness import RANKINGS, agreement, deletion_curves
 from xattn_viz.app import explorer, head_profiles, interventions, page_state, runner
 from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, heading, headline, key_of, whose_of
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
 from xattn_viz.app.runner import Kept
+from xattn_viz.core.evidence import Alignment, Deletion, HeadGrid, in_a_sentence, ranking_name
 from xattn_viz.core.maps import METHODS, Method
 from xattn_viz.core.tokens import visible
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import file_stem, head_key, head_title, kind_name
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, OnStep
@@ -96,7 +97,7 @@ def _aligns(about: About) -> Links | None:
         if reverse is not None:
             back = registry.load(reverse).trace(trace.output, target=str(trace.input), on_step=on_step)
         found = align(trace, back, words="axis"), search([trace], None if back is None else [back]).grids()
-        return found, found[1]
+        return found, (found[0], *found[1])
 
     question = ("align",)
     found: Links | None = about.found(*question)
@@ -198,7 +199,8 @@ def _agrees(about: About) -> Method | None:
         return (found, grid), (grid, found.maps)
 
     def delete(model: Adapter, on_step: OnStep) -> tuple[Deletion, Kept]:
-        return deletion_curves(model, trace, rankings, on_step=on_step), ()
+        found = deletion_curves(model, trace, rankings, on_step=on_step)
+        return found, (found,)
 
     deletion: Deletion | None = about.found("deletion")
     pair: Compared | None = about.found("agree", method)
@@ -206,14 +208,14 @@ def _agrees(about: About) -> Method | None:
         st.markdown("Do other ways of looking name the same words, and which of them does the model follow?")
     if deletion is not None:
         followed = deletion.followed
-        headline(f"It follows {_ranking_name(followed.name)}" if followed else "It follows no ranking")
+        headline(f"It follows {ranking_name(followed.name)}" if followed else "It follows no ranking")
         st.markdown(literal(deletion.sentence))
     if pair is not None:
         if deletion is None:
             headline(_most_alike(pair[1]))
         st.markdown(literal(_of_agreement(name, pair[1])))
     groups = len(source_groups(trace.cross.keys))
-    ask(about, f"Compare with {_in_a_sentence(name)}", ("agree", method), _runs(method, trace, groups), compare)
+    ask(about, f"Compare with {in_a_sentence(name)}", ("agree", method), _runs(method, trace, groups), compare)
     runs = (len(rankings) + 10) * min(groups, 10)
     parts = "sound" if trace.cross.keys.is_timed else "words"
     ask(about, f"Take {parts} away, the most important first", ("deletion",), runs, delete)
@@ -238,16 +240,6 @@ def _runs(method: Method, trace: Trace, groups: int) -> int:
     }.get(method, 2)
 
 
-def _ranking_name(name: str) -> str:
-    if name == MEAN:
-        return "mean attention"
-    return _in_a_sentence(kind_name(name)) if name in METHODS else f"head {name}"
-
-
-def _in_a_sentence(name: str) -> str:
-    return name if name.isupper() else name[:1].lower() + name[1:]
-
-
 def _most_alike(grid: HeadGrid) -> str:
     ranked = grid.ranked()
     if not ranked:
@@ -262,7 +254,7 @@ def _of_agreement(name: str, grid: HeadGrid) -> str:
         return "The source has fewer than three words, so there are no rankings to compare."
     most, least = ranked[0], ranked[-1]
     return (
-        f"{head_title(*most).capitalize()} ranks the source most like {_in_a_sentence(name)} "
+        f"{head_title(*most).capitalize()} ranks the source most like {in_a_sentence(name)} "
         f"({grid.unit} {number(grid.at(*most))}), {head_title(*least)} least ({number(grid.at(*least))}); "
         f"the mean over heads is {number(float(np.nanmean(grid.values)))}."
     )
@@ -317,23 +309,8 @@ def _group_name(trace: Trace, group: tuple[int, ...]) -> str:
 
 def _curves(deletion: Deletion) -> None:
     """How the output fares while words are taken away, by ranking, with random orders for comparison."""
-    from xattn_viz.plots.charts import lines  # Plotly is slow to load: only where it is shown
-
     st.markdown("#### Less and less of the source, the most important first")
-    random = np.mean([curve.log_probs for curve in deletion.random], axis=0)
-    curves = {_ranking_name(curve.name): curve for curve in deletion.curves}
-    chance = f"random orders, mean of {len(deletion.random)}"
-    figure = lines(
-        {
-            **{name: (curve.fractions.tolist(), curve.log_probs.tolist()) for name, curve in curves.items()},
-            chance: (deletion.random[0].fractions.tolist(), random.tolist()),
-        },
-        x="Share of the source that is gone",
-        y="Log-probability of a token, nats",
-        dashed=(chance,),
-        dark=st.context.theme.type != "light",
-    )
-    st.plotly_chart(figure, key="evidence-curves")
+    draw(pack.curves(deletion), "evidence-curves")
     st.caption(
         "The output stays as it is, and is less likely with every part that goes. A curve that falls sooner than "
         "random orders names what the model needs; occlusion has an advantage here, as it asks the same question."

@@ -17,9 +17,10 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from cachetools import LRUCache
 
+from xattn_viz.core.evidence import Alignment, Deletion, HeadGrid
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import quoted
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
@@ -177,7 +178,7 @@ _T = TypeVar("_T")
 #: What is asked about a trace: a name, and how.
 Question = tuple[str, ...]
 #: Answers a question with a model: what was found, and what of it the trace is to keep.
-Kept = tuple[HeadGrid | AttentionMaps, ...]
+Kept = tuple[HeadGrid | Alignment | Deletion | AttentionMaps, ...]
 Work = Callable[[Adapter, OnStep], tuple[Any, Kept]]
 
 
@@ -275,13 +276,19 @@ class Job(Generic[_T]):
 
 
 class Run(Job[Traces]):
-    """One run of a model. `made` are the traces of whole segments, `latest` is what is written of the last one."""
+    """One run of a model. `made` are the traces of whole segments, `latest` is what is written of the last one.
 
-    def __init__(self, task: Task, load: Callable[[Report], Adapter], segment: str = "segment") -> None:
+    Only where it `is_watched` are there traces of what is not whole yet: they take up to half of its time.
+    """
+
+    def __init__(
+        self, task: Task, load: Callable[[Report], Adapter], segment: str = "segment", *, is_watched: bool = False
+    ) -> None:
         self.task, self.made = task, list[Trace]()
         self.latest: Trace | None = None
         self.progress = (0.0, "Loading the model …")
         self._segment = segment.capitalize()
+        self._on_partial = self._keep if is_watched else None
         super().__init__(lambda _: self._traces(load))
 
     def _traces(self, load: Callable[[Report], Adapter]) -> Traces:
@@ -294,7 +301,7 @@ class Run(Job[Traces]):
             return self.goes_on()
 
         on_step(0, 0)
-        for trace in self.task.traces(model, on_step=on_step, on_partial=self._keep):
+        for trace in self.task.traces(model, on_step=on_step, on_partial=self._on_partial):
             self.made.append(trace)
             self.latest = trace
         keep(self.task, model.content, tuple(self.made))
@@ -450,8 +457,8 @@ class TraceCache:
 
 
 def with_evidence(traces: Traces, number: int, added: Kept) -> Traces:
-    """The same traces, one of them with more numbers about its heads, or more maps."""
-    trace = traces[number].with_evidence(*(one for one in added if isinstance(one, HeadGrid)))
+    """The same traces, one of them with more of what was measured of it, or more maps."""
+    trace = traces[number].with_evidence(*(one for one in added if not isinstance(one, AttentionMaps)))
     if maps := [one for one in added if isinstance(one, AttentionMaps)]:
         trace = trace.with_maps(*maps)
     return (*traces[:number], trace, *traces[number + 1 :])

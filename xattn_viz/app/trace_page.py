@@ -196,7 +196,8 @@ def _begin(task: Task) -> Running | Failed:
     except (InputError, NotAgreed) as error:
         return Failed(task, error)
     task = replace(task, named=named)
-    return Running(task, Run(task, _loader(query), kind.segment))
+    is_watched = bool(st.session_state.get("live"))
+    return Running(task, Run(task, _loader(query), kind.segment, is_watched=is_watched))
 
 
 def _loader(query: Query) -> Callable[[runner.Report], Adapter]:

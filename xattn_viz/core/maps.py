@@ -29,6 +29,19 @@ MapKind = Literal[AttentionKind, Method]
 METHODS: tuple[Method, ...] = get_args(Method)
 #: Those of them that look at the whole model.
 WHOLE_MODEL: frozenset[MapKind] = frozenset(METHODS[2:])
+#: What each kind of map is called.
+KIND_NAMES: dict[MapKind, str] = {
+    "cross": "Cross-attention",
+    "encoder": "Encoder self-attention",
+    "decoder": "Decoder self-attention",
+    "value-norms": "Value-weighted norms",
+    "value-zeroing": "Value zeroing",
+    "input-x-gradient": "Gradient × input",
+    "integrated-gradients": "Integrated gradients",
+    "occlusion": "Occlusion",
+    "rollout": "Attention rollout",
+    "alti": "ALTI",
+}
 #: Why the rows of a map may sum to something other than 1.
 Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
 # Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.

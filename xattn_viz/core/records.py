@@ -103,11 +103,10 @@ def decode(value: Any, hint: Any, arrays: Mapping[str, NDArray[Any]], path: str 
         return _decode_any_of(value, parts, arrays, path)
     if origin is Literal and any(value is part or value == part for part in parts if type(part) is type(value)):
         return value
-    if origin is tuple and isinstance(value, list):
-        kinds = (parts[0],) * len(value) if parts[-1] is Ellipsis else parts
-        if len(kinds) == len(value):
-            pairs = enumerate(zip(value, kinds, strict=True))
-            return tuple(decode(item, kind, arrays, f"{path}.{i}") for i, (item, kind) in pairs)
+    if isinstance(value, list) and (kinds := _kinds(hint, len(value))) is not None:
+        pairs = enumerate(zip(value, kinds, strict=True))
+        items = [decode(item, kind, arrays, f"{path}.{i}") for i, (item, kind) in pairs]
+        return tuple(items) if origin is tuple else hint(*items)
     if origin is np.ndarray and isinstance(value, dict) and value.keys() == {"array"} and value["array"] in arrays:
         return arrays[value["array"]]
     if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
@@ -115,6 +114,16 @@ def decode(value: Any, hint: Any, arrays: Mapping[str, NDArray[Any]], path: str 
     if _is_plain(value, hint, origin):
         return value
     raise ValueError(f"{path} is not what it should be ({_name(hint)})")
+
+
+def _kinds(hint: Any, count: int) -> tuple[Any, ...] | None:
+    """The types of the items of a tuple, with or without names for them; None where no such tuple has so many."""
+    if get_origin(hint) is tuple:
+        parts = get_args(hint)
+        parts = (parts[0],) * count if parts[-1] is Ellipsis else parts
+        return parts if len(parts) == count else None
+    parts = tuple(_hints(hint).values()) if isinstance(hint, type) and issubclass(hint, tuple) else ()
+    return parts if parts and len(parts) == count else None
 
 
 def _decode_any_of(value: Any, kinds: tuple[Any, ...], arrays: Mapping[str, NDArray[Any]], path: str) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
+from xattn_viz.core.maps import KIND_NAMES, METHODS, WHOLE_MODEL, AttentionMaps, MapKind
 from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.trace import Trace
 
@@ -28,18 +28,6 @@ Rows = Literal["predicted", "input"]
 #: How several heads are brought into one map.
 Reduction = Literal["mean", "max"]
 
-_KIND_NAMES: dict[MapKind, str] = {
-    "cross": "Cross-attention",
-    "encoder": "Encoder self-attention",
-    "decoder": "Decoder self-attention",
-    "value-norms": "Value-weighted norms",
-    "value-zeroing": "Value zeroing",
-    "input-x-gradient": "Gradient × input",
-    "integrated-gradients": "Integrated gradients",
-    "occlusion": "Occlusion",
-    "rollout": "Attention rollout",
-    "alti": "ALTI",
-}
 #: Where a map stands that goes through the whole model.
 WHOLE = "whole model"
 # In a Perceiver latents stand between what is read and what is asked: what a map is called, and what its rows do.
@@ -50,14 +38,17 @@ _BY_LATENTS: dict[MapKind, tuple[str, str]] = {
 }
 # The parameters of an address that say a view, and the words in which each may say it.
 _WORDS = {
-    "map": "|".join(_KIND_NAMES),
+    "map": "|".join(KIND_NAMES),
     "head": r"\d{1,4}\.(?:\d{1,4}|mean)|mean|max",
     "units": r"pieces|words|sentences",
     "rows": r"predicted|input",
     "special": r"true|false",
     "scale": r"word|head|common",
     "colours": r"magma|viridis|cividis|grey",
-    "pinned": rf"(?:(?:{'|'.join([*_KIND_NAMES][1:])})\.)?(?:\d{{1,4}}\.(?:\d{{1,4}}|mean)|mean|max)",
+    "by": r"[a-z0-9-]{1,60}",
+    "sorted": r"true|false",
+    "links": r"true|false",
+    "pinned": rf"(?:(?:{'|'.join([*KIND_NAMES][1:])})\.)?(?:\d{{1,4}}\.(?:\d{{1,4}}|mean)|mean|max)",
     "row": r"\d{1,5}",
     "column": r"\d{1,5}",
     "noise": r"\d{1,4}",
@@ -68,6 +59,7 @@ PARAMETERS = tuple(_WORDS)
 _FIELDS = {"map": "kind", "row": "query", "column": "key"}
 _NAMES = {field: name for name, field in _FIELDS.items()}
 _NUMBERS = ("query", "key", "noise")
+_BOOLEANS = ("special", "sorted", "links")
 _FILE_WORDS, _LONGEST_WORD = 2, 24  # of a text, in the name of a file
 _ARTICLES = ("a", "an", "the")  # which say nothing there
 _KEY = re.compile(r"(?:(\d{1,4})\.)?(\d{1,4}|mean|max)", re.ASCII)
@@ -84,7 +76,9 @@ class View:
     or of all heads; empty is what a map of its kind begins with. `query` and `key` are the chosen row and column of
     what is shown, from 0, None for none. `noise` is a denoising step, from 0, None for all together. `pinned` names a
     second map, shown beside it: as `name` does, behind its kind and a full stop where it is no cross-attention.
-    `colours` and `overlay` are how weights are drawn, the latter over a picture.
+    `colours` and `overlay` are how weights are drawn, the latter over a picture. `by` names a grid of numbers
+    (`HeadGrid.name`) that the heads of the overview are coloured by, and `sorted` in the order of; empty for weights.
+    `links` says whether words that are known to be linked (`Trace.alignment`) are framed on the map.
     """
 
     kind: MapKind = "cross"
@@ -100,6 +94,9 @@ class View:
     key: int | None = None
     noise: int | None = None
     overlay: str = "smooth"
+    by: str = ""
+    sorted: bool = False
+    links: bool = True
 
     @classmethod
     def parse(cls, said: Mapping[str, Any], default: View | None = None) -> View:
@@ -113,7 +110,7 @@ class View:
                 with suppress(ValueError):  # 0, where they count from 1
                     found["layer"], found["head"] = parse_head(value)
             else:
-                found[field] = value == "true" if name == "special" else int(value) if field in _NUMBERS else value
+                found[field] = value == "true" if name in _BOOLEANS else int(value) if field in _NUMBERS else value
         return replace(default or cls(), **found)
 
     def format(self) -> dict[str, str]:
@@ -122,7 +119,7 @@ class View:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name not in ("layer", "head") and value != field.default:
-                said[_NAMES.get(field.name, field.name)] = str(value).lower() if value is False else str(value)
+                said[_NAMES.get(field.name, field.name)] = str(value).lower() if isinstance(value, bool) else str(value)
         return said
 
     @property
@@ -278,12 +275,12 @@ def _has_latents(maps: AttentionMaps) -> bool:
 
 def kind_name(kind: MapKind) -> str:
     """What a kind of map is called: "Cross-attention", "Occlusion"."""
-    return _KIND_NAMES[kind]
+    return KIND_NAMES[kind]
 
 
 def kind_title(maps: AttentionMaps) -> str:
     """What maps are called, and what was contrasted: "Cross-attention", "Occlusion (gato rather than cão)"."""
-    name = _BY_LATENTS[maps.kind][0] if _has_latents(maps) else _KIND_NAMES[maps.kind]
+    name = _BY_LATENTS[maps.kind][0] if _has_latents(maps) else KIND_NAMES[maps.kind]
     return f"{name} ({maps.contrast})" if maps.contrast else name
 
 
@@ -291,7 +288,7 @@ def _who(maps: AttentionMaps, head: int | None) -> str:
     if maps.is_whole_model:
         return kind_title(maps)[0].lower() + kind_title(maps)[1:] if maps.kind != "alti" else kind_title(maps)
     who = "this head" if head is not None else "the heads of this layer on average"
-    return f"{_KIND_NAMES[maps.kind].lower()} of {who}" if maps.kind in METHODS else who
+    return f"{KIND_NAMES[maps.kind].lower()} of {who}" if maps.kind in METHODS else who
 
 
 def _doing(maps: AttentionMaps, *, by_input: bool) -> str:

@@ -20,12 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.analysis.alignment_files import as_json
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import Deletion, DeletionCurve, HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind, frame_of
 from xattn_viz.core.records import quoted
 from xattn_viz.core.store import to_bytes as npz
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View, file_name
 from xattn_viz.export.shown import shown
 from xattn_viz.export.webpage import html
@@ -60,7 +62,14 @@ def svg(trace: Trace, view: View | None = None) -> str:
     """
     view = view or View(layer=trace.cross.layers[0])
     said = shown(trace, view)
-    return drawn(said.selected, colour_map=view.colours, said=said.lines[1:], row=said.row, column=said.column)
+    return drawn(
+        said.selected,
+        colour_map=view.colours,
+        said=said.lines[1:],
+        row=said.row,
+        column=said.column,
+        linked=said.linked,
+    )
 
 
 def json(trace: Trace, view: View | None = None) -> str:
@@ -68,10 +77,11 @@ def json(trace: Trace, view: View | None = None) -> str:
 
     Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (2), `input` (the text; for
     sound and pictures null), `output`, `offset`, `provenance`, `notes` for people (`text`, `about`), where there are
-    any `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads`, `speech` and `evidence`
-    (`values` [layer][head] and, where known, `per_query` [layer][head][query], `low`, `high`; null is no number), as in
-    `Trace`; `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible token has log_prob null)
-    and `maps`, each of them with
+    any `answers` (`text`, `probability`), `layers` (`module`, `grid`), `alignment_heads`, `speech`, `evidence`
+    (`values` [layer][head] and, where known, `per_query` [layer][head][query], `low`, `high`; null is no number),
+    `alignment` (as `alignment_files.as_json`) and `deletion` (`curves` and `random`: `name`, `order`, `fractions`,
+    `log_probs`; `groups`), as in `Trace`; `steps` (`token`, `id`, `log_prob`, `forced`, `alternatives`; an impossible
+    token has log_prob null) and `maps`, each of them with
 
     - `kind`: cross, encoder or decoder; `layers`: the model's numbers, from 0; `altered`: why rows may not sum to 1;
     - `queries`, `keys`, and `read` or null: `labels`, and where known `spans`, `words`, `special`, `times`, `grid`,
@@ -79,8 +89,8 @@ def json(trace: Trace, view: View | None = None) -> str:
     - `shape` and `weights`, nested lists [layer][head][query][key], each number as short as keeps its value.
 
     With a view it is the map on screen: `format`, `version`, `input`, `output`, `title`, `caption`, `selected`,
-    `origin` (model and date), `view` (as an address says it, heads from 1), `queries`, `keys` and `weights`
-    [query][key].
+    `origin` (model and date), `view` (as an address says it, heads from 1), `linked` (the [row, column] of words that
+    an alignment links), `queries`, `keys` and `weights` [query][key].
 
     Padding behind sound is left out: `altered` then holds "cropped", and a row's weight on padding is 1 less its sum.
     Raises ValueError for a view of a kind, layer or head that is not there.
@@ -99,6 +109,7 @@ def json(trace: Trace, view: View | None = None) -> str:
             "selected": said.choice,
             "origin": said.origin,
             "view": said.view.format(),
+            "linked": said.linked,
             "altered": said.altered,
             "queries": _axis(said.selected.queries),
             "keys": _axis(said.selected.keys),
@@ -132,7 +143,18 @@ def _results(trace: Trace) -> dict[str, Any]:
         "alignment_heads": trace.alignment_heads,
         "speech": trace.speech and vars(trace.speech),
         "evidence": [_grid(grid) for grid in trace.evidence],
+        "alignment": trace.alignment and as_json(trace.alignment),
+        "deletion": trace.deletion and _deletion(trace.deletion),
     }
+
+
+def _deletion(found: Deletion) -> dict[str, Any]:
+    curves = {name: [_plain(curve) for curve in getattr(found, name)] for name in ("curves", "random")}
+    return {**curves, "groups": found.groups}
+
+
+def _plain(curve: DeletionCurve) -> dict[str, Any]:
+    return vars(curve) | {"fractions": curve.fractions.tolist(), "log_probs": curve.log_probs.tolist()}
 
 
 def _grid(grid: HeadGrid) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_viz.analysis.word_units import linked_cells
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
@@ -48,6 +49,7 @@ class ShownMap:
     `[row, column]` with what a drawing of them needs. `pair` is the sentence and its output, `caption` what rows,
     columns and units are. `row` and `column` are the chosen ones, None where the map has none; `choice` says them with
     their weight. `origin` is the model and the day; `altered` says of the trace's maps why rows may not sum to 1.
+    `linked` are the cells (row, column) between words that the alignment of the trace links, where the view shows them.
     """
 
     view: View
@@ -59,6 +61,7 @@ class ShownMap:
     choice: str
     origin: str
     altered: tuple[Alteration, ...]
+    linked: tuple[tuple[int, int], ...]
 
     @property
     def title(self) -> str:
@@ -107,18 +110,30 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         None if number is None or number >= count else number
         for number, count in zip((view.query, view.key), weights.shape, strict=True)
     )
+    linked: tuple[tuple[int, int], ...] = ()
+    if trace.alignment is not None and view.links and one.reads_source and view.units != "sentences":
+        linked = linked_cells(trace.alignment, queries, keys)
     said = about(trace)
     day = date or datetime.date.today()
     return ShownMap(
         view,
         selected,
         pair=said["pair"],
-        caption=_caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS),
+        caption=" ".join(
+            filter(
+                None,
+                (
+                    _caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS),
+                    trace.alignment.caption if linked and trace.alignment else "",
+                ),
+            )
+        ),
         row=row_number,
         column=column_number,
         choice=_choice(selected, row_number, column_number),
         origin=", ".join(filter(None, (said["model"], day.isoformat()))),
         altered=one.altered,
+        linked=linked,
     )
 
 

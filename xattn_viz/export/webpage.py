@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import html as markup
+import json
 import re
 import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xattn_viz import web
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.export.shown import shown
+from xattn_viz.web.evidence import kept
 from xattn_viz.web.explorer import about, pack
 from xattn_viz.web.explorer.sound import Playback
 
@@ -31,6 +35,9 @@ _CSS = """
 } }
 body { margin: 0; padding: 1rem clamp(0.75rem, 2vw, 2rem); background: inherit; }
 .fault { margin: 0 0 1rem; padding: 0.75rem 1rem; border: 2px solid #e5484d; border-radius: 0.5rem; }
+.measured { margin-top: 2rem; }
+.measured h2 { font-size: 1.25rem; margin: 0 0 0.25rem; }
+.measured p { margin: 0 0 0.75rem; }
 footer { margin-top: 1.5rem; font-size: 0.875rem; overflow-wrap: anywhere; }
 """
 
@@ -58,6 +65,26 @@ show();
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", show);
 """
 
+# Draws what was measured of the trace below the explorer. The two styles share names, so each figure has its own root.
+_MEASURED = """
+const style = new CSSStyleSheet();
+style.replaceSync(STYLE);
+for (const place of document.querySelectorAll("[data-figure]")) {
+  const root = document.createElement("div");
+  root.className = "xv";
+  const shadow = place.attachShadow({ mode: "open" });
+  shadow.adoptedStyleSheets = [style];
+  shadow.append(root);
+  let leave = () => {};
+  const draw = () => {
+    leave();
+    leave = drawFigure(JSON.parse(place.dataset.figure), root, readTheme(root, "magma"), () => {});
+  };
+  draw();
+  matchMedia("(prefers-color-scheme: light)").addEventListener("change", draw);
+}
+"""
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -69,7 +96,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 {fault}<main id="explorer"><div class="xv"></div></main>
-<noscript>This page draws its maps with a script, and scripts are switched off.</noscript>
+{measured}<noscript>This page draws its maps with a script, and scripts are switched off.</noscript>
 <footer>{footer}</footer>
 <script type="application/octet-stream;base64" id="payload">{payload}</script>
 <script type="application/octet-stream;base64" id="code">{code}</script>
@@ -116,12 +143,16 @@ def html(
         title=f"Cross-attention: {visible(trace.output)[:80]}",
         footer=" ".join(filter(None, parts)),
         fault=visible(trace.fault) if trace.fault else "",
+        measured=kept(trace),
     )
 
 
-def page(packed: bytes, *, title: str, footer: str, fault: str = "") -> str:
-    """The page whose explorer shows these packed bytes; `title`, `footer` and what is said as a `fault` are text."""
-    script, css = _script(), _style()
+def page(packed: bytes, *, title: str, footer: str, fault: str = "", measured: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The page whose explorer shows these packed bytes; `title`, `footer` and what is said as a `fault` are text.
+
+    `measured` is what stands below the explorer, as `web.evidence.kept` gives it.
+    """
+    script, css = _script(has_figures=bool(measured)), _style()
     policy = (
         f"default-src 'none'; script-src '{_digest(_START)}' '{_digest(script)}'; style-src '{_digest(css)}'; "
         "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
@@ -131,6 +162,7 @@ def page(packed: bytes, *, title: str, footer: str, fault: str = "") -> str:
         title=markup.escape(title),
         css=css,
         fault=f'<p class="fault" role="alert">{markup.escape(fault)}</p>\n' if fault else "",
+        measured="".join(map(_section, measured)),
         footer=markup.escape(footer),
         payload=_packed(packed),
         code=_packed(script.encode()),
@@ -138,12 +170,19 @@ def page(packed: bytes, *, title: str, footer: str, fault: str = "") -> str:
     )
 
 
-def _script() -> str:
-    explorer = web.script()
+def _section(found: Mapping[str, Any]) -> str:
+    title, said = (markup.escape(visible(found[name])) for name in ("title", "said"))
+    figure = markup.escape(json.dumps(found["figure"], ensure_ascii=False, allow_nan=False))
+    return f'<section class="measured"><h2>{title}</h2><p>{said}</p><div data-figure="{figure}"></div></section>\n'
+
+
+def _script(*, has_figures: bool) -> str:
+    explorer = web.script("explorer", *(("evidence/figure.js",) if has_figures else ()))
     entry = _ENTRY.search(explorer)
     if entry is None:
         raise ValueError("The explorer's script has no line 'export default function NAME'.")
-    return explorer + _MOUNT.replace("ENTRY", entry[1])
+    figures = _MEASURED.replace("STYLE", json.dumps(web.css("evidence"))) if has_figures else ""
+    return explorer + _MOUNT.replace("ENTRY", entry[1]) + figures
 
 
 def _packed(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree as ET
@@ -23,6 +23,8 @@ _FONT = 13  # pixels
 _MARGIN = 16
 _LINE = 21
 _INK, _GROUND = "#1d1b18", "#ffffff"
+#: The colour of frames around linked words, which no colour map holds.
+LINKED = "#21d4fd"
 _SLANT = 50  # degrees that the labels of columns are turned by
 
 
@@ -62,8 +64,11 @@ def drawn(
     said: Sequence[str] = (),
     row: int | None = None,
     column: int | None = None,
+    linked: Iterable[tuple[int, int]] = (),
 ) -> str:
     """One map as such a picture, with a frame around a `row` and a `column` of it where they are given.
+
+    Cells that are `linked`, (row, column) from 0, have a frame of their own.
 
     `said` are lines for below it, in place of the one that names rows and columns.
     """
@@ -87,6 +92,9 @@ def drawn(
     ET.SubElement(root, "rect", width="100%", height="100%", fill=_GROUND)
     _write(root, chosen.title, _MARGIN, _MARGIN + _FONT, weight="600")
     _cells(root, chosen.weights, chosen.top, table, grid)
+    for at_row, at_column in linked:
+        x, y = grid.left + at_column * grid.width, grid.top + at_row * grid.height
+        _frame(root, x + 1.5, y + 1.5, grid.width - 3, grid.height - 3, LINKED)
     if row is not None:
         _frame(root, grid.left, grid.top + row * grid.height, grid.width * len(chosen.keys), grid.height)
     if column is not None:
@@ -157,9 +165,9 @@ def _cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: l
         ET.SubElement(cells, "path", fill=table[level], d="".join(drawn[level]))
 
 
-def _frame(root: ET.Element, x: float, y: float, width: float, height: float) -> None:
+def _frame(root: ET.Element, x: float, y: float, width: float, height: float, light: str = "#fff") -> None:
     """A light line on a dark one shows on every colour."""
-    for thickness, ink in ((3.0, "#000"), (1.5, "#fff")):
+    for thickness, ink in ((3.0, "#000"), (1.5, light)):
         frame = ET.SubElement(root, "rect", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}")
         for name, value in (("fill", "none"), ("stroke", ink), ("stroke-width", str(thickness))):
             frame.set(name, value)

@@ -33,10 +33,11 @@ _TYPES = re.compile(r"^ */\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
 
 
 @cache
-def script(component: str = "explorer") -> str:
-    """The whole script of a component as one ES module; its default export mounts it."""
+def script(component: str = "explorer", *more: str) -> str:
+    """The whole script of a component as one ES module; its default export mounts it. `more` are other modules."""
     joined: dict[str, str] = {}
-    _collect(f"{component}/{component}.js", joined)
+    for path in (f"{component}/{component}.js", *more):
+        _collect(path, joined)
     return "\n".join(joined.values())
 
 

@@ -26,6 +26,8 @@ def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[
     explorer.press("Common")
     page.get_by_label("Colour map").select_option("cividis")
     page.get_by_label("Special tokens").uncheck()
+    page.get_by_label("Colour the overview by").select_option("entropy")
+    page.get_by_label("Sort", exact=True).check()
     words = explorer.maps.by_input_token().to_words().without_special()
     explorer.page.locator(".xv-rows .xv-text:not([hidden])").nth(1).click()
     row = int(explorer.data("row"))
@@ -37,10 +39,12 @@ def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[
         "scale": "common",
         "colours": "cividis",
         "pinned": "1.2",
+        "by": "entropy",
+        "sorted": "true",
     } | ({"row": str(row)} if row else {})
     # The address follows a moment after the last choice.
     page.wait_for_url(lambda address: wanted.items() <= said(address).items(), timeout=5_000)
-    assert steps < page.evaluate("history.length") <= steps + 8  # one for each choice that was rested on
+    assert steps < page.evaluate("history.length") <= steps + 10  # one for each choice that was rested on
     if explorer.where == "app":
         assert said(page.url)["text"] == explorer.trace.input
 
@@ -55,6 +59,8 @@ def test_an_address_shows_the_same_view(explorer: Explorer, open_page: Callable[
         expect(other.locator(f'[data-value="{value}"]')).to_have_attribute("aria-pressed", "true")
     expect(other.get_by_label("Colour map")).to_have_value("cividis")
     expect(other.get_by_label("Special tokens")).not_to_be_checked()
+    expect(other.get_by_label("Colour the overview by")).to_have_value("entropy")
+    expect(other.get_by_label("Sort", exact=True)).to_be_checked()
     top = float(again.stage().get_attribute("data-top") or 0)
     assert_painted(again.pixels(), weights_of(words, "2.mean"), top, colour_map="cividis", off=3)
 

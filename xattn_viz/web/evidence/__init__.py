@@ -1,4 +1,4 @@
-"""What was measured of heads as what the script of the tab *Evidence* reads: grids, links between words, lines of text.
+"""What was measured as figures that the script of the tab *Evidence* draws: grids, links, lines of text, curves.
 
 Labels are made visible and stay data: the script writes them as text.
 """
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.alignment import Alignment
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts
+from xattn_viz.core.evidence import Alignment, Deletion, HeadGrid, ranking_name
 from xattn_viz.core.tokens import Span, visible, visible_text
-from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import head_title
 
 Array = NDArray[Any]
@@ -123,6 +123,35 @@ def links(alignment: Alignment, names: tuple[str, str] = ("Source", "Output")) -
         "target": [visible(word.text) for word in alignment.target_words],
         "links": [[source, target, round(weight, 4)] for source, target, weight in alignment.links],
     }
+
+
+def curves(deletion: Deletion) -> dict[str, Any]:
+    """How the output fares while the source is taken away, by ranking, beside the mean of random orders."""
+    chance = np.mean([curve.log_probs for curve in deletion.random], axis=0)
+    named = [(ranking_name(curve.name), curve.fractions, curve.log_probs, False) for curve in deletion.curves]
+    named.append((f"random orders, mean of {len(deletion.random)}", deletion.random[0].fractions, chance, True))
+    return {
+        "kind": "curves",
+        "label": f"Log-probability of a token while the source is taken away. {deletion.sentence}",
+        "x": "Share of the source that is gone",
+        "y": "Log-probability of a token, nats",
+        "curves": [
+            {"name": visible_text(name), "xs": xs.tolist(), "ys": ys.round(4).tolist(), "dashed": is_chance}
+            for name, xs, ys, is_chance in named
+        ],
+    }
+
+
+def kept(trace: Trace) -> list[dict[str, Any]]:
+    """What a trace keeps of what was measured besides grids and maps, for its page: titles, figures, what they say."""
+    found = []
+    if trace.alignment is not None:
+        said = f"{trace.alignment.caption.replace('In a frame: words that are', 'Words that say the same are')}"
+        found.append({"title": "Words that say the same", "said": said, "figure": links(trace.alignment)})
+    if trace.deletion is not None:
+        title = "Less and less of the source, the most important first"
+        found.append({"title": title, "said": trace.deletion.sentence, "figure": curves(trace.deletion)})
+    return found
 
 
 def tokens_without(costs: HeadCosts, trace: Trace, layer: int, head: int) -> dict[str, Any]:

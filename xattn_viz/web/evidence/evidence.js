@@ -1,18 +1,9 @@
 import { readTheme } from "../explorer/core/colours.js";
-import { make, makeLeaving } from "../explorer/core/dom.js";
-import { drawGrid } from "./grid.js";
-import { drawLinks } from "./links.js";
-import { drawTokens } from "./tokens.js";
+import { makeLeaving } from "../explorer/core/dom.js";
+import { drawFigure } from "./figure.js";
 
 /**
- * One figure of what was measured: a grid of numbers, two sentences with lines between their words, or tokens with what
- * becomes of each. All text enters as text nodes.
- *
- * @typedef {import("./grid.js").Grid} Grid
- * @typedef {import("./links.js").Links} Links
- * @typedef {import("./tokens.js").Tokens} Tokens
- *
- * @typedef {Grid | Links | Tokens} Figure
+ * A figure of what was measured, in the app.
  */
 
 /** @type {WeakMap<Element, {leave: () => void}>} */
@@ -21,7 +12,7 @@ const mounted = new WeakMap();
 /**
  * Draws the figure, anew with every change of data or theme.
  *
- * @param {{data: Figure, parentElement: Element | ShadowRoot, setTriggerValue?: (name: string, value: unknown) => void}}
+ * @param {{data: import("./figure.js").Figure, parentElement: Element | ShadowRoot, setTriggerValue?: (name: string, value: unknown) => void}}
  *   component
  */
 export default function mount({ data, parentElement, setTriggerValue }) {
@@ -33,14 +24,7 @@ export default function mount({ data, parentElement, setTriggerValue }) {
   const choose = (/** @type {number} */ row, /** @type {number} */ column) => {
     if (!isLeaving()) setTriggerValue?.("chosen", [row, column]);
   };
-  let leave = () => {};
-  if (data.kind === "grid") root.replaceChildren(drawGrid(data, theme, choose));
-  else if (data.kind === "tokens") root.replaceChildren(drawTokens(data, theme));
-  else {
-    const place = make("div", {});
-    root.replaceChildren(place);
-    leave = drawLinks(data, place);
-  }
+  const leave = drawFigure(data, root, theme, choose);
   if (had) /** @type {HTMLElement | null} */ (root.querySelector(`[data-at="${had}"]`))?.focus();
   mounted.set(root, { leave });
   return () => {

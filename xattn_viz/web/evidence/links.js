@@ -14,7 +14,7 @@ import { directionOf } from "./tokens.js";
  * @property {[number, number, number][]} links source, target, weight 0 … 1
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+const VECTORS = "http://www.w3.org/2000/svg";
 
 /**
  * @param {Links} data
@@ -35,12 +35,12 @@ export function drawLinks(data, place) {
     line.append(...own);
     return make("div", { class: "xv-of-side" }, make("span", { class: "xv-line-name" }, data.names[side]), line);
   });
-  const svg = document.createElementNS(SVG, "svg");
+  const svg = document.createElementNS(VECTORS, "svg");
   svg.setAttribute("aria-hidden", "true");
   const paths = data.links.map(([source, target, weight]) => {
-    const path = document.createElementNS(SVG, "path");
+    const path = document.createElementNS(VECTORS, "path");
     path.style.strokeWidth = String(1.5 + 2.5 * weight);
-    const title = document.createElementNS(SVG, "title");
+    const title = document.createElementNS(VECTORS, "title");
     title.textContent = `${data.source[source]} – ${data.target[target]}: ${weight.toFixed(2)}`;
     path.append(title);
     svg.append(path);

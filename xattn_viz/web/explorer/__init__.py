@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xattn_viz.analysis.head_measures import head_names, map_grids
+from xattn_viz.analysis.word_units import linked_cells
 from xattn_viz.core import view
+from xattn_viz.core.evidence import Alignment, HeadGrid
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
-from xattn_viz.core.trace import HeadGrid, Hypothesis, Step, Trace, probability
+from xattn_viz.core.trace import Hypothesis, Step, Trace, probability
 from xattn_viz.core.view import all_steps
 from xattn_viz.web.explorer.sheets import Axes, Data, Limits, paired_by_units, sentence_spans, sheet
 from xattn_viz.web.explorer.sound import Playback, pack_sound
@@ -104,10 +106,7 @@ def pack(
         "steps": [_step(step) for step in trace.steps],
         "select": dict(select or {}),
     }
-    if trace.hypotheses and not growing:
-        header["beams"] = _beams(trace)
-    if growing:
-        header["growing"] = True
+    header |= _of_a_whole_trace(trace) if not growing else {"growing": True}
     if unlinked:
         header["unlinked"] = unlinked
     if beside is not None and other is not None:
@@ -128,6 +127,19 @@ def pack(
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + data.joined()
+
+
+def _of_a_whole_trace(trace: Trace) -> dict[str, Any]:
+    """What is known where the output is complete: the outputs of a search, and the words that are linked."""
+    found = {"beams": _beams(trace)} if trace.hypotheses else {}
+    return found | ({} if trace.alignment is None else {"links": _links(trace.alignment, trace.cross)})
+
+
+def _links(alignment: Alignment, maps: AttentionMaps) -> dict[str, Any]:
+    """The cells `[row, column]` of linked words by what names the rows, and what is said of them."""
+    rows = {"predicted": maps.queries} | ({} if maps.read is None else {"input": maps.read})
+    cells = {name: linked_cells(alignment, axis, maps.keys) for name, axis in rows.items()}
+    return {"cells": cells, "said": visible(alignment.caption)}
 
 
 def identity(trace: Trace) -> str:

@@ -35,6 +35,7 @@ export function makeControls(change, canLink, linking) {
   const scale = switcher("Colour scale", "scale", { word: "Per word", head: "Per head", common: "Common" }, change);
   const picture = makePictureControls(change);
   const special = checkbox("Special tokens", (checked) => change({ special: checked, ...NOTHING_CHOSEN }));
+  const links = checkbox("Linked words", (checked) => change({ links: checked }));
   const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
   const threshold = make("input", {
     type: "range",
@@ -87,6 +88,7 @@ export function makeControls(change, canLink, linking) {
     units.element,
     rows.element,
     special.element,
+    links.element,
     scale.element,
     colours,
     picture.element,
@@ -115,6 +117,8 @@ export function makeControls(change, canLink, linking) {
     picture.paint(scene);
     special.input.checked = state.special;
     special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
+    links.input.checked = state.links;
+    links.element.hidden = !trace.links || state.units === "sentences" || ["encoder", "decoder"].includes(sheet.kind);
     lines.input.checked = state.lines;
     threshold.value = String(state.threshold);
     reach.textContent = state.threshold.toFixed(2);
@@ -188,6 +192,7 @@ export function makeLegend() {
       ...(overSound ? [mark("parked", "weight rests on padding")] : []),
       ...(scene.main.sheet.keys.special.includes(true) ? [mark("parked", "weight rests on special tokens")] : []),
       ...(overSound ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
+      ...(scene.main.linked.length ? [mark("linked", "linked words")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),
     );
   }

@@ -1,3 +1,4 @@
+import { LINKED } from "../core/colours.js";
 import { widthOf } from "../core/mapframe.js";
 import { patchGrid, regionWords, wordInFocus } from "../picture/patches.js";
 import { drawPicture, paintWeights, WORD_COLOURS } from "../picture/region.js";
@@ -96,6 +97,10 @@ export function cellsDrawing(scene, m) {
       const [x, y] = [left + (c + 0.5) * CELL, top + above - 8];
       svg.append(text(short(column.label), { ...size, transform: `translate(${x} ${y}) rotate(-45)` }));
     });
+    for (const { row, column } of main.linked.filter((cell) => cell.row < main.written)) {
+      const [x, y] = [left + column * CELL + 1.5, top + above + row * CELL + 1.5];
+      svg.append(...outlined(x, y, CELL - 3, CELL - 3, LINKED));
+    }
     const { row, column } = main.focus;
     if (row >= 0) svg.append(...outlined(left, top + above + row * CELL, wide, CELL));
     if (column >= 0) svg.append(...outlined(left + column * CELL, top + above, CELL, high));
@@ -111,11 +116,11 @@ export function cellsDrawing(scene, m) {
  * @param {number} width
  * @param {number} height
  */
-function outlined(x, y, width, height) {
+function outlined(x, y, width, height, light = "#fff") {
   const d = `M${x + 1} ${y + 1}h${width - 2}v${height - 2}h${2 - width}z`;
   return [
     node("path", { d, fill: "none", stroke: "#000", "stroke-width": 3 }),
-    node("path", { d, fill: "none", stroke: "#fff", "stroke-width": 1.5 }),
+    node("path", { d, fill: "none", stroke: light, "stroke-width": 1.5 }),
   ];
 }
 

@@ -118,12 +118,14 @@ export function makeGridChoice(change) {
   const [low, high] = [make("span"), make("span")];
   const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
   const scale = make("span", { class: "xv-grid-scale" }, low, bar, high);
+  const missing = make("span", { class: "xv-missing" });
   const above = make(
     "div",
     { class: "xv-grid-choice", role: "group", "aria-label": "Colours of the overview" },
     make("label", { class: "xv-check-label" }, "Colour by", select),
     sort.element,
     scale,
+    missing,
   );
   const known = make("p");
   const method = make("p");
@@ -145,6 +147,9 @@ export function makeGridChoice(change) {
     select.value = grid?.name ?? "";
     sort.input.checked = scene.state.sorted;
     sort.element.hidden = scale.hidden = how.hidden = !grid;
+    // An address can ask for what was measured of these heads elsewhere.
+    missing.hidden = Boolean(grid) || !scene.state.by;
+    missing.textContent = `“${scene.state.by}” was not measured here: these are weights.`;
     const [name, isMeasured] = sheet.names[view.name] ?? ["", false];
     below.hidden = !grid && !isMeasured;
     if (grid) {

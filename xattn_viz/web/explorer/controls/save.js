@@ -119,6 +119,7 @@ function linesOf({ trace, main, state, theme, range }, m) {
     unit ? `Between ${unit}s: weights into a ${unit} are summed, those from it averaged.` : "",
     special && !state.special ? "Special tokens are left out: rows may sum to less than 1." : "",
     words.share ?? "",
+    main.linked.length ? (trace.links?.said ?? "") : "",
   ];
   const many = isOverPicture(main) && state.several;
   return [

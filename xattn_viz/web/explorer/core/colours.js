@@ -15,6 +15,9 @@ const STOPS = {
 
 export const COLOUR_MAPS = Object.keys(STOPS);
 
+// Around linked words stands a colour that no colour map holds.
+export const LINKED = "#21d4fd";
+
 /** @typedef {[number, number, number]} Rgb 0 … 255 */
 
 /**

@@ -217,6 +217,7 @@ export function makePanel(sheet, view, state) {
     matrix: found,
     top: scaleTop(sheet, view, state, found),
     focus: { row: -1, column: -1 },
+    linked: [],
     written: found?.rows.length ?? 0,
   };
 }

@@ -95,6 +95,10 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {Sheet} sheet
  * @property {Record<string, Record<string, Pair[]>>} pairs by what names the rows, and by units
  *
+ * @typedef {object} Links where words that an alignment links lie on maps between source and output
+ * @property {Record<string, [number, number][]>} cells row and column between pieces, by what names the rows
+ * @property {string} said what is said of them
+ *
  * @typedef {object} Trace
  * @property {string} id
  * @property {{stem: string, pair: string, model: string}} about what a file of a map says of it
@@ -104,6 +108,7 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {boolean} growing whether the output is still being written
  * @property {Beside | null} beside
  * @property {{shown: number, outputs: Beam[]}} [beams] the outputs of a search, the best first, where there are several
+ * @property {Links | null} links
  * @property {Record<string, string | number>} select
  * @property {import("../sound/sound.js").Sound | null} sound
  * @property {import("../picture/pictures.js").Pixels | null} picture that the patches lie in
@@ -132,6 +137,7 @@ export function unpack(bytes, before = null) {
   return {
     ...header,
     growing: Boolean(header.growing),
+    links: header.links ?? null,
     sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
     beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
     sound: header.sound ? openSound(header.sound, data) : null,

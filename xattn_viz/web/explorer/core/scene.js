@@ -24,6 +24,7 @@ import { unitsOf } from "./units.js";
  * @property {Matrix | null} matrix
  * @property {number} top where its colour scale ends
  * @property {Cell} focus what is hovered, else what is chosen, as rows and columns of this map; -1 for none
+ * @property {Cell[]} linked the cells between words that an alignment links, where they are shown
  * @property {number} written how many rows are written while one steps through them, else all
  *
  * @typedef {object} Scene
@@ -59,6 +60,7 @@ export function makeScene(trace, wanted, theme) {
     if (!panel) continue;
     panel.written = rowsWritten(panel, state);
     panel.focus = focusOf(panel, main, second, state);
+    panel.linked = panel === second && compared ? [] : linkedCells(trace, panel, state);
     if (isOverPicture(panel)) panel.top = pictureTop(panel, state.scale);
   }
   if (compared && second && isOverPicture(main)) main.top = second.top = Math.max(main.top, second.top);
@@ -73,6 +75,30 @@ export function makeScene(trace, wanted, theme) {
     range: trace.sound && rangeOf(trace.sound, state),
     picture: trace.drawn[state.noise] ?? trace.picture,
   };
+}
+
+/** @type {WeakMap<Matrix, Cell[]>} */
+const linkedIn = new WeakMap();
+
+/**
+ * The cells of a map between words that an alignment links; found once for each map.
+ *
+ * @param {Trace} trace
+ * @param {Panel} panel
+ * @param {State} state
+ * @returns {Cell[]}
+ */
+function linkedCells({ links }, { sheet, matrix }, state) {
+  const readsSource = sheet.kind !== "encoder" && sheet.kind !== "decoder";
+  if (!links || !matrix || !state.links || !readsSource || state.units === "sentences") return [];
+  const known = linkedIn.get(matrix);
+  if (known) return known;
+  const cells = links.cells[readingOf(sheet, state) ? "input" : "predicted"] ?? [];
+  const places = new Set(cells.map(([row, column]) => `${matrix.rowOf[row] ?? -1} ${matrix.columnOf[column] ?? -1}`));
+  const found = [...places].map((place) => place.split(" ").map(Number)).map(([row, column]) => ({ row, column }));
+  const shown = found.filter(({ row, column }) => row >= 0 && column >= 0);
+  linkedIn.set(matrix, shown);
+  return shown;
 }
 
 /**

@@ -15,6 +15,7 @@ import { KINDS } from "./kinds.js";
  * @property {string} colours
  * @property {string} by what the overview is coloured by: the name of a grid, or "" for the weights
  * @property {boolean} sorted whether its heads are in the order of that grid, the largest first
+ * @property {boolean} links whether linked words are framed on the map, where an alignment links some
  * @property {string} pinned a view's name, its kind and a full stop before it where that is not "cross", or ""
  * @property {boolean} lines whether all lines are drawn
  * @property {number} threshold of the lines, 0 … 1
@@ -45,6 +46,7 @@ const DEFAULTS = {
   colours: "magma",
   by: "",
   sorted: false,
+  links: true,
   pinned: "",
   lines: false,
   threshold: 0.3,
@@ -78,6 +80,9 @@ const IN_ADDRESS = {
   special: /^(true|false)$/,
   scale: /^(word|head|common)$/,
   colours: /^(magma|viridis|cividis|grey)$/,
+  by: /^[a-z0-9-]{1,60}$/,
+  sorted: /^(true|false)$/,
+  links: /^(true|false)$/,
   pinned: new RegExp(`^((${Object.keys(KINDS).slice(1).join("|")})\\.)?(\\d+\\.(\\d+|mean)|mean|max)$`),
   row: /^\d+$/,
   column: /^\d+$/,
@@ -85,6 +90,7 @@ const IN_ADDRESS = {
   overlay: /^(smooth|patches)$/,
 };
 
+const BOOLEANS = ["special", "sorted", "links"];
 const NUMBERS = ["row", "column", "noise"];
 
 /**
@@ -107,7 +113,7 @@ export function wellFormed(chosen) {
   for (const [name, pattern] of Object.entries(IN_ADDRESS)) {
     const text = String(chosen[name] ?? "");
     if (!pattern.test(text)) continue;
-    if (name === "special") state[name] = text === "true";
+    if (BOOLEANS.includes(name)) state[name] = text === "true";
     else if (NUMBERS.includes(name)) state[name] = Number(text);
     else state[name] = text;
   }
@@ -167,7 +173,20 @@ export function addressable(said) {
 }
 
 // A step in the history for each of these that is chosen; of rows, columns and steps that one runs through there is none.
-export const ACTS = ["map", "head", "units", "rows", "special", "scale", "colours", "pinned", "overlay"];
+export const ACTS = [
+  "map",
+  "head",
+  "units",
+  "rows",
+  "special",
+  "scale",
+  "colours",
+  "by",
+  "sorted",
+  "links",
+  "pinned",
+  "overlay",
+];
 
 /**
  * Makes the address say what is looked at: as a step in the browser's history, where that is another map than before.

@@ -1,4 +1,4 @@
-import { inkOn, pixels } from "../core/colours.js";
+import { inkOn, LINKED, pixels } from "../core/colours.js";
 import { fitted, isEnlarged, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
 import { columnLabelsOf, fitGrid, makeMapFrame, markFocus, markRows, rowLabelsOf } from "../core/mapframe.js";
@@ -129,7 +129,10 @@ export function makeHeatmap(change) {
       layOut(m, fit);
       view.style.setProperty("--xv-pane", fit.scrolls ? `${Math.max(room.height, room.most)}px` : "none");
     }
-    const look = [layout, panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, panel.top].join(" ");
+    const { units, rows, links } = scene.state;
+    const look = [layout, panel.sheet.id, panel.view.name, units, rows, links, panel.linked.length, panel.top].join(
+      " ",
+    );
     const theme = [look, scene.state.colours, scene.theme.dark, window.devicePixelRatio].join(" ");
     if (theme !== painted) {
       painted = theme;
@@ -215,6 +218,14 @@ export function paintCells(canvas, scene, panel, fit) {
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
+  for (const { row, column } of panel.linked) {
+    const [x, y] = [column * fit.cellWidth, row * fit.cellHeight];
+    for (const [thickness, ink] of /** @type {[number, string][]} */ (LINKED_LINES)) {
+      context.lineWidth = thickness;
+      context.strokeStyle = ink;
+      context.strokeRect(x + 2.5, y + 2.5, Math.max(fit.cellWidth - 5, 1), Math.max(fit.cellHeight - 5, 1));
+    }
+  }
   const lowest = isEnlarged() ? 29 : 17 * rem();
   if (fit.cellWidth < 32 * rem() || fit.cellHeight < lowest) return;
   // Where there is room, the number stands in the cell. Small weights stay silent: they would only be noise.
@@ -231,6 +242,10 @@ export function paintCells(canvas, scene, panel, fit) {
   });
 }
 
+const LINKED_LINES = [
+  [3, "#000"],
+  [1.5, LINKED],
+];
 const LINES = [
   [3, "#000"],
   [1.5, "#fff"],

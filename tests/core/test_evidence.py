@@ -1,0 +1,121 @@
+"""What was measured of a trace: frozen, checked where it is made, and kept with the trace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xattn_viz.core.evidence import Alignment, AlignmentHead, AlignmentLink, Deletion, DeletionCurve, HeadGrid, Word
+from xattn_viz.core.trace import Trace
+
+
+def grid(values: Any = ((0.1, 0.5), (0.5, np.nan)), layers: tuple[int, ...] = (0, 3), **others: Any) -> HeadGrid:
+    said = {"name": "cost", "title": "What each head costs", "unit": "nats a token", "kind": "cross"}
+    return HeadGrid(layers=layers, values=np.array(values, np.float64), method="Planted.", **{**said, **others})
+
+
+def test_a_grid_is_frozen_float32_and_equal_to_its_like() -> None:
+    first = grid()
+    assert first.values.dtype == np.float32
+    assert not first.values.flags.writeable
+    assert first == grid()
+    assert first != grid(((0.1, 0.5), (0.5, 0.0)))
+    assert first != grid(unit="bits a token")
+    assert hash(first) == hash(grid())
+
+
+def test_heads_are_found_by_the_models_own_layer() -> None:
+    assert grid().at(3, 0) == 0.5
+    assert grid().ranked() == [(0, 1), (3, 0), (0, 0)]  # the NaN is no number
+    for layer, head in ((1, 0), (0, 2), (0, -1)):
+        with pytest.raises(ValueError, match="holds no head"):
+            grid().at(layer, head)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"values": (1.0, 2.0)}, r"\[layer, head\] of 2 layers: got shape \(2,\)"),
+        ({"layers": (0,)}, "of 1 layers"),
+        ({"values": ((np.inf, 0), (0, 0))}, "holds infinity"),
+        ({"per_query": np.zeros((2, 2))}, r"per_query must be \[layer, head, query\]"),
+        ({"per_query": np.zeros((2, 1, 4))}, r"beside values of shape \(2, 2\): got shape \(2, 1, 4\)"),
+        ({"low": np.zeros((2, 2))}, "low and high, or neither"),
+        ({"low": np.zeros((2, 2)), "high": np.zeros(2)}, "high must be"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        grid(**changes)
+
+
+def alignment(**changes: Any) -> Alignment:
+    """Two words and two, linked crosswise."""
+    said: dict[str, Any] = {
+        "source_words": (Word("red", (0, 3)), Word("cat", (4, 7))),
+        "target_words": (Word("gato", (0, 4)), Word("vermelho", (5, 13))),
+        "links": (AlignmentLink(0, 1, 0.75), AlignmentLink(1, 0, 0.5)),
+        "weights": np.array([[0.25, 0.5], [0.75, 0.125]]),
+        "heads": (AlignmentHead(1, 0), AlignmentHead(0, 5, 1)),
+        "reverse_heads": (),
+        "chosen": "given",
+        "method": "threshold",
+        "threshold": 0.37,
+    }
+    return Alignment(**{**said, **changes})
+
+
+def deletion() -> Deletion:
+    """One ranking that finds at once what counts, and one random order."""
+    fractions = np.array([0.0, 0.5, 1.0])
+    found = DeletionCurve("occlusion", (1, 0), fractions, np.array([-0.25, -4.0, -5.0]))
+    chance = DeletionCurve("random 1", (0, 1), fractions, np.array([-0.25, -1.0, -5.0]))
+    return Deletion((found,), (chance,), ((0,), (1, 2)))
+
+
+def test_an_alignment_says_its_heads_from_1_and_is_checked() -> None:
+    found = alignment()
+    assert found.caption == "In a frame: words that are linked, by heads 2.1 and 1.6."
+    both = alignment(heads=(AlignmentHead(1, 0),), reverse_heads=(AlignmentHead(0, 0),))
+    assert both.caption == "In a frame: words that are linked, by head 2.1 and a model of the opposite direction."
+    assert not found.weights.flags.writeable
+    for change in (
+        {"weights": np.zeros((2, 3))},
+        {"weights": np.full((2, 2), np.nan)},
+        {"links": (AlignmentLink(2, 0, 0.5),)},
+        {"links": (AlignmentLink(0, -1, 0.5),)},
+        {"links": (AlignmentLink(0, 0, float("inf")),)},
+    ):
+        with pytest.raises(ValueError, match=r"between|link"):
+            alignment(**change)
+
+
+def test_a_deletion_curve_is_checked_and_the_one_that_falls_soonest_is_followed() -> None:
+    found = deletion()
+    assert found.followed is not None
+    assert found.followed.name == "occlusion"
+    assert found.curves[0].area == pytest.approx((-0.25 - 4.0) / 4 + (-4.0 - 5.0) / 4)  # trapezoids by hand
+    assert replace(found, curves=found.random).followed is None
+    for fractions, log_probs in (([0.0, 1.0], [0.0]), ([0.0], [0.0]), ([0.0, np.nan], [0.0, 1.0])):
+        with pytest.raises(ValueError, match="deletion curve"):
+            DeletionCurve("x", (0,), np.array(fractions), np.array(log_probs))
+
+
+def test_links_and_curves_stay_with_a_trace_until_there_are_others() -> None:
+    trace = Trace((), "red cat", "gato vermelho").with_evidence(alignment(), grid(), deletion())
+    assert (trace.alignment, trace.deletion) == (alignment(), deletion())
+    again = trace.with_evidence(alignment(threshold=0.5))
+    assert again.alignment != trace.alignment
+    assert (again.deletion, again.evidence) == (trace.deletion, trace.evidence)
+
+
+def test_a_trace_keeps_one_grid_of_a_name_and_kind() -> None:
+    first, second, encoder = grid(), grid(((0, 0), (0, 1))), grid(kind="encoder")
+    trace = Trace((), "a", "b").with_evidence(first, encoder).with_evidence(second)
+    assert trace.evidence == (encoder, second)
+    assert trace.grid("cost") is second
+    assert trace.grid("cost", "encoder") is encoder
+    assert trace.grid("aligns") is None
