@@ -244,7 +244,7 @@ def _beams(trace: Trace) -> dict[str, Any]:
         "outputs": [
             {
                 "tokens": [visible(token) for token in (one.tokens[start:] if has_tokens else one.text.split())],
-                "ids": list(one.ids[start:] if has_tokens else one.text.split()),
+                "ids": list(one.ids[start:]) if has_tokens else [visible(word) for word in one.text.split()],
                 "log_prob": min(max(one.log_prob, _LEAST), 0.0),
             }
             for one in outputs
