@@ -43,7 +43,7 @@ def test_an_address_alone_brings_the_head_its_source_and_the_way_back(trace: Tra
     assert f"captured while the model ran, it was {float(trace.cross.head(1, 0)[2, 3]):.4f}" in said(app)
     assert f"“{TEXT}” → “{trace.output}”" in said(app)
     assert [link.proto.label for link in app.get("page_link")] == ["Back to Translate"]
-    assert [button.label for button in app.button] == ["Back to a layer of your own"]
+    assert [button.label for button in app.button] == ["Back to a layer of your own", "Next: Shapes ▶"]
     assert not app.error
 
 
@@ -83,7 +83,7 @@ def test_an_address_of_nothing_is_refused_in_a_sentence(of: str, cell: str, prob
     app = opened(of, cell)
     assert len(app.error) == 1
     assert problem in said(app)
-    assert app.button[-1].label == "Back to a layer of your own"
+    assert app.button[0].label == "Back to a layer of your own"
 
 
 def test_a_text_too_long_for_an_address_is_left_where_it_is() -> None:

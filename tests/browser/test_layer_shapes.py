@@ -158,7 +158,7 @@ def test_both_kinds_of_attention_show_what_they_learned_and_what_they_need(page:
     for d_k in (4, 8):
         for key, kind in (("dot-product", "dot product"), ("additive", "additive")):
             found = dot_or_additive.learned(kind, d_k)
-            expect(page.get_by_text(f"{kind} {found.on_path:.2f}")).to_be_visible()
+            expect(page.get_by_text(f"{kind} {found.on_path:.2f}").first).to_be_visible()
             # Training is not the same to the last bit in every process: sums are taken in another order.
             close(page, f"additive-{key}", found.weights, 1e-3)
         slide(page, "additive_d_k")

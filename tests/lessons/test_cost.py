@@ -86,3 +86,18 @@ def test_the_snippet_prints_the_bytes_that_the_section_shows(length: int, capsys
     seen = list(measure([length]))
     assert int(printed[0][0]) == seen[0].bytes  # of the fused one buffers depend on the number of threads
     assert all(math.isfinite(float(words[2])) and float(words[2]) > 0 for words in printed)
+
+
+def test_what_ships_is_one_measurement_of_the_very_same_inputs() -> None:
+    record = cost.shipped()
+    assert [(one.length, one.way) for one in record.measured] == [
+        (length, way) for length in cost.LENGTHS for way in (EXPLICIT, FUSED)
+    ]
+    assert record.machine
+    assert record.threads == 1
+    for one in record.measured[:8]:  # up to 512; what PyTorch holds is the same on every machine, buffers aside
+        here = peak_bytes(cost.WAYS[one.way], *cost.inputs(one.length))
+        assert here == (one.bytes if one.way == EXPLICIT else pytest.approx(one.bytes, rel=0.5))
+    times = [one.seconds for one in record.measured if one.way == EXPLICIT]
+    assert times == sorted(times)
+    assert 1.7 < slope(cost.LENGTHS[-3:], times[-3:]) < 3  # the square, and what it takes to move more

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import torch
@@ -40,6 +41,27 @@ class Measured:
     length: int
     seconds: float
     bytes: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was measured once on a machine: which one, when, with which PyTorch and on how many threads.
+
+    Each time is the fastest of so many `rounds` of `measure`.
+    """
+
+    machine: str
+    date: str
+    torch: str
+    threads: int
+    rounds: int
+    measured: tuple[Measured, ...]
+
+
+def shipped() -> Record:
+    """What comes with the package; `python -m scripts.lesson_cost` measures it anew."""
+    said = json.loads((files(__package__) / "cost.json").read_bytes())
+    return Record(**{**said, "measured": tuple(Measured(**one) for one in said["measured"])})
 
 
 def measure(lengths: Sequence[int] = LENGTHS) -> Generator[Measured]:

@@ -38,7 +38,8 @@ def test_a_head_that_the_address_names_is_shown_until_it_is_put_away() -> None:
     assert [error.value for error in app.error] == ["Its model writes nonsense\\."]
     assert not app.text_input
     assert [link.proto.label for link in app.get("page_link")] == ["Back to Translate"]
-    (away,) = app.button
+    away, *ways = app.button
+    assert [way.label for way in ways] == ["Next: Shapes ▶"]
     away.click().run()
     assert not app.exception
     assert [field.value for field in app.text_input] == ["gato preto", "the black cat"]

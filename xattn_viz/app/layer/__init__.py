@@ -12,23 +12,26 @@ from xattn_viz.app import runner
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
     "steps": "Step by step",
+    "shapes": "Shapes",
     "scale": "Scale",
     "masks": "Masks",
-    "shapes": "Shapes",
     "self_vs_cross": "Self or cross",
-    "additive": "Additive",
     "two_sources": "Two sources",
     "limits": "Limits",
+    "additive": "Additive",
     "learning": "Learning",
     "cost": "Cost",
 }
 _KEY = "section"
 # A lecturer projects this page: the names of its controls are as large as its text.
-_CSS = """<style>[data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }</style>"""
+_CSS = """<style>
+[data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }
+[class*="st-key-seen-"] { border-inline-start: 3px solid light-dark(#a34a00, #ffb454); padding-inline-start: 0.75rem; }
+</style>"""
 
 
 def show() -> None:
-    """The choice of sections, and the chosen one."""
+    """The choice of sections, the chosen one, and the ways to the one before it and the next."""
     st.html(_CSS)
     if _KEY not in st.session_state:
         named = st.query_params.get(_KEY)
@@ -43,7 +46,26 @@ def show() -> None:
         label_visibility="collapsed",
     )
     _module(str(chosen)).show()
+    _ways(str(chosen))
     runner.settle()
+
+
+def _ways(chosen: str) -> None:
+    """Back and next, in the order in which each section needs only what those before it showed."""
+    names = list(SECTIONS)
+    at = names.index(chosen)
+    with st.container(horizontal=True, vertical_alignment="center", key="ways"):
+        if at:
+            st.button(f"◀ Back: {SECTIONS[names[at - 1]]}", key="section-back", on_click=_go, args=(names[at - 1],))
+        st.markdown(f"{at + 1} of {len(names)}", width="content")
+        if at < len(names) - 1:
+            name = names[at + 1]
+            st.button(f"Next: {SECTIONS[name]} ▶", key="section-next", type="primary", on_click=_go, args=(name,))
+
+
+def _go(name: str) -> None:
+    st.session_state[_KEY] = name
+    _follow()
 
 
 def _follow() -> None:

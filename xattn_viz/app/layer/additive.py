@@ -16,7 +16,10 @@ _SPREAD_OVER = [2**power for power in range(1, 10)]
 @st.fragment
 def show() -> None:
     """A choice of d_k, both maps, the scores' spread against d_k, and a table of what each kind needs."""
-    parts.claim("Dot products grow with d_k and need 1/√d_k; additive scores do not.")
+    parts.claim(
+        "Dot products grow with d_k and need 1/√d_k; additive scores do not.",
+        "move d_k to both ends: which of the four curves stays level, and what do both cost in the table?",
+    )
     share_cores()
     left, right = st.columns([1, 2], vertical_alignment="center")
     with left:
@@ -42,6 +45,18 @@ def show() -> None:
             )
     with columns[2]:
         parts.figure(_spread(d_k), "additive-spread")
+    here = lesson.spread(d_k)
+    parts.seen(
+        "additive",
+        {"d_k": str(d_k)},
+        {
+            "deviation of dot products": f"{here.dot:.1f}",
+            "divided by √d_k": f"{here.dot_scaled:.2f}",
+            "of additive scores": f"{here.additive:.2f}",
+            "weight on the right word, dot product": f"{found[lesson.KINDS[0]].on_path:.2f}",
+            "additive": f"{found[lesson.KINDS[1]].on_path:.2f}",
+        },
+    )
     parts.finding(_scale(d_k))
     st.table(_needs())
     parts.in_a_notebook(lesson.snippet(d_k), "additive")

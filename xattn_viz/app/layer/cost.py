@@ -1,4 +1,4 @@
-"""Time and memory against length, measured on this machine when the visitor asks for it."""
+"""Time and memory against length: as they were measured once, and on this machine when the visitor asks for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from streamlit.delta_generator import DeltaGenerator
 from xattn_viz import plots
 from xattn_viz.app import page_state
 from xattn_viz.app.layer import parts
+from xattn_viz.app.page import literal
 from xattn_viz.lessons import cost
-from xattn_viz.lessons.cost import D_K, EXPLICIT, FUSED, HEADS, LENGTHS, WAYS, Measured
+from xattn_viz.lessons.cost import D_K, EXPLICIT, FEWEST_RUNS, FUSED, HEADS, LENGTHS, MOST_RUNS, WAYS, Measured, Record
 from xattn_viz.models.registry import share_cores
 from xattn_viz.models.resources import run_slot
 
@@ -25,18 +26,25 @@ _FITTED = 3
 
 @st.fragment
 def show() -> None:
-    """A button, and what was measured in this visit on log axes beside the slope that theory gives."""
-    parts.claim("Twice the length is four times the work, but only the explicit softmax needs four times the memory.")
+    """What was measured on log axes beside the slope that theory gives: what ships, until this machine is measured."""
+    parts.claim(
+        "Twice the length is four times the work, but only the explicit softmax needs four times the memory.",
+        "read off how much longer 2,048 positions take than 1,024; then measure on this machine, and compare.",
+    )
     share_cores()
     row = st.container(horizontal=True, vertical_alignment="center", key="cost-row")
     is_pressed = row.button("Measure on this machine", type="primary", key="measure")
     line, place = row.empty(), st.empty()
     if is_pressed:
         _measure(line, place)
-    measured: Sequence[Measured] = page_state.visit().layer.get("measured", ())
+    own: Sequence[Measured] = page_state.visit().layer.get("measured", ())
+    record = cost.shipped()
+    is_own = len(own) == len(LENGTHS) * len(WAYS)
     if not is_pressed:
-        _draw(measured, place)
-    parts.finding(_said(measured))
+        _draw(own if is_own else record.measured, place)
+    _say_seen(record, own if is_own else None)
+    parts.finding(_said(own) if is_own else f"{_said(record.measured)} {_whose(record)}")
+    parts.finding(_HOW)
     parts.in_a_notebook(cost.snippet(LENGTHS[-1]), "cost")
 
 
@@ -101,17 +109,40 @@ def _figure(measured: Sequence[Measured], y: str, of: Callable[[Measured], float
     return figure.update_yaxes(dtick=1, **({} if measured else {"range": [-2, 2]}))
 
 
+_HOW = (
+    f"Queries, keys and values [1, {HEADS}, n, {D_K}] in float32. Time is the fastest of {FEWEST_RUNS} to {MOST_RUNS} "
+    "calls; memory the most that PyTorch’s allocator held beside q, k and v, read off its profiler. Measuring takes "
+    "about five seconds."
+)
+
+
+def _say_seen(record: Record, own: Sequence[Measured] | None) -> None:
+    """The longest length on this machine beside the one that ships."""
+    there = {"machine": record.machine}, _longest(record.measured)
+    here = ({"machine": "this one"}, _longest(own)) if own is not None else None
+    with st.container(key="seen-cost"):
+        said = parts.changes(there if here else None, here or there)
+        st.markdown(f"**Just seen:** {literal(said)}")
+
+
+def _longest(measured: Sequence[Measured]) -> dict[str, str]:
+    return {
+        f"{one.way} of {one.length} positions": f"{one.seconds * 1e3:.3g} ms and {one.bytes / 1e6:.3g} MB"
+        for one in measured
+        if one.length == LENGTHS[-1]
+    }
+
+
+def _whose(record: Record) -> str:
+    where = f"{record.machine} with PyTorch {record.torch}, on {_threads(record.threads)}, {record.date}"
+    return f"Measured on {where}: of {record.rounds} rounds the fastest."
+
+
 def _said(measured: Sequence[Measured]) -> str:
-    how = (
-        f"Queries, keys and values [1, {HEADS}, n, {D_K}] in float32 on {_threads()}. Time is the fastest of 3 to 15 "
-        "calls; memory the most that PyTorch’s allocator held beside q, k and v, read off its profiler."
-    )
-    if len(measured) < len(LENGTHS) * len(WAYS):
-        return f"Measuring takes about five seconds. {how}"
     said = [_fitted(way, [one for one in measured if one.way == way][-_FITTED:]) for way in WAYS]
     return (
         f"From {LENGTHS[-_FITTED]} to {LENGTHS[-1]}, {'; '.join(said)}. Theory (dashed) counts multiplications and "
-        f"values held, not what it takes to move them. {how}"
+        "values held, not what it takes to move them."
     )
 
 
@@ -125,6 +156,5 @@ def _fitted(way: str, longest: Sequence[Measured]) -> str:
     )
 
 
-def _threads() -> str:
-    threads = cost.threads()
+def _threads(threads: int) -> str:
     return f"{threads} thread{'' if threads == 1 else 's'}"

@@ -15,6 +15,7 @@ import streamlit as st
 from xattn_viz import plots
 from xattn_viz.app import page_state, runner
 from xattn_viz.app.layer import parts
+from xattn_viz.app.page import literal
 from xattn_viz.app.runner import Job
 from xattn_viz.lessons.model import Order
 from xattn_viz.lessons.training import (
@@ -45,6 +46,11 @@ _PATIENCE_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
 _HEIGHT, _LOWER = 400, 340
 _VIEWS = {"one": "One model", "context": "Beside one fixed vector", "orders": "Both orders"}
+_ATTEMPTS = {
+    "one": "press Start, stop when the diagonal shows, and go through the updates again. Then another task, or seed.",
+    "context": "press Start and watch the longest sources: which model falls behind first? Sorting is the exception.",
+    "orders": "press Start: which of the two maps forms first?",
+}
 _CLAIMS = {
     "one": "It is never told where to look: the map comes with the task.",
     "context": "One fixed vector has room for short sources. Cross-attention reads each symbol where it is.",
@@ -56,7 +62,7 @@ def show() -> None:
     """The section."""
     view, settings = _controls()
     trainings = _current(settings)
-    parts.claim(_CLAIMS[view])
+    parts.claim(_CLAIMS[view], _ATTEMPTS[view])
     goes_on = trainings.goes_on
     st.fragment(_watch, run_every=_LOOK_SECONDS * len(settings) if goes_on else None)(view, trainings, goes_on)
     parts.in_a_notebook(snippet(settings.values()), "learning")
@@ -160,6 +166,9 @@ def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
         st.rerun()
     last = min(len(made) for made in trainings.records.values()) - 1
     number = _control(trainings, last)
+    first, here = (_numbers(trainings, one) for one in (0, number))
+    with st.container(key="seen-learning"):
+        st.markdown(f"**Just seen:** {literal(parts.changes(first, here))}")
     parts.finding(f"Update {trainings.at(number)} of {trainings.steps}. {_finding(view, trainings, number)}")
     loss = plots.lines(
         {name: ([r.step for r in made], [r.loss for r in made]) for name, made in trainings.so_far(last).items()},
@@ -177,6 +186,16 @@ def _watch(view: str, trainings: Trainings, went_on: bool) -> None:
     for i, figure in enumerate(drawn):
         with places[i % len(places)]:
             parts.figure(figure, f"learning-figure-{i}")
+
+
+def _numbers(trainings: Trainings, number: int) -> tuple[parts.Said, parts.Said]:
+    """The update of a record, and how well each model does there."""
+    found: dict[str, str] = {}
+    for name, made in trainings.records.items():
+        whose = f" ({name})" if len(trainings.records) > 1 else ""
+        found[f"loss{whose}"] = f"{made[number].loss:.2f}"
+        found[f"right outputs{whose}"] = f"{made[number].outputs[-1]:.2f}"
+    return {"update": str(trainings.at(number))}, found
 
 
 def _finding(view: str, trainings: Trainings, number: int) -> str:

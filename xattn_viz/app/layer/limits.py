@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xattn_viz import plots
 from xattn_viz.app.layer import parts
+from xattn_viz.core.view import head_title
 from xattn_viz.lessons import masking
 from xattn_viz.lessons.masking import Limited, LimitKind, limited
 
@@ -22,7 +23,10 @@ MOST = 8
 @st.fragment
 def show() -> None:
     """The map with all keys, the limited one, and what every limit of both kinds loses."""
-    parts.claim("A limit on the keys saves work and cuts off weight: how much of each?")
+    parts.claim(
+        "A limit on the keys saves work and cuts off weight: how much of each?",
+        "widen the window until little weight is lost; how many keys does top k need for the same?",
+    )
     columns = st.columns([2, 4, 2, 3], vertical_alignment="bottom")
     kind: LimitKind = columns[0].segmented_control(
         "Attend to",
@@ -41,6 +45,15 @@ def show() -> None:
     if shown is None:
         return
     _figures(shown, kind, partial(_limited, text, layer, head))
+    parts.seen(
+        "limits",
+        {"sentence": text, "by": head_title(layer, head), "limit": f"{KINDS[kind].lower()} {amount}"},
+        {
+            "pairs kept": f"{shown.kept / shown.pairs:.0%}",
+            "weight cut off": f"{shown.lost:.0%}",
+            "output moved by": f"{shown.moved:.0%} of its norm",
+        },
+    )
     parts.finding(_said(shown, kind, amount))
     parts.in_a_notebook(masking.limit_snippet(text, kind, amount, layer, head), "limits")
 

@@ -16,6 +16,10 @@ from xattn_viz.lessons.masking import Changed, Padded, changed, padded
 SENTENCE = "The cat sat on the mat."
 _MOST_PADDING = 6
 _KINDS = {"padding": "Padding", "causal": "Causal"}
+_ATTEMPTS = {
+    "padding": "move the padding from 0 to 6 and watch the weight leak, then switch the mask on.",
+    "causal": "change a token near the front, with the mask and without it: which outputs move?",
+}
 _CLAIMS = {
     "padding": "Padding takes weight that belongs to the words, unless a mask gives it exactly 0.",
     "causal": "A causal mask hides what comes later: a change moves no output before it.",
@@ -37,7 +41,7 @@ def show() -> None:
         bind="query-params",
     )
     with place:
-        parts.claim(_CLAIMS[kind])
+        parts.claim(_CLAIMS[kind], _ATTEMPTS[kind])
     text = parts.sentence_input(columns[1], SENTENCE, "masked-text")
     if kind == "padding":
         _show_padding(text, columns)
@@ -58,6 +62,12 @@ def _show_padding(text: str, columns: Sequence[DeltaGenerator]) -> None:
         _draw_padded(shown, padding, head)
     with right:
         _draw_leaks(text, padding, layer, head)
+    moved = f"{shown.moved:.0%}" if shown.moved >= 0.005 else f"{shown.moved:.0e}"  # of rounding alone some 1e-7
+    parts.seen(
+        "padding",
+        {"padding positions": str(padding), "mask": parts.switched(masked), "of": head_title(layer, head)},
+        {"weight on padding": f"{shown.leaked[head]:.0%}", "the layer’s output moved by": f"{moved} of its norm"},
+    )
     parts.finding(_padding_sentence(shown, padding, masked, layer, head))
     parts.in_a_notebook(masking.padding_snippet(text, padding, masked, layer, head), "padding")
 
@@ -154,6 +164,14 @@ def _show_causal(text: str, columns: Sequence[DeltaGenerator]) -> None:
             height=360,
         )
         parts.figure(figure, "causal-moved")
+    parts.seen(
+        "causal",
+        {"token changed": f"{position + 1} (“{shown.before[position]}”)", "mask": parts.switched(causal)},
+        {
+            "outputs that moved": f"{int((shown.moved > 0).sum())} of {len(shown.moved)}",
+            "of them before the token": str(int((shown.moved[:position] > 0).sum())),
+        },
+    )
     parts.finding(_change_sentence(shown, position, causal))
     parts.in_a_notebook(masking.causal_snippet(text, position, causal), "causal")
 

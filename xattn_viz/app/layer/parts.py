@@ -5,14 +5,14 @@ Some run on the offline translation model: they share a sentence, a head, and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar
 
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz.app import page
+from xattn_viz.app import page, page_state
 from xattn_viz.app.page import literal
 from xattn_viz.core.view import head_key, head_title
 from xattn_viz.inputs import InputError
@@ -27,14 +27,53 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def claim(text: str) -> None:
-    """The one thing that a section shows, in a sentence, large. `text` is shown as it is."""
+#: The name of a number or a choice of a section, and the value that it has, as people read both.
+Said = Mapping[str, str]
+
+
+def claim(text: str, attempt: str = "") -> None:
+    """The one thing that a section shows, in a sentence, large, and what to try in it. Both are shown as they are."""
     st.markdown(f"### {literal(text)}")
+    if attempt:
+        st.markdown(f"**Try:** {literal(attempt)}")
 
 
 def finding(text: str) -> None:
     """What the numbers in view say, in a sentence. `text` is shown as it is."""
     st.markdown(literal(text))
+
+
+def seen(section: str, chosen: Said, found: Said) -> None:
+    """A line on what was just seen: what the visitor's last change in a section did to the numbers in view.
+
+    `chosen` is what can be changed there, `found` what follows from it; both have the same names each time.
+    """
+    kept = page_state.visit().layer.setdefault("seen", {})
+    before, now = kept.get(section, (None, None))
+    if (chosen, found) != now:
+        before, now = now, (chosen, found)
+        kept[section] = before, now
+    with st.container(key=f"seen-{section}"):
+        st.markdown(f"**Just seen:** {literal(changes(before, now))}")
+
+
+def changes(before: tuple[Said, Said] | None, now: tuple[Said, Said]) -> str:
+    """What changed, in a sentence: of what was chosen and of what was found, as `seen` has them."""
+    (chosen, found), (was, gave) = now, before or ({}, {})
+    turned = ", ".join(f"{name} {was[name]} → {one}" for name, one in chosen.items() if was.get(name, one) != one)
+    moved = [f"{name} {gave[name]} → {one}" for name, one in found.items() if gave.get(name, one) != one]
+    stayed = [f"{name} {one}" for name, one in found.items() if gave.get(name) == one]
+    if not moved and not turned:
+        return f"{', '.join(f'{name} {one}' for name, one in found.items())}. Change something: this line compares."
+    parts = [", ".join(moved)] if moved else ["nothing here moved"]
+    if stayed:
+        parts.append(f"as before: {', '.join(stayed)}")
+    return f"{turned}: {'; '.join(parts)}." if turned else f"{'; '.join(parts)}."
+
+
+def switched(is_on: bool) -> str:
+    """A switch as a line says it."""
+    return "on" if is_on else "off"
 
 
 def is_dark() -> bool:

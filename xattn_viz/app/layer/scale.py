@@ -21,7 +21,11 @@ _CURVES = 255
 @st.fragment
 def show() -> None:
     """Three curves over d_k, and below them one row of weights without the scale, with it, and at a temperature."""
-    parts.claim("Without 1/√d_k the softmax saturates as d_k grows: one key takes all, and the gradient is gone.")
+    parts.claim(
+        "Without 1/√d_k the softmax saturates as d_k grows: one key takes all, and the gradient is gone.",
+        f"move d_k from {WIDTHS[0]} to {WIDTHS[-1]} and look at the bars below; then find a τ "
+        "that makes the third as sharp as the first.",
+    )
     left, right = st.columns(2, gap="large")
     d_k: int = left.select_slider("d_k", WIDTHS, value=64, key="d_k", bind="query-params")
     temperature: float = right.select_slider(
@@ -33,6 +37,17 @@ def show() -> None:
     )
     _curves(d_k)
     _rows(d_k, temperature)
+    bare, scaled, tempered = saturation(d_k, False), saturation(d_k, True), saturation(d_k, True, temperature)
+    parts.seen(
+        "scale",
+        {"d_k": str(d_k), "τ": f"{temperature:g}"},
+        {
+            "largest weight without the scale": f"{bare.largest:.2f}",
+            "with it": f"{scaled.largest:.2f}",
+            "with it and τ": f"{tempered.largest:.2f}",
+            "gradient of the median row without it": f"{bare.median_gradient:.2g}",
+        },
+    )
     parts.finding(_said(d_k, temperature))
     parts.in_a_notebook(scale.snippet(d_k, temperature), "scale")
 

@@ -28,7 +28,10 @@ _MOST_WORDS = 24
 @st.fragment
 def show() -> None:
     """A sentence and a word of it, what the word reads, and what reads it."""
-    parts.claim("Self-attention attends within the sentence; cross-attention attends to it from the translation.")
+    parts.claim(
+        "Self-attention attends within the sentence; cross-attention attends to it from the translation.",
+        "choose the word with two meanings and see what tells them apart; then another layer, and one head of it.",
+    )
     columns = st.columns([5, 2, 2], vertical_alignment="bottom")
     with columns[0]:
         text = st.selectbox(
@@ -51,6 +54,7 @@ def show() -> None:
     head = None if named == _MEAN else int(named) - 1
     found = lesson.compare(trace, _word(trace), layer, head)
     _say(trace, found, layer, head)
+    _say_seen(found, layer, head)
     left, right = st.columns(2)
     for place, key, title, rows, weights, lit in (
         (left, "own", f"Self: encoder, layer {layer + 1}", found.source, found.self_attention, found.word),
@@ -59,6 +63,19 @@ def show() -> None:
         with place:
             parts.figure(_map(weights, rows, found.source, title, lit), f"self_vs_cross-{key}")
     parts.in_a_notebook(lesson.snippet(text, found.source[found.word], layer, head), "self_vs_cross")
+
+
+def _say_seen(found: lesson.Comparison, layer: int, head: int | None) -> None:
+    own, most = found.strongest_in_self(1)[0]
+    parts.seen(
+        "self_vs_cross",
+        {"sentence": " ".join(found.source), "word": f"“{found.source[found.word]}”", "by": head_title(layer, head)},
+        {
+            "in its own sentence it attends most to": f"“{own}” ({most:.2f})",
+            "the word that attends to it most is": f"“{found.target[found.reader]}”",
+            "with a weight of": f"{found.cross_attention[found.reader, found.word]:.2f}",
+        },
+    )
 
 
 def _word(trace: Trace) -> str:

@@ -15,7 +15,10 @@ _LONGEST = 12
 @st.fragment
 def show() -> None:
     """Sliders for heads, lengths and widths, and the tensors of that pass."""
-    parts.claim("The output is as long and as wide as the queries, whatever the context is.")
+    parts.claim(
+        "The output is as long and as wide as the queries, whatever the context is.",
+        "move the keys: which boxes grow, and does the output? Then the width of the context: what has other numbers?",
+    )
     setting = _setting()
     try:
         done = tensor_shapes.forward(setting)
@@ -23,6 +26,22 @@ def show() -> None:
         st.info(literal(f"{error} It can be split into {_listed(tensor_shapes.heads_of(setting.d_model))}."))
         return
     parts.finding(_sentence(setting, done))
+    output, weights = done.tensors["output"], done.tensors["weights"]
+    parts.seen(
+        "shapes",
+        {
+            "heads": str(setting.n_heads),
+            "queries": str(setting.queries),
+            "keys": str(setting.keys),
+            "width of the queries": str(setting.d_model),
+            "width of the context": str(setting.d_context),
+        },
+        {
+            "output": f"{output['query']} × {output['d_model']}",
+            "weights": f"{weights['head']} × {weights['query']} × {weights['key']}",
+            "parameters": f"{done.parameters[setting.n_heads]:,}",
+        },
+    )
     parts.figure(plots.boxes(done.rows, dark=parts.is_dark()), "shapes")
     parts.in_a_notebook(tensor_shapes.snippet(setting), "shapes")
 

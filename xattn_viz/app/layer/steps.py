@@ -24,6 +24,10 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.web.stepper import difference, pack_head, pack_setting, read_setting
 
 _CLAIM = "Each query is scored against every key; softmax turns the scores into weights that average the values."
+_ATTEMPT = (
+    "click any number for its arithmetic, type over one of x or the context, and see which weights move. Then switch "
+    "÷ √d_k off, or make the last key padding."
+)
 _KINDS = {"cross": "cross-attention", "encoder": "encoder self-attention", "decoder": "decoder self-attention"}
 _HEADS = (1, 2, 4)
 _NAMES = ("queries", "keys", "heads", "scale", "padding", "causal")
@@ -41,13 +45,43 @@ def show() -> None:
     if opened is not None:
         _show_head(opened)
         return
-    parts.claim(_CLAIM)
+    parts.claim(_CLAIM, _ATTEMPT)
     setting = _edited_setting()
     if setting is None:
         return
     show_stepper(pack_setting(setting, _identity()))
+    _say_seen(setting)
     _compare(setting)
     parts.in_a_notebook(snippet(setting), "steps")
+
+
+def _say_seen(setting: Setting) -> None:
+    """The largest weight of all heads, whose it is, and how spread out a row is."""
+    said = told()
+    if said and said.get("id") == _identity():
+        try:
+            setting = read_setting(said, setting)
+        except ValueError:
+            return
+    weights = np.nan_to_num(steps(setting).weights)  # [head, query, key]; a row without keys has none
+    _, query, key = np.unravel_index(weights.argmax(), weights.shape)
+    bits = -(weights * np.log2(np.where(weights > 0, weights, 1))).sum(-1).mean()
+    parts.seen(
+        "steps",
+        {
+            "queries": " ".join(setting.queries),
+            "keys": " ".join(setting.keys),
+            "heads": str(setting.n_heads),
+            "÷ √d_k": parts.switched(setting.scaled),
+            "padding": parts.switched(setting.padding[-1]),
+            "causal": parts.switched(setting.causal),
+        },
+        {
+            "the largest weight": f"{weights.max():.3f}",
+            "it is that of": f"“{setting.queries[query]}” on “{setting.keys[key]}”",
+            "mean entropy of a row": f"{bits + 0:.2f} bits",
+        },
+    )
 
 
 def _compare(setting: Setting) -> None:

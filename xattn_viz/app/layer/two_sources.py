@@ -20,9 +20,22 @@ _BY = {"length": "More patches", "loudness": "Louder patches"}
 @st.fragment
 def show() -> None:
     """Sliders for the lengths and the loudness, both maps, and the shares as curves."""
-    parts.claim("In one sequence two sources share one unit of weight; two layers give each a whole one.")
+    parts.claim(
+        "In one sequence two sources share one unit of weight; two layers give each a whole one.",
+        "add patches until the words get next to nothing in one sequence, or make the patches louder: what changes in "
+        "two layers?",
+    )
     setting, by = _setting()
     found = lesson.shared(setting)
+    parts.seen(
+        "two_sources",
+        {"patches": str(setting.patches), "words": str(setting.words), "loudness": f"{setting.loudness:g}"},
+        {
+            "in one sequence patches get": f"{found.share[0]:.2f}",
+            "and words": f"{found.share[1]:.2f}",
+            "in two layers each": " and ".join(f"{share:.2f}" for share in found.shares_apart),
+        },
+    )
     parts.finding(_sentence(setting, found))
     left, right = st.columns([3, 2])
     with left:
