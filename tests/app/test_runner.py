@@ -25,7 +25,7 @@ from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.inputs import InputError
-from xattn_viz.models import registry
+from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, Hooks, report
 from xattn_viz.models.provenance import Settings
 from xattn_viz.models.registry import families
@@ -84,6 +84,19 @@ def test_a_run_makes_what_the_model_makes() -> None:
     assert made.cross.projections is not None
     assert run.look()
     assert run.latest is made
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_only_a_run_that_is_watched_makes_traces_of_what_is_not_whole(
+    monkeypatch: pytest.MonkeyPatch, is_watched: bool
+) -> None:
+    monkeypatch.setattr(base, "PARTIAL_SECONDS", 0.0)
+    shown: list[Trace] = []
+    monkeypatch.setattr(Run, "_keep", lambda _, trace: shown.append(trace))
+    model = registry.load("firefox-en-pt")
+    run = Run(Task(Query("firefox-en-pt", TEXT)), lambda report: model, is_watched=is_watched)
+    wait(lambda: run.outcome)
+    assert bool(shown) == is_watched
 
 
 @pytest.mark.parametrize("output", [Output(target="A garça espera."), Output(prefix=(5, 9))], ids=["target", "prefix"])
