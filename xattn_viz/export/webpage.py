@@ -20,7 +20,7 @@ from xattn_viz.web.evidence import kept
 from xattn_viz.web.explorer import about, pack
 from xattn_viz.web.explorer.sound import Playback
 
-_ENTRY = re.compile(r"^export default function (\w+)", re.MULTILINE)
+_ENTRY = re.compile(r"\bexport default function (\w+)\(")
 
 # The page's two looks, by the names that the explorer's own style takes its colours from.
 _CSS = """

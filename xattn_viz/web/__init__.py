@@ -1,8 +1,9 @@
 """What runs in the browser: the ES modules of a component, joined into the one script that a page can hold.
 
 The modules import each other by relative name and nothing else, so that joining them is putting them one after the
-other without those lines, and without the comments about types; names are unique across them, which the browser itself
-enforces. A component is a folder of this package, with what packs its data; it may use modules of another one.
+other without those lines; names are unique across them, which the browser itself enforces. What is sent has no comments
+and no indentation (`rjsmin`). A component is a folder of this package, with what packs its data; it may use modules of
+another one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import posixpath
 import re
 from functools import cache
 from importlib.resources import files
+
+import rjsmin
 
 _BASE = "explorer/core/base.css"
 #: The components, each the folder of its entry `<folder>.js`, and their style sheets.
@@ -28,13 +31,21 @@ STYLES = {
 }
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/.-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
-# A third of the source is about types, for the reader and the checker; Streamlit sends the script with every change.
-_TYPES = re.compile(r"^ */\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
 
 
 @cache
 def script(component: str = "explorer", *more: str) -> str:
-    """The whole script of a component as one ES module; its default export mounts it. `more` are other modules."""
+    """The whole script of a component as one ES module; its default export mounts it. `more` are other modules.
+
+    Half of the source is about types, for the reader and the checker, or indentation; Streamlit sends the script with
+    every change.
+    """
+    minified: str = rjsmin.jsmin(source(component, *more))
+    return minified
+
+
+def source(component: str = "explorer", *more: str) -> str:
+    """The same as people wrote it."""
     joined: dict[str, str] = {}
     for path in (f"{component}/{component}.js", *more):
         _collect(path, joined)
@@ -50,10 +61,10 @@ def css(component: str = "explorer") -> str:
 def _collect(path: str, joined: dict[str, str]) -> None:
     if path in joined:
         return
-    source = _read(path)
-    for needed in _IMPORT.findall(source):
+    text = _read(path)
+    for needed in _IMPORT.findall(text):
         _collect(posixpath.normpath(posixpath.join(posixpath.dirname(path), needed)), joined)
-    joined[path] = _TYPES.sub("", _EXPORT.sub("", _IMPORT.sub("", source)))
+    joined[path] = _EXPORT.sub("", _IMPORT.sub("", text))
 
 
 def _read(path: str) -> str:
