@@ -159,7 +159,7 @@ def test_sound_is_silenced_in_stretches() -> None:
     rolled = xv.attribute(model, trace, "rollout")
     assert rolled.maps.weights.sum(-1) == pytest.approx(1, abs=1e-4)
     chosen = select(found.maps)
-    assert chosen.keys_title.startswith("seconds")
+    assert chosen.keys_title.startswith("sound being heard, in seconds")
 
 
 def maps(kind: Any, weights: Any) -> AttentionMaps:

@@ -53,14 +53,14 @@ def test_the_common_scale_ends_at_the_maximum_of_all_heads() -> None:
 def test_rows_can_be_named_for_the_input_token() -> None:
     chosen = select(planted(), rows="input")
     assert chosen.queries.labels == ("<s>", "o")
-    assert chosen.rows_title == "input token"
+    assert chosen.rows_title == "word just written"
     assert chosen.sentence("o", "cat", "0.10") == "Reading o, this head put 0.10 on cat"
     assert select(planted()).sentence("gato", "cat", "0.83") == "Predicting gato, this head put 0.83 on cat"
 
 
 def test_self_attention_never_speaks_of_predicting() -> None:
     chosen = select(replace(planted(), kind="encoder", read=None))
-    assert (chosen.doing, chosen.rows_title) == ("Reading", "input token")
+    assert (chosen.doing, chosen.rows_title) == ("Reading", "source word being represented")
     assert chosen.title.startswith("Encoder self-attention")
 
 
@@ -90,24 +90,34 @@ def test_of_sound_the_padding_is_left_out_and_its_share_said() -> None:
     assert chosen.keys == maps.keys.take(range(SOUNDING))
     assert chosen.top == maps.weights[..., :SOUNDING].max()
     share = maps.weights[1, 2, :, SOUNDING:].sum() / 4
-    assert chosen.keys_title == f"seconds (padding left out, with {share:.0%} of the weight)"
+    heard = "sound being heard, in seconds"
+    assert chosen.keys_title == f"{heard} (padding left out, with {share:.0%} of the weight)"
     assert select(maps.without_padding(), 1, 2).keys_title == chosen.keys_title
     for other in (replace(maps, altered=("ablated",)), maps.max_over_all()):
-        assert select(other).keys_title == "seconds (padding left out)"
-    assert select(speech_maps(sounding=12)).keys_title == "seconds"
+        assert select(other).keys_title == f"{heard} (padding left out)"
+    assert select(speech_maps(sounding=12)).keys_title == heard
     between = select(encoder_maps())
-    assert (between.weights.shape, between.rows_title) == ((SOUNDING, SOUNDING), "seconds")
+    assert between.weights.shape == (SOUNDING, SOUNDING)
+    assert between.rows_title == "sound being represented, in seconds"
     assert between.queries == between.keys
 
 
 def test_of_a_picture_patches_are_named_on_either_side() -> None:
     weights, words, patches = np.full((1, 1, 4, 4), 0.25, np.float32), planted().keys, Axis("image", grid=(2, 2))
     read = select(AttentionMaps(weights, words, patches, "cross", (0,)))
-    assert (read.doing, read.rows_title, read.keys_title) == ("Predicting", "predicted token", "patch")
+    assert (read.doing, read.rows_title, read.keys_title) == ("Predicting", "word being written", "patch being read")
     drawn = select(AttentionMaps(weights, patches, words, "cross", (0,)))
-    assert (drawn.doing, drawn.rows_title, drawn.keys_title) == ("Drawing", "patch", "prompt token")
+    assert (drawn.doing, drawn.rows_title, drawn.keys_title) == (
+        "Drawing",
+        "patch being drawn",
+        "prompt word being read",
+    )
     within = select(AttentionMaps(weights, patches, patches, "encoder", (0,)))
-    assert (within.doing, within.rows_title, within.keys_title) == ("Reading", "patch", "patch")
+    assert (within.doing, within.rows_title, within.keys_title) == (
+        "Reading",
+        "patch being represented",
+        "patch being read",
+    )
 
 
 def test_of_a_perceiver_latents_are_named_on_either_side() -> None:
@@ -118,10 +128,12 @@ def test_of_a_perceiver_latents_are_named_on_either_side() -> None:
         chosen = select(AttentionMaps(weights, queries, keys, kind, (0,)), 0, 0)
         return chosen.title.split(",")[0], chosen.doing, chosen.rows_title, chosen.keys_title
 
-    assert said(latents, patches, "cross") == ("Encoding cross-attention", "Filling", "latent", "patch")
-    assert said(latents, latents, "encoder") == ("Latent self-attention", "Updating", "latent", "latent")
-    assert said(patches, latents, "decoder") == ("Decoding cross-attention", "Answering for", "patch", "latent")
-    assert said(words, latents, "decoder") == ("Decoding cross-attention", "Answering for", "answer", "latent")
+    filled, updated = ("latent being filled", "patch being read"), ("latent being updated", "latent being read")
+    answered = ("answer being made", "latent being read")
+    assert said(latents, patches, "cross") == ("Encoding cross-attention", "Filling", *filled)
+    assert said(latents, latents, "encoder") == ("Latent self-attention", "Updating", *updated)
+    assert said(patches, latents, "decoder") == ("Decoding cross-attention", "Answering for", *answered)
+    assert said(words, latents, "decoder") == ("Decoding cross-attention", "Answering for", *answered)
 
 
 _HEADS = st.tuples(st.integers(0, 999), st.one_of(st.integers(0, 999), st.just("mean")))

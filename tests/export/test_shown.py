@@ -50,7 +50,7 @@ def test_a_head_is_the_one_that_was_chosen_with_all_that_is_said_of_it() -> None
     assert found.lines == (
         "Cross-attention, layer 2, head 1",
         "The cats → Os gatos",
-        "Rows: token predicted. Columns: source token. Row t is named for the token predicted at step t.",
+        "Rows: word being written. Columns: source word being read. Row t is named for the token predicted at step t.",
         f"Selected: gatos → s, {trace.cross.weights[1, 0, 1, 2]:.2f}.",
         "firefox-en-pt, 2026-11-29",
     )
@@ -89,7 +89,7 @@ def test_linked_words_are_framed_where_the_view_shows_them() -> None:
 def test_rows_read_are_named_for_the_token_before() -> None:
     found = shown(made(), View(layer=0, head=1, rows="input"), date=DAY)
     assert found.selected.queries.labels == ("<s>", "Os", "gatos")
-    assert "Rows: token read." in found.caption
+    assert "Rows: word just written." in found.caption
     assert "Row t is named for the token read at step t, the start token first." in found.caption
 
 
@@ -178,7 +178,7 @@ def test_every_format_gives_the_map_on_screen() -> None:
     assert widest >= 480
 
     page = export.html(trace, view)
-    assert "Shown first: Cross-attention, layer 2, head 3. Rows: token read." in page
+    assert "Shown first: Cross-attention, layer 2, head 3. Rows: word just written." in page
     assert f"Saved from {found.origin}." in page
 
 

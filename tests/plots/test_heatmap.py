@@ -87,7 +87,7 @@ def test_frames_of_sound_lie_on_an_axis_in_seconds_without_padding() -> None:
     np.testing.assert_allclose(drawn.x, START + (np.arange(SOUNDING) + 0.5) * FRAME, atol=1e-6)
     assert figure.layout.xaxis.range == pytest.approx((5.0, 5.16))
     assert figure.layout.xaxis.tickvals is None  # round seconds, by Plotly itself
-    assert figure.layout.xaxis.title.text.startswith("seconds (padding left out")
+    assert figure.layout.xaxis.title.text.startswith("sound being heard, in seconds (padding left out")
     assert drawn.hovertemplate == "Predicting %{y}, this head put %{z:.2f} on %{x:.2f} s<extra></extra>"
     halves = replace(maps, weights=maps.weights.astype(np.float16))
     assert plots.heatmap(halves).data[0].z.dtype == np.float32

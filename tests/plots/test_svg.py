@@ -66,7 +66,8 @@ def test_title_axes_and_colour_scale_are_named() -> None:
     root = parsed(svg(maps_of(), layer=4, head=1, colour_map="cividis", scale="common"))
     texts = " | ".join(element.text or "" for element in root.iterfind(".//s:text", NS))
     assert "Cross-attention, layer 5, head 2 (counted from 1)" in texts
-    assert "Rows: predicted token. Columns: source token." in texts
+    assert "Rows: word being written. Columns: source word being read." in texts
+    assert "↓ word being written   source word being read →" in texts
     assert "weight: cividis, reversed, up to the maximum of all heads" in texts
     assert f"{maps_of().weights.max():.2f}" in texts
 
@@ -94,7 +95,7 @@ def test_frames_of_sound_are_named_by_round_seconds_at_their_place() -> None:
     assert list(ruler) == list(range(6, 33, 2))
     np.testing.assert_allclose(list(ruler.values()), [left + (s - START) / FRAME * width for s in ruler], atol=0.1)
     texts = [element.text or "" for element in root.iterfind(".//s:text", NS)]
-    assert any("Columns: seconds (padding left out, with " in text for text in texts)
+    assert any("Columns: sound being heard, in seconds (padding left out, with " in text for text in texts)
     between = parsed(svg(encoder_maps(60, 50)))
     _, top, _, height = cells_at(between)
     rows = {float(e.text or ""): float(e.attrib["y"]) for e in between.iterfind(".//s:text[@text-anchor='end']", NS)}

@@ -36,6 +36,18 @@ _BY_LATENTS: dict[MapKind, tuple[str, str]] = {
     "encoder": ("Latent self-attention", "Updating"),
     "decoder": ("Decoding cross-attention", "Answering for"),
 }
+# What a row and a column of a map stand for, in the words that its axes say: between texts, which methods share with
+# cross-attention, and in a Perceiver.
+_BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
+    "cross": ("word being written", "source word being read"),
+    "encoder": ("source word being represented", "source word being read"),
+    "decoder": ("word being written", "earlier word being read"),
+}
+_BETWEEN_LATENTS: dict[MapKind, tuple[str, str]] = {
+    "cross": ("latent being filled", "patch being read"),
+    "encoder": ("latent being updated", "latent being read"),
+    "decoder": ("answer being made", "latent being read"),
+}
 # The parameters of an address that say a view, and the words in which each may say it.
 _WORDS = {
     "map": "|".join(KIND_NAMES),
@@ -197,8 +209,9 @@ class SelectedMap:
     """One map out of many, with words for all that is drawn.
 
     `weights` is `[query, key]` without padding, `queries` and `keys` name its rows and columns, `top` is the weight at
-    which its colours end. `doing`, `who`, `put` and `on` make the sentence "Predicting
-    *gato*, this head put 0.83 on *cat*." `what` is what its numbers are: weights, or shares of what a method found.
+    which its colours end; `rows_title` and `keys_title` are those of `axis_titles`. `doing`, `who`, `put` and `on` make
+    the sentence "Predicting *gato*, this head put 0.83 on *cat*." `what` is what its numbers are: weights, or shares of
+    what a method found.
     """
 
     weights: NDArray[Any]
@@ -259,7 +272,7 @@ def select(
         # An empty or fully masked map has no maximum to end at; with any other end all its zeros look alike too.
         top=top if top > 0 else 1.0,
         title=f"{kind_title(maps)}, {WHOLE if maps.is_whole_model else f'layer {number + 1}, {name} (counted from 1)'}",
-        rows_title=_rows_title(maps, by_input=by_input),
+        rows_title=axis_titles(maps, by_input=by_input)[0],
         keys_title=_keys_title(maps, weights, is_padded=is_padded),
         scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
         doing=_doing(maps, by_input=by_input),
@@ -299,29 +312,32 @@ def _doing(maps: AttentionMaps, *, by_input: bool) -> str:
     return "Drawing" if maps.queries.kind == "image" else "Predicting"
 
 
-def _rows_title(maps: AttentionMaps, *, by_input: bool) -> str:
+def axis_titles(maps: AttentionMaps, *, by_input: bool = False) -> tuple[str, str]:
+    """What rows and columns of maps are, as their axes say it: ("word being written", "source word being read").
+
+    Figures, pictures, files and the page all ask here. `by_input` is for rows that are named for the token read.
+    """
+    if _has_latents(maps):
+        return _BETWEEN_LATENTS[maps.kind]
+    row, column = _BETWEEN_TEXTS.get(maps.kind, _BETWEEN_TEXTS["cross"])
+    doing = "represented" if maps.kind == "encoder" else "drawn"
+    if maps.queries.kind == "image":
+        row, column = f"patch being {doing}", "prompt word being read"
     if maps.queries.kind == "audio":
-        return "seconds"
-    if maps.queries.kind in ("image", "latent"):
-        return "patch" if maps.queries.kind == "image" else "latent"
-    if maps.keys.kind == "latent":
-        return "answer"
-    return "input token" if by_input or not maps.reads_source else "predicted token"
+        row = f"sound being {doing}, in seconds"
+    if maps.keys.kind != "text":
+        column = "patch being read" if maps.keys.kind == "image" else "sound being heard, in seconds"
+    return (row.replace("being written", "just written") if by_input else row), column
 
 
 def _keys_title(maps: AttentionMaps, weights: NDArray[Any], *, is_padded: bool) -> str:
-    if maps.keys.kind in ("image", "latent"):
-        return "patch" if maps.keys.kind == "image" else "latent"
-    if maps.queries.kind == "image":
-        return "prompt token"
-    if maps.keys.kind != "audio":
-        return "source token" if maps.reads_source else "token attended to"
-    if not is_padded and "cropped" not in maps.altered:
-        return "seconds"
+    title = axis_titles(maps)[1]
+    if maps.keys.kind != "audio" or (not is_padded and "cropped" not in maps.altered):
+        return title
     if {"ablated", "masked", "aggregated"} & set(maps.altered):  # rows need not have summed to 1
-        return "seconds (padding left out)"
+        return f"{title} (padding left out)"
     share = 1 - float(weights.sum(axis=-1, dtype=np.float64).mean())
-    return f"seconds (padding left out, with {max(share, 0.0):.0%} of the weight)"
+    return f"{title} (padding left out, with {max(share, 0.0):.0%} of the weight)"
 
 
 def head_title(layer: int | None, head: int | Reduction | None) -> str:

@@ -15,27 +15,12 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.word_units import linked_cells
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps, MapKind
+from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import WHOLE, SelectedMap, View, counted, head_title, kind_title, select
+from xattn_viz.core.view import WHOLE, SelectedMap, View, axis_titles, counted, head_title, kind_title, select
 from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.sheets import sentence_indices
-
-# What a row and a column of a map between texts is, by its kind; a row of a cross or decoder map has two readings.
-_BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
-    "cross": ("token predicted", "source token"),
-    "encoder": ("token represented", "source token read"),
-    "decoder": ("token predicted", "output token read"),
-    **dict.fromkeys(METHODS, ("token predicted", "source token")),
-}
-_OVER_A_PICTURE = {"cross": ("token predicted", "patch"), "encoder": ("patch represented", "patch read")}
-_BY_LATENTS = {
-    "cross": ("latent filled", "patch"),
-    "encoder": ("latent updated", "latent read"),
-    "decoder": ("place asked about", "latent read"),
-}
-
 
 #: What is said below a map that shows no attention weights.
 SHARES = "No attention weights: each row’s shares of what the method found."
@@ -92,7 +77,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
     top = float(weights.max(initial=0))
     if view.scale == "common":
         top = max(top, float(maps.without_padding().weights.max()))
-    row, column = _row_and_column(one, is_read=is_read)
+    row, column = _row_and_column(one, view.units, is_read=is_read)
     whose = "the maximum of all maps" if view.scale == "common" else "this map’s maximum"
     plain = select(one, one.layers[0], 0)
     selected = replace(
@@ -123,7 +108,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
             filter(
                 None,
                 (
-                    _caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS),
+                    _caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS, is_read=is_read),
                     trace.alignment.caption if linked and trace.alignment else "",
                 ),
             )
@@ -190,36 +175,28 @@ def _numbered(axis: Axis, text: object) -> Axis:
     return replace(axis, labels=tuple(labels))
 
 
-def _row_and_column(maps: AttentionMaps, *, is_read: bool) -> tuple[str, str]:
-    if "latent" in (maps.queries.kind, maps.keys.kind):
-        row, column = _BY_LATENTS[maps.kind]
-    elif maps.keys.kind == "image":
-        row, column = _OVER_A_PICTURE.get(maps.kind, _BETWEEN_TEXTS[maps.kind])
-    elif maps.queries.kind == "image":
-        row, column = "patch drawn", "prompt token"
-    else:
-        row, column = _BETWEEN_TEXTS[maps.kind]
-    if maps.keys.kind == "audio":
-        column = _stretch(maps.keys)
-    if maps.queries.kind == "audio":
-        row = _stretch(maps.queries)
-    return (row.replace("predicted", "read") if is_read else row), column
+def _row_and_column(maps: AttentionMaps, units: str, *, is_read: bool) -> tuple[str, str]:
+    """What rows and columns are (`axis_titles`), of sound with its seconds."""
+    row, column = axis_titles(maps, by_input=is_read)
+    row, column = row + _stretch(maps.queries), column + _stretch(maps.keys)
+    return (
+        (row.replace("word", "sentence"), column.replace("word", "sentence")) if units == "sentences" else (row, column)
+    )
 
 
-def _stretch(frames: Axis) -> str:
-    times = frames.times or ()
-    return f"seconds, {times[0][0]:.2f} to {times[-1][1]:.2f}" if times else "seconds"
+def _stretch(axis: Axis) -> str:
+    return f", {axis.times[0][0]:.2f} to {axis.times[-1][1]:.2f}" if axis.is_timed and axis.times else ""
 
 
-def _caption(view: View, row: str, column: str, *, is_cropped: bool, is_share: bool) -> str:
+def _caption(view: View, row: str, column: str, *, is_cropped: bool, is_share: bool, is_read: bool) -> str:
     unit = {"words": "word", "sentences": "sentence"}.get(view.units)
-    first = ", the start token first" if row == "token read" else ""
+    named = "token read at step t, the start token first" if is_read else "token predicted at step t"
     return " ".join(
         filter(
             None,
             (
                 f"Rows: {row}. Columns: {column}.",
-                f"Row t is named for the {row} at step t{first}." if row in ("token predicted", "token read") else "",
+                f"Row t is named for the {named}." if "written" in row else "",
                 f"Between {unit}s: weights into a {unit} are summed, those from it averaged." if unit else "",
                 "Special tokens are left out: rows may sum to less than 1." if is_cropped else "",
                 SHARES if is_share else "",

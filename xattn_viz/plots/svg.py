@@ -91,6 +91,7 @@ def drawn(
     ET.SubElement(root, "title").text = chosen.title
     ET.SubElement(root, "rect", width="100%", height="100%", fill=_GROUND)
     _write(root, chosen.title, _MARGIN, _MARGIN + _FONT, weight="600")
+    _write(root, f"↓ {chosen.rows_title}   {chosen.keys_title} →", _MARGIN, _MARGIN + _FONT + _LINE)
     _cells(root, chosen.weights, chosen.top, table, grid)
     for at_row, at_column in linked:
         x, y = grid.left + at_column * grid.width, grid.top + at_row * grid.height
@@ -130,7 +131,7 @@ def _placed(queries: Axis, keys: Axis) -> _Grid:
     least = 1.0 if keys.is_timed else 0.0
     return _Grid(
         left=_MARGIN + _longest(queries) + 8,
-        top=2 * _MARGIN + _FONT + rise + 14,
+        top=2 * _MARGIN + _FONT + _LINE + rise + 14,
         width=max(least, min(32.0, 900 / max(1, len(keys)))),
         height=min(32.0, 700 / max(1, len(queries))),
     )

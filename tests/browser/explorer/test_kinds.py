@@ -237,7 +237,9 @@ def test_a_saved_picture_says_its_kind(kinds: Explorer, tmp_path: Path) -> None:
     assert path.name == f"{export.file_name(kinds.trace, View('encoder', 0, 0))}.svg"
     said = ["".join(node.itertext()) for node in ElementTree.parse(path).iter() if node.tag.endswith("text")]  # noqa: S314
     assert "Encoder self-attention, layer 1, head 1" in said
-    assert any(text.startswith("Rows: token represented. Columns: source token read. ") for text in said)
+    assert any(
+        text.startswith("Rows: source word being represented. Columns: source word being read. ") for text in said
+    )
 
 
 def test_layers_on_demand_are_those_of_the_kind(harness: Page) -> None:

@@ -252,7 +252,7 @@ def test_the_saved_picture_has_the_sound_the_seconds_and_the_map(clip: Explorer,
     root = ElementTree.parse(path).getroot()  # noqa: S314 (what our own page wrote)
     texts = ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
     assert {"Cross-attention, layer 3, head 5", "respectable", "3.0", "4.0"} <= set(texts)
-    assert any(f"Columns: seconds, {start:.2f} to {end:.2f}. " in text for text in texts)
+    assert any(f"Columns: sound being heard, in seconds, {start:.2f} to {end:.2f}. " in text for text in texts)
     pictures = [node.get("href") or "" for node in root.iter() if node.tag.endswith("image")]
     decoded = [Image.open(io.BytesIO(base64.b64decode(re.sub("^data:image/png;base64,", "", p)))) for p in pictures]
     assert [picture.width for picture in decoded] == [1100, 1100]

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, AttentionMaps
 from xattn_viz.core.tokens import Span, visible, visible_text
+from xattn_viz.core.view import axis_titles
 
 #: A row of one output and its counterpart in the other; None where there is none.
 Pair = tuple[int | None, int | None]
@@ -245,6 +246,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "heads": maps.n_heads,
         "altered": maps.altered,
         "contrast": maps.contrast,
+        "titles": [*(axis_titles(maps, by_input=is_read)[0] for is_read in (False, True)), axis_titles(maps)[1]],
         # A trace keeps its identity when it is looked at in another way, and again after that.
         "digest": hashlib.sha256(maps.weights.data).hexdigest()[:8] if maps.kind in METHODS else "",
         "keys": keys,

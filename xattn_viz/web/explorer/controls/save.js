@@ -1,4 +1,4 @@
-import { titled, wordsOf } from "../core/kinds.js";
+import { axisTitles, titled, wordsOf } from "../core/kinds.js";
 import { widthOf } from "../core/mapframe.js";
 import { decimals, readingOf } from "../core/matrix.js";
 import { viewTitle } from "../core/payload.js";
@@ -66,7 +66,7 @@ export function fileName({ trace, main, state }) {
 function mapSvg(scene) {
   const m = scene.main.matrix;
   if (!m) return null;
-  const { theme, trace, main } = scene;
+  const { theme, trace, main, state } = scene;
   const drawing = isOverSound(main)
     ? soundDrawing(scene, m)
     : isOverPicture(main)
@@ -76,8 +76,10 @@ function mapSvg(scene) {
   const fits = (/** @type {string[]} */ said) => said.flatMap((line) => wrapped(line, width - 2 * EDGE));
   const above = fits([trace.about.pair].filter(Boolean));
   const below = fits(linesOf(scene, m));
-  const top = EDGE + LINE * (1 + above.length);
-  const height = top + drawing.height + LINE * below.length + EDGE;
+  const axes = isOverPicture(main) ? "" : axesOf(main, state);
+  const top = EDGE + LINE * (1 + above.length + Number(axes !== ""));
+  const ends = top + drawing.height + LINE;
+  const height = ends + LINE * below.length + EDGE;
   const viewBox = `0 0 ${width} ${height}`;
   const svg = node("svg", { xmlns: SVG, width, height, viewBox, "font-family": "system-ui, sans-serif" });
   const fill = inkOf(scene);
@@ -88,11 +90,46 @@ function mapSvg(scene) {
   above.forEach((line, i) => {
     svg.append(text(line, { ...size, y: EDGE + 12 + LINE * (i + 1) }));
   });
+  if (axes) svg.append(text(axes, { ...size, y: top - 8 }));
   drawing.draw(svg, top);
+  if (!isOverPicture(main) || !state.several) drawColourBar(svg, scene, ends - LINE + 4);
   below.forEach((line, i) => {
-    svg.append(text(line, { ...size, y: top + drawing.height + LINE * (i + 1) - 6 }));
+    svg.append(text(line, { ...size, y: ends + LINE * (i + 1) - 6 }));
   });
   return svg;
+}
+
+/**
+ * What rows and columns are, in one line above a map.
+ *
+ * @param {import("../core/scene.js").Panel} panel
+ * @param {import("../core/state.js").State} state
+ */
+function axesOf({ sheet }, state) {
+  const [row, column] = axisTitles(sheet, state);
+  return `↓ ${row}   ${column} →`;
+}
+
+const BAR = [160, 10]; // how wide and high a colour bar is, in pixels
+
+/**
+ * The colours from 0 to where they end, with three weights behind them.
+ *
+ * @param {SVGSVGElement} svg
+ * @param {Scene} scene
+ * @param {number} top
+ */
+function drawColourBar(svg, scene, top) {
+  const { table } = scene.theme;
+  const [wide, high] = BAR;
+  for (let x = 0; x < wide; x++) {
+    const at = Math.round((x / (wide - 1)) * 255) * 3;
+    const fill = `rgb(${[...table.subarray(at, at + 3)].join(",")})`;
+    svg.append(node("path", { d: `M${EDGE + x} ${top}h1v${high}h-1z`, fill, "shape-rendering": "crispEdges" }));
+  }
+  const numbers = [0, 0.5, 1].map((share) => decimals(share * scene.main.top)).join(" · ");
+  const size = { x: EDGE + wide + 8, y: top + high, fill: inkOf(scene), "font-size": TEXT_FONT };
+  svg.append(text(numbers, size));
 }
 
 /**
@@ -104,18 +141,19 @@ function mapSvg(scene) {
 function linesOf({ trace, main, state, theme, range }, m) {
   const { sheet } = main;
   const words = wordsOf(sheet);
-  const row = sheet.queries.edges ? "seconds" : readingOf(sheet, state) ? words.rowOfInput : words.row;
-  const span = range ? `, ${seconds(range.from)} to ${seconds(range.to)}` : "";
-  const column = sheet.keys.edges ? `seconds${span}` : words.column;
+  const [row, column] = axisTitles(sheet, state);
+  const edges = sheet.queries.edges;
+  const rowSpan = edges ? `, ${seconds(edges[0])} to ${seconds(edges[edges.length - 1])}` : "";
+  const columnSpan = sheet.keys.edges && range ? `, ${seconds(range.from)} to ${seconds(range.to)}` : "";
   const unit = { words: "word", sentences: "sentence" }[state.units];
-  const start = row === "token read" ? ", the start token first" : "";
+  const named = readingOf(sheet, state) ? "read at step t, the start token first" : "predicted at step t";
   const special = [sheet.keys, sheet.queries].some((axis) => axis.special.includes(true));
   const reversed = theme.dark || isOverPicture(main) ? "" : ", reversed";
   const whose = { word: `this ${words.one}’s maximum`, head: "this map’s maximum" }[state.scale];
   const colours = `${state.colours}${reversed}, 0 to ${main.top.toFixed(2)}, ${whose ?? "the maximum of all maps"}`;
   const caption = [
-    `Rows: ${row}. Columns: ${column}.`,
-    row === "token predicted" || row === "token read" ? `Row t is named for the ${row} at step t${start}.` : "",
+    `Rows: ${row}${rowSpan}. Columns: ${column}${columnSpan}.`,
+    row.includes("written") ? `Row t is named for the token ${named}.` : "",
     unit ? `Between ${unit}s: weights into a ${unit} are summed, those from it averaged.` : "",
     special && !state.special ? "Special tokens are left out: rows may sum to less than 1." : "",
     words.share ?? "",

@@ -13,9 +13,6 @@
  * @property {string} put
  * @property {string} on
  * @property {string} unattended what no token attends to
- * @property {string} row what a row is, on a saved picture
- * @property {string} rowOfInput the same where rows are named for the token read
- * @property {string} column
  * @property {string} one what has a region of the picture
  * @property {string} [who] who puts, where that is no head: a method that goes through the whole model
  * @property {string} [share] what a row's numbers are, where they are no weights
@@ -39,9 +36,6 @@ const ATTENTION = {
     put: "put",
     on: "on",
     unattended: "source word",
-    row: "token predicted",
-    rowOfInput: "token read",
-    column: "source token",
     one: "word",
   },
   encoder: {
@@ -56,9 +50,6 @@ const ATTENTION = {
     put: "read",
     on: "of",
     unattended: "source word",
-    row: "token represented",
-    rowOfInput: "token represented",
-    column: "source token read",
     one: "word",
   },
   decoder: {
@@ -73,9 +64,6 @@ const ATTENTION = {
     put: "put",
     on: "on its own earlier",
     unattended: "output word",
-    row: "token predicted",
-    rowOfInput: "token read",
-    column: "output token read",
     one: "word",
   },
 };
@@ -108,14 +96,12 @@ export const KINDS = {
 
 /** @type {Record<string, Partial<Words>>} */
 const OVER_A_PICTURE = {
-  cross: { columns: "Picture", rows: "Caption", unattended: "patch", column: "patch" },
+  cross: { columns: "Picture", rows: "Caption", unattended: "patch" },
   drawn: {
     columns: "Prompt",
     rows: "Picture",
     predicting: "drawing",
     unattended: "prompt word",
-    row: "patch drawn",
-    column: "prompt token",
   },
   encoder: {
     columns: "Picture, as it is read",
@@ -123,8 +109,6 @@ const OVER_A_PICTURE = {
     columnsCaption: "",
     rowsCaption: "",
     unattended: "patch",
-    row: "patch represented",
-    column: "patch read",
   },
 };
 
@@ -142,8 +126,6 @@ const BY_LATENTS = {
     rowsCaption: "Latents",
     predicting: "filling",
     unattended: "patch",
-    row: "latent filled",
-    column: "patch",
     one: "latent",
   },
   encoder: {
@@ -155,8 +137,6 @@ const BY_LATENTS = {
     rowsCaption: "Updates",
     predicting: "updating",
     unattended: "latent",
-    row: "latent updated",
-    column: "latent read",
     one: "latent",
   },
   decoder: {
@@ -169,8 +149,6 @@ const BY_LATENTS = {
     predicting: "answering for",
     on: "on",
     unattended: "latent",
-    row: "place asked about",
-    column: "latent read",
     one: "latent",
   },
 };
@@ -190,6 +168,21 @@ export function wordsOf({ kind, keys, queries, contrast }) {
   if (keys.kind === "latent" || queries.kind === "latent") return { ...KINDS[kind], ...BY_LATENTS[kind] };
   if (!keys.grid && !queries.grid) return KINDS[kind];
   return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"] };
+}
+
+/**
+ * What the rows and the columns of a map are, as its axes say it: "word being written", "source word being read". Python
+ * sent both (`core/view.py` has them); between sentences they are of sentences.
+ *
+ * @param {import("./payload.js").Sheet} sheet
+ * @param {{rows: string, units: string}} choice
+ * @returns {[string, string]}
+ */
+export function axisTitles({ titles, read }, { rows, units }) {
+  const [predicted, input, column] = titles.map((title) =>
+    units === "sentences" ? title.replace("word", "sentence") : title,
+  );
+  return [rows === "input" && read ? input : predicted, column];
 }
 
 /**

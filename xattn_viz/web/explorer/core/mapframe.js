@@ -1,4 +1,5 @@
 import { isEnlarged, isolated, make, rem } from "./dom.js";
+import { axisTitles } from "./kinds.js";
 import { PARKED, probability, UNSURE } from "./matrix.js";
 
 /**
@@ -15,6 +16,7 @@ import { PARKED, probability, UNSURE } from "./matrix.js";
  */
 export function makeMapFrame(above, ...over) {
   const title = make("h3", { class: "xv-map-title" });
+  const axes = makeAxes();
   const rowLabels = make("div", { class: "xv-row-labels", "aria-hidden": "true" });
   const cells = make("canvas", { class: "xv-cells" });
   const frame = make("canvas", { class: "xv-frame" });
@@ -28,7 +30,13 @@ export function makeMapFrame(above, ...over) {
   const grid = make("div", { class: "xv-grid" }, above, rowLabels, stage);
   const view = make("div", { class: "xv-scroll" }, grid);
   const empty = make("p", { class: "xv-empty" });
-  const element = make("section", { class: "xv-map" }, title, view, empty);
+  const element = make(
+    "section",
+    { class: "xv-map" },
+    make("div", { class: "xv-map-head" }, title, axes.element),
+    view,
+    empty,
+  );
   /**
    * While one steps through the rows, those after the step are still to come.
    *
@@ -42,7 +50,25 @@ export function makeMapFrame(above, ...over) {
     for (let row = 0; row < all; row++) rowLabels.children[row]?.classList.toggle("xv-unwritten", row >= written);
     stage.dataset.written = String(written);
   }
-  return { title, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing };
+  return { title, axes, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing };
+}
+
+/**
+ * What rows and columns are, in a line above a map.
+ */
+function makeAxes() {
+  const [row, column] = [0, 1].map(() => make("span"));
+  const element = make("p", { class: "xv-axes" }, row, column);
+  /**
+   * @param {import("./scene.js").Panel} panel
+   * @param {import("./state.js").State} state
+   */
+  function paint({ sheet }, state) {
+    const [ofRows, ofColumns] = axisTitles(sheet, state);
+    row.textContent = `↓ ${ofRows}`;
+    column.textContent = `${ofColumns} →`;
+  }
+  return { element, paint };
 }
 
 /**

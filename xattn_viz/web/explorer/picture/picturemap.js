@@ -1,8 +1,8 @@
 import { fitted, isEnlarged, make, rem } from "../core/dom.js";
-import { titled } from "../core/kinds.js";
+import { axisTitles, titled } from "../core/kinds.js";
 import { viewTitle } from "../core/payload.js";
 import { makeBeside } from "./beside.js";
-import { isPatchToPatch, patchesOf, patchGrid, patchInFocus, wordInFocus } from "./patches.js";
+import { isPatchToPatch, patchesOf, patchGrid, patchInFocus, patchSide, wordInFocus } from "./patches.js";
 import { followPicturePointer } from "./picturepointer.js";
 import { drawPicture, paintWeights } from "./region.js";
 
@@ -34,7 +34,8 @@ export function makePictureMap(change) {
   const beside = makeBeside(change);
   const both = make("div", { class: "xv-over-picture-all" }, stage, beside.element);
   const empty = make("p", { class: "xv-empty" });
-  const element = make("section", { class: "xv-map" }, title, both, empty);
+  const axis = make("p", { class: "xv-axes" });
+  const element = make("section", { class: "xv-map" }, make("div", { class: "xv-map-head" }, title, axis), both, empty);
   /** @type {Scene | null} */
   let last = null;
   /** @type {Panel | null} */
@@ -52,6 +53,9 @@ export function makePictureMap(change) {
     shown = panel;
     title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel) + unseen(panel);
     const m = panel.matrix;
+    const [rows, columns] = patchGrid(panel.sheet);
+    const [ofRows, ofColumns] = axisTitles(panel.sheet, scene.state);
+    axis.textContent = `${patchSide(panel.sheet) === "columns" ? ofColumns : ofRows}, ${rows} × ${columns} of them`;
     both.hidden = !m?.rows.length || !m.columns.length;
     empty.textContent = m ? (both.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
     if (!m || both.hidden) return;
@@ -73,7 +77,6 @@ export function makePictureMap(change) {
     picture.classList.toggle("xv-greyed", Boolean(state.several));
     paintOutlines(frame, scene, panel, wide, high);
     beside.paint(scene, panel);
-    const [rows, columns] = patchGrid(panel.sheet);
     Object.assign(stage.dataset, { rows, columns, word: wordInFocus(panel), top: String(panel.top) });
     Object.assign(stage.dataset, { cellWidth: String(wide / columns), cellHeight: String(high / rows) });
   }

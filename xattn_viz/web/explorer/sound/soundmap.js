@@ -39,7 +39,7 @@ export function makeSoundMap(change, player) {
   const cursors = [0, 1].map(() => make("div", { class: "xv-cursor", "aria-hidden": "true" }));
   const time = make("div", { class: "xv-time" }, words, spectrogram, ruler, cursors[0]);
   const parts = makeMapFrame(time, cursors[1]);
-  const { title, rowLabels, cells, frame, stage, grid, view, empty, element } = parts;
+  const { title, axes, rowLabels, cells, frame, stage, grid, view, empty, element } = parts;
   /** @type {SoundGrid | null} */
   let fit = null;
   /** @type {Scene | null} */
@@ -81,6 +81,7 @@ export function makeSoundMap(change, player) {
     const { sound } = scene.trace;
     grid.hidden = !m?.rows.length || !sound;
     empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
+    axes.element.hidden = grid.hidden;
     if (!m || !sound || !scene.range || grid.hidden) return;
     const named = m.rows.map((row) => [row.label, row.differs]);
     const layout = JSON.stringify([width, height, most, panel.sheet.kind, named, sound.words.length > 0]);
@@ -103,6 +104,7 @@ export function makeSoundMap(change, player) {
       painted = look;
       paintSoundCells(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
     }
+    axes.paint(panel, scene.state);
     paintFocus(scene, panel, m, fit);
     if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m, fit.everyRow);
     parts.hideComing(panel, fit.cellHeight);

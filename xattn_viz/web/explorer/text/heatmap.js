@@ -18,7 +18,8 @@ import { makeLens } from "./lens.js";
  */
 export function makeHeatmap(change) {
   const columnLabels = make("div", { class: "xv-column-labels", "aria-hidden": "true" });
-  const { title, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing } = makeMapFrame(columnLabels);
+  const parts = makeMapFrame(columnLabels);
+  const { title, axes, rowLabels, cells, frame, stage, grid, view, empty, element, hideComing } = parts;
   const lens = makeLens(element, view, stage);
   /** @type {Grid | null} */
   let fit = null;
@@ -117,6 +118,7 @@ export function makeHeatmap(change) {
           : "Only special tokens here: show them to see this map."
         : ""
       : "Asking for this layer …";
+    axes.element.hidden = grid.hidden;
     if (!m || grid.hidden) return;
     const layout = JSON.stringify([
       room,
@@ -138,6 +140,7 @@ export function makeHeatmap(change) {
       painted = theme;
       paintCells(cells, scene, panel, fit);
     }
+    axes.paint(panel, scene.state);
     paintFrame(frame, panel.focus, fit);
     if (fit.scrolls) reveal(panel.focus, fit);
     markRows(rowLabels, scene, panel, m, fit.everyRow);
