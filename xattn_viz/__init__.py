@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.attribution import Attribution, attribute
     from xattn_viz.analysis.faithfulness import agreement, deletion_curves
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
-    from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids
+    from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids, surprises
     from xattn_viz.analysis.heads import WordLink, most_attended
     from xattn_viz.analysis.patching import edit_row, patch_heads
     from xattn_viz.analysis.profiles import HeadProfiles, head_profiles
@@ -148,6 +148,7 @@ __all__ = [
     "score",
     "smallest_set",
     "subtitles",
+    "surprises",
     "timed_words",
     "trace_many",
 ]
@@ -201,6 +202,7 @@ _HOMES = {
     "smallest_set": "analysis.head_costs",
     "Step": "core.trace",
     "subtitles": "export.subtitles",
+    "surprises": "analysis.head_measures",
     "timed_words": "analysis.timing",
     "TimedWord": "analysis.timing",
     "Trace": "core.trace",

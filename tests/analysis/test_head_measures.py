@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from xattn_viz.analysis.head_measures import (
     map_grids,
     map_sums,
     quotient,
+    surprises,
     timed_sums,
     written,
 )
@@ -25,7 +28,7 @@ from xattn_viz.analysis.timing import timed_words
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import Alternative, Step, Trace
 from xattn_viz.examples import load
 
 # Sums of a few hundred float32 numbers between 0 and 1, each rounded to 6e-8 of itself.
@@ -243,3 +246,85 @@ def test_map_sums_are_those_that_grids_divide() -> None:
     for name, one in sums.items():
         assert one.shape == (2, 3, 2)
         assert xv.map_grids(maps)[list(named(maps)).index(name)].values == pytest.approx(quotient(one), abs=1e-6)
+
+
+def surprising(weights: NDArray[Any], chosen: tuple[float, ...] = ()) -> Trace:
+    """A trace of these maps `[layer, head, query, key]` over pieces, whose tokens were chosen so probably."""
+    steps = tuple(
+        Step(label, i, float(np.log(p)), (Alternative(label, i, float(np.log(p))), Alternative("<b>no</b>", 9, -2.0)))
+        for i, (label, p) in enumerate(zip(PIECES, chosen, strict=False))
+    )
+    return Trace((maps_of(weights, "cross"),), "The cat, it slept.", "The cat, it slept.", steps)
+
+
+def test_surprises_are_the_planted_extremes_and_say_their_numbers() -> None:
+    even, resting = np.full((7, 7), 1 / 7), np.full((7, 7), 0.02)
+    resting[:, 6] = 0.88
+    straight = 0.9 * np.eye(7) + 0.1 / 7
+    lines_up = 0.06 * np.eye(7) + np.where(np.arange(7) == 6, 0.94, 0)  # on the diagonal, with what little is left
+    trace = surprising(np.array([[even, resting], [straight, lines_up]]), (0.9, 0.8, 0.3, 0.7, 0.95, 0.6, 0.1))
+    aligned, rests, unsure = surprises(trace)
+    assert (aligned.layer, aligned.head, aligned.query) == (1, 0, None)
+    assert aligned.title == "diagonal: head 2.1"
+    assert "Layer 2, head 1 is closest of those that do not rest on </s> to the diagonal: " in aligned.says
+    assert f"{named(trace.cross)['diagonality'].at(1, 0):.0%}"[:-1] in aligned.says
+    assert (rests.layer, rests.head, rests.title) == (1, 1, "rests on </s>: head 2.2")
+    assert rests.says == "Layer 2, head 2 puts 94\u202f% of its weight on </s>, more than any other of 4 heads."
+    assert (unsure.layer, unsure.head, unsure.query) == (None, None, 2)  # </s> was less certain, and is no word
+    assert unsure.title == "least certain: ,"
+    assert unsure.says.endswith("a probability of 0.30; it could have been “<b>no</b>”, with 0.14.")
+    shifted = replace(trace, maps=(replace(trace.cross, layers=(3, 5)),))
+    assert [one.layer for one in surprises(shifted)] == [5, 5, None]
+
+
+def test_alignment_that_was_measured_goes_before_the_diagonal() -> None:
+    trace = surprising(drawn_heads())
+    grid = HeadGrid("alignment", "Alignment", "F1", "cross", (0, 1), np.array([[0.2, np.nan], [0.4, 0.91]]), "Of gold.")
+    first, *_ = surprises(trace.with_evidence(grid))
+    assert (first.layer, first.head) == (1, 1)
+    assert first.says == "Layer 2, head 2 aligns best of all 4 heads: F1 .91, of gold."
+
+
+def test_where_there_is_no_order_and_nothing_was_chosen_the_sharpest_the_widest_and_the_largest_are_said() -> None:
+    weights = drawn_heads() * 0.5 + 0.5 / 7
+    weights[0, 1, 3] = np.where(np.arange(7) == 4, 0.94, 0.01)
+    weights[1, 0] = 1 / 7
+    patches, latents = Axis("image", grid=(1, 7)), Axis("latent", labels=tuple("abcdefg"))
+    maps = AttentionMaps(weights.astype(np.float32), latents, patches, "cross", (0, 1))
+    found = surprises(Trace((maps,), np.zeros((1, 7, 3), np.uint8), "a cat"))
+    shares = named(maps)["entropy-share"].values
+    assert [one.title.split(":")[0] for one in found] == ["sharpest", "widest", "largest weight"]
+    sharpest = np.unravel_index(shares.argmin(), shares.shape)
+    assert [(one.layer, one.head) for one in found] == [tuple(sharpest), (1, 0), (0, 1)]
+    assert (found[2].query, found[2].key) == (3, 4)
+    assert "0.94" in found[2].says
+
+
+def test_of_a_single_head_only_what_can_be_said_of_one_is_said() -> None:
+    trace = surprising(drawn_heads()[:1, :1])
+    assert [one.title.split(":")[0] for one in surprises(trace)] == ["largest weight"]
+    nothing = replace(trace, maps=(maps_of(np.full((1, 1, 7, 7), 1 / 7), "cross", ("</s>",) * 7),))
+    assert surprises(nothing) == ()
+
+
+@pytest.mark.parametrize("slug", ["cat", "peixe", "amiable"])
+def test_surprises_of_what_ships_are_true_of_its_maps(slug: str) -> None:
+    """Each number again from the weights, with float64: half of the last digit written, and float32 sums."""
+    trace = load(slug)
+    assert trace is not None
+    aligned, rests, unsure = surprises(trace)
+    maps, steps = trace.cross, trace.steps
+    assert aligned.head is not None
+    if (special := maps.keys.is_special).any():
+        share = maps.weights[:, :, ~maps.queries.is_special][..., special].sum(-1, dtype=np.float64).mean(-1)
+        assert share[aligned.layer, aligned.head] < 0.5
+        assert (rests.layer, rests.head) == np.unravel_index(share.argmax(), share.shape)
+        assert int(re.findall(r"(\d+)\u202f%", rests.says)[0]) == pytest.approx(100 * share.max(), abs=0.51)
+    assert unsure.query is not None
+    free = [i for i, step in enumerate(steps) if not step.forced and not maps.queries.is_special[i]]
+    assert steps[unsure.query].log_prob == min(steps[i].log_prob for i in free)
+
+
+def drawn_heads() -> NDArray[np.float64]:
+    weights: NDArray[np.float64] = np.random.default_rng(4).dirichlet(np.full(7, 0.3), (2, 2, 7))
+    return weights

@@ -23,7 +23,9 @@ from xattn_viz.analysis.word_units import Words, sides
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace, probability
+from xattn_viz.core.view import head_key, head_title
 
 #: What measures are made of, by their names: `[layer, head, sum]`, of two sums for a ratio, of four for an F1.
 Sums = dict[str, NDArray[np.float64]]
@@ -97,6 +99,7 @@ class Rule:
     unless: str = ""
 
 
+_RESTS = 0.5  # from this share on, a head rests where it puts it
 #: All names that there are; the first that fits is a head's. A cost is no name: it says nothing of what a head does.
 RULES: tuple[Rule, ...] = (
     Rule("aligns, {number}", "alignment", 0.6, above="alignment-previous"),
@@ -105,7 +108,7 @@ RULES: tuple[Rule, ...] = (
     Rule("looks at {what}, {number}", "previous", 0.6, unless="alignment"),
     Rule("looks at {what}, {number}", "next", 0.6, unless="alignment"),
     Rule("looks at {what}, {number}", "current", 0.6, unless="alignment"),
-    Rule("rests on {what}, {number}", "special", 0.5),
+    Rule("rests on {what}, {number}", "special", _RESTS),
     Rule("rests on {what}, {number}", "punctuation", 0.5),
     Rule("spreads evenly, {number} of the largest entropy", "entropy-share", 0.9),
 )
@@ -332,3 +335,129 @@ def _signs(axis: Axis) -> NDArray[np.bool_]:
     is_sign = [bool(label) and all(unicodedata.category(c).startswith("P") for c in label) for label in labels]
     signs: NDArray[np.bool_] = np.array(is_sign, bool) & ~axis.is_special
     return signs
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """Something worth seeing in one trace: in a few words, in a sentence with its number, and where to look.
+
+    `layer` and `head`, from 0, are those of cross-attention, both None for whatever head one looks at; `query` and
+    `key` are positions of its axes, None where all of them count. Token text is made visible, and is no markup.
+    """
+
+    title: str
+    says: str
+    layer: int | None = None
+    head: int | None = None
+    query: int | None = None
+    key: int | None = None
+
+
+def surprises(trace: Trace, grids: Iterable[HeadGrid] | None = None) -> tuple[Surprise, ...]:
+    """Up to three things worth seeing in a trace, whatever its input: each is the extreme of a number, and says it.
+
+    A head: the one that aligns best where that was measured, else of those that do not rest on special keys the one
+    closest to the diagonal, or where order means nothing the sharpest. Another: the one that puts
+    most weight on special keys, or that spreads it widest. A token: the one that the model was least certain of, or
+    where none was chosen by probability, the largest weight. `grids` are the numbers of the heads of its
+    cross-attention; the evidence that it keeps and `map_grids` where None.
+    """
+    maps = trace.cross
+    known = {
+        grid.name: grid
+        for grid in ((*map_grids(maps), *trace.evidence) if grids is None else grids)
+        if (grid.kind, grid.layers, grid.values.shape[1]) == ("cross", maps.layers, maps.n_heads)
+        and np.isfinite(grid.values).any()
+    }
+    several = maps.weights.shape[0] * maps.n_heads > 1
+    found = [_straightest(known, maps), _resting(known, maps)] if several else []
+    found.append(_unsure(trace) or _largest(maps))
+    return tuple(one for one in found if one is not None)
+
+
+def _straightest(known: Mapping[str, HeadGrid], maps: AttentionMaps) -> Surprise | None:
+    """The head that aligns best, or is closest to the diagonal, or looks at least."""
+    if (measured := known.get("alignment")) is not None:
+        says = "{head} aligns best of all {count}: {number}, " + f"{measured.method[:1].lower()}{measured.method[1:]}"
+        return _extreme(measured, measured.values, "aligns best: head {key}", says)
+    is_text = "diagonality" in known
+    grid = known.get("diagonality" if is_text else "entropy-share")
+    if grid is None:
+        return None
+    rest, whose = known.get("special"), "all"
+    values = grid.values if is_text else -grid.values
+    if rest is not None and (rests := rest.values >= _RESTS).any() and not rests.all():
+        values = np.where(rests, np.nan, values)
+        whose = "those that do not rest on {what}"
+    what = visible(special_name(maps.keys))
+    if is_text:
+        says = f"{{head}} is closest of {whose} to the diagonal: {{number}}."
+        return _extreme(grid, values, "diagonal: head {key}", says, what)
+    says = f"{{head}} looks at the fewest places of {whose}: {{number}} of the largest entropy."
+    return _extreme(grid, values, "sharpest: head {key}", says, what)
+
+
+def _resting(known: Mapping[str, HeadGrid], maps: AttentionMaps) -> Surprise | None:
+    """The head that puts most on special keys, or that spreads its weight widest."""
+    if (grid := known.get("special")) is not None and np.nanmax(grid.values) > 0:
+        says = "{head} puts {number} of its weight on {what}, more than any other of {count}."
+        verb = "rests on" if np.nanmax(grid.values) >= _RESTS else "most on"
+        what = visible(special_name(maps.keys))
+        return _extreme(grid, grid.values, f"{verb} {{what}}: head {{key}}", says, what)
+    if (grid := known.get("entropy-share")) is None:
+        return None
+    says = "{head} spreads its weight widest of all {count}: {number} of the largest entropy."
+    return _extreme(grid, grid.values, "widest: head {key}", says)
+
+
+def _extreme(grid: HeadGrid, by: NDArray[np.float32], title: str, says: str, what: str = "") -> Surprise:
+    """The head of the largest number in `by` `[layer, head]`, with its number in the grid; `what` are special keys."""
+    row, head = divmod(int(np.nanargmax(by)), by.shape[1])
+    layer = grid.layers[row]
+    named = head_title(layer, head)
+    said = {
+        "head": named[:1].upper() + named[1:],
+        "count": f"{by.size} heads",
+        "number": written(float(grid.values[row, head]), grid.unit),
+        "key": head_key(layer, head),
+        "what": what,  # the last: it is text of others, in which nothing is to be filled in
+    }
+    return Surprise(_filled(title, said), _filled(says, said), layer, head)
+
+
+def _filled(text: str, said: Mapping[str, str]) -> str:
+    """A text with its {names} filled in; whatever else stands in braces, as a token may, stays."""
+    for name, value in said.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _unsure(trace: Trace) -> Surprise | None:
+    """The token of the lowest probability among those that the model chose; special ones where there are no others."""
+    special = trace.cross.queries.is_special
+    chosen = [i for i, step in enumerate(trace.steps) if not step.forced]
+    chosen = [i for i in chosen if not special[i]] or chosen
+    if not chosen:
+        return None
+    row = min(chosen, key=lambda i: trace.steps[i].log_prob)
+    step = trace.steps[row]
+    other = next((one for one in step.alternatives if one.token != step.token), None)
+    also = f"; it could have been “{visible(other.token)}”, with {probability(other.log_prob):.2f}" if other else ""
+    token = visible(step.token)
+    says = (
+        f"The model was least certain of “{token}”: it gave it a probability of {probability(step.log_prob):.2f}{also}."
+    )
+    return Surprise(f"least certain: {token}", says, query=row)
+
+
+def _largest(maps: AttentionMaps) -> Surprise | None:
+    """The largest weight between positions that are not special."""
+    rows, columns = np.flatnonzero(~maps.queries.is_special), np.flatnonzero(~maps.keys.is_special)
+    if not len(rows) or not len(columns):
+        return None
+    own = maps.weights[:, :, rows][..., columns]
+    at = np.unravel_index(int(own.argmax()), own.shape)
+    layer, head, query, key = maps.layers[at[0]], int(at[1]), int(rows[at[2]]), int(columns[at[3]])
+    between = f"{visible(maps.queries.name(query))} → {visible(maps.keys.name(key))}"
+    says = f"The largest weight of all heads, {float(own[at]):.2f}, is one of {head_title(layer, head)}: {between}."
+    return Surprise(f"largest weight: {between}", says, layer, head, query, key)
