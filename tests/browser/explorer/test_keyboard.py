@@ -39,8 +39,8 @@ def test_every_part_is_reached_with_tab(explorer: Explorer) -> None:
         ".xv-controls select",
         ".xv-line-controls input[type=checkbox]",
         ".xv-line-controls input[type=range]",
-        '.xv-controls > .xv-button:not([title^="Save"])',
-        '[title="Save the chosen map as PNG"]',
+        '.xv-controls > .xv-button:not([data-help^="Save"])',
+        '[data-help="Save the chosen map as PNG"]',
         ".xv-tiles button",
         '[aria-label="Chosen map"] .xv-stage',
         ".xv-details summary",
@@ -118,7 +118,7 @@ def test_stepping_and_switches_work_from_the_keyboard(explorer: Explorer) -> Non
     tab_to(explorer, ".xv-controls select")
     explorer.page.keyboard.press("ArrowDown")
     expect(explorer.page.get_by_label("Colour map")).to_have_value("viridis")
-    tab_to(explorer, '.xv-controls > .xv-button:not([title^="Save"])')
+    tab_to(explorer, '.xv-controls > .xv-button:not([data-help^="Save"])')
     explorer.page.keyboard.press("Enter")
     expect(explorer.page.locator('[aria-label="Pinned map"]')).to_be_visible()
 

@@ -114,7 +114,9 @@ export function blocksOf(scene) {
 export function makeGridChoice(change) {
   const select = make("select", { "aria-label": "Colour the overview by" });
   select.addEventListener("change", () => change({ by: select.value }));
-  const sort = checkbox("Sort", (sorted) => change({ sorted }));
+  const sort = checkbox("Sort", "Put the heads in the order of that number, the largest first.", (sorted) =>
+    change({ sorted }),
+  );
   const [low, high] = [make("span"), make("span")];
   const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
   const scale = make("span", { class: "xv-grid-scale" }, low, bar, high);

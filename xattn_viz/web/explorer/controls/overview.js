@@ -139,7 +139,7 @@ function tileButton(scene, tile, { side, place }) {
     role: "radio",
     "data-view": view.name,
     "aria-label": label,
-    title: label,
+    "data-help": label,
   });
   button.append(make("span", {}, short));
   if (tile.below) {

@@ -11,6 +11,7 @@ import { revealed } from "../sound/time.js";
  * @typedef {(prefix: number[]) => void} Proceed asks the model to go on behind these token ids
  */
 
+const STEP_HELP = "Write the output again, token by token, with what else each could have been.";
 const PACE = 900; // milliseconds a token, slow enough to talk along
 const SPEEDS = ["0.5", "1", "2", "4"];
 const OTHERS = 4; // of the tokens that were not written, so many are shown
@@ -22,18 +23,22 @@ const REST = 0.005; // from this probability on, what is left for all other toke
  */
 export function makeStepping(change, proceeding) {
   const back = button("Back", "◀");
-  const play = make("button", { type: "button", class: "xv-button xv-play" });
+  const play = make("button", { type: "button", class: "xv-button xv-play", "data-help": STEP_HELP });
   const next = button("Next", "▶");
   const all = button("Show all", "All");
   for (const [each, key] of /** @type {[HTMLElement, string][]} */ ([
     [back, ","],
     [next, "."],
   ])) {
-    each.title += ` (${key})`;
+    each.dataset.help += ` (${key})`;
     each.setAttribute("aria-keyshortcuts", key);
   }
   const speeds = SPEEDS.map((speed) => make("option", { value: speed, selected: speed === "1" }, `${speed}×`));
-  const speed = make("select", { class: "xv-speed", "aria-label": "Speed", title: "Speed of the steps" }, ...speeds);
+  const speed = make(
+    "select",
+    { class: "xv-speed", "aria-label": "Speed", "data-help": "Speed of the steps" },
+    ...speeds,
+  );
   const choices = make("span", { class: "xv-choices" });
   const element = make("div", { class: "xv-stepping", role: "group", "aria-label": "Step through the decoding" });
   element.append(back, play, next, all, speed, choices);
@@ -183,10 +188,10 @@ function chosen(scene, step, at, asks) {
   parts.push(choice(isolated(step.token), step.p, "span", { class: "xv-choice xv-written", ...given }));
   for (const [token, p, id] of others) {
     const face = isolated(token, asks ? "xv-token xv-branch" : "xv-token");
-    const title = "Go on from here with this token";
+    const help = "Go on from here with this token";
     parts.push(
       asks
-        ? choice(face, p, "button", { type: "button", class: "xv-choice xv-go-on", "data-id": id, title })
+        ? choice(face, p, "button", { type: "button", class: "xv-choice xv-go-on", "data-id": id, "data-help": help })
         : choice(face, p, "span", { class: "xv-choice" }),
     );
   }

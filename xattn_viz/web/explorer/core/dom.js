@@ -99,17 +99,18 @@ function scrolled(element) {
  * @param {string} face
  */
 export function button(label, face) {
-  return make("button", { type: "button", class: "xv-button", "aria-label": label, title: label }, face);
+  return make("button", { type: "button", class: "xv-button", "aria-label": label, "data-help": label }, face);
 }
 
 /**
  * @param {string} label
+ * @param {string} help a line that says what it does
  * @param {(checked: boolean) => void} changed
  */
-export function checkbox(label, changed) {
+export function checkbox(label, help, changed) {
   const input = make("input", { type: "checkbox" });
   input.addEventListener("change", () => changed(input.checked));
-  return { input, element: make("label", { class: "xv-check-label" }, input, label) };
+  return { input, element: make("label", { class: "xv-check-label", "data-help": help }, input, label) };
 }
 
 /**

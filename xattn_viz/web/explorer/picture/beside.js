@@ -125,8 +125,13 @@ function headingOf(part) {
 
 /** @param {{label: string, column: number}} chip */
 function chipOf({ label, column }) {
-  const title = `How much rests on ${label}, which has no place in the picture`;
-  const button = make("button", { type: "button", class: "xv-button xv-chip", "data-column": column, title });
+  const help = `How much rests on ${label}, which has no place in the picture`;
+  const button = make("button", {
+    type: "button",
+    class: "xv-button xv-chip",
+    "data-column": column,
+    "data-help": help,
+  });
   button.append(isolated(label), make("span", {}));
   return button;
 }

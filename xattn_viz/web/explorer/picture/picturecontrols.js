@@ -42,7 +42,7 @@ export function makePictureControls(change) {
     compare.hidden = !canCompare(scene);
     const { one } = wordsOf(scene.main.sheet);
     compare.textContent = `Compare ${one}s`;
-    compare.title = `Each ${one} that you choose gets a colour of its own`;
+    compare.dataset.help = `Each ${one} that you choose gets a colour of its own`;
     compare.setAttribute("aria-pressed", String(state.several !== null));
   }
   return { element, paint };

@@ -40,8 +40,12 @@ export function makeSoundBar(change, player) {
     closer,
     whole,
   );
-  const crop = checkbox("Crop silence", (checked) => change({ crop: checked, ...WHOLE_TIME }));
-  const times = checkbox("Word times", (checked) => change({ times: checked }));
+  const crop = checkbox("Crop silence", "Leave out what is silent before and behind the speech.", (checked) =>
+    change({ crop: checked, ...WHOLE_TIME }),
+  );
+  const times = checkbox("Word times", "Draw the time of each word over the map.", (checked) =>
+    change({ times: checked }),
+  );
   // Below the map: it says how the recording was cut, which few ask for.
   const note = make("p", { class: "xv-cropped", "aria-live": "polite" });
   const more = make("div", { class: "xv-sound-more" }, crop.element, times.element);
@@ -144,7 +148,7 @@ export function makeSoundBar(change, player) {
     if (play.textContent !== face) {
       play.textContent = face;
       play.setAttribute("aria-label", player.running ? "Pause" : "Play");
-      play.title = play.getAttribute("aria-label") ?? "";
+      play.dataset.help = play.getAttribute("aria-label") ?? "";
     }
     play.disabled = !player.ready;
     position.textContent = player.failed

@@ -1,0 +1,128 @@
+import { make } from "./dom.js";
+
+/**
+ * A line of help on whatever can be used: under the pointer, and where the keyboard is. Escape takes it away.
+ *
+ * @typedef {{element: HTMLElement, text: string}} Help a control and its line
+ *
+ * @typedef {(target: Element) => Help | null} HelpOf the help of the control that an element is in
+ */
+
+// The controls of the explorer that say no line of their own (`data-help`).
+/** @type {[string, string][]} */
+export const EXPLORER_HELP = [
+  ['[aria-label="Layers and heads"]', "Each small map is one head, a reader with habits of its own: choose one."],
+  [
+    '[aria-label="Attention"]',
+    "Which attention is shown: how what is written reads what was given (cross), or how a text reads itself.",
+  ],
+  ['[aria-label="Units"]', "What rows and columns stand for: the model’s own pieces of words, words, or sentences."],
+  [
+    '[aria-label="Rows are named for the token"]',
+    "Whether a row has the name of the token that it writes, or of the one before, which is read at that moment.",
+  ],
+  [
+    '[aria-label="Colour scale"]',
+    "Where the colours end: at the largest weight of this map, or of all maps, so that heads can be compared.",
+  ],
+  ['[aria-label="Colour map"]', "In which colours weights are shown. Grey and cividis suit every eye."],
+  ['[aria-label="Lines above this weight"]', "Lines are drawn between words whose weight is above this number."],
+  ['[aria-label="Weights over the picture"]', "Weights as smooth light, or patch by patch as the model has them."],
+  ['[aria-label="Opacity of the weights"]', "How much of the picture shows through the weights."],
+  [
+    '[aria-label="Denoising step"]',
+    "The picture and its maps after each step of the drawing; all together at the end.",
+  ],
+  ['[aria-label="Colour the overview by"]', "What the small maps show: weights, or a number about each head."],
+  ['[aria-label="Place in the sound"]', "Click to hear from here; drag to look closer at a stretch."],
+  ["details.xv-details > summary", "All weights of the chosen map as numbers, also for screen readers."],
+];
+
+/**
+ * The help of a control of the explorer.
+ *
+ * @type {HelpOf}
+ */
+export function helpInExplorer(target) {
+  const own = target.closest("[data-help]");
+  if (own instanceof HTMLElement) return { element: own, text: own.dataset.help ?? "" };
+  for (const [selector, text] of EXPLORER_HELP) {
+    const element = target.closest(selector);
+    if (element instanceof HTMLElement) return { element, text };
+  }
+  return null;
+}
+
+const SOON = 350; // milliseconds under the pointer
+const APART = 6; // pixels between a control and its help
+
+/**
+ * Shows the help of what is pointed at or has the keyboard, in an element of its own beside `place`.
+ *
+ * @param {HTMLElement | Document} root where it listens
+ * @param {HTMLElement} place that holds it
+ * @param {HelpOf} helpOf
+ * @returns {() => void} what ends it
+ */
+export function followHelp(root, place, helpOf) {
+  const tip = make("div", { class: "xv-help", role: "tooltip", popover: "manual" });
+  place.append(tip);
+  /** @type {number | undefined} */
+  let timer;
+  /** @type {HTMLElement | null} */
+  let shown = null;
+  const hide = () => {
+    window.clearTimeout(timer);
+    shown = null;
+    if (tip.isConnected && tip.matches(":popover-open")) tip.hidePopover();
+  };
+  const show = (/** @type {Help} */ { element, text }) => {
+    hide();
+    if (!element.isConnected || !tip.isConnected || !text) return;
+    shown = element;
+    tip.textContent = text;
+    tip.showPopover();
+    const [at, own] = [element, tip].map((each) => each.getBoundingClientRect());
+    const isBelow = at.bottom + APART + own.height < window.innerHeight || at.top < own.height + APART;
+    tip.style.top = `${isBelow ? at.bottom + APART : at.top - own.height - APART}px`;
+    tip.style.left = `${Math.max(Math.min(at.left, window.innerWidth - own.width - APART), APART)}px`;
+  };
+  const helpAt = (/** @type {Event} */ event) => {
+    const [target] = event.composedPath();
+    return target instanceof Element ? helpOf(target) : null;
+  };
+  const over = (/** @type {Event} */ event) => {
+    if (event.composedPath().includes(tip)) return; // it can be read with a magnifying glass
+    const found = helpAt(event);
+    if (found && found.element === shown) return;
+    hide();
+    if (found) timer = window.setTimeout(() => show(found), SOON);
+  };
+  const focused = (/** @type {Event} */ event) => {
+    const [target] = event.composedPath();
+    const found = helpAt(event);
+    if (!(target instanceof Element) || !found) return hide();
+    if (found.text !== target.getAttribute("aria-label")) target.setAttribute("aria-description", found.text);
+    return target.matches(":focus-visible") ? show(found) : hide();
+  };
+  const pressed = (/** @type {Event} */ event) => {
+    if (!(event instanceof KeyboardEvent) || event.key === "Escape") hide();
+  };
+  /** @type {[string, (event: Event) => void][]} */
+  const all = [
+    ["pointerover", over],
+    ["pointerleave", hide],
+    ["focusin", focused],
+    ["focusout", hide],
+    ["pointerdown", hide],
+    ["keydown", pressed],
+  ];
+  for (const [name, heard] of all) root.addEventListener(name, heard);
+  window.addEventListener("scroll", hide, { capture: true, passive: true });
+  return () => {
+    hide();
+    for (const [name, heard] of all) root.removeEventListener(name, heard);
+    window.removeEventListener("scroll", hide, { capture: true });
+    tip.remove();
+  };
+}
