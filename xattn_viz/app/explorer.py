@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -93,7 +93,7 @@ def draw(
     state = page_state.current()
     counts = {name: count for name, count in (("turn", state.turn), ("choices", state.first_choices)) if count}
     options = {"select": first.format() | counts, "layer": layer, "kind": maps.kind, "growing": growing}
-    options["unlinked"] = state.unlinked
+    options |= {"unlinked": state.unlinked, "languages": page_state.languages_of(trace)}
     packed, identity = pack(trace, beside, {**options, "name": NAMES[0], "beside_name": NAMES[1]}, playback)
     said = _component()(
         data=packed,
@@ -104,6 +104,26 @@ def draw(
         on_opened_change=_nothing,
     )
     return said, identity
+
+
+def show_small(
+    trace: Trace,
+    key: str,
+    view: View,
+    *,
+    parts: Sequence[str] = (),
+    state: Mapping[str, Any] | None = None,
+    beside: tuple[Trace, str, str] | None = None,
+) -> None:
+    """One of several small explorers on a page, which nothing follows; `parts` and `state` as in `explorer.pack`.
+
+    `beside` is another output, the name of the first and its own.
+    """
+    small = {"parts": list(parts), "state": dict(state or {})}
+    options: dict[str, Any] = {"select": view.format(), "small": small, "languages": page_state.languages_of(trace)}
+    other, *names = beside or (None,)
+    options |= dict(zip(("name", "beside_name"), names, strict=False))
+    _component()(data=pack(trace, other, options)[0], key=key)
 
 
 def pack(
@@ -213,7 +233,9 @@ def downloads(shown: Shown, view: View) -> None:
 
     def html() -> str:
         sound = playback[1]() if playback else None
-        return export.html(trace, view, beside=shown.beside, name=NAMES[0], beside_name=NAMES[1], playback=sound)
+        name, beside_name = NAMES
+        said: dict[str, Any] = {"name": name, "beside_name": beside_name, "languages": page_state.languages_of(trace)}
+        return export.html(trace, view, beside=shown.beside, playback=sound, **said)
 
     made: dict[str, tuple[str, Callable[[], str | bytes]]] = {
         "HTML": ("text/html", html),

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Literal, ParamSpec
 
 import streamlit as st
@@ -32,6 +32,7 @@ from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.examples import Example, PromptExample, SceneExample, SpeechExample
+from xattn_viz.inputs.text import LANGUAGES
 from xattn_viz.models import hub, registry
 from xattn_viz.models.base import ModelCard, Option
 
@@ -465,6 +466,19 @@ def title(name: str) -> str:
 def card_of(name: str) -> ModelCard | None:
     """The card of a model that is listed or has been loaded; only a loaded one knows all of its options."""
     return _LOADED.get(name) or next((card for card in registry.cards() if card.name == name), None)
+
+
+def languages_of(trace: Trace) -> tuple[str, str]:
+    """What a trace reads and what it writes, by name, as its model's card says; "" where no card does."""
+    card = card_of(trace.model)
+    chosen = tuple((name, str(value)) for name, value in trace.settings.items() if name.endswith("_language"))
+    return ("", "") if card is None else _languages(card, chosen)
+
+
+@lru_cache(maxsize=256)
+def _languages(card: ModelCard, chosen: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    read, written = card.language("source", dict(chosen)), card.language("target", dict(chosen))
+    return LANGUAGES.get(read or "", ""), LANGUAGES.get(written or "", "")
 
 
 def knows_shapes(name: str) -> bool:

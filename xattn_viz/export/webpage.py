@@ -116,13 +116,15 @@ def html(
     beside: Trace | None = None,
     name: str = "A",
     beside_name: str = "B",
+    languages: tuple[str, str] = ("", ""),
     playback: Playback | None = None,
 ) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
     `view` is what it shows first, in all that it says; without one, what the explorer begins with. `beside` is another
-    output of the same source to show beside this one, under the names `beside_name` and `name`. `playback` is the sound
-    of the trace, to be played in the page.
+    output of the same source to show beside this one, under the names `beside_name` and `name`. `languages` are
+    the names of what is read and what is written, such as "English", "" where they are not known. `playback` is the
+    sound of the trace, to be played in the page.
 
     Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
     itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
@@ -131,7 +133,14 @@ def html(
     said = None if view is None else shown(trace, view)
     select = {} if said is None else said.view.format()
     packed = pack(
-        trace, select=select, beside=beside, name=name, beside_name=beside_name, playback=playback, full_limit=None
+        trace,
+        select=select,
+        beside=beside,
+        name=name,
+        beside_name=beside_name,
+        languages=languages,
+        playback=playback,
+        full_limit=None,
     )
     answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
     made_by = about(trace)["model"]

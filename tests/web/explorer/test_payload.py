@@ -13,12 +13,13 @@ import torch
 import xattn_viz as xv
 from tests.browser.explorer.pictured import GRID, PROMPT, STEPS, captioned, drawn
 from tests.web.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts, unpacked, weights_of
-from xattn_viz.analysis.head_measures import map_grids
+from xattn_viz.analysis.head_measures import map_grids, surprises
 from xattn_viz.analysis.heads import weight_on_special
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import Hypothesis, Layer, Trace
+from xattn_viz.core.trace import Hypothesis, Layer, Step, Trace
+from xattn_viz.core.view import head_key
 from xattn_viz.examples import load
 from xattn_viz.models.families.firefox.adapter import START, UNKNOWN, FirefoxAdapter
 from xattn_viz.web import explorer
@@ -149,6 +150,22 @@ def test_one_sentence_and_one_kind_cost_nothing_more() -> None:
     assert not {"growing", "beside"} & set(header)
     assert not any("sentences" in each for each in (*header["axes"], *header["views"]))
     assert unpacked(pack(planted(), growing=True))[0]["growing"] is True
+
+
+def test_what_a_newcomer_is_told_comes_along() -> None:
+    trace = replace(texts(), steps=tuple(Step("<i>", i, -float(i)) for i in range(len(texts().cross.queries))))
+    header, _ = unpacked(pack(trace, languages=("English", "\u202e<b>")))
+    assert header["languages"] == ["English", "\\u202e<b>"]
+    assert {sheet["kind"]: sheet["titles"] for sheet in header["sheets"]} == {
+        "cross": ["word being written", "word just written", "source word being read"],
+        "encoder": ["source word being represented"] * 2 + ["source word being read"],
+        "decoder": ["word being written", "word just written", "earlier word being read"],
+    }
+    said = surprises(trace)
+    assert [(one["title"], one["says"]) for one in header["surprises"]] == [(one.title, one.says) for one in said]
+    assert header["surprises"][0]["head"] == head_key(said[0].layer, said[0].head)
+    assert (header["surprises"][2]["head"], header["surprises"][2]["row"]) == (None, said[2].query)
+    assert "surprises" not in unpacked(pack(trace, growing=True))[0]
 
 
 def test_two_outputs_stand_beside_each_other() -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xattn_viz.analysis.head_measures import head_names, map_grids
+from xattn_viz.analysis.head_measures import Surprise, head_names, map_grids, surprises
 from xattn_viz.analysis.word_units import linked_cells
 from xattn_viz.core import view
 from xattn_viz.core.evidence import Alignment, HeadGrid
@@ -63,6 +63,8 @@ def pack(
     beside_name: str = "B",
     growing: bool = False,
     unlinked: str = "",
+    languages: tuple[str, str] = ("", ""),
+    small: Mapping[str, Any] | None = None,
     playback: Playback | None = None,
     full_limit: int | None = FULL_LIMIT,
     exact_limit: int = EXACT_LIMIT,
@@ -73,15 +75,19 @@ def pack(
     position). `layer` of `kind` is the layer sent in full where the whole of a sheet would exceed `full_limit` bytes
     (None: no limit); of other such sheets only the overview is sent. `beside` is another output of the same source,
     which is shown beside this one, by the names `name` and `beside_name`. `growing` says that the output is not
-    complete yet. `unlinked` is a sentence that says why no link can show this, where none can. `playback` is the sound
-    of the trace to be played, and its words in time. Raises ValueError for a layer that is not there, for a `beside`
-    with another source and for a `playback` of another trace.
+    complete yet. `unlinked` is a sentence that says why no link can show this, where none can. `languages` are the
+    names of what is read and what is written, "" where they are not known. `small` makes it one of several on a page:
+    it shows sentences, a map and the `parts` named ("heads", "steps", "cell"), begins with what `state` says besides
+    (`lines`, `checked`), and leaves the address alone. `playback` is the sound of the trace to be played, and its words
+    in time. Raises ValueError for a layer that is not there, for a `beside` with another source and for a `playback` of
+    another trace.
     """
-    if beside is not None:
-        _check_beside(trace, beside)
+    _check_beside(trace, beside)
     texts = (trace.input, trace.output, beside.output if beside else "")
     axes = Axes(sentences=any(isinstance(text, str) and len(sentence_spans(text)) > 1 for text in texts))
     data = Data()
+
+    measured: list[HeadGrid] = []
 
     def packed(maps: AttentionMaps, whose: Trace) -> dict[str, Any]:
         chosen = None
@@ -93,10 +99,12 @@ def pack(
         if limit is not None and maps.keys.kind == "audio":
             limit = min(limit, SOUND_LIMIT)
         packed = sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen))
-        return packed | _measured(maps, whose, is_complete=not growing)
+        grids = _grids(maps, whose, is_complete=not growing)
+        if whose is trace and maps.kind == "cross":
+            measured.extend(chain(*grids))
+        return packed | _measured(maps.kind, *grids)
 
     sheets = [packed(maps, trace) for maps in sorted(all_steps(trace), key=lambda maps: _ORDER.index(maps.kind))]
-    other = packed(beside.cross, beside) if beside is not None else None
     header = {
         "version": 2,
         "id": identity(trace),
@@ -106,21 +114,16 @@ def pack(
         "steps": [_step(step) for step in trace.steps],
         "select": dict(select or {}),
     }
-    header |= _of_a_whole_trace(trace) if not growing else {"growing": True}
-    if unlinked:
-        header["unlinked"] = unlinked
-    if beside is not None and other is not None:
-        header["beside"] = {
-            "id": identity(beside),
-            "names": [visible(name), visible(beside_name)],
-            "sheet": other,
-            "steps": [_step(step) for step in beside.steps],
-            "pairs": {
-                rows: paired_by_units(axes, sheets[0][field], other[field])
-                for rows, field in (("predicted", "queries"), ("input", "read"))
-                if sheets[0][field] is not None and other[field] is not None
-            },
-        }
+    said = {
+        "growing": growing,
+        "unlinked": unlinked,
+        "languages": [visible(language) for language in languages] if any(languages) else None,
+        "small": small,
+    } | ({} if growing else _of_a_whole_trace(trace, measured))
+    header |= {name: value for name, value in said.items() if value}
+    if beside is not None:
+        names = [visible(name), visible(beside_name)]
+        header["beside"] = {"names": names, **_beside(beside, packed(beside.cross, beside), sheets[0], axes)}
     header |= pack_pictures(trace, axes, data, full_limit)
     if trace.cross.keys.kind == "audio" and trace.cross.keys.times is not None:
         header["sound"] = pack_sound(trace, playback, data)
@@ -129,9 +132,13 @@ def pack(
     return len(text).to_bytes(4, "little") + text + data.joined()
 
 
-def _of_a_whole_trace(trace: Trace) -> dict[str, Any]:
-    """What is known where the output is complete: the outputs of a search, and the words that are linked."""
-    found = {"beams": _beams(trace)} if trace.hypotheses else {}
+def _of_a_whole_trace(trace: Trace, measured: list[HeadGrid]) -> dict[str, Any]:
+    """What is known where the output is complete: surprises, the outputs of a search, and the words that are linked.
+
+    `measured` are the numbers about the heads of its cross-attention.
+    """
+    found: dict[str, Any] = {"surprises": [_surprise(one) for one in surprises(trace, measured)]}
+    found |= {"beams": _beams(trace)} if trace.hypotheses else {}
     return found | ({} if trace.alignment is None else {"links": _links(trace.alignment, trace.cross)})
 
 
@@ -140,6 +147,17 @@ def _links(alignment: Alignment, maps: AttentionMaps) -> dict[str, Any]:
     rows = {"predicted": maps.queries} | ({} if maps.read is None else {"input": maps.read})
     cells = {name: linked_cells(alignment, axis, maps.keys) for name, axis in rows.items()}
     return {"cells": cells, "said": visible(alignment.caption)}
+
+
+def _beside(beside: Trace, other: dict[str, Any], ours: dict[str, Any], axes: Axes) -> dict[str, Any]:
+    """Another output, with the row of ours that each of its rows stands beside; `other` and `ours` are their sheets."""
+    pairs = {
+        rows: paired_by_units(axes, ours[field], other[field])
+        for rows, field in (("predicted", "queries"), ("input", "read"))
+        if ours[field] is not None and other[field] is not None
+    }
+    steps = [_step(step) for step in beside.steps]
+    return {"id": identity(beside), "sheet": other, "steps": steps, "pairs": pairs}
 
 
 def identity(trace: Trace) -> str:
@@ -159,11 +177,10 @@ def about(trace: Trace) -> dict[str, str]:
     }
 
 
-def _measured(maps: AttentionMaps, trace: Trace, *, is_complete: bool) -> dict[str, Any]:
-    """What is known of each head of a sheet: `grids` of numbers `[layer, head]`, and `names` by "layer.head", from 1.
+def _grids(maps: AttentionMaps, trace: Trace, *, is_complete: bool) -> tuple[list[HeadGrid], list[HeadGrid]]:
+    """What is known of each head of a sheet: the evidence that the trace keeps, and what the map says by itself.
 
-    Grids are the evidence that the trace keeps, and what the map says by itself where that takes no time. A name comes
-    with whether evidence carries it.
+    The latter where it takes no time.
     """
     kept = [
         grid
@@ -172,13 +189,21 @@ def _measured(maps: AttentionMaps, trace: Trace, *, is_complete: bool) -> dict[s
     ]
     known = {grid.name for grid in kept}
     is_quick = is_complete and maps.weights.size <= MEASURED_LIMIT and maps.kind not in WHOLE_MODEL
-    own = [grid for grid in map_grids(maps) if grid.name not in known] if is_quick else []
-    sure = head_names(kept, maps.kind)
+    return kept, [grid for grid in map_grids(maps) if grid.name not in known] if is_quick else []
+
+
+def _measured(kind: MapKind, kept: list[HeadGrid], own: list[HeadGrid]) -> dict[str, Any]:
+    """`grids` of numbers `[layer, head]`; `names` by "layer.head", from 1, each with whether evidence carries it."""
+    sure = head_names(kept, kind)
     names = {
-        view.head_key(*at): [visible(name.text), at in sure]
-        for at, name in head_names([*kept, *own], maps.kind).items()
+        view.head_key(*at): [visible(name.text), at in sure] for at, name in head_names([*kept, *own], kind).items()
     }
     return {"grids": [_grid(grid) for grid in [*kept, *own]], "names": names}
+
+
+def _surprise(one: Surprise) -> dict[str, Any]:
+    head = None if one.layer is None else view.head_key(one.layer, one.head)
+    return {"title": one.title, "says": one.says, "head": head, "row": one.query, "column": one.key}
 
 
 def _grid(grid: HeadGrid) -> dict[str, Any]:
@@ -196,7 +221,9 @@ def _rounded(array: NDArray[np.float32]) -> list[list[float | None]]:
     return [[None if np.isnan(value) else float(f"{value:.4g}") for value in row] for row in array.tolist()]
 
 
-def _check_beside(trace: Trace, beside: Trace) -> None:
+def _check_beside(trace: Trace, beside: Trace | None) -> None:
+    if beside is None:
+        return
     ours, theirs = trace.cross, beside.cross
     if (ours.layers, ours.n_heads) != (theirs.layers, theirs.n_heads):
         raise ValueError(

@@ -6,14 +6,33 @@ import { makeStepping } from "./controls/stepping.js";
 import { makeStory, openStory } from "./controls/story.js";
 import { makeTable } from "./controls/table.js";
 import { heightOfTalk, makeTalk } from "./controls/talk.js";
-import { choices, continues, countChoices, hasChosenSince, keepState, lastRow, onArrival } from "./core/arrival.js";
+import {
+  choices,
+  continues,
+  countChoices,
+  firstPictureView,
+  hasChosenSince,
+  keepState,
+  lastRow,
+  onArrival,
+} from "./core/arrival.js";
 import { readTheme } from "./core/colours.js";
 import { heightLeft, make, rem } from "./core/dom.js";
+import { followHelp, helpInExplorer } from "./core/help.js";
 import { makeMessenger } from "./core/messages.js";
 import { fitToPaper, makeGrip } from "./core/panes.js";
 import { unpack } from "./core/payload.js";
 import { makeScene } from "./core/scene.js";
-import { ACTS, addressable, fromAddress, inAddress, initialState, NOTHING_CHOSEN, toAddress } from "./core/state.js";
+import {
+  ACTS,
+  addressable,
+  fromAddress,
+  inAddress,
+  initialState,
+  NOTHING_CHOSEN,
+  toAddress,
+  wellFormed,
+} from "./core/state.js";
 import { isOverPicture } from "./picture/patches.js";
 import { makeDenoising } from "./picture/picturecontrols.js";
 import { makePictureMap } from "./picture/picturemap.js";
@@ -22,6 +41,7 @@ import { isOverSound } from "./sound/sound.js";
 import { makeSoundBar } from "./sound/soundbar.js";
 import { makeSoundMap } from "./sound/soundmap.js";
 import { followed } from "./sound/time.js";
+import { makeGuide } from "./text/guide.js";
 import { makeHeatmap } from "./text/heatmap.js";
 import { makeReadout } from "./text/readout.js";
 import { makeSentences } from "./text/sentences.js";
@@ -45,6 +65,7 @@ const explorers = new WeakMap();
 const STEADY = 48; // pixels: about two lines of text
 const MAP_TITLE = 24; // pixels at a font size of 16
 const BESIDES = 96; // of a window that a large map fills: its legend, and what of the page shows that there is more
+const SMALL = 250; // pixels at a font size of 16: how high a map is where there are several explorers on a page
 
 /**
  * Mounts the explorer, or hands new data to the one that is there: called again on every change of data or theme.
@@ -103,6 +124,7 @@ function makeExplorer(root) {
       return window.location.href;
     },
   );
+  const guide = makeGuide(change);
   const overview = makeOverview(change);
   const main = makeMap(change, player);
   const second = makeMap(change, player);
@@ -119,6 +141,7 @@ function makeExplorer(root) {
     "div",
     { class: "xv-body" },
     controls.element,
+    guide.element,
     overview.element,
     wider.element,
     side,
@@ -135,6 +158,7 @@ function makeExplorer(root) {
   controls.element.append(talk.button);
   root.replaceChildren(story.element, sound.element, sentences.element, ...below, ...talk.parts);
   const leavePaper = fitToPaper(maps);
+  const leaveHelp = followHelp(root, root, helpInExplorer);
   const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
   root.addEventListener("keydown", stepping.follow);
 
@@ -147,7 +171,7 @@ function makeExplorer(root) {
     paint();
     if (!trace) return;
     const passing = Object.keys(changes).every((name) => name === "hover");
-    if (passing || story.isOpen) return; // what a story shows, its slides say
+    if (passing || trace.small || story.isOpen) return; // what a story shows, its slides say
     if (ACTS.some((name) => name in changes)) countChoices(choices() + 1);
     keepState(trace, state);
     messenger.later(selected);
@@ -179,7 +203,7 @@ function makeExplorer(root) {
 
   /** The visitor went back or forth in the browser's history, and the address says another view of the same trace. */
   function follow() {
-    if (!trace || story.isOpen) return;
+    if (!trace || trace.small || story.isOpen) return;
     state = { ...state, ...NOTHING_CHOSEN, ...addressable(fromAddress()) };
     paint();
     keepState(trace, state);
@@ -216,7 +240,10 @@ function makeExplorer(root) {
     const scene = makeScene(trace, looked, readTheme(root, looked.colours));
     talk.paint(scene);
     sound.paint(scene);
-    if (!talk.isOn) steady(heightLeft(maps));
+    guide.paint(scene);
+    root.classList.toggle("xv-small", trace.small !== null);
+    root.dataset.parts = trace.small?.parts.join(" ") ?? "";
+    if (!talk.isOn) steady(trace.small ? SMALL * rem() : heightLeft(maps));
     readout.paint(scene);
     stepping.paint(scene);
     noise.paint(scene);
@@ -283,16 +310,20 @@ function makeExplorer(root) {
   observer.observe(root);
 
   return {
-    load(bytes, receiver, order) {
+    load(bytes, receiver, sender) {
       messenger.to(receiver);
       const bundle = openStory(bytes);
       if (bundle) {
-        story.open(bundle, order && ((number) => order("slide", { number })));
+        story.open(bundle, sender && ((number) => sender("slide", { number })));
         if (bundle.talks) talk.enter(false);
         talk.begin();
         return;
       }
       story.close();
+      const fresh = unpack(bytes, trace);
+      // Of several on a page none has the address, and what one looks at in it is nobody else's.
+      const order = fresh.small ? null : sender;
+      if (fresh.small) messenger.to(() => {});
       isLinked = order !== null;
       const elsewhere =
         order &&
@@ -311,9 +342,10 @@ function makeExplorer(root) {
           messenger.stop(); // another page is about to come
           order("opened", { trace: trace?.id, ...cell });
         });
-      const fresh = unpack(bytes, trace);
       const isAsked = order !== null && JSON.stringify(fresh.select) !== JSON.stringify(trace?.select);
-      if (fresh.id !== trace?.id || isAsked) {
+      if (fresh.small) {
+        if (fresh.id !== trace?.id) state = firstOfSmall(fresh);
+      } else if (fresh.id !== trace?.id || isAsked) {
         if (!continues(trace, fresh)) lineage = fresh.id;
         const hasChosen = order !== null && hasChosenSince(trace, fresh);
         countChoices(Number(fresh.select.choices ?? 0));
@@ -342,12 +374,22 @@ function makeExplorer(root) {
       leaveKeys();
       root.removeEventListener("keydown", stepping.follow);
       leavePaper();
+      leaveHelp();
       stepping.stop();
       noise.stop();
       messenger.stop();
       talk.stop();
     },
   };
+}
+
+/**
+ * @param {Trace} fresh
+ * @returns {State}
+ */
+function firstOfSmall(fresh) {
+  const view = { ...initialState(fresh.select), ...fresh.small?.state };
+  return fresh.picture ? firstPictureView(null, fresh, view, wellFormed(fresh.select)) : view;
 }
 
 /**

@@ -1,6 +1,7 @@
-import { COLOUR_MAPS } from "../core/colours.js";
+import { COLOUR_MAPS, inkOn } from "../core/colours.js";
 import { checkbox, make } from "../core/dom.js";
 import { cellIn, KINDS, wordsOf } from "../core/kinds.js";
+import { decimals } from "../core/matrix.js";
 import { viewTitle } from "../core/payload.js";
 import { sheetOf } from "../core/scene.js";
 import { fullName, NOTHING_CHOSEN } from "../core/state.js";
@@ -34,9 +35,17 @@ export function makeControls(change, canLink, linking) {
   const rows = switcher("Rows are named for the token", "rows", { predicted: "Predicted", input: "Read" }, change);
   const scale = switcher("Colour scale", "scale", { word: "Per word", head: "Per head", common: "Common" }, change);
   const picture = makePictureControls(change);
-  const special = checkbox("Special tokens", (checked) => change({ special: checked, ...NOTHING_CHOSEN }));
-  const links = checkbox("Linked words", (checked) => change({ links: checked }));
-  const lines = checkbox("All lines above", (checked) => change({ lines: checked }));
+  const special = checkbox("Special tokens", "Show tokens that are no words, such as the end </s>.", (checked) =>
+    change({ special: checked, ...NOTHING_CHOSEN }),
+  );
+  const links = checkbox("Linked words", "Frame the words that say the same, as the evidence found.", (checked) =>
+    change({ links: checked }),
+  );
+  const lines = checkbox(
+    "All lines above",
+    "Draw all lines between words, not only those of the chosen one.",
+    (checked) => change({ lines: checked }),
+  );
   const threshold = make("input", {
     type: "range",
     min: 0.05,
@@ -52,6 +61,7 @@ export function makeControls(change, canLink, linking) {
     ...COLOUR_MAPS.map((name) => make("option", { value: name }, name)),
   );
   colours.addEventListener("change", () => change({ colours: colours.value }));
+  const bar = makeColourBar();
   const pin = make("button", { type: "button", class: "xv-button" });
   pin.addEventListener("click", () => {
     if (!last) return;
@@ -61,7 +71,7 @@ export function makeControls(change, canLink, linking) {
   const save = ["PNG", "SVG"].map((format) => {
     const button = make(
       "button",
-      { type: "button", class: "xv-button", title: `Save the chosen map as ${format}` },
+      { type: "button", class: "xv-button", "data-help": `Save the chosen map as ${format}` },
       format,
     );
     button.addEventListener("click", () => last && saveImage(last, format));
@@ -69,7 +79,7 @@ export function makeControls(change, canLink, linking) {
   });
   const link = make(
     "button",
-    { type: "button", class: "xv-button", title: "Copy a link to what is shown" },
+    { type: "button", class: "xv-button", "data-help": "Copy a link to what is shown" },
     "Copy link",
   );
   const copied = make("output", { class: "xv-copied" });
@@ -91,6 +101,7 @@ export function makeControls(change, canLink, linking) {
     links.element,
     scale.element,
     colours,
+    bar.element,
     picture.element,
     lineControls,
     pin,
@@ -114,6 +125,7 @@ export function makeControls(change, canLink, linking) {
     rows.element.hidden = !sheet.read;
     const scales = isOverPicture(scene.main) ? ["word", "head", "common"] : ["head", "common"];
     scale.show(state.scale, scales, { word: `Per ${wordsOf(sheet).one}` });
+    bar.paint(scene);
     picture.paint(scene);
     special.input.checked = state.special;
     special.element.hidden = !sheet.keys.special.includes(true) && !sheet.queries.special.includes(true);
@@ -127,7 +139,7 @@ export function makeControls(change, canLink, linking) {
     pin.hidden = Boolean(trace.beside);
     link.hidden = !canLink();
     pin.textContent = state.pinned ? "Unpin" : "Pin";
-    pin.title = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
+    pin.dataset.help = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
   }
   return { element, paint };
 }
@@ -152,21 +164,39 @@ async function copyText(text) {
 }
 
 /**
+ * The colours from 0 to where they end, with three weights on them.
+ */
+function makeColourBar() {
+  const marked = [0, 0.5, 1];
+  const element = make("span", { class: "xv-colour-bar" }, ...marked.map(() => make("span")));
+  /** @param {Scene} scene */
+  function paint({ theme: { table }, main, state }) {
+    element.hidden = isOverPicture(main) && Boolean(state.several);
+    const rgb = (/** @type {number} */ share) => {
+      const at = Math.round(share * 255) * 3;
+      return /** @type {import("../core/colours.js").Rgb} */ ([table[at], table[at + 1], table[at + 2]]);
+    };
+    const stops = Array.from({ length: 17 }, (_, i) => `rgb(${rgb(i / 16).join(" ")})`);
+    element.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    for (const [i, share] of marked.entries()) {
+      const number = /** @type {HTMLElement} */ (element.children[i]);
+      number.textContent = decimals(share * main.top);
+      number.style.color = inkOn(rgb(share));
+    }
+  }
+  return { element, paint };
+}
+
+/**
  * What the colours mean.
  */
 export function makeLegend() {
-  const bar = make("span", { class: "xv-bar", "aria-hidden": "true" });
   const text = make("span");
   const marks = make("span", { class: "xv-marks" });
-  const element = make("p", { class: "xv-legend" }, make("span", { class: "xv-zero" }, "0.00"), bar, text, marks);
+  const element = make("p", { class: "xv-legend" }, text, marks);
   /** @param {Scene} scene */
   function paint(scene) {
-    const { table, dark } = scene.theme;
-    const stops = Array.from({ length: 17 }, (_, i) => {
-      const at = Math.round((i / 16) * 255) * 3;
-      return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
-    });
-    bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    const { dark } = scene.theme;
     const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
     const whose = {
       word: `the maximum of this ${patchSide(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : wordsOf(scene.main.sheet).one}`,
@@ -175,7 +205,6 @@ export function makeLegend() {
     }[scene.state.scale];
     const map = dark || isOverPicture(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
     const several = isOverPicture(scene.main) && scene.state.several;
-    element.classList.toggle("xv-named-colours", Boolean(several));
     text.textContent = several
       ? `in full colour: each ${wordsOf(scene.main.sheet).one}’s own maximum`
       : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
@@ -227,7 +256,7 @@ function switcher(label, field, choices, change) {
     button.addEventListener("click", () => change({ [field]: value, ...fresh }));
     return button;
   });
-  const element = make("span", { class: "xv-switch", role: "group", "aria-label": label, title: label }, ...buttons);
+  const element = make("span", { class: "xv-switch", role: "group", "aria-label": label }, ...buttons);
   /** @type {(value: string, there?: string[], faces?: Record<string, string>) => void} */
   const show = (value, there = Object.keys(choices), faces = {}) => {
     const shown = buttons.filter((button) => there.includes(button.dataset.value ?? ""));

@@ -68,6 +68,8 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {number[]} layers
  * @property {number} heads
  * @property {string[]} altered
+ * @property {[string, string, string]} titles what a row is, what it is where rows are named for the token read, and what a
+ *   column is
  * @property {Axis} keys
  * @property {Axis} queries
  * @property {Axis | null} read
@@ -99,9 +101,20 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {Record<string, [number, number][]>} cells row and column between pieces, by what names the rows
  * @property {string} said what is said of them
  *
+ * @typedef {object} Surprise something worth seeing in this very trace
+ * @property {string} title in a few words
+ * @property {string} says in a sentence
+ * @property {string | null} head the name of a view of cross-attention; null for the one that is looked at
+ * @property {number | null} row the position of a query
+ * @property {number | null} column the position of a key
+ *
  * @typedef {object} Trace
  * @property {string} id
  * @property {{stem: string, pair: string, model: string}} about what a file of a map says of it
+ * @property {[string, string]} languages in English, of what is read and what is written; "" where it is not known
+ * @property {Surprise[]} surprises
+ * @property {{parts: string[], state: Partial<import("./state.js").State>} | null} small what is shown besides sentences and
+ *   map where it is one of several small explorers on a page, and what it begins with
  * @property {string} [unlinked] why no link can show this trace
  * @property {Sheet[]} sheets
  * @property {Step[]} steps
@@ -138,6 +151,9 @@ export function unpack(bytes, before = null) {
     ...header,
     growing: Boolean(header.growing),
     links: header.links ?? null,
+    languages: header.languages ?? ["", ""],
+    surprises: header.surprises ?? [],
+    small: header.small ?? null,
     sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
     beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
     sound: header.sound ? openSound(header.sound, data) : null,
