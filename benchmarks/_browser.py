@@ -57,6 +57,7 @@ def browser() -> Iterator[Browser]:
 def cold_page(launched: Browser, *scripts: str) -> Iterator[Page]:
     """A page in a context of its own, with nothing cached and the clock in it; `scripts` run before the page's own."""
     context: BrowserContext = launched.new_context(viewport=VIEWPORT, color_scheme="dark")
+    context.add_init_script(chromium.NO_TOUR)
     for script in (_CLOCK, *scripts):
         context.add_init_script(script)
     yield context.new_page()

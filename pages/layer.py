@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from xattn_viz.app import layer, page
 
-page.begin(None)
+page.begin(None, "Layer")
 layer.show()

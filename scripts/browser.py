@@ -28,6 +28,10 @@ with sync_playwright() as playwright:
 FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
+#: For pages of the app: a browser that has seen the tour, which comes by itself otherwise.
+NO_TOUR = "try { localStorage.setItem('xattn_viz.tour', 'seen') } catch {}"
+
+
 def flags() -> list[str]:
     """The command-line flags for a Chromium that asks nobody but the page under test."""
     return [*FLAGS, "--no-sandbox"] if is_root() else list(FLAGS)

@@ -234,6 +234,7 @@ def main() -> int:
         chromium = playwright.chromium.launch(executable_path=path, args=browser.flags())
         for name, address, (width, height), theme, act in SHOTS:
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+            page.add_init_script(browser.NO_TOUR)
             path_of_page = name.split("-")[0].replace("translate", "").replace("evidence", "")
             page.goto(f"{server.url}/{path_of_page}?{urlencode(address)}")
             page.locator(".js-plotly-plot, .xv[data-painted], .st-key-evidence").first.wait_for(timeout=60_000)

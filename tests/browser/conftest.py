@@ -150,13 +150,18 @@ def watch() -> Watch:
 
 @pytest.fixture
 def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
-    """Call it for a page in a context of its own, 1280 × 720 and dark unless told otherwise (Playwright's options)."""
+    """Call it for a page in a context of its own, 1280 × 720 and dark unless told otherwise (Playwright's options).
+
+    It has seen the tour, unless it is of a `newcomer`.
+    """
     contexts: list[BrowserContext] = []
 
-    def launch(**options: Any) -> Page:
+    def launch(*, newcomer: bool = False, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": VIEWPORT, "color_scheme": "dark", **options})
         contexts.append(context)
         watch.follow(context)
+        if not newcomer:
+            context.add_init_script(chromium.NO_TOUR)
         return context.new_page()
 
     yield launch

@@ -157,4 +157,4 @@ def test_a_deep_link_opens_on_a_fresh_server(
         page.goto(server.url + path)
         visitor.expect_source(page, "Hello." if "text" in path else EXAMPLES[0].text)
         assert page.get_by_role("dialog").count() == 0
-        assert page.title() == "xattn_viz"
+        expect(page).to_have_title(f"{'Hello.' if 'text' in path else 'The cat sat …'} — Translate · xattn_viz")

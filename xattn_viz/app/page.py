@@ -1,4 +1,4 @@
-"""What every page begins with: the router, the look of the frame around it, and text that is shown as it is."""
+"""What every page begins with: the router, its heading and its guide, the look of the frame, text shown as it is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ from pathlib import Path
 
 import streamlit as st
 from PIL import Image
+from streamlit.components.v2.types import ComponentRenderer
 from streamlit.navigation.page import Page
 
+from xattn_viz import web
 from xattn_viz.app import page_state
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 
 PAGES = Path("pages")
+NAME = "xattn_viz"
+#: What each page is, by its title; and the titles of those that have a kind.
+SENTENCES = {
+    "Translate": "Type a sentence and see which words a model reads while it writes each word of the translation.",
+    "Speech": "Speak or choose a clip, and see for each written word the moment of sound that it was heard in.",
+    "Images": "Give a picture and see where a model looks in it while it writes each word of a caption.",
+    "Draw": "Watch a picture form out of noise from a prompt, and see which word went where.",
+    "Layer": "Attention taken apart: change its numbers, and watch what follows.",
+    "About": "What attention is, idea by idea, each with a small map to try it in.",
+}
+_TITLES = {"text": "Translate", "audio": "Speech", "image": "Images", "prompt": "Draw"}
+_WORDS_IN_TAB = 3
 
 # Between these Streamlit finds links (`www.`, `https://`, `a@b.c`), icons and emoji (`:name:`), arrows and dashes
 # (`->`, `--`, `>=`) in text whose escapes are gone.
@@ -57,11 +71,18 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 @supports not (animation-timeline: scroll()) {
   [data-testid="stTopNav"] { background: light-dark(#fbfaf7, #0e0f13); border-radius: 0.5rem; }
 }
-.st-key-controls { padding-inline-end: 19.5rem; } /* beside the pages and the menu */
 .st-key-controls.st-key-controls, .st-key-beside-model { align-items: flex-start; gap: 0.5rem; }
+.st-key-heading { padding-inline-end: 26rem; } /* beside the pages and the menu */
+.st-key-heading > :has(h1) { flex: 0 1 auto; width: auto; }
+.st-key-heading [data-testid="stHtml"] { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.75rem; }
+.st-key-heading h1 { font-size: 1.25rem; font-weight: 650; line-height: 2rem; padding: 0; margin: 0; }
+.st-key-heading p { margin: 0; line-height: 1.3; color: light-dark(#55524d, #b9b6ae); }
 @media (max-width: 48rem) {
-  [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
-  .st-key-controls { padding-inline-end: 0; }
+  [data-testid="stMainBlockContainer"] { padding-top: 0.5rem; }
+  .st-key-heading { padding-inline: 2.5rem; min-height: 2.5rem; } /* between the arrows of the pages and the menu */
+  .st-key-heading p { font-size: 0.8125rem; }
+  .st-key-heading.st-key-heading { flex-wrap: nowrap; align-items: flex-start; }
+  .st-key-heading > :has(h1) { flex: 1 1 0; min-width: 0; }
   .st-key-two-ways { margin-top: 0.75rem; } /* below the arrows that open the list of pages */
 }
 .st-key-recording { flex: 0 0 9rem; }
@@ -119,13 +140,14 @@ def navigation() -> Page:
         # The other half of the same matter; its page and that one lead to each other.
         st.Page(PAGES / "draw.py", title="Images", visibility="hidden"),
         st.Page(PAGES / "layer.py", title="Layer"),
+        st.Page(PAGES / "about.py", title="About"),
     ]
     _declared().append(True)
     return st.navigation(pages, position="top")
 
 
-def begin(what: page_state.Kind | None) -> None:
-    """What every page begins with: what its models read, if it has any, and the look of the frame.
+def begin(what: page_state.Kind | None, title: str = "") -> None:
+    """What every page begins with: what its models read, or else its title, the frame, its heading and its guide.
 
     Where the environment sets something that cannot be, the page says so and ends.
 
@@ -136,7 +158,11 @@ def begin(what: page_state.Kind | None) -> None:
         navigation()
         st.rerun()
     page_state.enter(what)
-    dress()
+    title = _TITLES[what.name] if what else title
+    _dress(" — ".join(filter(None, (_asked(what), title))) + f" · {NAME}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="heading"):
+        st.html(f"<h1>{title}</h1><p>{SENTENCES[title]}</p>")
+        _guide()(data={"page": what.name if what else title}, key="guide", width="content", height="content")
     try:
         registry.check_settings()
     except ModelError as error:
@@ -144,10 +170,27 @@ def begin(what: page_state.Kind | None) -> None:
         st.stop()
 
 
-def dress() -> None:
+def _asked(what: page_state.Kind | None) -> str:
+    """The first words of what is asked on a page, for its tab."""
+    if what is None:
+        return ""
+    asked = page_state.current().query
+    words = visible_text(asked.input if asked.source == "text" else what.input_title(asked)).split()
+    first = " ".join(words[:_WORDS_IN_TAB]) + (" …" if len(words) > _WORDS_IN_TAB else "")
+    return shortened(first, 30)
+
+
+def _dress(title: str) -> None:
     """Title, icon and look of the frame."""
-    st.set_page_config(page_title="xattn_viz", page_icon=_icon(), layout="wide")
+    st.set_page_config(page_title=title, page_icon=_icon(), layout="wide")
     st.html(_CSS)
+
+
+@cache
+def _guide() -> ComponentRenderer:
+    return st.components.v2.component(
+        "xattn_viz_guide", html='<div class="xv-aside"></div>', css=web.css("guide"), js=web.script("guide")
+    )
 
 
 @cache

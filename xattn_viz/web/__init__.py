@@ -27,6 +27,7 @@ STYLES = {
         "explorer/picture/picture.css",
         "explorer/talk.css",
     ),
+    "guide": (_BASE, "guide/guide.css"),
     "stepper": (_BASE, "stepper/stepper.css"),
 }
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/.-]+\.js)";\n', re.MULTILINE)
