@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xattn_viz import examples
+from xattn_viz.analysis.head_measures import grid_of, linked_sums, quotient
 from xattn_viz.core.store import save
 from xattn_viz.core.trace import Trace
-from xattn_viz.examples import ALL, Example, SpeechExample, clips
+from xattn_viz.examples import ALL, EXAMPLES, HINTS, Example, SpeechExample, clips
 from xattn_viz.models import registry
+from xattn_viz.shapes import draw
 
 
 def make(example: Example | SpeechExample) -> Trace:
@@ -25,6 +28,24 @@ def make(example: Example | SpeechExample) -> Trace:
     return replace(trace, maps=(halves,))
 
 
+def make_about(name: str) -> Trace:
+    """Trace what the page About shows besides (`examples.load_about`)."""
+    if name == "whole":
+        first = EXAMPLES[0]
+        trace = registry.load(first.model).trace(first.text, kinds=("cross", "encoder"))
+        sums = linked_sums(trace)
+        of = trace.cross.kind, trace.cross.layers
+        said = {"links": "xv.align (silver: a recipe that reads some of these heads)"}
+        grids = [
+            grid_of(name, of, quotient(sums[name]), "Of this one sentence", said)
+            for name in ("alignment", "alignment-previous")
+        ]
+        return trace.with_evidence(*grids)
+    told = HINTS[0]
+    options: dict[str, Any] = dict(told.options)
+    return registry.load(told.model).trace(draw(told.scene), kinds=("cross", "decoder"), **options)
+
+
 FOLDER = Path(examples.__file__).parent
 
 
@@ -36,6 +57,8 @@ def main(folder: Path = FOLDER) -> None:
         save(trace, path)
         source = trace.input if isinstance(trace.input, str) else "(speech)"
         print(f"{path.name}: {source} → {trace.output} ({path.stat().st_size:,} bytes)")
+    for name in ("whole", "sources"):
+        save(make_about(name), folder / f"about-{name}.npz")
 
 
 if __name__ == "__main__":

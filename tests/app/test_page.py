@@ -30,6 +30,7 @@ _OWN_WORDS = {
     *("view.title.capitalize()", "mean.title.capitalize()", "steps"),
     *("name", "name.capitalize()", "label"),  # constants that were named before
     *("title", "help_text"),  # of an option, through `literal`
+    "paragraphs",  # of the page About, its own
     *("count", "_MOST_WORDS", "masking.REPLACEMENT"),
     "'  \\n'.join(lines)",  # heads with their names, each through `literal`
 }

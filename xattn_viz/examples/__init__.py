@@ -297,3 +297,14 @@ def load_speech(model: str, clip: str) -> Trace | None:
     """
     ships = any((example.model, example.slug) == (model, clip) for example in SPEECH)
     return load(clip) if ships else None
+
+
+def load_about(name: str) -> Trace | None:
+    """A precomputed trace of the page About, or None where its file is missing.
+
+    "whole" is the first sentence with the self-attention of its encoder and the alignment of each head by
+    `analysis.align`, "sources" the first of `HINTS`, a grey picture and a sentence about it, with the self-attention of
+    the decoder.
+    """
+    file = files(__name__) / f"about-{name}.npz"
+    return load_trace(file.read_bytes()) if file.is_file() else None
