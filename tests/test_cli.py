@@ -489,3 +489,25 @@ def test_profile_prints_what_each_head_does(tmp_path: Path, capsys: pytest.Captu
     gold.write_text("The cat sat .\tO gato sentou-se .\t0-0 1-1 2-2 3-3\n", encoding="utf-8")
     assert main(["profile", str(gold), "--gold", "--no-costs"]) == 0
     assert "the links of people (gold)" in capsys.readouterr().out
+
+
+def test_a_story_becomes_a_page(
+    tiny: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"query": {"model": "tiny", "text": TEXT}, "view": {"head": "1.1", "row": "0"}, "caption": "{weight}"}
+    story = {"format": "xattn_viz story", "version": 1, "title": "A talk", "slides": [asked]}
+    file, out = tmp_path / "talk.json", tmp_path / "talk.html"
+    file.write_text(json.dumps(story), encoding="utf-8")
+    assert main(["story", str(file), "--out", str(out)]) == 2
+    assert "not on the list: load it with --allow tiny" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["story", str(file), "--out", str(out), "--allow", "tiny"]) == 0
+    assert "<title>A talk</title>" in out.read_text(encoding="utf-8")
+    assert main(["story", "cross-attention", "--out", str(out)]) == 0
+    for arguments, said in (
+        ([str(tmp_path / "none.json"), "--out", str(out)], "No such file"),
+        (["nothing", "--out", str(out)], "no story 'nothing': choose cross-attention"),
+        (["cross-attention", "--out", "talk.pdf"], "does not end in .html"),
+    ):
+        assert main(["story", *arguments]) == 2
+        assert said in capsys.readouterr().err

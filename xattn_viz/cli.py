@@ -229,6 +229,34 @@ def _shares(found: xv.Attribution, layer: int, head: int) -> list[str]:
     return lines
 
 
+def _story(options: argparse.Namespace) -> int:
+    from xattn_viz.app import slides
+    from xattn_viz.core.story import Story
+    from xattn_viz.examples import stories
+    from xattn_viz.export import story as page
+
+    out: Path = options.out
+    if out.suffix != ".html":
+        raise ValueError(f"{quoted(str(out))} does not end in .html, which is what a story becomes.")
+    file = Path(options.story)
+    is_name = not file.suffix and not file.exists()
+    told = stories.find(options.story) if is_name else Story.parse(file.read_bytes())
+    listed = {card.name for card in xv.cards()} | set(options.allow)
+
+    def load(name: str) -> Adapter:
+        if name not in listed:
+            raise ModelError(f"The model {quoted(name)} is not on the list: load it with --allow {name}.")
+        return _load(name)
+
+    shown = []
+    for one in slides.found(told.slides, load):
+        shown.append(one)
+        _tell_progress(len(shown), len(told.slides), "slides")
+    files.write(out, page.html(told, shown))
+    print(f"Wrote {visible(str(out))}")
+    return 0
+
+
 def _deletion(options: argparse.Namespace) -> int:
     model = _load(options.model)
     settings, rankings = _settings(model, options.set), options.rankings or RANKINGS
@@ -557,6 +585,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     _take_alignment(align)
     align.set_defaults(command=_align)
+
+    story = commands.add_parser("story", help="make one page for a talk, which needs no network, of a story")
+    story.add_argument(
+        "story", metavar="STORY", help="its file, as the page saves it; or one that ships, such as cross-attention"
+    )
+    story.add_argument("-o", "--out", type=Path, metavar="FILE", required=True, help="the page, ending in .html")
+    story.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a model that is not on the list and that the story may load; may be given again",
+    )
+    story.set_defaults(command=_story)
 
     score = commands.add_parser(
         "score", help="measure alignments, and every head, by a file of pairs with links that people made"

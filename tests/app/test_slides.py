@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from xattn_viz import examples
+from xattn_viz.app import slides
+from xattn_viz.core.story import Slide
+from xattn_viz.core.trace import Trace
+from xattn_viz.models import registry
+from xattn_viz.models.base import Adapter, ModelError
+
+CAT = (("model", "firefox-en-pt"), ("text", "The cat sat on the mat."))
+BRIDGE = (("model", "firefox-en-pt"), ("text", "The old bridge creaks. It is old."))
+
+
+def refuse(name: str) -> Adapter:
+    raise ModelError(f"No model {name} here.")
+
+
+def traced(slide: Slide, load: slides.Load = registry.load) -> Trace:
+    found = slides.find(slide, load)
+    found = found[0] if isinstance(found, tuple) else found
+    assert isinstance(found, Trace), found
+    return found
+
+
+def test_what_ships_needs_no_model() -> None:
+    one, other = slides.found([Slide(CAT), Slide(CAT, caption="again")], refuse)
+    assert one is other
+    assert one == examples.load("cat")
+    assert not slides.needs_model(Slide(CAT))
+    assert slides.needs_model(Slide(CAT, measure="cost"))
+    heard = slides.find(Slide((("model", "whisper-tiny-en"), ("sound", "forward"))), refuse)
+    assert isinstance(heard, tuple)
+    assert heard[0] == examples.load("forward")
+    assert [word.text for word in heard[1].words] == ["Go", "forward", "10", "meters."]
+
+
+def test_a_slide_shows_what_its_query_asks() -> None:
+    assert traced(Slide((*BRIDGE, ("sentence", "2")))).input == "It is old."
+    assert traced(Slide((*BRIDGE, ("whole", "true")))).input == BRIDGE[1][1]
+    mine = traced(Slide((*CAT, ("target", "O gato dorme."))))
+    assert mine.output == "O gato dorme."
+    costs = traced(Slide(CAT, measure="cost")).evidence
+    assert [grid.name for grid in costs] == ["cost"]
+
+
+def test_a_scene_and_a_prompt_are_drawn_and_read() -> None:
+    said = traced(Slide((("model", "caption-shapes"), ("picture", "alone"))))
+    assert said.output == "a large pink cross"
+    drawn = traced(Slide((("model", "draw-shapes"), ("text", "a purple ring"))))
+    assert len(drawn.pictures) > 1
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ((("model", "nowhere"), ("text", "x")), "No model nowhere here."),
+        ((("model", "whisper-tiny-en"), ("sound", "0123456789abcdef")), "There is no clip '0123456789abcdef'"),
+        ((("model", "caption-shapes"), ("picture", "0123456789abcdef")), "was of one visit"),
+        ((("model", "caption-shapes"), ("scene", "nonsense")), ""),
+        ((*CAT, ("sentence", "0")), "count from 1"),
+        ((*CAT, ("option.num_beams", "many")), "No model"),
+    ],
+)
+def test_what_cannot_be_shown_says_why(query: Any, sentence: str) -> None:
+    found = slides.find(Slide(query), refuse)
+    assert isinstance(found, str)
+    assert sentence in found
+    assert found.endswith((".", "?")), found
+
+
+def test_a_part_that_is_not_there_is_said() -> None:
+    assert slides.find(Slide((*CAT, ("sentence", "3"))), registry.load) == "There is no part 3 of this input."
+    assert "4 beams are not to be had" in str(slides.find(Slide((*CAT, ("option.num_beams", "4"))), registry.load))

@@ -1,0 +1,140 @@
+"""What the slides of a story show: each query's trace, from what ships or from its model, each of them once.
+
+Nothing here draws: the command line makes traces of a story in the same way as the page does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from xattn_viz import examples
+from xattn_viz.analysis.head_costs import head_costs
+from xattn_viz.analysis.timing import timed_words, warping_path
+from xattn_viz.app import runner
+from xattn_viz.app.runner import Query, Task
+from xattn_viz.core.records import quoted
+from xattn_viz.core.story import Slide
+from xattn_viz.core.trace import Trace
+from xattn_viz.examples import clips
+from xattn_viz.export.story import Found
+from xattn_viz.inputs import InputError, images
+from xattn_viz.inputs.audio import RATE, Sound, flac
+from xattn_viz.inputs.images import Picture
+from xattn_viz.models.base import Adapter, Cancelled, ModelError
+from xattn_viz.shapes.scene import from_link
+from xattn_viz.web.explorer.sheets import own_frames
+from xattn_viz.web.explorer.sound import Playback
+
+#: From the name of a model to the model. Raises ModelError where it is not there or may not be loaded.
+Load = Callable[[str], Adapter]
+#: What two slides have in common that show one trace.
+Key = tuple[tuple[tuple[str, str], ...], str]
+
+
+def key_of(slide: Slide) -> Key:
+    """What a slide's trace follows from: its query, and what is measured."""
+    return tuple(sorted(slide.query)), slide.measure
+
+
+def needs_model(slide: Slide) -> bool:
+    """Whether a model has to run before a slide can be shown."""
+    try:
+        return bool(slide.measure) or _shipped(*_asked(slide)) is None
+    except ValueError:  # what is wrong with it `find` says, and no model
+        return False
+
+
+def found(slides: Iterable[Slide], load: Load) -> Iterator[Found]:
+    """What each slide shows, in order; where that cannot be had, the sentence that says why."""
+    kept: dict[Key, Found] = {}
+    for slide in slides:
+        key = key_of(slide)
+        if key not in kept:
+            kept[key] = find(slide, load)
+        yield kept[key]
+
+
+def find(slide: Slide, load: Load) -> Found:
+    """What one slide shows; where that cannot be had, the sentence that says why."""
+    try:
+        return _found(slide, load)
+    except Cancelled:
+        raise
+    except (ModelError, InputError, ValueError) as error:
+        return str(error)
+
+
+def _asked(slide: Slide) -> tuple[Query, int]:
+    """The query of a slide, and which segment of it, from 0."""
+    said = slide.asked
+    source = next(name for name in ("text", "sound", "picture", "scene") if name in said)
+    names = None if source == "text" else {source: lambda _: True}
+    query = runner.parse_query(said, {"": Query(said["model"])}, lambda _: True, names)  # type: ignore[arg-type]
+    number = said.get("sentence", said.get("window", "1"))
+    if not (number.isascii() and number.isdigit() and 0 < len(number) < 4 and int(number)):
+        raise ValueError(f"Sentences and windows count from 1: got {quoted(number)}.")
+    return query, int(number) - 1
+
+
+def _found(slide: Slide, load: Load) -> Found:
+    query, segment = _asked(slide)
+    named = _named(query)
+    trace = _shipped(query, segment)
+    if trace is None or slide.measure:
+        model = load(query.model)
+        trace = trace or _traced(model, query, segment, named)
+        if slide.measure == "cost":
+            trace = trace.with_evidence(head_costs(model, trace).grid())
+    return (trace, _playback(trace, named)) if isinstance(named, Sound) else trace
+
+
+def _named(query: Query) -> Sound | Picture | None:
+    """The sound or picture that a query only names. Raises ValueError where nobody has it but one visit."""
+    if query.source == "sound":
+        return clips.sound(query.input)
+    if query.source == "scene":
+        return images.read(from_link(query.input))
+    if query.source == "picture":
+        scene = next((example.scene for example in examples.SCENES if example.slug == query.input), None)
+        if scene is None:
+            raise ValueError("This picture was of one visit: a story can show scenes, those that ship and drawn ones.")
+        return images.read(scene)
+    return None
+
+
+def _shipped(query: Query, segment: int) -> Trace | None:
+    if query.options or query.whole or segment or not query.output.is_best:
+        return None
+    for example in examples.ALL:
+        says = example.text if isinstance(example, examples.Example) else example.slug
+        if (example.model, says) == (query.model, query.input):
+            try:
+                return examples.load(example.slug)
+            except ValueError:  # a damaged file is traced anew
+                return None
+    return None
+
+
+def _traced(model: Adapter, query: Query, segment: int, named: Sound | Picture | None) -> Trace:
+    best: Trace | None = None
+    for number, trace in enumerate(Task(query.best, named=named).traces(model)):
+        if number == segment:
+            best = trace
+            break
+    if best is None:
+        raise ValueError(f"There is no part {segment + 1} of this input.")
+    if query.output.is_best:
+        return best
+    return next(iter(replace(Task.of_output(query, best), named=named).traces(model)))
+
+
+def _playback(trace: Trace, sound: Sound) -> Playback:
+    """The stretch of the sound that a trace is of, with its words in time."""
+    times = trace.cross.keys.times or ()
+    start, end = times[0][0], times[own_frames(trace.cross.keys) - 1][1]
+    samples = sound.samples[round(start * RATE) : round(end * RATE)]
+    if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was said
+        return Playback(flac(samples))
+    path = warping_path(trace.cross)
+    return Playback(flac(samples), timed_words(trace, path=path), path)
