@@ -20,7 +20,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from xattn_viz import export, web
 from xattn_viz.analysis import heads
 from xattn_viz.app import actions, page_state
-from xattn_viz.app.page import literal
+from xattn_viz.app.page import PAGES, literal
 from xattn_viz.app.page_state import NAMES, Shown
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
@@ -256,6 +256,16 @@ def downloads(shown: Shown, view: View) -> None:
             whole = of_all or ending == "NPZ"
             file_name = export.file_name(trace, None if whole else view) + f".{ending.lower()}"
             st.download_button(name, make, file_name, mime, on_click="ignore", key=name)
+        st.button("Add this view", on_click=_add, args=(view,), help="To your story, which the page Stories shows")
+        st.page_link(PAGES / "stories.py", label="Stories")
+        if told := st.session_state.pop("story-told", ""):
+            st.markdown(literal(told), width="content")
+
+
+def _add(view: View) -> None:
+    from xattn_viz.app import stories  # nobody who only looks waits for it
+
+    st.session_state["story-told"] = stories.add(page_state.current(), view)
 
 
 def below(shown: Shown, *, told: Container[str | None] = ()) -> None:

@@ -27,6 +27,7 @@ SENTENCES = {
     "Draw": "Watch a picture form out of noise from a prompt, and see which word went where.",
     "Layer": "Attention taken apart: change its numbers, and watch what follows.",
     "About": "What attention is, idea by idea, each with a small map to try it in.",
+    "Stories": "Give a talk of views with captions: one that ships, or your own.",
 }
 _TITLES = {"text": "Translate", "audio": "Speech", "image": "Images", "prompt": "Draw"}
 _WORDS_IN_TAB = 3
@@ -141,6 +142,8 @@ def navigation() -> Page:
         st.Page(PAGES / "draw.py", title="Images", visibility="hidden"),
         st.Page(PAGES / "layer.py", title="Layer"),
         st.Page(PAGES / "about.py", title="About"),
+        # Talks made on the other pages, which lead to it.
+        st.Page(PAGES / "stories.py", title="Stories", visibility="hidden"),
     ]
     _declared().append(True)
     return st.navigation(pages, position="top")
