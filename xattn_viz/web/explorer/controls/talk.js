@@ -311,13 +311,13 @@ function say(isOn) {
 }
 
 /**
- * The height that a talk leaves for its maps, below their titles.
+ * The height that a talk leaves for its maps, below their titles and what their axes are.
  *
  * @param {HTMLElement} root
  * @param {HTMLElement} maps
  */
 export function heightOfTalk(root, maps) {
   const edge = Number.parseFloat(getComputedStyle(root).paddingBottom);
-  const title = /** @type {HTMLElement | null} */ (maps.querySelector(".xv-map-title"))?.offsetHeight ?? 0;
+  const title = /** @type {HTMLElement | null} */ (maps.querySelector(".xv-map-head"))?.offsetHeight ?? 0;
   return Math.max(root.getBoundingClientRect().bottom - edge - maps.getBoundingClientRect().top - title, 120);
 }
