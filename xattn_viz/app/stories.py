@@ -248,7 +248,7 @@ def _watch() -> None:
         return
     key, job = here.job
     if not job.look():
-        st.caption(export.AWAITED)
+        st.caption(literal(export.AWAITED))
         return
     outcome, here.job = job.outcome, None
     here.found[key] = str(outcome) if isinstance(outcome, Exception) or outcome is None else outcome
@@ -284,7 +284,7 @@ def _edit(here: Stage) -> None:
             st.caption(literal(f"{at + 1}. {slide.view.title.capitalize()}: {shortened(read)}"))
             with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"slide-{at}"):
                 caption = st.text_input(
-                    f"Caption of slide {at + 1}",
+                    f"Caption of slide {at + 1:d}",
                     slide.caption,
                     max_chars=LONGEST_CAPTION,
                     key=f"caption-{at}-{hash(slide)}",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.explorer.harness import open_harness, show
 from xattn_viz import examples, export
 from xattn_viz.core.story import Slide, Story
 from xattn_viz.core.trace import Trace
@@ -180,3 +181,28 @@ def test_long_texts_and_sounds_stay_legible(page: Page, tmp_path: Path) -> None:
         assert last is not None
         assert view_box is not None
         assert last["y"] + last["height"] <= view_box["y"] + view_box["height"] + 1
+
+
+def test_a_slide_without_its_model_says_so_and_shows_nothing_else(page: Page, tmp_path: Path) -> None:
+    cat, view = trace("cat"), View(layer=1, head=0, query=1)
+    story = Story("Gaps", (Slide(ASKED, view, "{row}"), Slide(ASKED, view), Slide(ASKED, view, "again")))
+    show(open_harness(page, tmp_path), stories.packed(story, [cat, "The model <b>x</b> is not there.", cat]))
+    missing, shown = page.locator(".xv-story-missing"), page.locator(".xv-sentences")
+    expect(shown).to_be_visible()
+    page.keyboard.press("t")
+    for key, says in (
+        ("PageDown", "The model <b>x</b> is not there."),
+        ("PageDown", ""),
+        ("PageUp", "x"),
+        ("PageUp", ""),
+    ):
+        page.keyboard.press(key)
+        expect(missing).to_be_visible(visible=bool(says))
+        expect(shown).to_be_visible(visible=not says)
+    page.keyboard.press("PageDown")
+    assert missing.inner_text() == "The model <b>x</b> is not there."
+    page.keyboard.press("Escape")
+    expect(page.locator(".xv-overview")).to_be_hidden()
+    page.get_by_role("button", name="Next slide").click()
+    expect(page.locator(".xv-overview")).to_be_visible()
+    expect(page.locator(".xv")).to_have_attribute("data-row", "1")

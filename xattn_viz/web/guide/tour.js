@@ -173,6 +173,7 @@ export function makeTour(page) {
       if (focus) next.focus();
     },
     end,
-    isPossible: () => GIVEN[page] !== undefined && seen(".xv[data-painted] .xv-stage").length > 0,
+    isPossible: () =>
+      GIVEN[page] !== undefined && seen(".xv[data-painted] .xv-stage").length > 0 && !seen(".xv-talking").length,
   };
 }
