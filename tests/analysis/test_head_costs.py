@@ -188,7 +188,39 @@ def test_the_smallest_set_keeps_the_output(model: xv.Adapter, traces: list[xv.Tr
     assert model.trace(trace, ablate=off).output == trace.output
     assert found.costs[-1] == pytest.approx(costs.set_costs(model, trace, [found.removed])[0], abs=TOLERANCE)
     assert told[0] == (0, 16)
+    assert told == sorted(told)
     assert all(done < total == 16 for done, total in told)
+
+
+def test_how_far_a_mean_is_can_be_seen_and_it_can_be_stopped(model: xv.Adapter, traces: list[xv.Trace]) -> None:
+    told = list[tuple[int, int]]()
+    inputs: list[Any] = [SENTENCES[1], traces[2]]
+    xv.head_costs(model, traces[0], "mean", sentences=inputs, on_step=lambda done, total: told.append((done, total)))
+    assert told == sorted(told)
+    # Two sentences, each written and read again, and the output once with each of 16 heads and once with all.
+    assert {total for _, total in told} == {2 * 2 + 17}
+    assert {done for done, _ in told} >= {0, 1, 3, 4}
+    with pytest.raises(Cancelled):
+        xv.head_costs(model, traces[0], "mean", sentences=inputs, on_step=lambda done, _: done < 1)
+
+
+def test_the_smallest_set_is_that_of_every_head_tried_alone_in_every_round(
+    model: xv.Adapter, traces: list[xv.Trace]
+) -> None:
+    trace, own = traces[0], costs.counted_tokens(traces[0])
+    left, removed = [(layer, head) for layer in range(2) for head in range(8)], list[tuple[int, int]]()
+    whole = model.force(trace, [[]])
+    while True:
+        tried = {}
+        for head in left:
+            forced = model.force(trace, [[xv.Intervention("cross", *one) for one in (*removed, head)]])
+            if (forced.best[0, own] == whole.best[0, own]).all():
+                tried[head] = float((whole.log_probs[0] - forced.log_probs[0])[own].mean())
+        if not tried:
+            break
+        removed.append(min(tried, key=lambda head: tried[head]))
+        left = [head for head in tried if head != removed[-1]]
+    assert list(xv.smallest_set(model, trace).removed) == removed
 
 
 def test_what_cannot_be_measured_is_refused(model: xv.Adapter, traces: list[xv.Trace]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.evidence import HeadGrid
-from xattn_viz.core.interventions import Forced, Intervention
+from xattn_viz.core.interventions import Forced, Forcing, Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import summary
 from xattn_viz.core.tokens import Span, word_spans
@@ -70,7 +70,12 @@ class Model(Protocol):
     ) -> Forced:
         """As `Adapter.force`."""
 
-    def head_outputs(self, trace: Trace, kind: MapKind = "cross") -> NDArray[np.float32]:
+    def forcing(self, trace: Trace) -> Forcing:
+        """As `Adapter.forcing`."""
+
+    def head_outputs(
+        self, trace: Trace, kind: MapKind = "cross", *, on_step: OnStep | None = None
+    ) -> NDArray[np.float32]:
         """As `Adapter.head_outputs`."""
 
 
@@ -183,13 +188,15 @@ def head_costs(
     if not traces:
         raise InputError("There is no output to measure heads on: give one trace, or several.")
     heads = [(layer, head) for layer, count in enumerate(_heads(model, kind)) for head in range(count)]
-    means = mean_outputs(model, sentences, kind) if how == "mean" else None
+    each, before = len(heads) + 1, 2 * len(sentences) if how == "mean" else 0
+    total = before + len(traces) * each  # runs in all: a sentence is written, and read again
+    means = mean_outputs(model, sentences, kind, on_step=_counted(on_step, 0, total)) if how == "mean" else None
     runs = [[_removal(how, kind, layer, head, means)] for layer, head in heads]
     shape = (len(_heads(model, kind)), max(_heads(model, kind)))
     found: list[tuple[NDArray[Any], ...]] = []
     tokens: dict[int, str] = {}
     for number, trace in enumerate(traces):
-        forced = model.force(trace, [[], *runs], on_step=_part(on_step, number, len(traces)))
+        forced = model.force(trace, [[], *runs], on_step=_counted(on_step, before + number * each, total))
         tokens |= forced.tokens
         count = forced.log_probs.shape[1]
         costs, best = np.full((*shape, count), np.nan, np.float32), np.full((*shape, count), -1, np.int64)
@@ -226,14 +233,21 @@ def counted_tokens(trace: Trace) -> NDArray[np.bool_]:
     return own
 
 
-def mean_outputs(model: Model, sentences: Sequence[Any], kind: MapKind = "cross") -> NDArray[np.float32]:
+def mean_outputs(
+    model: Model, sentences: Sequence[Any], kind: MapKind = "cross", *, on_step: OnStep | None = None
+) -> NDArray[np.float32]:
     """What each head says on average over all tokens of the outputs for `sentences`, `[layer, head, d_v]`.
 
-    `sentences` are inputs of the model, or traces of it. Raises InputError where there are none.
+    `sentences` are inputs of the model, or traces of it. `on_step` is told how many runs are done, two a sentence: its
+    output is written, and read again. Raises InputError where there are none, and Cancelled when `on_step` returns
+    False.
     """
     if isinstance(sentences, str) or not len(sentences):
         raise InputError("A mean needs sentences to be taken over: give several, as in sentences=[…].")
-    outputs = [model.head_outputs(one if isinstance(one, Trace) else model.trace(one), kind) for one in sentences]
+    outputs, total = [], 2 * len(sentences)
+    for number, one in enumerate(sentences):
+        written = one if isinstance(one, Trace) else model.trace(one, on_step=_fixed(on_step, 2 * number, total))
+        outputs.append(model.head_outputs(written, kind, on_step=_fixed(on_step, 2 * number + 1, total)))
     mean: NDArray[np.float32] = np.concatenate(outputs, axis=2).mean(2)
     return mean
 
@@ -341,17 +355,16 @@ def smallest_set(model: Model, trace: Trace, *, kind: MapKind = "cross", on_step
     `on_step` is told how many heads are decided. Raises as `head_costs`.
     """
     left = [(layer, head) for layer, count in enumerate(_heads(model, kind)) for head in range(count)]
-    total, own = len(left), counted_tokens(trace)
+    total, own, force = len(left), counted_tokens(trace), model.forcing(trace)
+    whole = force([[]], on_step=_fixed(on_step, 0, total))
     kept: list[tuple[int, int]] = []
     removed: list[tuple[int, int]] = []
     costs: list[float] = []
     while left:
-        decided = total - len(left)
-        off = [Intervention(kind, layer, head) for layer, head in removed]
-        runs = [[*off, Intervention(kind, layer, head)] for layer, head in left]
-        forced = model.force(trace, [[], *runs], on_step=None if on_step is None else _fixed(on_step, decided, total))
-        keeps = (forced.best[1:, own] == forced.best[0, own]).all(-1)
-        falls = (forced.log_probs[0] - forced.log_probs[1:])[:, own].mean(-1, dtype=np.float64)
+        off, runs = ([Intervention(kind, *head) for head in some] for some in (removed, left))
+        forced = force([[one] for one in runs], off, on_step=_fixed(on_step, total - len(left), total))
+        keeps = (forced.best[:, own] == whole.best[0, own]).all(-1)
+        falls = (whole.log_probs[0] - forced.log_probs)[:, own].mean(-1, dtype=np.float64)
         kept += [head for head, does in zip(left, keeps.tolist(), strict=True) if not does]
         able = [(float(fall), head) for fall, head, does in zip(falls, left, keeps.tolist(), strict=True) if does]
         if not able:
@@ -395,13 +408,11 @@ def _method(how: Removal, counted: Sequence[NDArray[np.bool_]], sentences: int) 
     )
 
 
-def _part(on_step: OnStep | None, number: int, count: int) -> OnStep | None:
-    """One of several equal parts of a whole."""
-    if on_step is None or count == 1:
-        return on_step
-    return lambda done, total: on_step(number * total + done, count * total)
+def _counted(on_step: OnStep | None, before: int, total: int) -> OnStep | None:
+    """Tells how many of `total` runs are done, so many of them before these."""
+    return None if on_step is None else lambda done, _: on_step(before + done, total)
 
 
-def _fixed(on_step: OnStep, done: int, total: int) -> OnStep:
+def _fixed(on_step: OnStep | None, done: int, total: int) -> OnStep | None:
     """Tells of a number that does not change meanwhile."""
-    return lambda *_: on_step(done, total)
+    return None if on_step is None else lambda *_: on_step(done, total)

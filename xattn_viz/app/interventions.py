@@ -143,7 +143,7 @@ def _fewest(about: About, found: SmallestSet | None) -> None:
     def work(model: Adapter, on_step: OnStep) -> tuple[SmallestSet, Kept]:
         return smallest_set(model, trace, on_step=on_step), ()
 
-    ask(about, "Smallest set that keeps the output", ("fewest",), count * (count + 1) // 2, work)
+    ask(about, "Smallest set that keeps the output", ("fewest",), 3 * count, work)
     if found is not None:
         names = ", ".join(head_key(layer, head) for layer, head in found.kept) or "none"
         cost = f" and costs {number(found.costs[-1])} nats a token" if found.costs else ""

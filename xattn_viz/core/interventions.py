@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,3 +89,16 @@ class Forced:
         return tuple(self.tokens[token] for token in self.best[run].tolist())
 
     __repr__ = summary
+
+
+class Forcing(Protocol):
+    """What reads one output again, as often as it is called (`Adapter.forcing`)."""
+
+    def __call__(
+        self,
+        runs: Sequence[Sequence[Intervention]],
+        base: Sequence[Intervention] = (),
+        alternatives: int = 1,
+        on_step: Callable[[int, int], bool | None] | None = None,
+    ) -> Forced:
+        """What the model thinks in each of `runs`, with `base` in all of them; the rest as in `Adapter.force`."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.interventions import Forced, Intervention
+from xattn_viz.core.interventions import Forced, Forcing, Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Note, Trace
@@ -399,6 +399,13 @@ class Adapter(ABC):
 
         Raises InputError for a trace of another model and for values that do not fit, ModelError for a head that the
         model does not have and for a model whose heads cannot be changed, and Cancelled when `on_step` returned False.
+        """
+        raise self._cannot_force()
+
+    def forcing(self, trace: Trace, *, source: Trace | None = None) -> Forcing:
+        """`force` of one trace for many calls: its source is encoded once, and kept as long as what is returned.
+
+        `base` are interventions in every run, whose work runs share. Raises InputError and ModelError as `force` does.
         """
         raise self._cannot_force()
 

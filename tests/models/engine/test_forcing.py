@@ -81,6 +81,26 @@ def test_all_heads_at_once_are_each_alone(case: tuple[EncoderDecoderAdapter, Tra
     assert len({row.tobytes() for row in together}) == len(runs)  # every head does something
 
 
+def test_a_base_is_in_every_run(case: tuple[EncoderDecoderAdapter, Trace]) -> None:
+    adapter, trace = case
+    force = adapter.forcing(trace)
+    base, runs = [Intervention("cross", 1, 0)], [[Intervention("cross", 0, 1)], [], [Intervention("cross", 1, 1)]]
+    below = [Intervention("encoder", 0, 0)] if "encoder" in adapter.card.kinds else []
+    for own in ([], base, [*base, *below]):
+        alone = adapter.force(trace, [[*own, *run] for run in runs]).log_probs
+        assert np.allclose(force(runs, own).log_probs, alone, atol=TOLERANCE)
+
+
+def test_the_source_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, trace = loaded("firefox-en-pt")
+    times, encode = list[object](), adapter._encode_again
+    monkeypatch.setattr(adapter, "_encode_again", lambda *given: times.append(given) or encode(*given))
+    force = adapter.forcing(trace)
+    for head in range(3):
+        force([[Intervention("cross", 0, head)]])
+    assert len(times) == 1
+
+
 @pytest.mark.parametrize("name", ["firefox-en-pt", "whisper-tiny-en", "t5"])
 @pytest.mark.parametrize("kind", ["cross", "decoder", "encoder"])
 def test_a_head_at_zero_is_an_ablated_one(name: str, kind: MapKind) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from xattn_viz.attention.capture import Captured
 from xattn_viz.attention.interventions import Misfit, Rows
-from xattn_viz.core.interventions import Forced, Intervention
+from xattn_viz.core.interventions import Forced, Forcing, Intervention
 from xattn_viz.core.maps import Alteration, MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Hypothesis, Trace
@@ -29,7 +29,7 @@ from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models.base import Adapter, Hooks, ModelCard, ModelError, OnStep, Outputs
 from xattn_viz.models.engine.attribution import Inspection, TransformersInspection
-from xattn_viz.models.engine.forcing import Reader, by_encoder, in_batches, read_runs
+from xattn_viz.models.engine.forcing import Reader, Reading, by_encoder, in_batches, read_runs
 from xattn_viz.models.engine.network import Network, Run, Source, TransformersNetwork
 from xattn_viz.models.engine.results import Tokens, attention_maps, steps
 from xattn_viz.models.engine.search import Frame, Output
@@ -126,6 +126,45 @@ class EncoderDecoderAdapter(Adapter):
             begin, is_whole = self._beginning(run)
             return begin.text if is_whole else self.text.plain(self._search(run, begin, Hooks())[0].ids)
 
+    def forcing(self, trace: Trace, *, source: Trace | None = None) -> Forcing:
+        """As `Adapter.forcing`."""
+        ids = self._check_forced(trace, source or trace, ())
+        scored = len(ids) if source else next((i for i, step in enumerate(trace.steps) if not step.forced), len(ids))
+        row_bytes = 3 * 4 * len(ids) * self.size.vocabulary
+        kept: list[Reading] = []  # that over the source as it is
+
+        def reading(changed: Sequence[Intervention], hooks: Hooks) -> Reading:
+            if kept and not changed:
+                return kept[0]
+            made = self.network.reading(self._encode_again(source or trace, hooks, Rows(changed)), ids, scored)
+            if not changed:
+                kept.append(made)
+            return made
+
+        def force(
+            runs: Sequence[Sequence[Intervention]],
+            base: Sequence[Intervention] = (),
+            alternatives: int = 1,
+            on_step: OnStep | None = None,
+        ) -> Forced:
+            every = [*base, *(one for run in runs for one in run)]
+            self._check_forced(trace, source or trace, [(one.kind, one.layer, one.head) for one in every])
+            rows = (row for one in every if one.kind != "encoder" for row in one.rows or ())
+            if (wrong := next((row for row in rows if not 0 <= row < len(ids)), None)) is not None:
+                raise InputError(f"There is no row {wrong}: this output has rows 0 to {len(ids) - 1}.")
+            below = [one for one in base if one.kind == "encoder"]
+            above = [one for one in base if one.kind != "encoder"]
+            reader, hooks = Reader(len(runs), ids, alternatives), Hooks(on_step)
+            with run_slot(on_step), torch.inference_mode(), _fitting():
+                for changed, numbers in by_encoder([[*below, *run] for run in runs]):
+                    scores = reading(changed, hooks)
+                    rest = [[one for one in runs[number] if one.kind != "encoder"] for number in numbers]
+                    batches = in_batches(rest, self.network.block, row_bytes, above)
+                    read_runs(numbers, rest, batches, scores, reader, hooks)
+            return reader.forced(self.text.readable)
+
+        return force
+
     def force(
         self,
         trace: Trace,
@@ -136,31 +175,17 @@ class EncoderDecoderAdapter(Adapter):
         on_step: OnStep | None = None,
     ) -> Forced:
         """As `Adapter.force`."""
-        heads = [(one.kind, one.layer, one.head) for run in runs for one in run]
-        ids = self._check_forced(trace, source or trace, heads)
-        rows = (row for run in runs for one in run if one.kind != "encoder" for row in one.rows or ())
-        if (wrong := next((row for row in rows if not 0 <= row < len(ids)), None)) is not None:
-            raise InputError(f"There is no row {wrong}: this output has rows 0 to {len(ids) - 1}.")
-        scored = len(ids) if source else next((i for i, step in enumerate(trace.steps) if not step.forced), len(ids))
-        reader, hooks = Reader(len(runs), ids, alternatives), Hooks(on_step)
-        row_bytes = 3 * 4 * len(ids) * self.size.vocabulary
-        with run_slot(on_step), torch.inference_mode(), _fitting():
-            for base, numbers in by_encoder(runs):
-                run = self._encode_again(source or trace, hooks, Rows(base))
-                rest = [[one for one in runs[number] if one.kind != "encoder"] for number in numbers]
-                batches = in_batches(rest, self.network.block, row_bytes)
-                scores = self.network.force(run, ids, scored, (rows for _, rows in batches))
-                read_runs(numbers, rest, batches, scores, reader, hooks)
-        return reader.forced(self.text.readable)
+        return self.forcing(trace, source=source)(runs, alternatives=alternatives, on_step=on_step)
 
     def head_outputs(self, trace: Trace, kind: MapKind = "cross", *, on_step: OnStep | None = None) -> Outputs:
         """As `Adapter.head_outputs`."""
         ids = self._check_forced(trace, trace, [(kind, 0, 0)])
-        rows = Rows(keeps=True)
+        rows, hooks = Rows(keeps=True), Hooks(on_step)
         with run_slot(on_step), torch.inference_mode():
-            run = self._encode_again(trace, Hooks(on_step), rows)
+            hooks.report(0, 1)
+            run = self._encode_again(trace, hooks, rows)
             if kind != "encoder":
-                list(self.network.force(run, ids, len(ids), [rows]))
+                self.network.reading(run, ids, len(ids))(rows)
         layers = [rows.outputs[kind, layer] for layer in range(len(self.size.heads[kind]))]
         return torch.stack(layers).numpy()
 

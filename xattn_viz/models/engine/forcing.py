@@ -6,7 +6,7 @@ first block in which one of its heads is changed (`attention.interventions.Rows`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +32,10 @@ class Scores:
 
     logits: Tensor
     among: Tensor | None = None
+
+
+#: Reads an output once more for a batch of runs: logits of all its places, in parts one behind the other.
+Reading = Callable[[Rows], Sequence[Scores]]
 
 
 def watch_blocks(writer: nn.Module, sites: Mapping[nn.Module, Site]) -> dict[Site, int]:
@@ -70,19 +74,22 @@ def _repeated(value: Any, count: int) -> Any:
 
 
 def in_batches(
-    runs: Sequence[Sequence[Intervention]], block: Callable[[Intervention], int], row_bytes: int
+    runs: Sequence[Sequence[Intervention]],
+    block: Callable[[Intervention], int],
+    row_bytes: int,
+    base: Sequence[Intervention] = (),
 ) -> list[tuple[list[int], Rows]]:
     """The runs in batches that fit into memory, those that begin in the same blocks together: their numbers, and rows.
 
-    `block` says in which block an intervention is, `row_bytes` what a row takes. A run without interventions is row 0
-    of each, and in none.
+    `block` says in which block an intervention is, `row_bytes` what a row takes; `base` is changed in all of them. A
+    run without interventions of its own is row 0 of each, and in none.
     """
     starts = {number: min(map(block, run)) for number, run in enumerate(runs) if run}
     order = sorted(starts, key=lambda number: (starts[number], number))
     most = max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1) - 1))
     batches = [order[first : first + most] for first in range(0, len(order), most)] or [[]]
     return [
-        (batch, Rows(branches=[runs[number] for number in batch], starts=[starts[number] for number in batch]))
+        (batch, Rows(base, [runs[number] for number in batch], [starts[number] for number in batch]))
         for batch in batches
     ]
 
@@ -106,12 +113,13 @@ class Reader:
             columns = ids if part.among is None else torch.searchsorted(part.among, ids)
             total = logits.logsumexp(-1)  # [row, place]
             chosen = logits.gather(-1, columns.expand(len(runs), -1).unsqueeze(-1)).squeeze(-1)
-            top = logits.topk(min(self.best.shape[-1], logits.shape[-1]), -1)
-            best = top.indices if part.among is None else part.among[top.indices]
+            ranks = min(self.best.shape[-1], logits.shape[-1])
+            # One is found several times sooner than the first of several.
+            values, indices = logits.max(-1, keepdim=True) if ranks == 1 else logits.topk(ranks, -1)
+            best = indices if part.among is None else part.among[indices]
             where = (list(runs), slice(place, place + count))
             self.log_probs[where] = (chosen - total).clamp(max=0).cpu().numpy()
-            ranks = best.shape[-1]
-            log_probs = (top.values - total.unsqueeze(-1)).clamp(max=0)
+            log_probs = (values - total.unsqueeze(-1)).clamp(max=0)
             self.best[(*where, slice(ranks))] = best.masked_fill(log_probs.isneginf(), -1).cpu().numpy()
             self.best_log_probs[(*where, slice(ranks))] = log_probs.cpu().numpy()
             place += count
@@ -138,15 +146,15 @@ def read_runs(
     numbers: Sequence[int],
     runs: Sequence[Sequence[Intervention]],
     batches: Sequence[tuple[list[int], Rows]],
-    scores: Iterator[Sequence[Scores]],
+    scores: Reading,
     reader: Reader,
     hooks: Hooks,
 ) -> None:
-    """Read what each batch of `runs` gives, which are those of these `numbers`; `scores` computes the next batch."""
+    """Read what `scores` gives for each batch of `runs`, which are those of these `numbers`."""
     unchanged = [numbers[place] for place, run in enumerate(runs) if not run]
-    for batch, (places, _) in enumerate(batches):
+    for batch, (places, rows) in enumerate(batches):
         hooks.report(reader.done, reader.runs)
-        parts = next(scores)
+        parts = scores(rows)
         reader.take([numbers[place] for place in places], parts, 1)
         if batch == 0:
             for number in unchanged:

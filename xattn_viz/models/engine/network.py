@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from xattn_viz.core.interventions import Intervention
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.trace import Note
 from xattn_viz.models.base import Hooks
-from xattn_viz.models.engine.forcing import Scores, watch_blocks
+from xattn_viz.models.engine.forcing import Reading, Scores, watch_blocks
 from xattn_viz.models.engine.results import HALF_ABOVE, LIBRARIES
 from xattn_viz.models.engine.search import Frame, OnOutput, Output, generate
 from xattn_viz.models.provenance import Settings, Size
@@ -110,12 +110,11 @@ class Network(ABC):
         """What the layers did in one pass over an output, by kind, and logits `[query, id]` of its first `scored`."""
 
     @abstractmethod
-    def force(
-        self, run: Run, output: Sequence[int], scored: int, batches: Iterable[Rows]
-    ) -> Iterator[Sequence[Scores]]:
-        """Read an output once for each batch of runs: logits of all its places, in parts one behind the other.
+    def reading(self, run: Run, output: Sequence[int], scored: int) -> Reading:
+        """What reads an output once for each batch of runs: logits of all its places, in parts one behind the other.
 
-        The first `scored` are scored over the whole vocabulary, the others over what the search chose among.
+        The first `scored` are scored over the whole vocabulary, the others over what the search chose among. What all
+        batches need of the source is made here, once.
         """
 
     def block(self, one: Intervention) -> int:
@@ -272,22 +271,23 @@ class TransformersNetwork(Network):
         rest = {"cross": native["decoder"], "decoder": native["cross"]} if self.is_merged else {}
         return {kind: _reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, logits
 
-    def force(
-        self, run: Run, output: Sequence[int], scored: int, batches: Iterable[Rows]
-    ) -> Iterator[Sequence[Scores]]:
-        """As `Network.force`, always over the whole vocabulary; keys and values of the source are made once."""
+    def reading(self, run: Run, output: Sequence[int], scored: int) -> Reading:
+        """As `Network.reading`, always over the whole vocabulary; keys and values of the source are made once."""
         read = self.decoding(run.encoded, torch.tensor([[run.frame.start, *output[:-1]]], device=self.device))
-        of_source = self._source_cache(run)
-        for rows in batches:
+        of_source = self.source_cache(run)
+
+        def logits(rows: Rows) -> Sequence[Scores]:
             cache = {name: EncoderDecoderCache(DynamicCache(), made) for name, made in of_source.items()}
             with self.watch(run.settings, rows=rows):
-                yield [Scores(self.writer(**read, use_cache=bool(cache), return_dict=True, **cache).logits)]
+                return [Scores(self.writer(**read, use_cache=bool(cache), return_dict=True, **cache).logits)]
+
+        return logits
 
     def block(self, one: Intervention) -> int:
         """Where `watch_blocks` found it."""
         return self.blocks[Site(one.kind, one.layer)]
 
-    def _source_cache(self, run: Run) -> dict[str, DynamicCache]:
+    def source_cache(self, run: Run) -> dict[str, DynamicCache]:
         """The keys and values of each layer of cross-attention, under the name that the writer has for a cache.
 
         Nothing where its layers keep none: what they make of the source is then made for each run.

@@ -7,7 +7,7 @@ shortlist names the outputs that are likely for a source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar, cast
@@ -27,7 +27,7 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models.base import Hooks, ModelCard, OnStep
 from xattn_viz.models.engine.adapter import TextAdapter
 from xattn_viz.models.engine.attribution import Inspection, Sublayer
-from xattn_viz.models.engine.forcing import Scores
+from xattn_viz.models.engine.forcing import Reading, Scores
 from xattn_viz.models.engine.network import GIVEN, Network, Run, Source
 from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame, OnOutput, Output
@@ -308,15 +308,16 @@ class FirefoxNetwork(Network):
         hidden, _ = self.model.decode(read, run.encoded, ablated, _recorder(layers, run.settings))
         return {"cross": layers}, self.model.output(hidden[0, :scored])
 
-    def force(
-        self, run: Run, output: Sequence[int], scored: int, batches: Iterable[Rows]
-    ) -> Iterator[Sequence[Scores]]:
-        """As `Network.force`: what the search chose among is the shortlist."""
+    def reading(self, run: Run, output: Sequence[int], scored: int) -> Reading:
+        """As `Network.reading`: what the search chose among is the shortlist."""
         choice, read = Choice.of(self.model, self._allowed(run)), torch.tensor([[run.frame.start, *output[:-1]]])
-        for rows in batches:
+
+        def logits(rows: Rows) -> Sequence[Scores]:
             hidden, _ = self.model.decode(read, run.encoded, run.settings.ablated("cross"), rows=rows)
             own = nn.functional.linear(hidden[:, scored:], choice.weight, choice.bias)  # [row, place, allowed]
-            yield [Scores(self.model.output(hidden[:, :scored])), Scores(own, choice.ids)]
+            return [Scores(self.model.output(hidden[:, :scored])), Scores(own, choice.ids)]
+
+        return logits
 
     def limit(self, run: Run, given: int) -> int:
         """As asked for, else so many times the length of the source."""
