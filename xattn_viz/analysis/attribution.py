@@ -103,7 +103,8 @@ def attribute(
       et al. 2023); with `per_head=False` the values of all heads of the layer, one map a layer;
     - `input-x-gradient`, `integrated-gradients`: gradients of the token's log-probability at the embeddings of the
       source, or at its log-mel above silence, times these; the latter over the way from nothing to the source, so that
-      they sum up to what the source adds (Sundararajan et al. 2017);
+      they sum up to what the source adds (Sundararajan et al. 2017); of sound at the frames that the encoder hands
+      over, above those that it hands over of silence;
     - `occlusion`: by how many nats the token's log-probability falls without a word of the source, or with `seconds` of
       its sound silenced (Zeiler and Fergus 2014). Words are removed: what is left is a text that could be given, while
       a masked or replaced word is something that most models never read. What is behind moves up by that;
@@ -269,7 +270,10 @@ def _about_tokens(
         values[rows] = found[:, :count]
         wanted = score[rows] - nothing[rows]
         off = np.abs(found.sum(-1) - wanted) / np.maximum(np.abs(wanted), 0.5)
-        where = "the log-mel above silence" if is_sound else "the embeddings of the source"
+        where = "the embeddings of the source"
+        if is_sound:
+            heard = "what the decoder is handed of each frame, above what it is handed of silence"
+            where = heard if method == "integrated-gradients" else "the log-mel above silence"
         how = _GRADIENT[method].format(where=where, off=float(off.max(initial=0)))
     if said:
         how += " In place of the log-probability stands its difference from that of the other token."

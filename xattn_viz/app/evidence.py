@@ -235,7 +235,7 @@ def _runs(method: Method, trace: Trace, groups: int) -> int:
     return {
         "value-zeroing": groups,
         "input-x-gradient": 2 * tokens,
-        "integrated-gradients": 100 * tokens,
+        "integrated-gradients": (20 if trace.cross.keys.is_timed else 100) * tokens,
         "occlusion": groups + 2,
     }.get(method, 2)
 

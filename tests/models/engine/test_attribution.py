@@ -85,14 +85,41 @@ def test_occluded_sound_is_silent_there() -> None:
     assert inspection.without([list(stretch)])[0] == pytest.approx(wanted, abs=2e-4)
 
 
-@pytest.mark.parametrize("name", ["firefox", "marian", "t5"])
+@pytest.mark.parametrize("name", ["firefox", "marian", "t5", "whisper"])
 def test_integrated_gradients_are_complete(name: str) -> None:
     _, trace, inspection = opened(name)
-    rows = range(3)
+    rows = range(1, 4)
     pairs = {row: (trace.steps[row].id, None) for row in rows}
     found, full, empty = inspection.gradients(pairs, integrated=True)
-    assert full == pytest.approx(inspection.log_probs()[: len(rows)], abs=1e-4)
+    assert full == pytest.approx(inspection.log_probs()[1:4], abs=2e-4)
+    if name == "whisper":
+        everything = [*range(len(trace.cross.keys))]
+        assert empty == pytest.approx(inspection.without([everything])[0, 1:4], abs=2e-4)
     assert found.sum(-1) == pytest.approx(full - empty, rel=attribution.COMPLETE, abs=attribution.COMPLETE_NATS)
+
+
+def test_integrated_gradients_of_sound_are_those_at_what_the_encoder_hands_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By hand, with four steps: gradients at the encoder's outputs between those of silence and those of the sound.
+    model, trace, inspection = opened("whisper")
+    monkeypatch.setattr(attribution, "FIRST_STEPS", 4)
+    monkeypatch.setattr(attribution, "MOST_STEPS", 4)
+    row = len(trace.steps) - 3
+    found, *_ = inspection.gradients({row: (trace.steps[row].id, None)}, integrated=True)
+    network, values = model.network.model, inspection.run.source.read["input_features"].clone()
+    read = torch.tensor([[inspection.run.frame.start, *inspection.ids[:-1]]])
+    with torch.no_grad():
+        source, nothing = (
+            network.get_encoder()(sound).last_hidden_state for sound in (values, torch.full_like(values, values.min()))
+        )
+    wanted = torch.zeros_like(source)
+    for share in (0.125, 0.375, 0.625, 0.875):
+        point = (nothing + share * (source - nothing)).requires_grad_()
+        logits = network(encoder_outputs=(point,), decoder_input_ids=read, use_cache=False).logits[0, row]
+        (slope,) = torch.autograd.grad(logits.log_softmax(-1)[trace.steps[row].id], point)
+        wanted += slope / 4 * (source - nothing)
+    assert found[0] == pytest.approx(wanted[0].sum(-1).numpy(), abs=1e-4)
 
 
 def test_gradients_are_slopes() -> None:
