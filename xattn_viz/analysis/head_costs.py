@@ -189,14 +189,14 @@ def head_costs(
         raise InputError("There is no output to measure heads on: give one trace, or several.")
     heads = [(layer, head) for layer, count in enumerate(_heads(model, kind)) for head in range(count)]
     each, before = len(heads) + 1, 2 * len(sentences) if how == "mean" else 0
-    total = before + len(traces) * each  # runs in all: a sentence is written, and read again
-    means = mean_outputs(model, sentences, kind, on_step=_counted(on_step, 0, total)) if how == "mean" else None
+    every = before + len(traces) * each  # runs in all: a sentence is written, and read again
+    means = mean_outputs(model, sentences, kind, on_step=_counted(on_step, 0, every)) if how == "mean" else None
     runs = [[_removal(how, kind, layer, head, means)] for layer, head in heads]
     shape = (len(_heads(model, kind)), max(_heads(model, kind)))
     found: list[tuple[NDArray[Any], ...]] = []
     tokens: dict[int, str] = {}
     for number, trace in enumerate(traces):
-        forced = model.force(trace, [[], *runs], on_step=_counted(on_step, before + number * each, total))
+        forced = model.force(trace, [[], *runs], on_step=_counted(on_step, before + number * each, every))
         tokens |= forced.tokens
         count = forced.log_probs.shape[1]
         costs, best = np.full((*shape, count), np.nan, np.float32), np.full((*shape, count), -1, np.int64)

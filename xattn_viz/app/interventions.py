@@ -67,7 +67,8 @@ def card(about: About) -> HeadCosts | None:
     found: HeadCosts | None = about.found("costs", how)
     if found is None:
         st.markdown("What does the output lose without each head?")
-    runs = len(about.heads) + 1 + 2 * len(sentences)
+    written = 15 if about.card.input_kind == "audio" else 2  # of speech a sentence takes as long as so many runs
+    runs = len(about.heads) + 1 + written * len(sentences)
     found = ask(about, "Measure each head", ("costs", how), runs, work, is_first=True)
     if found is not None:
         layer, head = found.largest

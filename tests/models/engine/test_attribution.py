@@ -111,7 +111,8 @@ def test_integrated_gradients_of_sound_are_those_at_what_the_encoder_hands_over(
     read = torch.tensor([[inspection.run.frame.start, *inspection.ids[:-1]]])
     with torch.no_grad():
         source, nothing = (
-            network.get_encoder()(sound).last_hidden_state for sound in (values, torch.full_like(values, values.min()))
+            network.get_encoder()(sound).last_hidden_state
+            for sound in (values, torch.full_like(values, float(values.min())))
         )
     wanted = torch.zeros_like(source)
     for share in (0.125, 0.375, 0.625, 0.875):

@@ -94,7 +94,12 @@ def test_a_base_is_in_every_run(case: tuple[EncoderDecoderAdapter, Trace]) -> No
 def test_the_source_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter, trace = loaded("firefox-en-pt")
     times, encode = list[object](), adapter._encode_again
-    monkeypatch.setattr(adapter, "_encode_again", lambda *given: times.append(given) or encode(*given))
+
+    def encode_again(*given: Any) -> Any:
+        times.append(given)
+        return encode(*given)
+
+    monkeypatch.setattr(adapter, "_encode_again", encode_again)
     force = adapter.forcing(trace)
     for head in range(3):
         force([[Intervention("cross", 0, head)]])

@@ -250,7 +250,8 @@ class Inspection(ABC):
             report(self.on_step, len(pairs), len(pairs))
             with torch.no_grad():
                 empty = self._logits(self._repeated(1), nothing.expand_as(leaf), None)[0].float().log_softmax(-1)
-        return np.stack(rows), *(_scores(found, pairs).detach().double().cpu().numpy() for found in (log_probs, empty))
+        full, nothing_left = (_scores(each, pairs).detach().double().cpu().numpy() for each in (log_probs, empty))
+        return np.stack(rows), full, nothing_left
 
     def _integrated(self, pairs: Pairs) -> tuple[Array, Array, Array]:
         try:
