@@ -273,6 +273,13 @@ def test_surprises_are_the_planted_extremes_and_say_their_numbers() -> None:
     assert (unsure.layer, unsure.head, unsure.query) == (None, None, 2)  # </s> was less certain, and is no word
     assert unsure.title == "least certain: ,"
     assert unsure.says.endswith("a probability of 0.30; it could have been “<b>no</b>”, with 0.14.")
+    certain = replace(
+        trace, steps=tuple(replace(step, log_prob=-0.01 - 0.001 * i) for i, step in enumerate(trace.steps))
+    )
+    assert (
+        surprises(certain)[2].says
+        == "The model was sure of all that it wrote, and least of “.”: a probability of 0.99."
+    )
     shifted = replace(trace, maps=(replace(trace.cross, layers=(3, 5)),))
     assert [one.layer for one in surprises(shifted)] == [5, 5, None]
 
@@ -315,11 +322,11 @@ def test_surprises_of_what_ships_are_true_of_its_maps(slug: str) -> None:
     aligned, rests, unsure = surprises(trace)
     maps, steps = trace.cross, trace.steps
     assert aligned.head is not None
-    if (special := maps.keys.is_special).any():
-        share = maps.weights[:, :, ~maps.queries.is_special][..., special].sum(-1, dtype=np.float64).mean(-1)
-        assert share[aligned.layer, aligned.head] < 0.5
-        assert (rests.layer, rests.head) == np.unravel_index(share.argmax(), share.shape)
-        assert int(re.findall(r"(\d+)\u202f%", rests.says)[0]) == pytest.approx(100 * share.max(), abs=0.51)
+    own = maps.weights[:, :, ~maps.queries.is_special][..., ~maps.keys.is_special]
+    share = 1 - own.sum(-1, dtype=np.float64).mean(-1)  # on </s>, or on padding that was cropped
+    assert share[aligned.layer, aligned.head] < 0.5
+    assert (rests.layer, rests.head) == np.unravel_index(share.argmax(), share.shape)
+    assert int(re.findall(r"(\d+)\u202f%", rests.says)[0]) == pytest.approx(100 * share.max(), abs=0.51)
     assert unsure.query is not None
     free = [i for i, step in enumerate(steps) if not step.forced and not maps.queries.is_special[i]]
     assert steps[unsure.query].log_prob == min(steps[i].log_prob for i in free)

@@ -100,6 +100,7 @@ class Rule:
 
 
 _RESTS = 0.5  # from this share on, a head rests where it puts it
+_SURE = 0.9  # from this probability on, a token was no surprise
 #: All names that there are; the first that fits is a head's. A cost is no name: it says nothing of what a head does.
 RULES: tuple[Rule, ...] = (
     Rule("aligns, {number}", "alignment", 0.6, above="alignment-previous"),
@@ -369,10 +370,19 @@ def surprises(trace: Trace, grids: Iterable[HeadGrid] | None = None) -> tuple[Su
         if (grid.kind, grid.layers, grid.values.shape[1]) == ("cross", maps.layers, maps.n_heads)
         and np.isfinite(grid.values).any()
     }
+    if "cropped" in maps.altered and not {"ablated", "masked", "aggregated"} & set(maps.altered):
+        known["special"] = _on_cropped(maps)
     several = maps.weights.shape[0] * maps.n_heads > 1
     found = [_straightest(known, maps), _resting(known, maps)] if several else []
     found.append(_unsure(trace) or _largest(maps))
     return tuple(one for one in found if one is not None)
+
+
+def _on_cropped(maps: AttentionMaps) -> HeadGrid:
+    """What rows that summed to 1 had on the padding that was cropped."""
+    rows = ~maps.queries.is_special
+    left = 1 - maps.weights[:, :, rows].sum(-1, dtype=np.float64).mean(-1)
+    return grid_of("special", (maps.kind, maps.layers), left.clip(0, 1), "Of this one map", {"special": "padding"})
 
 
 def _straightest(known: Mapping[str, HeadGrid], maps: AttentionMaps) -> Surprise | None:
@@ -442,11 +452,12 @@ def _unsure(trace: Trace) -> Surprise | None:
     row = min(chosen, key=lambda i: trace.steps[i].log_prob)
     step = trace.steps[row]
     other = next((one for one in step.alternatives if one.token != step.token), None)
-    also = f"; it could have been “{visible(other.token)}”, with {probability(other.log_prob):.2f}" if other else ""
-    token = visible(step.token)
-    says = (
-        f"The model was least certain of “{token}”: it gave it a probability of {probability(step.log_prob):.2f}{also}."
-    )
+    token, p = visible(step.token), probability(step.log_prob)
+    if p >= _SURE:
+        says = f"The model was sure of all that it wrote, and least of “{token}”: a probability of {p:.2f}."
+    else:
+        also = f"; it could have been “{visible(other.token)}”, with {probability(other.log_prob):.2f}" if other else ""
+        says = f"The model was least certain of “{token}”: it gave it a probability of {p:.2f}{also}."
     return Surprise(f"least certain: {token}", says, query=row)
 
 
