@@ -25,7 +25,6 @@ from xattn_viz.shapes.sentence import ARTICLES
 SEED = "seed"
 _Choice = TypeVar("_Choice")
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
-_SWAP_HELP = "Swap the languages: the translation becomes the text, and is translated back."
 _STREAM_HELP = "The map grows while the model works. It then takes a little longer."
 
 
@@ -71,7 +70,7 @@ def _swap(asked: Query) -> None:
     card = page_state.card_of(asked.model)
     back = registry.opposite(card) if card and page_state.kind().has(card) else None
     if back is not None:
-        st.button("\u21c4 Swap", key="swap", help=_SWAP_HELP, on_click=actions.swap_languages, args=(back,))
+        st.button("\u21c4 Swap", key="swap", on_click=actions.swap_languages, args=(back,))
 
 
 def choose_from(

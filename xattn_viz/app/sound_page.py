@@ -51,7 +51,7 @@ _HEAD_PATTERN = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
 def alignment_heads(trace: Trace) -> None:
     """The choice of heads, behind a button."""
-    with st.popover("Word times", key="word-times", help="Which heads the times of words come from"):
+    with st.popover("Word times", key="word-times"):
         for name, value in _settings_said().items():  # widgets forget what they held while another page is shown
             st.session_state.setdefault(name, value)
         st.radio(

@@ -293,7 +293,7 @@ def _choose_tab(state: PageState) -> None:
 
 def _choose_output(best: Trace, state: PageState) -> None:
     output = state.query.output
-    with st.popover("Output", key="output", help="Another beam, or a text of your own"):
+    with st.popover("Output", key="output"):
         listed = _listed(best, output)
         shown, target = page_state.output_key("outputs"), page_state.output_key("target")
         st.session_state[shown] = output

@@ -12,6 +12,7 @@ export const WIDGETS = {
     "Which model works here. Those without a size ship with the program; others are downloaded first.",
   ],
   other: ["Name of a model", "The name of a model on the Hugging Face hub, or a folder on the machine of the server."],
+  swap: ["Swap", "Swap the languages: the translation becomes the text, and is translated back."],
   example: ["Examples", "Inputs worth seeing, each with the head that shows it."],
   clip: ["Clips", "Recordings worth hearing, each with the head that follows it."],
   picture: ["Scenes", "Pictures worth seeing, each with the head that shows it."],
@@ -28,6 +29,16 @@ export const WIDGETS = {
   previous: ["Previous", "The part before."],
   next: ["Next", "The part behind."],
   "word-times": ["Word times", "Which heads the times of words come from."],
+  sentence: [
+    "Say it",
+    "Describe shapes in words, such as a red circle left of a blue star, and they are drawn for you.",
+  ],
+  panel: ["This head in numbers", "How spread its weight is, its strongest links, and the map as a figure."],
+  sources: ["What each word reads", "How much each word took from the picture and from the hint."],
+  HTML: ["HTML", "All that is shown here as one page that works without a network."],
+  JSON: ["JSON", "This map as numbers with its labels."],
+  CSV: ["CSV", "This map as a table."],
+  NPZ: ["NPZ", "All maps of this trace, for Python."],
   section: ["Lessons", "Each shows one part of attention, with numbers that you change."],
 };
 

@@ -94,9 +94,9 @@ function run(tokens) {
  */
 function end({ log_prob }, number, isShown, asks) {
   const said = `${number + 1}: ${log_prob.toFixed(2).replace("-", "−")}`;
-  const title = isShown ? "This output is shown" : "Show this output";
+  const help = isShown ? "This output is shown" : "Show this output";
   const kind = isShown ? "xv-beam xv-shown-beam" : "xv-beam";
   if (!asks) return make("span", { class: kind }, said);
-  const attributes = { type: "button", class: `xv-button ${kind}`, "data-output": number, title };
+  const attributes = { type: "button", class: `xv-button ${kind}`, "data-output": number, "data-help": help };
   return make("button", { ...attributes, "aria-pressed": String(isShown), disabled: isShown }, said);
 }

@@ -25,7 +25,7 @@ export function makeGrip(side, label, pane, changed) {
     "aria-label": label,
   });
   element.setAttribute("aria-orientation", side === "width" ? "vertical" : "horizontal");
-  element.title = `${label}: drag, or use the arrow keys; a double click gives back the usual size`;
+  element.dataset.help = `${label}: drag, or use the arrow keys; a double click gives back the usual size`;
   let size = kept(side);
   /** @type {{at: number, from: number} | null} */
   let drag = null;
