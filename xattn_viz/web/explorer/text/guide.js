@@ -180,7 +180,7 @@ function withArticle(noun) {
  */
 function whatItDoes(panel) {
   const [name] = panel.sheet.names[panel.view.name] ?? [""];
-  if (name) return ["This head ", isolated(name), "."];
+  if (name) return ["This head ", isolated(name, ""), "."];
   const { matrix: m } = panel;
   if (!m || isOverSound(panel) || isOverPicture(panel)) return [];
   const { rows, shared, column, peak } = habits(m);
