@@ -13,6 +13,7 @@ from xattn_viz.app import page_state, runner, text_page, trace_page
 from xattn_viz.app.page import literal
 from xattn_viz.app.runner import Stopped, Task
 from xattn_viz.examples import EXAMPLES, Example
+from xattn_viz.examples.shelf import SHELF
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError, NeedsConsent, Option
@@ -22,17 +23,19 @@ def opened() -> AppTest:
     return AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.slug)
+@pytest.mark.parametrize("example", [*EXAMPLES[::3], SHELF[2]], ids=lambda example: example.slug)
 def test_an_example_brings_its_sentence_its_head_and_what_to_notice(example: Example) -> None:
     app = opened()
     if app.selectbox(key="direction").value != example.model:
         app.selectbox(key="direction").select(example.model).run()
-    mine = [other for other in EXAMPLES if other.model == example.model]
-    app.selectbox(key="example").select_index(mine.index(example)).run()
+    app.session_state["shelf"] = True
+    app.run()
+    app.button(key=f"shelf-{example.slug}").click().run()
+    assert not [button for button in app.button if (button.key or "").startswith("shelf-")]  # closed behind one
     assert app.text_area(key="text").value == example.text
     assert traces(app)[0].input == example.text
     assert app.query_params["head"] == f"{example.layer + 1}.{example.head + 1}"
-    remark = literal(f"Layer {example.layer + 1}, head {example.head + 1}. {example.notice}")
+    remark = literal(f"Layer {example.layer + 1}, head {example.head + 1}. {example.said}")
     assert remark in [caption.value for caption in app.caption]
 
 

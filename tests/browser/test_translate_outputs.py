@@ -19,6 +19,7 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import EXAMPLES
+from xattn_viz.examples.shelf import PHENOMENA, SHELF
 from xattn_viz.web.explorer import identity
 
 TEXT = EXAMPLES[0].text
@@ -116,6 +117,27 @@ def test_another_token_goes_on_from_there_and_the_exported_page_only_names_it(
     alone_said = alone.locator(".xv-choices")
     assert alone_said.inner_text() == said.inner_text()
     assert alone_said.locator("button").count() == 0
+
+
+def test_an_example_from_the_shelf_says_what_is_wrong_and_is_mended_with_a_click(app_url: str, page: Page) -> None:
+    example = next(one for one in SHELF if one.slug == "bat-ball")
+    assert example.mended
+    visitor.open_app(page, app_url)
+    open_popover(page, "Examples")
+    headings = page.locator(".st-key-shelf-items strong")
+    expect(headings.first).to_be_visible()
+    assert headings.all_text_contents() == list(PHENOMENA)
+    assert visitor.serious(page) == []
+    page.get_by_role("button", name=example.text, exact=True).click()
+    trace = xv.load(example.model).trace(example.text)
+    visitor.expect_id(page, identity(trace))
+    expect(headings).to_have_count(0)  # it closed
+    expect(page.get_by_text(example.said)).to_be_visible()
+    assert page.locator(".xv").get_attribute("data-row") == str(example.row)
+    token, output = example.mended
+    page.locator(".xv-go-on").filter(has_text=re.compile(f"^{token}0")).click()
+    expect(visitor.output(page)).to_contain_text(output.split()[-1][:3], timeout=visitor.PATIENCE)
+    assert visitor.sentence(visitor.output(page)) == output
 
 
 def test_each_beam_of_a_search_can_be_looked_at(

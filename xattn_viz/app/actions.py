@@ -64,6 +64,16 @@ def take_example() -> None:
         page_state.fill_in()
 
 
+@while_here
+def take_shelved(slug: str) -> None:
+    """An example was chosen from the shelf, by its name; that of another model brings its model."""
+    for example in page_state.kind().examples:
+        if example.slug == slug:
+            ask(page_state.query_of(example), page_state.view_of(example))
+            page_state.fill_in()
+            return
+
+
 def take_input(source: Source, name: str) -> None:
     """An input was chosen or given that has a name. One that is an example brings what is worth seeing in it."""
     query = page_state.current().query.reading(source, name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -24,6 +25,7 @@ from xattn_viz.shapes.sentence import ARTICLES
 #: The option of a model that draws which has a field of its own.
 SEED = "seed"
 _Choice = TypeVar("_Choice")
+_SHELF = "shelf"
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
 _STREAM_HELP = "The map grows while the model works. It then takes a little longer."
 
@@ -101,6 +103,41 @@ def choose_example(asked: Query) -> None:
     texts = [page_state.query_of(one).input for one in page_state.kind().examples if one.model == asked.model]
     if texts:
         choose_from("Examples", range(len(texts)), texts.__getitem__, "example", actions.take_example)
+
+
+class Shelved(NamedTuple):
+    """What stands on a shelf: its name, what it is an example of, what people read of it, and what to look at."""
+
+    name: str
+    phenomenon: str
+    title: str
+    note: str
+
+
+def shelf(name: str, items: Callable[[], Iterable[Shelved]], take: Callable[[str], None]) -> Callable[[Query], None]:
+    """What draws a shelf to choose from, by phenomenon; what stands on it is asked for, and drawn, once it is opened.
+
+    It closes behind who took something.
+    """
+
+    def draw(asked: Query) -> None:
+        place = st.popover(name, key=_SHELF, on_change="rerun")
+        if not place.open:
+            return
+        with place, st.container(key="shelf-items"):
+            for phenomenon, some in groupby(items(), key=lambda one: one.phenomenon):
+                st.markdown(f"**{literal(phenomenon)}**")
+                for one in some:
+                    key = f"shelf-{one.name}"
+                    st.button(literal(one.title), key=key, type="tertiary", on_click=_take, args=(take, one.name))
+                    st.caption(literal(one.note))
+
+    return draw
+
+
+def _take(take: Callable[[str], None], name: str) -> None:
+    st.session_state[_SHELF] = False
+    take(name)
 
 
 def text_field(asked: Query, *, most: int | None = None) -> None:

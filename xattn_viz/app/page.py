@@ -122,6 +122,14 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 }
 .st-key-evidence-cards h4 { font-size: 1.3rem; padding: 0 0 1rem; line-height: 1.3; }
 .st-key-evidence-cards [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+.st-key-shelf-items { gap: 0.1rem !important; width: min(42rem, 85vw); }
+.st-key-shelf-items button { min-height: 1.75rem; padding: 0; text-align: start; }
+.st-key-shelf-items [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
+.st-key-shelf-items [data-testid="stMarkdownContainer"] p { margin-bottom: 0; }
+.st-key-shelf-items strong { display: block; padding-top: 0.9rem; font-size: 0.8125rem; letter-spacing: 0.06em; }
+.st-key-shelf-items strong { text-transform: uppercase; }
+.st-key-shelf-items button p { font-weight: 600; }
+.st-key-shelf-items [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; font-size: 0.875rem; }
 .st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
 :is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
 </style>

@@ -360,7 +360,9 @@ def view_of(example: AnyExample) -> View:
     view = View(layer=example.layer, head=example.head)
     if isinstance(example, SceneExample):
         return replace(view, query=example.word)
-    return replace(view, key=example.token) if isinstance(example, PromptExample) else view
+    if isinstance(example, PromptExample):
+        return replace(view, key=example.token)
+    return replace(view, query=example.row) if isinstance(example, Example) else view
 
 
 def example_of(asked: Query) -> AnyExample | None:

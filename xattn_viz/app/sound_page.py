@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, timed_words, warping_path
 from xattn_viz.app import actions, controls, explorer, page_state
+from xattn_viz.app.controls import Shelved
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
 from xattn_viz.app.runner import Query
@@ -195,7 +196,7 @@ def is_here(name: str) -> bool:
 
 def is_clip(name: str) -> bool:
     """Whether a name is that of a clip that ships."""
-    return any(clip.slug == name for clip in clips.CLIPS)
+    return any(clip.slug == name for clip in clips.SHELF)
 
 
 def title(name: str) -> str:
@@ -277,14 +278,12 @@ def _take_file(key: str) -> None:
 
 
 @page_state.while_here
-def _take_clip() -> None:
-    if st.session_state.clip is not None:
-        actions.take_input("sound", st.session_state.clip)
+def _take_clip(slug: str) -> None:
+    actions.take_input("sound", slug)
 
 
-def _choice(asked: Query) -> None:
-    slugs = [clip.slug for clip in clips.CLIPS]
-    controls.choose_from("Clips", slugs, _spoken, "clip", _take_clip)
+def _shelved() -> list[Shelved]:
+    return [Shelved(clip.slug, clip.phenomenon, _spoken(clip.slug), clip.said) for clip in clips.SHELF]
 
 
 def _spoken(slug: str) -> str:
@@ -298,7 +297,7 @@ def _place(best: Trace) -> str:
 
 def _remark(shown: Shown) -> str:
     name = shown.query.input
-    return clips.find(name).notice if is_clip(name) else f"{title(name)}. {explorer.CAUTION}"
+    return clips.find(name).said if is_clip(name) else f"{title(name)}. {explorer.CAUTION}"
 
 
 def _title(asked: Query) -> str:
@@ -314,7 +313,7 @@ KIND = Kind(
     own="A transcript of your own",
     refusal="does not hear: this page is for models that do.",
     examples=SPEECH,
-    choice=_choice,
+    choice=controls.shelf("Clips", _shelved, _take_clip),
     inputs=_inputs,
     input_title=_title,
     remark=_remark,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from xattn_viz.app import actions, controls, explorer, page_state
+from xattn_viz.app.controls import Shelved
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
-from xattn_viz.examples import EXAMPLES
+from xattn_viz.examples import EXAMPLES, Example
+from xattn_viz.examples.shelf import PHENOMENA, SHELF
 from xattn_viz.inputs.text import LANGUAGES, other_language, prepare_languages
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelCard
@@ -44,6 +46,15 @@ def notice(shown: Shown) -> str | None:
     return note
 
 
+def _shelved() -> list[Shelved]:
+    """The examples of the model in view by phenomenon; where it has none, those of all, which bring their own model."""
+    model = page_state.current().query.model
+    mine = [one for one in KIND.examples if isinstance(one, Example) and one.model == model]
+    examples = mine or [one for one in KIND.examples if isinstance(one, Example)]
+    examples.sort(key=lambda one: PHENOMENA.index(one.phenomenon))
+    return [Shelved(one.slug, one.phenomenon, one.text, one.said) for one in examples]
+
+
 def reader_of(language: str, wanted: str) -> ModelCard | None:
     """The listed model that reads a language, best into the one `wanted` before, best without a download."""
     readers = [card for card in registry.cards() if KIND.has(card) and card.source_language == language]
@@ -66,8 +77,8 @@ KIND = Kind(
     action="Translate",
     own="An output of your own",
     refusal="does not read text and write text: this page is for models that do.",
-    examples=EXAMPLES,
-    choice=controls.choose_example,
+    examples=(*EXAMPLES, *SHELF),
+    choice=controls.shelf("Examples", _shelved, actions.take_shelved),
     inputs=controls.text_field,
     text_field=("Sentence", "Type a sentence and press Enter"),
     input_title=lambda asked: asked.input,

@@ -22,6 +22,7 @@ from xattn_viz.app.runner import Done, Failed, Outcome, Output, Query, Run, Runn
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import head_title
+from xattn_viz.examples import Example
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.text import check_text
 from xattn_viz.models import registry
@@ -345,7 +346,8 @@ def _remark(shown: Shown) -> str:
     example = page_state.example_of(query)
     if example is None or (query.source == "text" and query != page_state.query_of(example)):
         return ""
-    return f"{head_title(example.layer, example.head).capitalize()}. {example.notice}"
+    said = example.said if isinstance(example, Example) else example.notice
+    return f"{head_title(example.layer, example.head).capitalize()}. {said}"
 
 
 def _log_prob(trace: Trace) -> str:

@@ -6,7 +6,7 @@ costs only the time to trace it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 from xattn_viz.core.records import quoted
@@ -17,7 +17,14 @@ from xattn_viz.shapes import Scene, Thing
 
 @dataclass(frozen=True)
 class Example:
-    """A sentence, the model to trace it with, the head to look at (both numbers from 0) and what to notice there."""
+    """A sentence, the model to trace it with, the head to look at (both numbers from 0) and what to notice there.
+
+    `phenomenon` is what it is an example of. Where `output` says what the model writes, a test holds it, and with it
+    what else is claimed: `row` is the token of the output to look at first, from 0; `looks` are pairs of a token of the
+    output and the token of the source that the head looks at most for it. Of what the model gets wrong, `fault` is a
+    sentence, and `wrong` what it writes there and what would be right. Where another token in the place of `row` leads
+    there, `mended` is that token and the output then.
+    """
 
     slug: str
     model: str
@@ -25,6 +32,19 @@ class Example:
     layer: int
     head: int
     notice: str
+    phenomenon: str = field(default="", kw_only=True)
+    output: str = field(default="", kw_only=True)
+    row: int | None = field(default=None, kw_only=True)
+    looks: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+    fault: str = field(default="", kw_only=True)
+    wrong: tuple[str, str] | None = field(default=None, kw_only=True)
+    mended: tuple[str, str] | None = field(default=None, kw_only=True)
+
+    @property
+    def said(self) -> str:
+        """What to notice, what the model gets wrong, and what would mend it."""
+        click = "Click “{}” in the bars, and the model goes on rightly." if self.mended else ""
+        return " ".join(filter(None, [self.notice, self.fault, click.format(*self.mended or ())]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=1,
         head=0,
         notice="This head aligns: each Portuguese word reads the English word that it translates.",
+        phenomenon="To begin with",
     ),
     Example(
         "boat",
@@ -86,6 +107,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=1,
         head=0,
         notice="The lines cross: “barco vermelho” reads “boat” and “red”, in the order of Portuguese.",
+        phenomenon="Word order",
     ),
     Example(
         "ships",
@@ -94,6 +116,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=0,
         head=5,
         notice="One word late: “navios” reads “Three”. Name the rows for the token read, and this head aligns too.",
+        phenomenon="To begin with",
     ),
     Example(
         "horses",
@@ -102,6 +125,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=1,
         head=2,
         notice="The articles read ahead: “Os” looks at “horse” and “a” at “sand”, the nouns that are still to come.",
+        phenomenon="Agreement and gender",
     ),
     Example(
         "gato",
@@ -110,6 +134,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=1,
         head=0,
         notice="This head aligns: “na” is two words in English, and both “in” and “the” read it.",
+        phenomenon="To begin with",
     ),
     Example(
         "barco",
@@ -118,6 +143,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=1,
         head=0,
         notice="The phrase is turned round: “grandfather's” comes first in English, and its apostrophe reads “do”.",
+        phenomenon="Word order",
     ),
     Example(
         "irma",
@@ -126,6 +152,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=0,
         head=6,
         notice="One word late: “wrote” reads “irmã”. Name the rows for the token read, and this head aligns too.",
+        phenomenon="To begin with",
     ),
     Example(
         "peixe",
@@ -134,6 +161,7 @@ EXAMPLES: tuple[Example, ...] = (
         layer=1,
         head=0,
         notice="Portuguese leaves the pronoun out: “We” reads the ending of the verb, “emos” in “Comemos”.",
+        phenomenon="Pronouns",
     ),
 )
 
