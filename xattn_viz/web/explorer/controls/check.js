@@ -35,7 +35,10 @@ export function makeCheck(change, opening) {
     shown = key;
     body.replaceChildren(...explain(scene, checked), ...onward(scene, checked));
     body.scrollTop = 0;
-    // It lies beside the map; where the texts leave no room there, the page moves so far that it is read at once.
+    // It lies beside the map; where the texts leave no room there, the page moves so far that it is read at once: for
+    // whoever asked here, not on a page that opens with it.
+    const active = /** @type {Document | ShadowRoot} */ (element.getRootNode()).activeElement;
+    if (!active || active === document.body) return;
     const { bottom } = (body.querySelector("dl") ?? body).getBoundingClientRect();
     if (bottom > window.innerHeight) element.scrollIntoView({ block: "nearest" });
   }
