@@ -17,7 +17,7 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.export import story as module
 from xattn_viz.export.story import caption, html, packed
-from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer import identity, pack
 
 ASKED = (("model", "m"), ("text", "t"))
 WEIGHTS = np.array([[[0.5, 0.25, 0.25], [0.1, 0.7, 0.2]], [[0.0, 0.0, 1.0], [0.2, 0.4, 0.4]]], np.float32)
@@ -87,7 +87,8 @@ def test_each_trace_is_packed_once_and_each_slide_says_its_view() -> None:
     assert parts == [pack(one, full_limit=None), pack(other, full_limit=None)]
     assert sum(map(len, parts)) == len(data)
     slides = header["slides"]
-    assert slides[0] == {"part": 0, "select": {"head": "2.1", "row": "0"}, "caption": "1.00"}  # type: ignore[index]
+    shows = {"part": 0, "trace": identity(one), "select": {"head": "2.1", "row": "0"}, "caption": "1.00"}
+    assert slides[0] == shows  # type: ignore[index]
     assert slides[1]["part"] == 1  # type: ignore[index]
     assert "no number" in slides[2]["missing"]  # type: ignore[index]
     assert slides[4] == {"missing": "No model."}  # type: ignore[index]

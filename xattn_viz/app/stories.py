@@ -42,8 +42,9 @@ _NOTHING_YET = (
 class Stage:
     """The stories of a visit: one's `own`, and the `given` one that a file or a link held; `shown` names one of all.
 
-    `found` holds what slides show, `job` is the run that goes on for the slide of this key, `fault` is what was wrong
-    with what was opened; `address` and `file` say what was opened last.
+    `found` holds what slides show, `job` is the run that goes on for the slide of this key. `turned` is the slide that
+    was waited for last, from 0: what those behind it show is made too. `fault` is what was wrong with what was opened;
+    `address` and `file` say what was opened last.
     """
 
     own: Story = field(default_factory=lambda: Story("My talk"))
@@ -51,6 +52,7 @@ class Stage:
     shown: str = shipped.NAMES[0]
     found: dict[slides.Key, Found] = field(default_factory=dict)
     job: tuple[slides.Key, Job[Found]] | None = None
+    turned: int | None = None
     fault: str = ""
     address: str = ""
     file: str = ""
@@ -140,7 +142,7 @@ def _read_address(here: Stage) -> None:
 
 def _name(here: Stage) -> None:
     """Make the address say which story that ships is shown; another one has a link of its own."""
-    here.fault = ""
+    here.fault, here.turned = "", None
     here.address = here.shown if here.shown in shipped.NAMES else ""
     page_state.write_address({NAME: here.address} if here.address else {})
 
@@ -215,7 +217,11 @@ def _show(story: Story) -> None:
     asked = (st.session_state.get(_KEY) or {}).get("slide")
     number = asked.get("number") if isinstance(asked, Mapping) else None
     if type(number) is int and 0 < number <= len(story.slides):
-        _run(here, story.slides[number - 1])
+        here.turned = number - 1
+    if here.turned is not None:
+        waiting = (slide for slide in story.slides[here.turned :] if slides.key_of(slide) not in here.found)
+        if (slide := next(waiting, None)) is not None:
+            _run(here, slide)
     found = [here.found.get(slides.key_of(slide)) for slide in story.slides]
     _component()(data=export.packed(story, found), key=_KEY, on_slide_change=lambda: None)
     if here.job is not None:

@@ -28,7 +28,7 @@ from xattn_viz.export import webpage
 from xattn_viz.export.shown import ShownMap, shown
 from xattn_viz.shapes.judge import judge
 from xattn_viz.shapes.sentence import named
-from xattn_viz.web.explorer import about, pack
+from xattn_viz.web.explorer import about, identity, pack
 from xattn_viz.web.explorer.sound import Playback
 
 #: In a caption: the name of what is computed, in braces.
@@ -78,7 +78,8 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False) 
         if id(trace) not in places:
             places[id(trace)] = len(parts)
             parts.append(pack(trace, playback=playback, full_limit=None))
-        slides.append({"part": places[id(trace)], "select": select, "caption": visible_text(said)})
+        shows = {"part": places[id(trace)], "trace": identity(trace), "select": select}
+        slides.append(shows | {"caption": visible_text(said)})
     ends = np.cumsum([len(part) for part in parts], dtype=int).tolist()
     header = {
         "story": visible(story.title),

@@ -158,11 +158,11 @@ def test_talk_mode_of_one_trace_steps_through_its_tokens(page: Page, tmp_path: P
         expect(stage).to_have_attribute("data-written", str(written))
     page.keyboard.press("t")
     expect(root).to_have_class("xv")
-    assert page.url == file.as_uri()
+    assert "talk=1" not in page.url
     expect(page.get_by_role("button", name="Full screen, for a talk")).to_be_focused()
     page.keyboard.press("Enter")
     expect(root).to_have_class("xv xv-talking")
-    assert page.url.endswith("?talk=1")
+    assert "talk=1" in page.url
 
 
 def test_long_texts_and_sounds_stay_legible(page: Page, tmp_path: Path) -> None:

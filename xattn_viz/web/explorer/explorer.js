@@ -315,6 +315,7 @@ function makeExplorer(root) {
       const bundle = openStory(bytes);
       if (bundle) {
         story.open(bundle, sender && ((number) => sender("slide", { number })));
+        paint();
         if (bundle.talks) talk.enter(false);
         talk.begin();
         return;

@@ -9,6 +9,7 @@ import { unpack } from "../core/payload.js";
  * @typedef {object} Slide
  * @property {number} [part] which trace it shows, where it is here
  * @property {Record<string, string>} [select] the view, as an address says it
+ * @property {string} [trace] which trace that is, in every bundle
  * @property {string} [caption]
  * @property {string} [missing] why nothing is shown
  * @property {boolean} [awaited] whether the page can be asked for it
@@ -61,7 +62,8 @@ export function makeStory(show) {
   back.addEventListener("click", () => turn(-1));
   next.addEventListener("click", () => turn(1));
 
-  function paint() {
+  /** @param {boolean} isKept whether the explorer shows the slide already */
+  function paint(isKept = false) {
     if (!bundle) return;
     const slide = bundle.slides[at];
     title.textContent = bundle.story;
@@ -77,7 +79,7 @@ export function makeStory(show) {
       asked.add(at);
       ask?.(at + 1);
     }
-    show(traceOf(bundle, slide), slide.select ?? {});
+    if (!isKept) show(traceOf(bundle, slide), slide.select ?? {});
   }
 
   /**
@@ -122,11 +124,15 @@ export function makeStory(show) {
       const isSame = bundle?.story === fresh.story && bundle.slides.length === fresh.slides.length;
       if (!isSame) at = Math.min(Math.max(remembered() - 1, 0), fresh.slides.length - 1);
       if (!isSame || bundle?.parts.length !== fresh.parts.length) asked.clear();
+      // What the visitor does with a slide goes on while others come.
+      const [before, now] = [bundle?.slides[at], fresh.slides[at]];
+      const trace = before?.part === undefined ? undefined : traces.get(before.part);
+      const isKept = isSame && trace !== undefined && now?.trace === before?.trace && sameView(before, now);
+      traces = new Map(isKept && now?.part !== undefined ? [[now.part, trace]] : []);
       bundle = fresh;
-      traces = new Map();
       ask = asking;
       element.hidden = false;
-      paint();
+      paint(isKept);
     },
     close() {
       bundle = null;
@@ -136,6 +142,14 @@ export function makeStory(show) {
       return bundle !== null;
     },
   };
+}
+
+/**
+ * @param {Slide | undefined} one
+ * @param {Slide | undefined} other
+ */
+function sameView(one, other) {
+  return JSON.stringify(one?.select) === JSON.stringify(other?.select);
 }
 
 /** The number of a slide in the address, from 1. */

@@ -78,10 +78,15 @@ export function makeTalk(root, change, { turn, play, paint }) {
   roots.add(root);
 
   const fill = () => {
-    isFull = wantsFull = true;
-    document.documentElement.requestFullscreen?.().catch(() => {
-      isFull = wantsFull = false; // not every frame may
-    });
+    wantsFull = true;
+    document.documentElement.requestFullscreen?.().then(
+      () => {
+        isFull = isOn; // only from now on the screen's own Escape is what ends it
+      },
+      () => {
+        wantsFull = false; // not every frame may
+      },
+    );
   };
   const unfill = () => {
     isFull = wantsFull = false;
