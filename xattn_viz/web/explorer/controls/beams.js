@@ -16,7 +16,8 @@ const MOST_TOKENS = 12; // of a run of tokens that nothing branches off, so many
 /** @param {() => ((output: number) => void) | null} choosing null where no model is behind the page */
 export function makeBeams(choosing) {
   const summary = make("summary");
-  const tree = make("div", { class: "xv-tree" });
+  // A wide tree scrolls sideways, for the keyboard too.
+  const tree = make("div", { class: "xv-tree", role: "group", "aria-label": "Outputs of the search", tabindex: 0 });
   const element = make("details", { class: "xv-beams", open: true }, summary, tree);
   let painted = "";
   tree.addEventListener("click", (event) => {
