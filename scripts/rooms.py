@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
+#: A source as a tree, read once for all that is asked of it.
+parsed = cache(ast.parse)
 PICTURE = ROOT / "docs" / "rooms.svg"
 
 #: The floors from the ground up: a room imports from those below it, and from its own floor where no circle arises.
@@ -52,9 +55,9 @@ def source_files(root: Path = ROOT) -> Iterator[tuple[str, Path]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def imports(tree: ast.AST, package: str, modules: set[str]) -> Iterator[str]:
-    """The full name of every module imported anywhere in a tree. `from a import b` means a.b where that is a module."""
-    for node in ast.walk(tree):
+def imports(nodes: Iterable[ast.AST], package: str, modules: set[str]) -> Iterator[str]:
+    """The full name of every module that the nodes import. `from a import b` means a.b where that is a module."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -64,8 +67,19 @@ def imports(tree: ast.AST, package: str, modules: set[str]) -> Iterator[str]:
                 base = ".".join([*parent, *([base] if base else [])])
             for alias in node.names:
                 name = f"{base}.{alias.name}"
-                known = name in modules or any(other.startswith(f"{name}.") for other in modules)
+                is_own = base.partition(".")[0] == "xattn_viz"
+                known = name in modules or (is_own and any(other.startswith(f"{name}.") for other in modules))
                 yield name if known else base
+
+
+def at_the_top(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported: none in a function, and none that is there for its types only."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from (inner for other in node.orelse for inner in (other, *at_the_top(other)))
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from at_the_top(node)
 
 
 def room(module: str) -> str:
@@ -78,25 +92,29 @@ def room(module: str) -> str:
 
 def arrows(sources: dict[str, str]) -> dict[str, set[str]]:
     """The rooms that each room imports from, in-function imports too; `sources` are modules by their dotted name."""
-    packages = {name.rpartition(".")[0] for name in sources} | {"xattn_viz"}
     found: dict[str, set[str]] = {room(module): set() for module in sources}
     for module, source in sources.items():
-        package = module if module in packages else module.rpartition(".")[0]
-        for target in imports(ast.parse(source), package, set(sources)):
+        for target in imports(ast.walk(parsed(source)), package_of(module, set(sources)), set(sources)):
             if target.partition(".")[0] == "xattn_viz" and room(target) != room(module):
                 found[room(module)].add(room(target))
     return found
 
 
+def package_of(module: str, modules: set[str]) -> str:
+    """The package that a module's relative imports start from: the module itself where others stand in it."""
+    is_package = module == "xattn_viz" or any(name.startswith(f"{module}.") for name in modules)
+    return module if is_package else module.rpartition(".")[0]
+
+
 def reached(start: str, found: dict[str, set[str]]) -> set[str]:
-    """The rooms that a room imports from, directly or by way of others; itself not among them."""
-    rooms: set[str] = set()
+    """What a room or a module imports from, directly or by way of others; itself not among them."""
+    others: set[str] = set()
     left = [start]
     while left:
-        new = found.get(left.pop(), set()) - rooms - {start}
-        rooms |= new
+        new = found.get(left.pop(), set()) - others - {start}
+        others |= new
         left += new
-    return rooms
+    return others
 
 
 def picture(found: dict[str, set[str]]) -> str:

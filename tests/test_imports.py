@@ -1,7 +1,7 @@
 """Who may import whom: the floors that keep models, maps and pages apart, held over every import in the source.
 
 A room, a folder of the package, imports only from its own floor and from those below it. Imports inside functions count
-too.
+too. Of modules in a room none needs another that needs it: which of them is imported first would then matter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.rooms import FLOOR, ROOT, arrows, imports, reached, room, source_files
+from scripts.rooms import FLOOR, ROOT, arrows, at_the_top, imports, package_of, parsed, reached, room, source_files
 
 # Who may import what is heavy. Everything else reads maps, and must do without.
 ALLOWED = {
@@ -28,7 +28,8 @@ def test_the_source_holds_the_rules() -> None:
     sources = {name: path.read_text(encoding="utf-8") for name, path in source_files()}
     assert "xattn_viz.core.maps" in sources
     assert violations(sources) == []
-    assert circles(sources) == []
+    assert circles(arrows(sources)) == []
+    assert circles(at_import(sources)) == []
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,15 @@ def test_what_the_rules_allow_is_allowed(module: str, statement: str) -> None:
     )
 
 
+def test_a_planted_circle_is_found() -> None:
+    sources = {"xattn_viz.a": "from xattn_viz import b", "xattn_viz.b": "from . import c", "xattn_viz.d": ""}
+    sources |= {"xattn_viz": "", "xattn_viz.c": "try:\n    import xattn_viz.d, xattn_viz.a\nfinally:\n    pass"}
+    assert circles(at_import(sources)) == [{"xattn_viz.a", "xattn_viz.b", "xattn_viz.c"}]
+    later = "def f():\n    import xattn_viz.a\nif typing.TYPE_CHECKING:\n    import xattn_viz.a\n"
+    assert circles(at_import(sources | {"xattn_viz.c": later})) == []
+    assert circles(at_import(sources | {"xattn_viz.c": f"{later}else:\n    import xattn_viz.a"})) != []
+
+
 def test_the_package_imports_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "plotly", "streamlit", "pandas")
     code = f"import sys, xattn_viz; print([name for name in {heavy} if name in sys.modules])"
@@ -113,18 +123,23 @@ def test_the_package_imports_nothing_heavy() -> None:
 
 def violations(sources: dict[str, str]) -> list[str]:
     """One sentence for every import that breaks a rule."""
-    packages = {name.rpartition(".")[0] for name in sources} | {"xattn_viz"}
     found: list[str] = []
     for module, source in sources.items():
-        package = module if module in packages else module.rpartition(".")[0]
-        for target in imports(ast.parse(source), package, set(sources)):
+        for target in imports(ast.walk(parsed(source)), package_of(module, set(sources)), set(sources)):
             found.extend(f"{module} imports {target}: {why}" for why in broken_rules(module, target))
     return found
 
 
-def circles(sources: dict[str, str]) -> list[set[str]]:
-    """Rooms that import each other, directly or by way of others."""
-    found = arrows(sources)
+def at_import(sources: dict[str, str]) -> dict[str, set[str]]:
+    """The modules that each module needs before it is there: what its functions import comes later."""
+    return {
+        module: set(imports(at_the_top(parsed(source)), package_of(module, set(sources)), set(sources))) - {module}
+        for module, source in sources.items()
+    }
+
+
+def circles(found: dict[str, set[str]]) -> list[set[str]]:
+    """Rooms or modules that import each other, directly or by way of others."""
     within_reach = {one: reached(one, found) for one in found}
     round_trips = [
         {one, *(other for other in within_reach[one] if one in within_reach.get(other, ()))} for one in found
