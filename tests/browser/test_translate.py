@@ -14,6 +14,7 @@ import xattn_viz as xv
 from tests.browser import translate as visitor
 from tests.browser.conftest import Watch
 from tests.server import Server
+from xattn_viz.app import controls
 from xattn_viz.examples import EXAMPLES
 
 TWENTY_WORDS = "The old fisherman who lived near the harbour told the children a long story about a whale and a storm."
@@ -51,38 +52,35 @@ def test_the_first_map_needs_neither_a_click_nor_torch(fresh_app: Callable[[], S
         assert "libtorch" in maps.read_text(), "The check above would not have seen torch."
 
 
-@pytest.mark.parametrize("text", [EXAMPLES[0].text, TWENTY_WORDS], ids=["example", "twenty words"])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_everything_is_on_one_screen(app_url: str, open_page: Callable[..., Page], text: str, scheme: str) -> None:
+def test_everything_is_on_one_screen(app_url: str, open_page: Callable[..., Page], scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     visitor.open_app(page, app_url)
-    visitor.translate(page, text)
-    visitor.expect_source(page, text)
-    expect(page.locator(".st-key-progress")).to_have_count(0)
-    page.wait_for_timeout(300)  # the layout settles after the last message
-    for what in (".xv-columns .xv-sentence", ".xv-rows .xv-sentence", ".xv-tiles", ".xv-stage canvas >> nth=0"):
-        place = visitor.box(page.locator(what).first)
-        assert place["y"] >= 0, what
-        assert place["y"] + place["height"] <= 720, what
-        assert place["x"] + place["width"] <= 1280, what
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
+    for text in (EXAMPLES[0].text, TWENTY_WORDS):
+        visitor.translate(page, text)
+        visitor.expect_source(page, text)
+        expect(page.locator(".st-key-progress")).to_have_count(0)
+        page.wait_for_timeout(300)  # the layout settles after the last message
+        for what in (".xv-columns .xv-sentence", ".xv-rows .xv-sentence", ".xv-tiles", ".xv-stage canvas >> nth=0"):
+            place = visitor.box(page.locator(what).first)
+            assert place["y"] >= 0, what
+            assert place["y"] + place["height"] <= 720, what
+            assert place["x"] + place["width"] <= 1280, what
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
 
 
-@pytest.mark.parametrize("press", ["Enter", "button"])
-def test_a_typed_sentence_is_translated(app_url: str, page: Page, press: str) -> None:
-    text = f"Seven green parrots sang near the {press} yesterday."
+def test_a_typed_sentence_is_translated_by_key_or_button_and_pasted_lines_are_one(app_url: str, page: Page) -> None:
     visitor.open_app(page, app_url)
-    visitor.field(page).fill(text)
-    if press == "Enter":
-        visitor.field(page).press("Enter")
-    else:
-        page.get_by_role("button", name="Translate").click()
-    visitor.expect_source(page, text)
-    assert visitor.sentence(visitor.output(page)) == translated("firefox-en-pt", text)
-
-
-def test_lines_that_are_pasted_become_one_line(app_url: str, page: Page) -> None:
-    visitor.open_app(page, app_url)
+    for press in ("Enter", "button"):
+        text = f"Seven green parrots sang near the {press} yesterday."
+        visitor.field(page).fill(text)
+        if press == "Enter":
+            visitor.field(page).press("Enter")
+        else:
+            page.get_by_role("button", name="Translate").click()
+        visitor.expect_source(page, text)
+        assert visitor.sentence(visitor.output(page)) == translated("firefox-en-pt", text)
+        visitor.expect_rest(page)
     visitor.field(page).fill("")
     page.keyboard.insert_text("Good\nmorning.")
     visitor.field(page).press("Enter")
@@ -131,6 +129,64 @@ def test_back_and_forth_in_the_history_shows_what_the_address_says(app_url: str,
     expect(visitor.field(page)).to_have_value("The river is cold.")
     page.go_forward()
     visitor.expect_source(page, "The bridge is old.")
+
+
+def test_what_is_told_in_one_message_with_a_choice_of_the_explorer_is_heard(app_url: str, page: Page) -> None:
+    """A busy browser sends late: a step back, or a press of a button, then goes with what the explorer tells."""
+    page.add_init_script(
+        "const set = setTimeout; window.setTimeout = (call, ms, ...all) => set(call, ms || 500, ...all);"
+    )
+    visitor.open_app(page, app_url, text=" ".join(THREE[:2]))
+    visitor.expect_source(page, THREE[0])
+    visitor.expect_rest(page)
+
+    def choose(head: str) -> None:
+        page.locator(f'.xv-tiles [data-view="{head}"]').click()
+        visitor.expect_said(page, head=head)
+
+    choose("1.2")
+    page.get_by_role("button", name="Next ▶").click()
+    visitor.expect_source(page, THREE[1])
+    visitor.expect_rest(page)
+    choose("1.3")
+    page.evaluate("history.go(-3)")
+    visitor.expect_source(page, THREE[0])
+
+
+def test_a_step_back_from_what_has_not_arrived_is_told_when_it_arrives(page: Page) -> None:
+    page.route("http://localhost/**", lambda route: route.fulfill(body="<p>Empty</p>", content_type="text/html"))
+    page.goto("http://localhost/?text=a")
+    page.evaluate(
+        """async (script) => {
+          const module = new Blob([script], { type: "text/javascript" });
+          const { default: follow } = await import(URL.createObjectURL(module));
+          let done = null;
+          window.addEventListener("popstate", () => setTimeout(() => done([...told]), 0));
+          window.told = [];
+          window.arrive = (state) => {
+            const setTriggerValue = (...all) => told.push(all.join(" "));
+            follow({ data: { state, said: null, looks: ["head"] }, setTriggerValue });
+          };
+          window.back = () => new Promise((resolve) => {
+            done = resolve;
+            history.back();
+          });
+          arrive("a");
+        }""",
+        controls._ADDRESS_SCRIPT,
+    )
+    push = "address => history.pushState(null, '', address)"
+    page.evaluate(push, "?text=a&head=1.2")
+    assert page.evaluate("back()") == []  # the explorer's own
+    assert page.evaluate("arrive('a'); told") == []
+    page.evaluate(push, "?text=b")
+    assert page.evaluate("back()") == []  # nobody knows yet that there was a step
+    assert page.evaluate("arrive('b'); told") == ["moved ?text=a"]
+    page.evaluate("arrive('a')")
+    page.evaluate(push, "?text=c")
+    page.evaluate("arrive('c')")
+    assert page.evaluate("back()") == ["moved ?text=a"] * 2
+    assert page.evaluate("arrive('a'); told") == ["moved ?text=a"] * 2
 
 
 def test_the_address_opens_the_same_thing(app_url: str, page: Page, open_page: Callable[..., Page]) -> None:

@@ -64,7 +64,8 @@ def show() -> None:
         kind.inputs(asked)
     state = page_state.current()
     looks = PARAMETERS if state.tab == "map" else ()
-    follow_address(actions.go_to, state.query.address() | {"tab": state.tab}, visit.address, looks=looks)
+    shown = {name: value for name, value in state.address().items() if name not in looks}
+    follow_address(actions.go_to, shown, visit.address, looks=looks)
 
 
 def _swap(asked: Query) -> None:
@@ -300,19 +301,31 @@ _ADDRESS = "address"
 # is handled here. What is looked at is the explorer's own, which alone hears of a step that changes nothing else.
 _ADDRESS_SCRIPT = """
 let leave = () => {};
+let state = null;
+let left = null;
 
 export default function ({ data, setTriggerValue }) {
   leave();
   const place = location.pathname;
   const looks = new Set(data.looks);
   const asked = () => JSON.stringify([...new URLSearchParams(location.search)].filter(([name]) => !looks.has(name)));
+  const tell = () => setTriggerValue("moved", location.search || "?");
   if (data.said !== null) history.replaceState(history.state, "", data.said ? `?${data.said}` : place);
   let last = asked();
+  // Left to the explorer was a step back from an act whose address had come and whose page had not.
+  if (left === place + last && data.state !== state) tell();
+  left = null;
+  state = data.state;
   const moved = (event) => {
     if (location.pathname !== place) return;
     event.stopImmediatePropagation();
-    if (asked() === last) window.dispatchEvent(new Event("xv-moved"));
-    else setTriggerValue("moved", location.search || "?");
+    if (asked() === last) {
+      left = place + last;
+      window.dispatchEvent(new Event("xv-moved"));
+    } else {
+      left = null;
+      tell();
+    }
     last = asked();
   };
   window.addEventListener("popstate", moved, true);
@@ -342,6 +355,7 @@ def follow_address(
         search = (st.session_state.get(_ADDRESS) or {}).get("moved")
         if isinstance(search, str):
             moved(dict(parse_qsl(search.removeprefix("?"))))
+            st.rerun()  # all of the page, also where this came in one message with what a part of it told
 
     with st.container(key="history"):
         _address_component()(data=data, key=_ADDRESS, on_moved_change=heard)

@@ -45,9 +45,16 @@ def _component() -> ComponentRenderer:
     )
 
 
-@st.fragment
 def show(shown: Shown) -> None:
     """Show what is on screen, and the panels that follow the view of it."""
+    _show(shown, page_state.current().asked)
+
+
+@st.fragment
+def _show(shown: Shown, asked: tuple[object, ...]) -> None:
+    # What the explorer tells and an act on the page may come in one message, and then only this runs for both.
+    if page_state.current().asked != asked:
+        st.rerun()
     kind = page_state.kind()
     above = st.container() if shown.other is not None else None
     said, identity = draw(shown.trace, page_state.current().first, beside=shown.beside, playback=kind.playback(shown))
@@ -62,8 +69,6 @@ def show(shown: Shown) -> None:
         from xattn_viz.app import open_in_layer  # which knows every page, and they know this module
 
         open_in_layer.show(shown.trace, said.opened)
-    if said.continued:
-        st.rerun()  # another output was asked for: all of the page is about to change
 
 
 def _looked_at(trace: Trace) -> View:

@@ -190,6 +190,11 @@ class PageState:
         )
 
     @property
+    def asked(self) -> tuple[object, ...]:
+        """What all of the page is drawn from; what else there is, parts of it follow by themselves."""
+        return self.query, self.segment, self.is_beside, self.first, self.turn, self.tab
+
+    @property
     def running(self) -> Running | None:
         """The task that goes on."""
         return next((one for one in self.outcomes if isinstance(one, Running)), None)
