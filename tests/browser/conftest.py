@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, WebSocket, sync_playwright
 
 from scripts import browser as chromium
 from tests.models.families import diffusion_folders, seq2seq_folders, whisper_folders
@@ -46,12 +46,30 @@ class Watch:
         """Expect script errors or console errors in which this regular expression is found."""
         self.allowed.append(pattern)
 
-    def follow(self, context: BrowserContext) -> None:
-        """Record what every page of the context asks for and complains about."""
-        context.on("request", lambda request: self._asked(request.url))
-        context.on("console", self._said)
-        context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        context.on("page", lambda page: page.on("websocket", lambda socket: self._asked(socket.url)))
+    def follow(self, context: BrowserContext) -> Callable[[], None]:
+        """Record what every page of the context asks for and complains about; what comes back ends that."""
+
+        def connected(socket: WebSocket) -> None:
+            self._asked(socket.url)
+
+        heard: dict[str, Callable[..., None]] = {
+            "request": lambda request: self._asked(request.url),
+            "console": self._said,
+            "weberror": lambda error: self.errors.append(str(error.error)),
+            "page": lambda page: Page.on(page, "websocket", connected),
+        }
+        for name, hear in heard.items():
+            context.on(name, hear)  # type: ignore[call-overload]
+        for page in context.pages:
+            heard["page"](page)
+
+        def unfollow() -> None:
+            for name, hear in heard.items():
+                context.remove_listener(name, hear)
+            for page in context.pages:
+                page.remove_listener("websocket", connected)
+
+        return unfollow
 
     def complaints(self) -> list[str]:
         """Foreign requests, and errors that nobody expected."""
@@ -142,6 +160,62 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         launched.close()
 
 
+class Tabs:
+    """Pages in contexts of their own, used again: most of a visit's first second is reading the app's scripts.
+
+    A page comes back with nothing stored. One that a test has changed for good is closed.
+    """
+
+    CHANGES = ("add_init_script", "emulate_media", "expose_function", "route", "set_viewport_size")
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[str, list[Page]] = {}
+        self._lent: dict[Page, str] = {}
+
+    def take(self, options: Mapping[str, Any], *, newcomer: bool) -> Page:
+        """A blank page of a context with these options, of somebody who has seen the tour or not."""
+        key = repr((newcomer, sorted(options.items())))
+        page = idle.pop() if (idle := self._idle.setdefault(key, [])) else self._make(options, newcomer)
+        self._lent[page] = key
+        return page
+
+    def give_back(self, page: Page) -> None:
+        """The test is over."""
+        key = self._lent.pop(page, None)
+        if key is None or page.is_closed() or page.context.pages != [page]:
+            page.context.close()
+            return
+        page.mouse.move(0, 0)
+        origin = "/".join(page.url.split("/")[:3])
+        page.goto("about:blank")
+        page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        self._idle[key].append(page)
+
+    def _make(self, options: Mapping[str, Any], newcomer: bool) -> Page:
+        context = self._browser.new_context(**options)
+        if not newcomer:
+            context.add_init_script(chromium.NO_TOUR)
+        page = context.new_page()
+
+        def changed_by(act: Callable[..., Any]) -> Callable[..., Any]:
+            def changing(*all_: Any, **named: Any) -> Any:
+                self._lent.pop(page, None)
+                return act(*all_, **named)
+
+            return changing
+
+        for name in self.CHANGES:
+            setattr(page, name, changed_by(getattr(page, name)))
+        return page
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """The pages of all tests."""
+    return Tabs(browser)
+
+
 @pytest.fixture
 def watch() -> Watch:
     """What the pages of this test may complain about."""
@@ -149,24 +223,22 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+def open_page(tabs: Tabs, watch: Watch) -> Iterator[Callable[..., Page]]:
     """Call it for a page in a context of its own, 1280 × 720 and dark unless told otherwise (Playwright's options).
 
     It has seen the tour, unless it is of a `newcomer`.
     """
-    contexts: list[BrowserContext] = []
+    opened: list[tuple[Page, Callable[[], None]]] = []
 
     def launch(*, newcomer: bool = False, **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": VIEWPORT, "color_scheme": "dark", **options})
-        contexts.append(context)
-        watch.follow(context)
-        if not newcomer:
-            context.add_init_script(chromium.NO_TOUR)
-        return context.new_page()
+        page = tabs.take({"viewport": VIEWPORT, "color_scheme": "dark", **options}, newcomer=newcomer)
+        opened.append((page, watch.follow(page.context)))
+        return page
 
     yield launch
-    for context in contexts:
-        context.close()
+    for page, unfollow in opened:
+        unfollow()
+        tabs.give_back(page)
     assert not watch.complaints(), "\n".join(watch.complaints())
 
 

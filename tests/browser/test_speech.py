@@ -277,8 +277,9 @@ def test_a_stop_leaves_the_windows_that_are_done(app_url: str, page: Page) -> No
     expect(page.get_by_text(re.compile("Window 1 of [23]: 0:00"))).to_be_visible()
 
 
-def test_nobody_speaks_and_the_page_says_so(app_url: str, page: Page) -> None:
-    speech.open_speech(page, app_url, sound="monkeys")
+def test_a_loop_of_the_model_is_told_with_where_it_begins(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound="forward")
+    speech.give(page, "five times.wav", audio.wav(np.tile(clips.sound("forward").samples, 5)))
     expect(page.get_by_text(re.compile("The model repeats itself from .* s on"))).to_be_visible(
         timeout=visitor.PATIENCE
     )

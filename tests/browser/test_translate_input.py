@@ -37,18 +37,19 @@ def dialogs(page: Page) -> list[str]:
     return opened
 
 
-@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
-def test_strange_text_is_shown_literally_and_answered(app_url: str, page: Page, dialogs: list[str], text: str) -> None:
+def test_strange_text_is_shown_literally_and_answered(app_url: str, page: Page, dialogs: list[str]) -> None:
     visitor.open_app(page, app_url)
-    before = visitor.explorer(page).get_attribute("data-trace")
-    visitor.translate(page, text)
-    expect(visitor.explorer(page)).not_to_have_attribute("data-trace", before or "", timeout=visitor.PATIENCE)
-    assert visitor.sentence(visitor.source(page)).replace(" ", "") == text.replace(" ", "")
-    assert visitor.output(page).text_content()
-    expect(visitor.field(page)).to_have_value(text)
-    assert page.locator(".xv img, .xv script, .xv a, [data-testid=stMain] a[href*='http://']").count() == 0
-    expect(page.get_by_role("alert")).to_have_count(0)
-    assert dialogs == []
+    for name, text in STRANGE.items():
+        before = visitor.explorer(page).get_attribute("data-trace")
+        visitor.translate(page, text)
+        expect(visitor.explorer(page)).not_to_have_attribute("data-trace", before or "", timeout=visitor.PATIENCE)
+        assert visitor.sentence(visitor.source(page)).replace(" ", "") == text.replace(" ", ""), name
+        assert visitor.output(page).text_content(), name
+        expect(visitor.field(page)).to_have_value(text)
+        assert page.locator(".xv img, .xv script, .xv a, [data-testid=stMain] a[href*='http://']").count() == 0, name
+        expect(page.get_by_role("alert")).to_have_count(0)
+        assert dialogs == [], name
+        visitor.expect_rest(page)
 
 
 def test_a_text_in_another_language_is_told_and_one_button_turns_the_model(app_url: str, page: Page) -> None:
@@ -74,30 +75,30 @@ def test_control_and_bidi_characters_are_shown_as_escapes(app_url: str, page: Pa
     assert "evil" in shown
 
 
-@pytest.mark.parametrize("text", ["", "    ", "\u3000\u00a0"], ids=["empty", "spaces", "other spaces"])
-def test_nothing_to_translate_is_said_and_the_last_map_goes(app_url: str, page: Page, text: str) -> None:
+def test_nothing_to_translate_is_said_and_the_last_map_goes(app_url: str, page: Page) -> None:
     visitor.open_app(page, app_url)
-    expect(visitor.source(page)).to_have_count(1)
-    visitor.translate(page, text)
-    expect(page.get_by_role("alert")).to_have_text("The text is empty: type at least one word.")
-    expect(visitor.source(page)).to_have_count(0)
-    visitor.translate(page, "And now a word.")
-    visitor.expect_source(page, "And now a word.")
-    expect(page.get_by_role("alert")).to_have_count(0)
+    for text in ("", "    ", "\u3000\u00a0"):
+        expect(visitor.source(page)).to_have_count(1)
+        visitor.translate(page, text)
+        expect(page.get_by_role("alert")).to_have_text("The text is empty: type at least one word.")
+        expect(visitor.source(page)).to_have_count(0)
+        visitor.expect_rest(page)
+        visitor.translate(page, "And now a word.")
+        visitor.expect_source(page, "And now a word.")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        visitor.expect_rest(page)
 
 
-@pytest.mark.parametrize(
-    ("text", "cut"),
-    [
+def test_a_very_long_text_is_cut_and_the_page_says_so(app_url: str, page: Page) -> None:
+    visitor.open_app(page, app_url)
+    for text, cut in (
         ("Donaudampfschiff" * 313, r"Only the first 511 of [\d,]+ tokens were read\."),
-        ("你好 " * 10_000, r"Only the first 510 of [\d,]+ tokens were read\."),
-    ],
-    ids=["a word of 5,008 characters", "30,000 characters"],
-)
-def test_a_very_long_text_is_cut_and_the_page_says_so(app_url: str, page: Page, text: str, cut: str) -> None:
-    visitor.open_app(page, app_url)
-    visitor.translate(page, text)
-    expect(page.get_by_text(re.compile(cut))).to_be_visible(timeout=2 * visitor.PATIENCE)
-    expect(visitor.source(page)).to_contain_text(text.split()[0][:16])  # the note can be there a moment before the map
-    assert visitor.sentence(visitor.source(page)).replace(" ", "").startswith(text.replace(" ", "")[:400])
-    assert "text=" not in page.url
+        ("你好 " * 10_000, r"Only the first 510 of [\d,]+ tokens were read\."),  # 30,000 characters
+    ):
+        visitor.translate(page, text)
+        expect(page.get_by_text(re.compile(cut))).to_be_visible(timeout=2 * visitor.PATIENCE)
+        # The note can be there a moment before the map.
+        expect(visitor.source(page)).to_contain_text(text.split()[0][:16])
+        assert visitor.sentence(visitor.source(page)).replace(" ", "").startswith(text.replace(" ", "")[:400])
+        assert "text=" not in page.url
+        visitor.expect_rest(page)

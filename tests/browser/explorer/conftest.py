@@ -33,11 +33,11 @@ PACKED = 0.002
 PRINTED = 0.005 + PACKED
 
 # Every message to the server is counted in the page itself, in the same clock as the painting.
-COUNT_MESSAGES = """
+COUNT_MESSAGES = """() => {
   window.sent = [];
   const send = WebSocket.prototype.send;
   WebSocket.prototype.send = function (...data) { window.sent.push(performance.now()); return send.apply(this, data); };
-"""
+}"""
 
 
 @dataclass
@@ -201,7 +201,6 @@ def open_explorer(
 
     def launch(**options: Any) -> Explorer:
         page = open_page(**options)
-        page.add_init_script(COUNT_MESSAGES)
         if request.param == "export":
             trace = planted()
             file = tmp_path / "export.html"
@@ -212,6 +211,7 @@ def open_explorer(
             _show_in_app(page, request.getfixturevalue("app_url"), str(trace.input))
         labels = written(trace.cross.keys, trace.input)
         expect(page.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
+        page.evaluate(COUNT_MESSAGES)
         explorer = Explorer(page, trace, request.param)
         page.mouse.move(1, 1)
         return explorer
