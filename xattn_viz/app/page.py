@@ -84,7 +84,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   .st-key-heading p { font-size: 0.8125rem; }
   .st-key-heading.st-key-heading { flex-wrap: nowrap; align-items: flex-start; }
   .st-key-heading > :has(h1) { flex: 1 1 0; min-width: 0; }
-  .st-key-two-ways { margin-top: 0.75rem; } /* below the arrows that open the list of pages */
+  .st-key-line { gap: 0.5rem; }
 }
 .st-key-recording { flex: 0 0 9rem; }
 .st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
@@ -108,8 +108,9 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stLayoutWrapper"]:has(> :is(.st-key-history, .st-key-typing)) { display: none; }
 /* As wide as what they say. */
 .st-key-controls [data-testid="stElementContainer"]:has(> .stSelectbox) {
-  flex: 0 1 auto; width: auto; max-width: 22rem;
+  flex: 0 1 auto; width: auto; max-width: min(100%, 26rem);
 }
+.st-key-controls > [data-testid="stElementContainer"], .st-key-two-ways { min-height: 2.5rem; align-content: center; }
 .st-key-controls [role="combobox"] { field-sizing: content; min-width: 3rem; }
 [data-testid="stSelectboxVirtualDropdown"] {
   width: max-content !important; min-width: var(--trigger-width); max-width: min(40rem, 96vw);

@@ -23,10 +23,17 @@ SECTIONS: dict[str, str] = {
     "cost": "Cost",
 }
 _KEY = "section"
-# A lecturer projects this page: the names of its controls are as large as its text.
+# A lecturer projects this page: the names of its controls are as large as its text. On a phone a figure of boxes scrolls,
+# and of the numbers in cells, which would lie over each other there, one at a time is shown where it is touched.
 _CSS = """<style>
 [data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }
 [class*="st-key-seen-"] { border-inline-start: 3px solid light-dark(#a34a00, #ffb454); padding-inline-start: 0.75rem; }
+@media (max-width: 48rem) {
+  [data-testid="stMarkdownContainer"] h3 { font-size: 1.25rem; line-height: 1.3; padding: 0.25rem 0; }
+  .heatmap-label { display: none; }
+  .st-key-shapes { overflow-x: auto; }
+  .st-key-shapes > * { min-width: 50rem; }
+}
 </style>"""
 
 
