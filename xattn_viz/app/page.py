@@ -46,7 +46,7 @@ _NOTHING = ":gray[]"
 _CSS = """
 <style>
 html { font-size: max(16px, 0.4vw + 8px) !important; }
-[data-testid="stMainBlockContainer"] { padding: 0.75rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
+[data-testid="stMainBlockContainer"] { padding: 0.6rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
 [data-testid="stHeader"] { min-height: 0; height: 4rem; background: transparent; }
 [data-testid="stHeader"], [data-testid="stHeader"] * { pointer-events: none; } /* it lies over the controls */
 [data-testid="stHeader"] :is(button, a, button *, a *) { pointer-events: auto; }
@@ -81,8 +81,9 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 @media (max-width: 48rem) {
   [data-testid="stMainBlockContainer"] { padding-top: 0.5rem; }
   .st-key-heading { padding-inline: 2.5rem; min-height: 2.5rem; } /* between the arrows of the pages and the menu */
-  .st-key-heading p { font-size: 0.8125rem; }
-  .st-key-heading.st-key-heading { flex-wrap: nowrap; align-items: flex-start; }
+  .st-key-heading p { font-size: 0.75rem; line-height: 1.25; }
+  .st-key-heading.st-key-heading { flex-wrap: nowrap; align-items: flex-start; gap: 0.25rem; }
+  .st-key-heading h1 { line-height: 1.6rem; }
   .st-key-heading > :has(h1) { flex: 1 1 0; min-width: 0; }
   .st-key-line { gap: 0.5rem; }
 }

@@ -81,6 +81,7 @@ def test_labels_of_a_long_text_do_not_overlap_at_any_size(harness: Page, long_te
 
 
 def test_a_label_that_is_thinned_out_or_cut_is_read_in_the_lens(harness: Page, long_text: tuple[Trace, bytes]) -> None:
+    harness.set_viewport_size({"width": 1280, "height": 1100})
     show(harness, long_text[1])
     explorer = Explorer(harness, long_text[0], "harness")
     harness.wait_for_timeout(200)  # the map is laid out anew with the next frame

@@ -65,6 +65,7 @@ const explorers = new WeakMap();
 const STEADY = 48; // pixels: about two lines of text
 const MAP_TITLE = 24; // pixels at a font size of 16
 const BESIDES = 96; // of a window that a large map fills: its legend, and what of the page shows that there is more
+const BESIDE = 820; // pixels from which the overview stands beside the map, as in the style sheet
 const SMALL = 250; // pixels at a font size of 16: how high a map is where there are several explorers on a page
 
 /**
@@ -260,6 +261,7 @@ function makeExplorer(root) {
     maps.classList.toggle("xv-two", Boolean(beside));
     const room = { width: beside ? (across - 24 * rem()) / 2 : across, ...heights() };
     main.paint(scene, scene.main, room);
+    guide.place(root.clientWidth >= BESIDE ? main.element.querySelector(".xv-map-head") : null);
     if (scene.second) second.paint(scene, scene.second, room);
     for (const grip of talk.isOn ? [] : [wider, higher]) grip.paint();
     beams.paint(scene);
@@ -283,7 +285,8 @@ function makeExplorer(root) {
       const all = heightOfTalk(root, maps);
       return { height: all, most: all };
     }
-    const title = MAP_TITLE * rem();
+    const title =
+      /** @type {HTMLElement | null} */ (maps.querySelector(".xv-map-head"))?.offsetHeight ?? MAP_TITLE * rem();
     return {
       height: (higher.size || high) - title,
       most: (higher.size || window.innerHeight - BESIDES * rem()) - title,

@@ -234,8 +234,8 @@ function pooled(map, most) {
  */
 
 // In pixels at a font size of 16.
-const GAP = 5;
-const TITLE = 20;
+const GAP = 4;
+const TITLE = 18;
 const SMALLEST_TILE = 44; // can be hit with a finger, and told apart
 const LARGEST_TILE = 72;
 const CAPTION_LINE = 15; // of what stands under a map

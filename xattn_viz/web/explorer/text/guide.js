@@ -53,7 +53,20 @@ export function makeGuide(change) {
     }
     said.replaceChildren(...whatToSee(scene), " ", ...(told ? [isolated(told.says, "")] : whatItDoes(scene.main)));
   }
-  return { element, paint };
+  return {
+    element,
+    paint,
+    /**
+     * Puts the surprises in the line above a map, where there is room for both beside the overview; else they follow the
+     * sentence.
+     *
+     * @param {Element | null} head of the map
+     */
+    place(head) {
+      const place = head ?? element;
+      if (list.parentElement !== place) place.append(list);
+    },
+  };
 }
 
 /**

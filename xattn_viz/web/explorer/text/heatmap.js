@@ -59,7 +59,8 @@ export function makeHeatmap(change) {
     const { top, left, right } = check.getBoundingClientRect();
     const box = stage.getBoundingClientRect();
     const bottom = box.top + (row + 1) * fit.cellHeight;
-    if (bottom <= top || box.left >= right || box.right <= left || box.left > left) return;
+    const covered = Math.min(right, box.right) - Math.max(left, box.left);
+    if (bottom <= top || covered < box.width / 2) return;
     const spot = make("span", { class: "xv-spot" });
     spot.style.top = `${(row + 1) * fit.cellHeight}px`;
     spot.style.scrollMarginBottom = `${window.innerHeight - top + 8}px`;
