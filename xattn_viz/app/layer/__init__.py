@@ -23,8 +23,8 @@ SECTIONS: dict[str, str] = {
     "cost": "Cost",
 }
 _KEY = "section"
-# A lecturer projects this page: the names of its controls are as large as its text. On a phone a figure of boxes scrolls,
-# and of the numbers in cells, which would lie over each other there, one at a time is shown where it is touched.
+# A lecturer projects this page: the names of its controls are as large as its text. On a phone a figure of boxes
+# scrolls, and of the numbers in cells, which would lie over each other there, one at a time is shown where it is touched.
 _CSS = """<style>
 [data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }
 [class*="st-key-seen-"] { border-inline-start: 3px solid light-dark(#a34a00, #ffb454); padding-inline-start: 0.75rem; }
