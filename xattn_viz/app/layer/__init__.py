@@ -8,6 +8,7 @@ from types import ModuleType
 import streamlit as st
 
 from xattn_viz.app import runner
+from xattn_viz.app.page import literal
 
 #: The modules of this folder that are sections and their titles, in order; the first is shown at first.
 SECTIONS: dict[str, str] = {
@@ -24,7 +25,7 @@ SECTIONS: dict[str, str] = {
 }
 _KEY = "section"
 # A lecturer projects this page: the names of its controls are as large as its text. On a phone a figure of boxes
-# scrolls, and of the numbers in cells, which would lie over each other there, one at a time is shown where it is touched.
+# scrolls; numbers in cells, which would lie over each other there, are shown where a finger touches one.
 _CSS = """<style>
 [data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }
 [class*="st-key-seen-"] { border-inline-start: 3px solid light-dark(#a34a00, #ffb454); padding-inline-start: 0.75rem; }
@@ -63,11 +64,15 @@ def _ways(chosen: str) -> None:
     at = names.index(chosen)
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if at:
-            st.button(f"◀ Back: {SECTIONS[names[at - 1]]}", key="section-back", on_click=_go, args=(names[at - 1],))
-        st.markdown(f"{at + 1} of {len(names)}", width="content")
+            st.button(
+                literal(f"◀ Back: {SECTIONS[names[at - 1]]}"), key="section-back", on_click=_go, args=(names[at - 1],)
+            )
+        st.markdown(literal(f"{at + 1} of {len(names)}"), width="content")
         if at < len(names) - 1:
             name = names[at + 1]
-            st.button(f"Next: {SECTIONS[name]} ▶", key="section-next", type="primary", on_click=_go, args=(name,))
+            st.button(
+                literal(f"Next: {SECTIONS[name]} ▶"), key="section-next", type="primary", on_click=_go, args=(name,)
+            )
 
 
 def _go(name: str) -> None:
