@@ -14,6 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import xattn_viz  # noqa: E402
 from scripts import browser  # noqa: E402 - found through the line above
 from tests.server import free_port, start, streamlit_command  # noqa: E402
 from xattn_viz.examples import PROMPTS  # noqa: E402
@@ -222,8 +223,16 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
 ]
 
 
+def draw_moving() -> None:
+    """The moving picture: a translation as it is written."""
+    trace = xattn_viz.load("firefox-en-pt").trace("The cat sat on the mat.")
+    view = xattn_viz.View(layer=1, head=0)
+    xattn_viz.animate(trace, view, size=(1280, 720)).save(ROOT / "docs" / "translate-steps.gif")
+
+
 def main() -> int:
     """Take every picture. The exit code is 1 where there is no browser."""
+    draw_moving()
     path = browser.find()
     if path is None:
         print("There is no Chromium to take pictures with: run scripts/browser.py.", file=sys.stderr)

@@ -72,6 +72,17 @@ def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_animate_writes_a_moving_picture(tiny: Adapter, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "t.svg"
+    command = ["animate", "tiny", TEXT, "--layer", "1", "--head", "2", "--size", "640x360", "--light"]
+    assert main([*command, "--seconds", "0.5", "--out", str(out)]) == 0
+    made = xv.animate(tiny.trace(TEXT), xv.View(layer=0, head=1), size=(640, 360), seconds=0.5, dark=False)
+    assert out.read_text(encoding="utf-8") == made.svg()
+    assert capsys.readouterr().out.endswith(f", {made.count} frames of 640 × 360 pixels\n")
+    assert main([*command, "--out", str(tmp_path / "t.avi")]) == 2
+    assert "ends in one of .gif" in capsys.readouterr().err
+
+
 def test_costs_prints_a_table_of_heads_and_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "cat.npz"
     assert main(["costs", "firefox-en-pt", "The cat sat on the mat.", "-o", str(out)]) == 0

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from xattn_viz.core.view import View
     from xattn_viz.corpus import trace_many
     from xattn_viz.export import subtitles
+    from xattn_viz.export.moving import Animation, animate
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
     from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
@@ -102,6 +103,7 @@ __all__ = [
     "AlignmentHead",
     "AlignmentScores",
     "Alternative",
+    "Animation",
     "AttentionMaps",
     "Attribution",
     "Axis",
@@ -126,6 +128,7 @@ __all__ = [
     "agreement",
     "align",
     "alignment_files",
+    "animate",
     "attribute",
     "cards",
     "deletion_curves",
@@ -164,6 +167,8 @@ _HOMES = {
     "AlignmentHead": "analysis.alignment_heads",
     "AlignmentScores": "analysis.alignment_score",
     "Alternative": "core.trace",
+    "animate": "export.moving",
+    "Animation": "export.moving",
     "AttentionMaps": "core.maps",
     "attribute": "analysis.attribution",
     "Attribution": "analysis.attribution",

@@ -133,6 +133,24 @@ def _said(link: xv.WordLink) -> str:
     return f"{link.target_index + 1}\t{target}\t{link.source_index + 1}\t{source}"
 
 
+def _animate(options: argparse.Namespace) -> int:
+    from xattn_viz.export import moving  # Pillow is slow to load
+
+    moving.check_ending(options.out)
+    model = _load(options.model)
+    trace = model.trace(options.input, **_settings(model, options.set))
+    view = None
+    if (options.layer, options.head) != (None, None):
+        view = xv.View(layer=-1 if options.layer is None else options.layer, head=options.head or 0)
+        _check_head(trace.cross, view.layer or 0, int(view.head))
+    made = moving.animate(trace, view, options.what, size=options.size, seconds=options.seconds, dark=not options.light)
+    made.save(options.out)
+    _tell_notes(trace)
+    frames = f"{made.count} frames of {made.size[0]} × {made.size[1]} pixels"
+    print(visible(trace.output), f"Wrote {visible(str(options.out))}, {frames}", sep="\n")
+    return 0
+
+
 def _words(options: argparse.Namespace) -> int:
     model = _load(options.model)
     if not _reads_sound(model):
@@ -499,6 +517,34 @@ def _parser() -> argparse.ArgumentParser:
     _take_settings(trace)
     trace.set_defaults(command=_trace)
 
+    animate = commands.add_parser(
+        "animate",
+        help="write a moving picture: the steps of an output, heads one after the other, or a drawing forming",
+    )
+    _take_input(animate, "sound or picture file for a model that hears or sees")
+    animate.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help="what to write, by its ending: .gif, .webm, .mp4, .svg",
+    )
+    animate.add_argument(
+        "--what", choices=("steps", "heads", "denoising"), help="(default denoising of a drawing, else steps)"
+    )
+    animate.add_argument(
+        "--size", type=_size, default=(1280, 720), metavar="WIDTHxHEIGHT", help="in pixels (default 1280x720)"
+    )
+    animate.add_argument("--seconds", type=float, default=1.0, help="that a frame lasts (default 1)")
+    animate.add_argument("--light", action="store_true", help="on a light ground")
+    animate.add_argument(
+        "--layer", type=_layer, help="from 1, or from the end when negative (default 1, with --head -1)"
+    )
+    animate.add_argument("--head", type=_head, help="from 1 (default 1)")
+    _take_settings(animate)
+    animate.set_defaults(command=_animate)
+
     costs = commands.add_parser(
         "costs", help="say what each head costs: how much less likely the model's own output is without it, a table"
     )
@@ -701,6 +747,13 @@ def _head(text: str) -> int:
     if (number := _number(text)) < 1:
         raise argparse.ArgumentTypeError(f"layers and heads count from 1, as on the page: there is no {number}")
     return number - 1
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Width and height in "1280x720"."""
+    if not (found := re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text, re.ASCII)):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no size: give one such as 1280x720")
+    return int(found[1]), int(found[2])
 
 
 def _number(text: str) -> int:

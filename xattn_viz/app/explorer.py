@@ -5,13 +5,14 @@ Around and below it stand numbers about the chosen head, downloads, and what wei
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import threading
 import weakref
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 from cachetools import LRUCache
@@ -261,6 +262,7 @@ def downloads(shown: Shown, view: View) -> None:
             whole = of_all or ending == "NPZ"
             file_name = export.file_name(trace, None if whole else view) + f".{ending.lower()}"
             st.download_button(name, make, file_name, mime, on_click="ignore", key=name)
+        _moving(trace, view)
         st.button("Add this view", on_click=_add, args=(view,), help="To your story, which the page Stories shows")
         st.page_link(PAGES / "stories.py", label="Stories")
         if told := st.session_state.pop("story-told", ""):
@@ -271,6 +273,48 @@ def _add(view: View) -> None:
     from xattn_viz.app import stories  # nobody who only looks waits for it
 
     st.session_state["story-told"] = stories.add(page_state.current(), view)
+
+
+#: Of a moving picture: what may move, how large it may be, and what it may be written as.
+_MOVES = {"steps": "Step by step", "heads": "Head by head", "denoising": "As it forms"}
+_SIZES = {"800 × 450": (800, 450), "1280 × 720": (1280, 720), "1920 × 1080": (1920, 1080)}
+_FILMS = {"GIF": "image/gif", "WebM": "video/webm", "MP4": "video/mp4", "SVG": "image/svg+xml"}
+_MOST_STEPS = 200  # of more a film would take minutes to write
+_NEEDS = {"GIF": ("resvg_py",), "WebM": ("resvg_py", "av"), "MP4": ("resvg_py", "av"), "SVG": ()}
+
+
+def _moving(trace: Trace, view: View) -> None:
+    """What is on screen as a moving picture, for a slide or a page."""
+    maps = view.maps(trace)
+    is_there = {
+        "steps": maps.queries.kind != "image" and len(maps.queries) <= _MOST_STEPS,
+        "heads": not maps.is_whole_model,
+        "denoising": len(trace.pictures) > 1,
+    }
+    offered = [name for name in _MOVES if is_there[name]]
+    if not offered:
+        return
+    with st.popover("Moving picture", key="moving"):
+        first = offered[-1] if offered[-1] == "denoising" else offered[0]
+        what = st.segmented_control(
+            "What moves", offered, format_func=_MOVES.__getitem__, required=True, default=first, key="moving-what"
+        )
+        size = st.segmented_control("Pixels", list(_SIZES), required=True, default="1280 × 720", key="moving-size")
+        there = [one for one, needed in _NEEDS.items() if all(map(importlib.util.find_spec, needed))]
+        film = st.segmented_control("File", there, required=True, default=there[0], key="moving-file")
+        if len(there) < len(_NEEDS):
+            st.caption(literal('Other files need libraries: pip install "xattn-viz[moving,speech]".'))
+        seconds = st.slider("Seconds a frame", 0.2, 3.0, 1.0, 0.1, key="moving-seconds")
+        dark = st.context.theme.type != "light"
+
+        def make() -> bytes:
+            from xattn_viz.export import moving  # seldom asked for
+
+            made = moving.animate(trace, view, cast(moving.What, what), size=_SIZES[size], seconds=seconds, dark=dark)
+            return made.to_bytes(f".{film.lower()}")
+
+        name = f"{export.file_name(trace, None if what == 'heads' else view)}_{what}.{film.lower()}"
+        st.download_button("Download", make, name, _FILMS[film], on_click="ignore", key="moving-download")
 
 
 def below(shown: Shown, *, told: Container[str | None] = ()) -> None:

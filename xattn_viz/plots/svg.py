@@ -19,6 +19,8 @@ from xattn_viz.core.tokens import short_label
 from xattn_viz.core.view import Rows, Scale, SelectedMap, select
 from xattn_viz.plots import colours
 
+#: The type of drawings: what is there of these.
+FONTS = "Inter, 'Noto Sans', 'Segoe UI', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _FONT = 13  # pixels
 _MARGIN = 16
 _LINE = 21
@@ -85,14 +87,14 @@ def drawn(
     root.set("width", f"{size[0]:.0f}")
     root.set("height", f"{size[1]:.0f}")
     root.set("viewBox", f"0 0 {size[0]:.0f} {size[1]:.0f}")
-    root.set("font-family", "Inter, 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif")
+    root.set("font-family", FONTS)
     root.set("font-size", str(_FONT))
     root.set("fill", _INK)
     ET.SubElement(root, "title").text = chosen.title
     ET.SubElement(root, "rect", width="100%", height="100%", fill=_GROUND)
     _write(root, chosen.title, _MARGIN, _MARGIN + _FONT, weight="600")
     _write(root, f"↓ {chosen.rows_title}   {chosen.keys_title} →", _MARGIN, _MARGIN + _FONT + _LINE)
-    _cells(root, chosen.weights, chosen.top, table, grid)
+    cells(root, chosen.weights, chosen.top, table, _transform(grid))
     for at_row, at_column in linked:
         x, y = grid.left + at_column * grid.width, grid.top + at_row * grid.height
         _frame(root, x + 1.5, y + 1.5, grid.width - 3, grid.height - 3, LINKED)
@@ -113,11 +115,11 @@ def _wrapped(text: str, width: float) -> list[str]:
     most = max(int(width / (0.58 * _FONT)), 1)
     lines = [""]
     for word in text.split(" "):
-        if lines[-1] and _text_width(f"{lines[-1]} {word}") > width:
+        if lines[-1] and text_width(f"{lines[-1]} {word}") > width:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-        while _text_width(lines[-1]) > width:
-            fits = next(n for n in range(most, 0, -1) if _text_width(lines[-1][:n]) <= width or n == 1)
+        while text_width(lines[-1]) > width:
+            fits = next(n for n in range(most, 0, -1) if text_width(lines[-1][:n]) <= width or n == 1)
             lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
     return lines
 
@@ -139,19 +141,22 @@ def _placed(queries: Axis, keys: Axis) -> _Grid:
 
 def _longest(axis: Axis) -> float:
     if axis.is_timed:
-        return _text_width("0000.0")
-    return max((_text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0)
+        return text_width("0000.0")
+    return max((text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0)
 
 
-def _text_width(text: str) -> float:
+def text_width(text: str, size: float = _FONT) -> float:
     """Roughly how wide a text is in pixels: nothing here can measure a font, so wide scripts count double."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     unseen = sum(unicodedata.category(c) in ("Cf", "Mn") for c in text)
-    return _FONT * (0.58 * (len(text) - wide - unseen) + wide)
+    return size * (0.58 * (len(text) - wide - unseen) + wide)
 
 
-def _cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: list[str], grid: _Grid) -> None:
-    """One path a colour; neighbours of one colour in a row share a rectangle."""
+def cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: Sequence[str], transform: str) -> None:
+    """Weights `[row, column]` in the 256 colours of a table: one path a colour, neighbours of one colour one rectangle.
+
+    `transform` brings cells of 1 × 1 to their place.
+    """
     levels = np.rint(np.clip(weights.astype(np.float64) / top, 0, 1) * 255).astype(int)
     drawn: dict[int, list[str]] = defaultdict(list)
     for row, line in enumerate(levels.tolist()):
@@ -160,10 +165,10 @@ def _cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: l
             length = len(list(run))
             drawn[level].append(f"M{column} {row}h{length}v1h-{length}z")
             column += length
-    cells = ET.SubElement(root, "g", transform=_transform(grid))
-    cells.set("shape-rendering", "crispEdges")
+    group = ET.SubElement(root, "g", transform=transform)
+    group.set("shape-rendering", "crispEdges")
     for level in sorted(drawn):
-        ET.SubElement(cells, "path", fill=table[level], d="".join(drawn[level]))
+        ET.SubElement(group, "path", fill=table[level], d="".join(drawn[level]))
 
 
 def _frame(root: ET.Element, x: float, y: float, width: float, height: float, light: str = "#fff") -> None:
