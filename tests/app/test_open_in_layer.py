@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.server import ROOT
 from xattn_viz.app.open_in_layer import Cell, address_of, cell_of
+from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import PageState
 from xattn_viz.app.runner import Query
 from xattn_viz.core.trace import Trace
@@ -43,7 +44,7 @@ def test_an_address_alone_brings_the_head_its_source_and_the_way_back(trace: Tra
     assert f"captured while the model ran, it was {float(trace.cross.head(1, 0)[2, 3]):.4f}" in said(app)
     assert f"“{TEXT}” → “{trace.output}”" in said(app)
     assert [link.proto.label for link in app.get("page_link")] == ["Back to Translate"]
-    assert [button.label for button in app.button] == ["Back to a layer of your own", "Next: Shapes ▶"]
+    assert [button.label for button in app.button] == ["Back to a layer of your own", literal("Next: Shapes ▶")]
     assert not app.error
 
 

@@ -11,6 +11,7 @@ from tests.lessons.test_real_head import planted
 from tests.server import ROOT
 from xattn_viz.app.layer.steps import power
 from xattn_viz.app.open_in_layer import OpenedHead
+from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Visit
 from xattn_viz.lessons.real_head import real_head
 
@@ -39,7 +40,7 @@ def test_a_head_that_the_address_names_is_shown_until_it_is_put_away() -> None:
     assert not app.text_input
     assert [link.proto.label for link in app.get("page_link")] == ["Back to Translate"]
     away, *ways = app.button
-    assert [way.label for way in ways] == ["Next: Shapes ▶"]
+    assert [way.label for way in ways] == [literal("Next: Shapes ▶")]
     away.click().run()
     assert not app.exception
     assert [field.value for field in app.text_input] == ["gato preto", "the black cat"]
