@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
@@ -53,6 +54,21 @@ def test_npz_json_and_csv_hold_the_trace(downloaded: Callable[[str], Path]) -> N
     assert json.loads(said) == json.loads(xv.export.json(npz))
     rows = list(csv.DictReader(io.StringIO(downloaded("CSV of all heads").read_text(encoding="utf-8-sig"))))
     assert len(rows) == npz.cross.weights.size
+
+
+def test_what_is_on_screen_is_saved_as_a_moving_picture(
+    downloaded: Callable[[str], Path], page: Page, tmp_path: Path
+) -> None:
+    page.get_by_role("button", name="Moving picture").click()
+    chosen = page.locator(".st-key-moving-size").get_by_role("radio", name="800 × 450")
+    chosen.click()
+    expect(chosen).to_be_checked()
+    button = page.locator(".st-key-moving-download").get_by_role("button")
+    path = visitor.download(page, button, tmp_path)
+    assert path.name == "en-pt_blue-kite_L2H1_steps.gif"
+    with Image.open(path) as gif:
+        steps = len(xv.load("firefox-en-pt").trace(TEXT).steps)
+        assert (gif.size, gif.n_frames) == ((800, 450), steps)  # type: ignore[attr-defined]
 
 
 def test_the_page_opens_without_a_server_and_shows_the_same(
