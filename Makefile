@@ -26,7 +26,7 @@ run: $(RUNTIME)
 test: export OMP_NUM_THREADS = 1
 test: $(DEV)
 	@$(PY) scripts/browser.py
-	@exec $(PY) -m pytest -n 2 --dist loadfile
+	@exec $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV) $(JS)
 	@$(PY) -m ruff format --check
