@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import resource
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -224,41 +228,42 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert len(printed.err) < 800  # a list of all models among it
 
 
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """No file can grow larger meanwhile."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
 @pytest.mark.parametrize("size", [0, 1000])
-def test_a_full_disk_is_said_with_the_file_that_stays_as_it_was(tmp_path: Path, size: int) -> None:
+def test_a_full_disk_is_said_with_the_file_that_stays_as_it_was(tiny: Adapter, tmp_path: Path, size: int) -> None:
     paths = [tmp_path / f"t.{ending}" for ending in ("npz", "json", "csv", "svg", "html")]
     for path in paths:
         path.write_bytes(b"good")
-    done = limited([["trace", "tiny", TEXT, "--out", str(path)] for path in paths], size)
-    assert done == [(2, f"xattn-viz: {str(path)!r}: File too large.\n") for path in paths]
+        assert limited(["trace", "tiny", TEXT, "--out", str(path)], size) == (
+            2,
+            f"xattn-viz: {str(path)!r}: File too large.\n",
+        )
     assert all(path.read_bytes() == b"good" for path in paths)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 def test_words_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "t.srt"
-    done = limited([["words", "whisper-tiny-en", str(FORWARD), "-o", str(path)]], 10)
-    assert done == [(2, f"xattn-viz: {str(path)!r}: File too large.\n")]
+    done = limited(["words", "whisper-tiny-en", str(FORWARD), "-o", str(path)], 10)
+    assert done == (2, f"xattn-viz: {str(path)!r}: File too large.\n")
     assert list(tmp_path.iterdir()) == []
 
 
-def limited(commands: list[list[str]], size: int) -> list[tuple[int, str]]:
-    """The exit code and stderr of each, with a tiny model under the name `tiny`, where no file can grow larger."""
-    code = f"""
-import contextlib, io, json, resource, sys
-from xattn_viz.cli import main
-from xattn_viz.models import registry\nfrom xattn_viz.models.families import firefox
-load, tiny = registry.load, firefox.FAMILY.example()
-registry.load = lambda name: tiny if name == "tiny" else load(name)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
-done = []
-for command in {commands!r}:
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
-        done.append((main(command), said.getvalue()))
-print(json.dumps(done))
-"""
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [(code, said) for code, said in json.loads(ran.stdout)]
+def limited(command: list[str], size: int) -> tuple[int, str]:
+    """The exit code and stderr of a command where no file can grow larger."""
+    with redirect_stderr(io.StringIO()) as said, redirect_stdout(io.StringIO()), disk_of(size):
+        code = main(command)
+    return code, said.getvalue()
 
 
 def test_an_output_that_takes_nothing_is_said_in_a_sentence() -> None:
