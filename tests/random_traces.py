@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import (
-    Alignment,
-    AlignmentHead,
-    AlignmentLink,
-    Deletion,
-    DeletionCurve,
-    HeadGrid,
-    LinkMethod,
-    Word,
-)
+from xattn_viz.core.evidence import Alignment, AlignmentHead, AlignmentLink, Deletion, DeletionCurve, LinkMethod, Word
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind, Projections
-from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Subject, Trace
+from xattn_viz.core.trace import Alternative, Answer, HeadGrid, Hypothesis, Layer, Note, Speech, Step, Subject, Trace
 
 NASTY = [
     *(

@@ -80,11 +80,11 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.timing import TimedWord, timed_words
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
-    from xattn_viz.core.evidence import Alignment, AlignmentHead, Deletion, HeadGrid
+    from xattn_viz.core.evidence import Alignment, AlignmentHead, Deletion
     from xattn_viz.core.interventions import Intervention
     from xattn_viz.core.maps import AttentionMaps, Projections
     from xattn_viz.core.store import load_trace, save
-    from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace
+    from xattn_viz.core.trace import Alternative, HeadGrid, Hypothesis, Step, Trace
     from xattn_viz.core.view import View
     from xattn_viz.corpus import trace_many
     from xattn_viz.export import subtitles

@@ -26,9 +26,8 @@ from xattn_viz.analysis.head_measures import (
 )
 from xattn_viz.analysis.timing import timed_words
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Alternative, Step, Trace
+from xattn_viz.core.trace import Alternative, HeadGrid, Step, Trace
 from xattn_viz.examples import load
 
 # Sums of a few hundred float32 numbers between 0 and 1, each rounded to 6e-8 of itself.

@@ -11,7 +11,7 @@ import numpy as np
 from tests.app.visitor import opened, press, state
 from xattn_viz.app import runner
 from xattn_viz.app.runner import Done, Measurement, Query, Stopped, Task, Whose
-from xattn_viz.core.evidence import HeadGrid
+from xattn_viz.core.trace import HeadGrid
 from xattn_viz.models.base import Adapter, Cancelled, OnStep, report
 from xattn_viz.models.registry import families
 

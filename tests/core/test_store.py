@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from tests.core.test_evidence import alignment, deletion
 from xattn_viz import export
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, Projections
 from xattn_viz.core.store import is_damaged, load_trace, save, to_bytes
-from xattn_viz.core.trace import Alternative, Answer, Hypothesis, Layer, Note, Speech, Step, Trace
+from xattn_viz.core.trace import Alternative, Answer, HeadGrid, Hypothesis, Layer, Note, Speech, Step, Trace
 
 
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps, MapKind
-from xattn_viz.core.trace import Note, Step, Trace
+from xattn_viz.core.trace import HeadGrid, Note, Step, Trace
 
 
 def maps(kind: MapKind = "cross") -> AttentionMaps:
@@ -113,3 +114,52 @@ def test_maps_of_one_size_and_an_axis_of_many_positions_are_counted() -> None:
     assert repr(Axis("text", labels=tuple("abcdefghijkl"))) == "Axis(text, 12: a · b · c · d · e · f · g · … · k · l)"
     assert repr(Axis("audio", times=((0, 0.02), (0.02, 0.04)))) == "Axis(audio, 2: 0.00–0.02 s · 0.02–0.04 s)"
     assert repr(Axis.picture(8, 8, ("[CLS]",))) == "Axis(image, 65: 8 × 8 patches, 1 special)"
+
+
+def grid(values: Any = ((0.1, 0.5), (0.5, np.nan)), layers: tuple[int, ...] = (0, 3), **others: Any) -> HeadGrid:
+    said = {"name": "cost", "title": "What each head costs", "unit": "nats a token", "kind": "cross"}
+    return HeadGrid(layers=layers, values=np.array(values, np.float64), method="Planted.", **{**said, **others})
+
+
+def test_a_grid_is_frozen_float32_and_equal_to_its_like() -> None:
+    first = grid()
+    assert first.values.dtype == np.float32
+    assert not first.values.flags.writeable
+    assert first == grid()
+    assert first != grid(((0.1, 0.5), (0.5, 0.0)))
+    assert first != grid(unit="bits a token")
+    assert hash(first) == hash(grid())
+
+
+def test_heads_are_found_by_the_models_own_layer() -> None:
+    assert grid().at(3, 0) == 0.5
+    assert grid().ranked() == [(0, 1), (3, 0), (0, 0)]  # the NaN is no number
+    for layer, head in ((1, 0), (0, 2), (0, -1)):
+        with pytest.raises(ValueError, match="holds no head"):
+            grid().at(layer, head)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"values": (1.0, 2.0)}, r"\[layer, head\] of 2 layers: got shape \(2,\)"),
+        ({"layers": (0,)}, "of 1 layers"),
+        ({"values": ((np.inf, 0), (0, 0))}, "holds infinity"),
+        ({"per_query": np.zeros((2, 2))}, r"per_query must be \[layer, head, query\]"),
+        ({"per_query": np.zeros((2, 1, 4))}, r"beside values of shape \(2, 2\): got shape \(2, 1, 4\)"),
+        ({"low": np.zeros((2, 2))}, "low and high, or neither"),
+        ({"low": np.zeros((2, 2)), "high": np.zeros(2)}, "high must be"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        grid(**changes)
+
+
+def test_a_trace_keeps_one_grid_of_a_name_and_kind() -> None:
+    first, second, encoder = grid(), grid(((0, 0), (0, 1))), grid(kind="encoder")
+    trace = Trace((), "a", "b").with_evidence(first, encoder).with_evidence(second)
+    assert trace.evidence == (encoder, second)
+    assert trace.grid("cost") is second
+    assert trace.grid("cost", "encoder") is encoder
+    assert trace.grid("aligns") is None

@@ -15,10 +15,9 @@ import pytest
 from tests.speech import FRAME, SOUNDING, START, speech_maps
 from xattn_viz import export
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.store import load_trace
-from xattn_viz.core.trace import Alternative, Answer, Note, Step, Trace
+from xattn_viz.core.trace import Alternative, Answer, HeadGrid, Note, Step, Trace
 from xattn_viz.core.view import View
 from xattn_viz.plots import svg
 

@@ -10,10 +10,9 @@ import pytest
 from tests.export.test_webpage import EVIL, Page, made, unpacked
 from xattn_viz import examples
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.story import Slide, Story
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import View
 from xattn_viz.export import story as module
 from xattn_viz.export.story import caption, html, packed

@@ -7,8 +7,8 @@ import numpy as np
 import xattn_viz as xv
 from tests.core.test_evidence import alignment, deletion
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts, changed_words
-from xattn_viz.core.evidence import HeadGrid, ranking_name
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.evidence import ranking_name
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.web import evidence
 
 NAN = float("nan")

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.word_units import Side, sides, sides_again, with_rows_of_one, word_weights
 from xattn_viz.core import files
-from xattn_viz.core.evidence import AlignmentHead, HeadGrid
+from xattn_viz.core.evidence import AlignmentHead
 from xattn_viz.core.records import quoted, read_only, same, summary
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.inputs import InputError
 
 #: The heads of the models that come with the package, by the sha256 of their weights; `make alignment-heads` writes it.

@@ -26,8 +26,8 @@ from xattn_viz.analysis.alignment_files import LinkedPair, read_gold
 from xattn_viz.analysis.alignment_heads import TextModel, check_reads_text, find_alignment_heads, known_heads
 from xattn_viz.analysis.word_units import Words, sides, word_weights
 from xattn_viz.core import files
-from xattn_viz.core.evidence import Alignment, AlignmentHead, HeadGrid, LinkMethod
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.evidence import Alignment, AlignmentHead, LinkMethod
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.inputs import InputError
 
 #: The thresholds that one is picked from.

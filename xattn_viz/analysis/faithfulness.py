@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.attribution import STRETCH, Array, Attribution, Model, OnStep, attribute, source_groups
-from xattn_viz.core.evidence import MEAN, Deletion, DeletionCurve, HeadGrid
+from xattn_viz.core.evidence import MEAN, Deletion, DeletionCurve
 from xattn_viz.core.maps import METHODS, AttentionMaps
 from xattn_viz.core.records import quoted, same, summary
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import kind_title, parse_head
 from xattn_viz.inputs import InputError
 

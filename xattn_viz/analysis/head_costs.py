@@ -17,12 +17,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.interventions import Forced, Forcing, Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import summary
 from xattn_viz.core.tokens import Span, word_spans
-from xattn_viz.core.trace import Trace, probability
+from xattn_viz.core.trace import HeadGrid, Trace, probability
 from xattn_viz.core.view import head_title
 from xattn_viz.inputs import InputError
 

@@ -21,10 +21,9 @@ from xattn_viz.analysis.alignment_score import counts_of_heads, rates
 from xattn_viz.analysis.timing import timed_words
 from xattn_viz.analysis.word_units import Words, sides
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible
-from xattn_viz.core.trace import Trace, probability
+from xattn_viz.core.trace import HeadGrid, Trace, probability
 from xattn_viz.core.view import head_key, head_title
 
 #: What measures are made of, by their names: `[layer, head, sum]`, of two sums for a ratio, of four for an F1.

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.head_costs import Model, OnStep, changed_words, counted_tokens
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.interventions import Forced, Intervention
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.tokens import Span, word_spans
-from xattn_viz.core.trace import Alternative, Trace
+from xattn_viz.core.trace import Alternative, HeadGrid, Trace
 from xattn_viz.inputs import InputError
 
 ALTERNATIVES = 5

@@ -33,10 +33,9 @@ from xattn_viz.analysis.head_measures import (
     timed_sums,
     written,
 )
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import Arrays, decode, encode, quoted, read_only, same, summary
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.inputs import InputError
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, headin
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
 from xattn_viz.app.runner import Kept
-from xattn_viz.core.evidence import Alignment, Deletion, HeadGrid, in_a_sentence, ranking_name
+from xattn_viz.core.evidence import Alignment, Deletion, in_a_sentence, ranking_name
 from xattn_viz.core.maps import METHODS, Method
 from xattn_viz.core.tokens import visible
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import file_stem, head_key, head_title, kind_name
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, OnStep

@@ -15,8 +15,8 @@ from xattn_viz.analysis.head_measures import written
 from xattn_viz.analysis.profiles import HeadProfiles, head_profiles, shipped_sentences
 from xattn_viz.app.measurement import About, ask, draw_heads, heading
 from xattn_viz.app.page import literal
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import MapKind
+from xattn_viz.core.trace import HeadGrid
 from xattn_viz.core.view import file_stem, head_key, head_title
 from xattn_viz.examples import clips
 from xattn_viz.models import registry

@@ -20,8 +20,7 @@ from xattn_viz.app import actions, page_state, runner
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import PageState, Shown
 from xattn_viz.app.runner import Measurement, Question, Task, Whose, Work
-from xattn_viz.core.evidence import HeadGrid
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import View
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry

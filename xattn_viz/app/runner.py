@@ -17,10 +17,10 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from cachetools import LRUCache
 
-from xattn_viz.core.evidence import Alignment, Deletion, HeadGrid
+from xattn_viz.core.evidence import Alignment, Deletion
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import quoted
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from xattn_viz.analysis.alignment_files import as_json
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import Deletion, DeletionCurve, HeadGrid
+from xattn_viz.core.evidence import Deletion, DeletionCurve
 from xattn_viz.core.maps import AttentionMaps, MapKind, frame_of
 from xattn_viz.core.records import quoted
 from xattn_viz.core.store import to_bytes as npz
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import View, file_name
 from xattn_viz.export.shown import shown
 from xattn_viz.export.webpage import html

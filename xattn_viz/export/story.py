@@ -18,11 +18,10 @@ from xattn_viz.analysis.head_measures import linked_sums, quotient
 from xattn_viz.analysis.heads import entropy
 from xattn_viz.analysis.localization import Share, share
 from xattn_viz.analysis.timing import TimedWord, timed_words
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.records import quoted
 from xattn_viz.core.story import Slide, Story
 from xattn_viz.core.tokens import visible, visible_text
-from xattn_viz.core.trace import Trace, probability
+from xattn_viz.core.trace import HeadGrid, Trace, probability
 from xattn_viz.core.view import head_title
 from xattn_viz.export import webpage
 from xattn_viz.export.shown import ShownMap, shown

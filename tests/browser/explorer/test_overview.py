@@ -15,8 +15,7 @@ from tests.browser.explorer.harness import open_harness, show
 from tests.browser.explorer.planted import planted
 from xattn_viz import export
 from xattn_viz.analysis.head_measures import map_grids
-from xattn_viz.core.evidence import HeadGrid
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.plots import colours
 from xattn_viz.web.explorer import pack
 

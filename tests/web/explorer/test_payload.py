@@ -16,9 +16,8 @@ from tests.web.explorer.packed import OUTPUT, ROUNDING, planted, sheet_of, texts
 from xattn_viz.analysis.head_measures import map_grids, surprises
 from xattn_viz.analysis.heads import weight_on_special
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.evidence import HeadGrid
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import Hypothesis, Layer, Step, Trace
+from xattn_viz.core.trace import HeadGrid, Hypothesis, Layer, Step, Trace
 from xattn_viz.core.view import head_key
 from xattn_viz.examples import load
 from xattn_viz.models.families.firefox.adapter import START, UNKNOWN, FirefoxAdapter

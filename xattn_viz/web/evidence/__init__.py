@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts
-from xattn_viz.core.evidence import Alignment, Deletion, HeadGrid, ranking_name
+from xattn_viz.core.evidence import Alignment, Deletion, ranking_name
 from xattn_viz.core.tokens import Span, visible, visible_text
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import head_title
 
 Array = NDArray[Any]

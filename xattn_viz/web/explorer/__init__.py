@@ -21,10 +21,10 @@ from PIL import Image
 from xattn_viz.analysis.head_measures import Surprise, head_names, map_grids, surprises
 from xattn_viz.analysis.word_units import linked_cells
 from xattn_viz.core import view
-from xattn_viz.core.evidence import Alignment, HeadGrid
+from xattn_viz.core.evidence import Alignment
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
-from xattn_viz.core.trace import Hypothesis, Step, Trace, probability
+from xattn_viz.core.trace import HeadGrid, Hypothesis, Step, Trace, probability
 from xattn_viz.core.view import all_steps
 from xattn_viz.web.explorer.sheets import Axes, Data, Limits, paired_by_units, sentence_spans, sheet
 from xattn_viz.web.explorer.sound import Playback, pack_sound
