@@ -289,6 +289,10 @@ def test_alignment_that_was_measured_goes_before_the_diagonal() -> None:
     first, *_ = surprises(trace.with_evidence(grid))
     assert (first.layer, first.head) == (1, 1)
     assert first.says == "Layer 2, head 2 aligns best of all 4 heads: F1 .91."
+    tied = replace(grid, values=np.array([[0.2, 0.91], [0.4, 0.91]]))
+    assert (
+        surprises(trace.with_evidence(tied))[0].says == "Layer 1, head 2 aligns as well as any of all 4 heads: F1 .91."
+    )
 
 
 def test_where_there_is_no_order_and_nothing_was_chosen_the_sharpest_the_widest_and_the_largest_are_said() -> None:

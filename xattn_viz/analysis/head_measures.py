@@ -387,7 +387,8 @@ def _on_cropped(maps: AttentionMaps) -> HeadGrid:
 def _straightest(known: Mapping[str, HeadGrid], maps: AttentionMaps) -> Surprise | None:
     """The head that aligns best, or is closest to the diagonal, or looks at least."""
     if (measured := known.get("alignment")) is not None:
-        says = "{head} aligns best of all {count}: {number}."
+        is_alone = (measured.values == np.nanmax(measured.values)).sum() == 1
+        says = "{head} aligns " + ("best" if is_alone else "as well as any") + " of all {count}: {number}."
         return _extreme(measured, measured.values, "aligns best: head {key}", says)
     is_text = "diagonality" in known
     grid = known.get("diagonality" if is_text else "entropy-share")
