@@ -74,10 +74,13 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 }
 .st-key-controls.st-key-controls, .st-key-beside-model { align-items: flex-start; gap: 0.5rem; }
 .st-key-heading { padding-inline-end: 26rem; } /* beside the pages and the menu */
-.st-key-heading > :has(h1) { flex: 0 1 auto; width: auto; }
+.st-key-heading > :has(h1) { flex: 0 1 auto; width: auto; min-width: 0; }
+.st-key-heading.st-key-heading { flex-wrap: nowrap; }
 .st-key-heading [data-testid="stHtml"] { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.75rem; }
 .st-key-heading h1 { font-size: 1.25rem; font-weight: 650; line-height: 2rem; padding: 0; margin: 0; }
-.st-key-heading p { margin: 0; line-height: 1.3; color: light-dark(#55524d, #b9b6ae); }
+.st-key-heading p {
+  margin: 0; font-size: clamp(0.8125rem, 1.25vw, 1rem); line-height: 1.3; color: light-dark(#55524d, #b9b6ae);
+}
 @media (max-width: 48rem) {
   [data-testid="stMainBlockContainer"] { padding-top: 0.5rem; }
   .st-key-heading { padding-inline: 2.5rem; min-height: 2.5rem; } /* between the arrows of the pages and the menu */

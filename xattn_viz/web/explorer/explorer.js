@@ -308,7 +308,8 @@ function makeExplorer(root) {
   }
 
   const observer = new ResizeObserver(() => {
-    if (root.clientWidth) paint(); // it has no room while another tab takes its place
+    const isPrinted = maps.style.getPropertyValue("zoom") !== ""; // then it keeps the layout that was made to fit
+    if (root.clientWidth && !isPrinted) paint(); // it has no room while another tab takes its place
   });
   observer.observe(root);
 
