@@ -42,7 +42,8 @@ def test_an_output_of_ones_own_is_listed_said_and_kept_in_the_address() -> None:
     app = opened()
     assert len(listed(app).options) == 1
     assert not [box for box in app.checkbox if box.key == "beside"]
-    app.text_area[0].set_value("  A ponte *range*. ").run()
+    (field,) = (field for field in app.text_area if (field.key or "").startswith("target"))
+    field.set_value("  A ponte *range*. ").run()
     assert query(app).output == Output(target="A ponte *range*.")
     assert app.query_params["target"] == "A ponte *range*."
     assert listed(app).options[-1] == "Your own: A ponte *range*."

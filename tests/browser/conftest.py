@@ -167,6 +167,7 @@ class Tabs:
     """
 
     CHANGES = ("add_init_script", "emulate_media", "expose_function", "route", "set_viewport_size")
+    CONTEXT_CHANGES = ("add_init_script", "expose_function", "grant_permissions", "route", "set_offline")
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -205,8 +206,9 @@ class Tabs:
 
             return changing
 
-        for name in self.CHANGES:
-            setattr(page, name, changed_by(getattr(page, name)))
+        for changed, names in ((page, self.CHANGES), (context, self.CONTEXT_CHANGES)):
+            for name in names:
+                setattr(changed, name, changed_by(getattr(changed, name)))
         return page
 
 

@@ -164,7 +164,7 @@ def test_edits_outlive_switches_and_other_pages_until_they_are_reset(app_url: st
     expect(seen.cell(page, "masked", 0, 2)).to_have_text("−∞")
     seen.hold(page, setting)
     page.get_by_role("link", name="Speech").click()
-    page.get_by_label("Clip", exact=False).first.wait_for(timeout=seen.PATIENCE)
+    page.get_by_role("heading", name="Speech", exact=True).wait_for(timeout=seen.PATIENCE)
     page.get_by_role("link", name="Layer").click()
     expect(seen.cell(page, "x", 0, 1)).to_have_text("−2.50", timeout=seen.PATIENCE)
     seen.hold(page, setting)
