@@ -115,7 +115,7 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     draw(page, "a blue star")
     # Looked for in every frame: it may be gone before Playwright looks a second time, and before the steps are counted.
     page.wait_for_function(
-        r"() => /Prompt 1: step \d+ of (0|100)\b/.test(document.body.textContent)",
+        r"() => /Prompt 1: step \d+ of (0|100)/.test(document.body.textContent)",
         polling="raf",
         timeout=visitor.PATIENCE,
     )
