@@ -1,5 +1,5 @@
-import { make } from "../explorer/core/dom.js";
-import { makeShape, makeSvg } from "./shape.js";
+import { make, makeSvg } from "../explorer/core/dom.js";
+import { makeShape } from "./shape.js";
 
 /**
  * What is placed next: one of the colours, of the shapes and of the sizes.

@@ -1,4 +1,5 @@
-import { makeShape, makeSvg } from "./shape.js";
+import { makeSvg } from "../explorer/core/dom.js";
+import { makeShape } from "./shape.js";
 
 const SIDE = 100; // units of the drawing along the paper's side
 const STEP = 0.02; // how far an arrow key moves a thing

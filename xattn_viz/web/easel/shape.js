@@ -1,13 +1,4 @@
-/**
- * @param {string} tag
- * @param {Record<string, string | number>} [attributes]
- * @returns {SVGElement}
- */
-export function makeSvg(tag, attributes = {}) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  return element;
-}
+import { makeSvg } from "../explorer/core/dom.js";
 
 /**
  * A shape around (0, 0), filled.

@@ -1,4 +1,4 @@
-import { isolated, make } from "../explorer/core/dom.js";
+import { isolated, make, makeSvg } from "../explorer/core/dom.js";
 
 /**
  * Curves over two axes, each with a colour and a mark of its own, and their names above them.
@@ -19,7 +19,6 @@ import { isolated, make } from "../explorer/core/dom.js";
  * @typedef {{low: number, high: number, step: number}} Ends of an axis, and the distance of its ticks
  */
 
-const DRAWING = "http://www.w3.org/2000/svg";
 const HIGH = 320;
 const INSET = { left: 64, right: 16, top: 12, bottom: 52 };
 // What a point is marked with, around its middle: curves differ where colours do not.
@@ -33,7 +32,7 @@ const MARKS = ["M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z", "M-4 -4h8v8h-8z", "M0 -5l5
 export function drawCurves(data, place) {
   place.className = "xv-curves";
   const names = data.curves.map((curve, i) => {
-    const sample = drawn("svg", { viewBox: "-18 -8 36 16", width: 36, height: 16, "aria-hidden": "true" });
+    const sample = makeSvg("svg", { viewBox: "-18 -8 36 16", width: 36, height: 16, "aria-hidden": "true" });
     sample.append(
       ...lineOf(
         curve,
@@ -48,7 +47,7 @@ export function drawCurves(data, place) {
     );
     return make("span", { class: "xv-curve-name" }, sample, isolated(curve.name));
   });
-  const picture = drawn("svg", { role: "img", "aria-label": data.label });
+  const picture = makeSvg("svg", { role: "img", "aria-label": data.label });
   place.replaceChildren(make("div", { class: "xv-curve-names" }, ...names), picture);
   const fit = () => paintCurves(picture, data, Math.max(place.clientWidth, 240));
   const observer = new ResizeObserver(fit);
@@ -75,11 +74,11 @@ function paintCurves(picture, data, width) {
   }
   const axes = [
     ...ticksOf(across).flatMap((x) => [
-      drawn("path", { class: "xv-rule", d: `M${placeX(x)} ${INSET.top}V${bottom}` }),
+      makeSvg("path", { class: "xv-rule", d: `M${placeX(x)} ${INSET.top}V${bottom}` }),
       axisText(tickText(x, across), { x: placeX(x), y: bottom + 18, "text-anchor": "middle" }),
     ]),
     ...ticksOf(up).flatMap((y) => [
-      drawn("path", { class: "xv-rule", d: `M${INSET.left} ${placeY(y)}H${right}` }),
+      makeSvg("path", { class: "xv-rule", d: `M${INSET.left} ${placeY(y)}H${right}` }),
       axisText(tickText(y, up), { x: INSET.left - 8, y: placeY(y) + 4, "text-anchor": "end" }),
     ]),
     axisText(data.x, { x: (INSET.left + right) / 2, y: HIGH - 8, "text-anchor": "middle" }),
@@ -107,15 +106,15 @@ function lineOf({ dashed }, number, points, marked, said = []) {
   const d = points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
   const marks = dashed ? [] : marked;
   return [
-    drawn("path", { class: name, d }),
+    makeSvg("path", { class: name, d }),
     ...marks.map((at) => {
       const [x, y] = points[at];
-      const mark = drawn("path", {
+      const mark = makeSvg("path", {
         class: `${name} xv-point`,
         d: MARKS[number % MARKS.length],
         transform: `translate(${x} ${y})`,
       });
-      if (said[at]) mark.append(Object.assign(drawn("title", {}), { textContent: said[at] }));
+      if (said[at]) mark.append(makeSvg("title", {}, said[at]));
       return mark;
     }),
   ];
@@ -154,22 +153,9 @@ function tickText(value, { step }) {
 }
 
 /**
- * @template {keyof SVGElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, string | number>} attributes
- */
-function drawn(tag, attributes) {
-  const made = document.createElementNS(DRAWING, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  return made;
-}
-
-/**
  * @param {string} said
  * @param {Record<string, string | number>} attributes
  */
 function axisText(said, attributes) {
-  const made = drawn("text", { class: "xv-said", ...attributes });
-  made.textContent = said;
-  return made;
+  return makeSvg("text", { class: "xv-said", ...attributes }, said);
 }

@@ -1,4 +1,4 @@
-import { isolated, make } from "../explorer/core/dom.js";
+import { isolated, make, makeSvg } from "../explorer/core/dom.js";
 import { directionOf } from "./tokens.js";
 
 /**
@@ -13,8 +13,6 @@ import { directionOf } from "./tokens.js";
  * @property {string[]} target
  * @property {[number, number, number][]} links source, target, weight 0 … 1
  */
-
-const VECTORS = "http://www.w3.org/2000/svg";
 
 /**
  * @param {Links} data
@@ -35,14 +33,11 @@ export function drawLinks(data, place) {
     line.append(...own);
     return make("div", { class: "xv-of-side" }, make("span", { class: "xv-line-name" }, data.names[side]), line);
   });
-  const svg = document.createElementNS(VECTORS, "svg");
-  svg.setAttribute("aria-hidden", "true");
+  const svg = makeSvg("svg", { "aria-hidden": "true" });
   const paths = data.links.map(([source, target, weight]) => {
-    const path = document.createElementNS(VECTORS, "path");
+    const said = `${data.source[source]} – ${data.target[target]}: ${weight.toFixed(2)}`;
+    const path = makeSvg("path", {}, makeSvg("title", {}, said));
     path.style.strokeWidth = String(1.5 + 2.5 * weight);
-    const title = document.createElementNS(VECTORS, "title");
-    title.textContent = `${data.source[source]} – ${data.target[target]}: ${weight.toFixed(2)}`;
-    path.append(title);
     svg.append(path);
     return path;
   });

@@ -1,4 +1,5 @@
 import { LINKED } from "../core/colours.js";
+import { makeSvg } from "../core/dom.js";
 import { widthOf } from "../core/mapframe.js";
 import { patchGrid, regionWords, wordInFocus } from "../picture/patches.js";
 import { drawPicture, paintWeights, WORD_COLOURS } from "../picture/region.js";
@@ -19,7 +20,6 @@ import { ticks } from "../sound/time.js";
  * @property {(svg: SVGSVGElement, top: number) => void} draw
  */
 
-export const SVG = "http://www.w3.org/2000/svg";
 export const EDGE = 14;
 export const TEXT_FONT = 13;
 
@@ -34,27 +34,11 @@ export function short(label) {
 }
 
 /**
- * @template {keyof SVGElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, string | number>} attributes
- * @returns {SVGElementTagNameMap[K]}
- */
-export function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name !== "xmlns") made.setAttribute(name, String(value));
-  }
-  return made;
-}
-
-/**
  * @param {string} content
  * @param {Record<string, string | number>} attributes
  */
 export function text(content, attributes) {
-  const made = node("text", { ...attributes, "unicode-bidi": "isolate" });
-  made.textContent = content;
-  return made;
+  return makeSvg("text", { ...attributes, "unicode-bidi": "isolate" }, content);
 }
 
 /** @param {Scene} scene */
@@ -86,7 +70,7 @@ export function cellsDrawing(scene, m) {
       const fill = `rgb(${[...theme.table.subarray(at, at + 3)].join(",")})`;
       const x = left + (i % m.columns.length) * CELL;
       const y = top + above + Math.floor(i / m.columns.length) * CELL;
-      svg.append(node("rect", { x, y, width: CELL, height: CELL, fill, "shape-rendering": "crispEdges" }));
+      svg.append(makeSvg("rect", { x, y, width: CELL, height: CELL, fill, "shape-rendering": "crispEdges" }));
     });
     const size = { fill: inkOf(scene), "font-size": TEXT_FONT };
     m.rows.slice(0, main.written).forEach((row, r) => {
@@ -119,8 +103,8 @@ export function cellsDrawing(scene, m) {
 function outlined(x, y, width, height, light = "#fff") {
   const d = `M${x + 1} ${y + 1}h${width - 2}v${height - 2}h${2 - width}z`;
   return [
-    node("path", { d, fill: "none", stroke: "#000", "stroke-width": 3 }),
-    node("path", { d, fill: "none", stroke: light, "stroke-width": 1.5 }),
+    makeSvg("path", { d, fill: "none", stroke: "#000", "stroke-width": 3 }),
+    makeSvg("path", { d, fill: "none", stroke: light, "stroke-width": 1.5 }),
   ];
 }
 
@@ -157,7 +141,7 @@ export function soundDrawing(scene, m) {
     );
     for (const { time, label } of ticks(range, WIDE, 60)) {
       const x = left + ((time - range.from) / (range.to - range.from)) * WIDE;
-      svg.append(node("rect", { x, y: begin + SOUND, width: 1, height: 6, fill: inkOf(scene) }));
+      svg.append(makeSvg("rect", { x, y: begin + SOUND, width: 1, height: 6, fill: inkOf(scene) }));
       svg.append(text(label, { ...size, x, y: begin + SOUND + 20, "text-anchor": "middle" }));
     }
     svg.append(...(frames ? secondsOf(frames, left, top + above, high, size) : labelsOf(m, left, top + above, size)));
@@ -204,7 +188,7 @@ function secondsOf(edges, left, top, high, size) {
 function embedded(paint, x, y, width, height) {
   const canvas = document.createElement("canvas");
   paint(canvas);
-  return node("image", { x, y, width, height, href: canvas.toDataURL("image/png"), preserveAspectRatio: "none" });
+  return makeSvg("image", { x, y, width, height, href: canvas.toDataURL("image/png"), preserveAspectRatio: "none" });
 }
 
 const SAVED_WIDTH = 640; // of the picture
@@ -235,7 +219,7 @@ export function pictureDrawing(scene) {
     names.forEach((name, i) => {
       const y = top + EDGE + high + NAME * (i + 1);
       const fill = state.several ? `rgb(${WORD_COLOURS[i % WORD_COLOURS.length]})` : inkOf(scene);
-      if (state.several) svg.append(node("rect", { x: EDGE, y: y - 12, width: 12, height: 12, fill }));
+      if (state.several) svg.append(makeSvg("rect", { x: EDGE, y: y - 12, width: 12, height: 12, fill }));
       svg.append(text(short(name), { x: EDGE + (state.several ? 20 : 0), y, fill: inkOf(scene), "font-size": 16 }));
     });
   };

@@ -1,3 +1,4 @@
+import { makeSvg } from "../core/dom.js";
 import { axisTitles, titled, wordsOf } from "../core/kinds.js";
 import { widthOf } from "../core/mapframe.js";
 import { decimals, readingOf } from "../core/matrix.js";
@@ -5,18 +6,7 @@ import { viewTitle } from "../core/payload.js";
 import { restingOn } from "../picture/beside.js";
 import { isOverPicture } from "../picture/patches.js";
 import { isOverSound, seconds } from "../sound/sound.js";
-import {
-  cellsDrawing,
-  EDGE,
-  inkOf,
-  node,
-  pictureDrawing,
-  SVG,
-  short,
-  soundDrawing,
-  TEXT_FONT,
-  text,
-} from "./drawing.js";
+import { cellsDrawing, EDGE, inkOf, pictureDrawing, short, soundDrawing, TEXT_FONT, text } from "./drawing.js";
 
 /**
  * The chosen map as a file: an SVG made here, and a PNG of that SVG at twice its size. Around the map stands what every
@@ -81,11 +71,11 @@ function mapSvg(scene) {
   const ends = top + drawing.height + LINE;
   const height = ends + LINE * below.length + EDGE;
   const viewBox = `0 0 ${width} ${height}`;
-  const svg = node("svg", { xmlns: SVG, width, height, viewBox, "font-family": "system-ui, sans-serif" });
+  const svg = makeSvg("svg", { width, height, viewBox, "font-family": "system-ui, sans-serif" });
   const fill = inkOf(scene);
   const size = { x: EDGE, fill, "font-size": TEXT_FONT };
   const title = titled(trace, main, viewTitle(main.view), true);
-  svg.append(node("rect", { width, height, fill: `rgb(${theme.ground.join(",")})` }));
+  svg.append(makeSvg("rect", { width, height, fill: `rgb(${theme.ground.join(",")})` }));
   svg.append(text(title, { ...size, y: EDGE + 12, "font-size": TITLE_FONT, "font-weight": 600 }));
   above.forEach((line, i) => {
     svg.append(text(line, { ...size, y: EDGE + 12 + LINE * (i + 1) }));
@@ -125,7 +115,7 @@ function drawColourBar(svg, scene, top) {
   for (let x = 0; x < wide; x++) {
     const at = Math.round((x / (wide - 1)) * 255) * 3;
     const fill = `rgb(${[...table.subarray(at, at + 3)].join(",")})`;
-    svg.append(node("path", { d: `M${EDGE + x} ${top}h1v${high}h-1z`, fill, "shape-rendering": "crispEdges" }));
+    svg.append(makeSvg("path", { d: `M${EDGE + x} ${top}h1v${high}h-1z`, fill, "shape-rendering": "crispEdges" }));
   }
   const numbers = [0, 0.5, 1].map((share) => decimals(share * scene.main.top)).join(" · ");
   const size = { x: EDGE + wide + 8, y: top + high, fill: inkOf(scene), "font-size": TEXT_FONT };

@@ -223,12 +223,8 @@ export function paintCells(canvas, scene, panel, fit) {
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
   for (const { row, column } of panel.linked) {
-    const [x, y] = [column * fit.cellWidth, row * fit.cellHeight];
-    for (const [thickness, ink] of /** @type {[number, string][]} */ (LINKED_LINES)) {
-      context.lineWidth = thickness;
-      context.strokeStyle = ink;
-      context.strokeRect(x + 2.5, y + 2.5, Math.max(fit.cellWidth - 5, 1), Math.max(fit.cellHeight - 5, 1));
-    }
+    const [width, height] = [Math.max(fit.cellWidth - 5, 1), Math.max(fit.cellHeight - 5, 1)];
+    strokeFrame(context, [column * fit.cellWidth + 2.5, row * fit.cellHeight + 2.5, width, height], LINKED);
   }
   const lowest = isEnlarged() ? 29 : 17 * rem();
   if (fit.cellWidth < 32 * rem() || fit.cellHeight < lowest) return;
@@ -246,14 +242,23 @@ export function paintCells(canvas, scene, panel, fit) {
   });
 }
 
-const LINKED_LINES = [
-  [3, "#000"],
-  [1.5, LINKED],
-];
-const LINES = [
-  [3, "#000"],
-  [1.5, "#fff"],
-];
+/**
+ * A light line on a dark one shows on every colour of every map.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {[number, number, number, number]} box left, top, width, height
+ * @param {string} [light]
+ */
+function strokeFrame(context, box, light = "#fff") {
+  for (const [thickness, ink] of /** @type {[number, string][]} */ ([
+    [3, "#000"],
+    [1.5, light],
+  ])) {
+    context.lineWidth = thickness;
+    context.strokeStyle = ink;
+    context.strokeRect(...box);
+  }
+}
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -265,16 +270,10 @@ export function paintFrame(canvas, { row, column }, fit) {
   const height = fit.rows * fit.cellHeight;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.clearRect(0, 0, width, height);
-  // A light line on a dark one shows on every colour of every map.
   // Around cells too small to be seen inside a line, it runs outside.
   const inset = Math.min(fit.cellWidth, fit.cellHeight) < 8 ? -2 : 1;
-  const stroke = (/** @type {[number, number, number, number]} */ [x, y, w, h]) => {
-    for (const [thickness, ink] of /** @type {[number, string][]} */ (LINES)) {
-      context.lineWidth = thickness;
-      context.strokeStyle = ink;
-      context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
-    }
-  };
+  const stroke = (/** @type {[number, number, number, number]} */ [x, y, w, h]) =>
+    strokeFrame(context, [x + inset, y + inset, w - 2 * inset, h - 2 * inset]);
   if (row >= 0) stroke([0, row * fit.cellHeight, width, fit.cellHeight]);
   if (column >= 0) stroke([column * fit.cellWidth, 0, fit.cellWidth, height]);
 }

@@ -1,4 +1,4 @@
-import { isolated, make } from "../core/dom.js";
+import { isolated, make, makeSvg } from "../core/dom.js";
 import { wordsOf } from "../core/kinds.js";
 import { columnMaxima, decimals, PARKED, probability, readingOf, UNATTENDED, UNSURE } from "../core/matrix.js";
 import { rowAxis } from "../core/units.js";
@@ -26,9 +26,7 @@ const isUnsure = ({ confidence }) => confidence < UNSURE;
  * @param {import("../sound/player.js").Player} player
  */
 export function makeSentences(change, player) {
-  const lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  lines.setAttribute("class", "xv-lines");
-  lines.setAttribute("aria-hidden", "true");
+  const lines = makeSvg("svg", { class: "xv-lines", "aria-hidden": "true" });
   const source = makeSentence("column", "xv-columns", change);
   const playWord = (/** @type {number} */ position) => {
     const stretch = last && spokenSpan(last, [position]);
@@ -262,12 +260,14 @@ export function drawLines(svg, page, scene, sources, outputs) {
     const to = rowPlace(r);
     if (!from || !to) return;
     const middle = (from.bottom + to.top) / 2;
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", `M${from.x} ${from.bottom} C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${to.top}`);
-    path.setAttribute("stroke-width", String(1 + 5 * value));
-    path.setAttribute("stroke-opacity", String(focused ? 0.35 + 0.65 * value : 0.15 + 0.4 * value));
-    path.setAttribute("class", focused ? "xv-line xv-line-focus" : "xv-line");
-    drawn.push(path);
+    drawn.push(
+      makeSvg("path", {
+        d: `M${from.x} ${from.bottom} C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${to.top}`,
+        "stroke-width": 1 + 5 * value,
+        "stroke-opacity": focused ? 0.35 + 0.65 * value : 0.15 + 0.4 * value,
+        class: focused ? "xv-line xv-line-focus" : "xv-line",
+      }),
+    );
   };
   // Only the lines that are wanted are looked for: a long text has hundreds of thousands of cells.
   const rows = scene.state.lines || row < 0 ? m.rows.map((_, r) => r) : [row];
