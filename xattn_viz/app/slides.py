@@ -67,8 +67,7 @@ def find(slide: Slide, load: Load) -> Found:
 
 def _asked(slide: Slide) -> tuple[Query, int]:
     """The query of a slide, and which segment of it, from 0."""
-    said = slide.asked
-    source = next(name for name in ("text", "sound", "picture", "scene") if name in said)
+    said, source = slide.asked, slide.source
     names = None if source == "text" else {source: lambda _: True}
     query = runner.parse_query(said, {"": Query(said["model"])}, lambda _: True, names)  # type: ignore[arg-type]
     number = said.get("sentence", said.get("window", "1"))

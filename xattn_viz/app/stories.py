@@ -285,9 +285,8 @@ def _edit(here: Stage) -> None:
             here.own = replace(here.own, title=title)
             st.rerun()
         for at, slide in enumerate(here.own.slides):
-            said = slide.asked
-            read = next(said[name] for name in ("text", "sound", "picture", "scene") if name in said)
-            st.caption(literal(f"{at + 1}. {slide.view.title.capitalize()}: {shortened(read)}"))
+            read = shortened(slide.asked[slide.source])
+            st.caption(literal(f"{at + 1}. {slide.view.title.capitalize()}: {read}"))
             with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"slide-{at}"):
                 caption = st.text_input(
                     f"Caption of slide {at + 1:d}",

@@ -33,7 +33,9 @@ MOST_SLIDES, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_TEXT, LONGEST_LINK = 60, 60
 MOST_BYTES = 400_000
 #: What can be measured of the heads before a slide is shown: what each of them costs (`analysis.head_costs`).
 Measured = Literal["", "cost"]
-_SOURCES = ("text", "sound", "picture", "scene")
+#: What a query can read.
+Source = Literal["text", "sound", "picture", "scene"]
+_SOURCES: tuple[Source, ...] = get_args(Source)
 _QUERY = re.compile(
     r"model|text|sound|picture|scene|whole|hypothesis|target|prefix|sentence|window|option\.[\w.-]{1,60}", re.ASCII
 )
@@ -67,6 +69,11 @@ class Slide:
             raise ValueError(f"its caption has {len(self.caption):,} characters, and {LONGEST_CAPTION} is the most.")
         if self.measure not in get_args(Measured):
             raise ValueError(f"what can be measured is cost, and not {quoted(self.measure)}.")
+
+    @property
+    def source(self) -> Source:
+        """What kind of thing the query reads."""
+        return next(source for source in _SOURCES if source in self.asked)
 
     @property
     def asked(self) -> dict[str, str]:

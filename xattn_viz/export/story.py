@@ -40,8 +40,10 @@ Found = Trace | tuple[Trace, Playback] | str
 
 def caption(slide: Slide, trace: Trace) -> str:
     """A slide's caption with its numbers. Raises ValueError, in a sentence, where one of them cannot be had."""
-    said = shown(trace, slide.view)
+    return _caption(slide, trace, shown(trace, slide.view))
 
+
+def _caption(slide: Slide, trace: Trace, said: ShownMap) -> str:
     def number(found: re.Match[str]) -> str:
         if found[1] not in NUMBERS:
             raise ValueError(f"There is no number {quoted(found[0])} for a caption: choose {', '.join(NUMBERS)}.")
@@ -50,18 +52,19 @@ def caption(slide: Slide, trace: Trace) -> str:
     return _NAMED.sub(number, slide.caption)
 
 
-def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False) -> bytes:
+def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False, is_whole: bool = False) -> bytes:
     """The bytes from which the explorer's script shows a story.
 
     `found` holds what each slide shows, in order, None where the page can be asked for it.
     Layout: u32 header length (little-endian), the header as UTF-8 JSON, then the traces as `web.explorer.pack` packs
     them, each once however many slides show it. `talks` says whether the page begins in talk mode. A slide whose view
-    or caption does not fit its trace says so in its place. Raises ValueError where there are not as many as slides.
+    or caption does not fit its trace says so in its place; where the story has to be shown `is_whole`, that is an
+    error. Raises ValueError for that, naming the slide, and where there are not as many as slides.
     """
     parts: list[bytes] = []
     places: dict[int, int] = {}
     slides: list[dict[str, Any]] = []
-    for slide, one in zip(story.slides, found, strict=True):
+    for number, (slide, one) in enumerate(zip(story.slides, found, strict=True), 1):
         if one is None:
             slides.append({"missing": AWAITED, "awaited": True})
             continue
@@ -69,16 +72,18 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False) 
         try:
             if isinstance(trace, str):
                 raise ValueError(trace)
-            said = caption(slide, trace)
-            select = shown(trace, slide.view).view.format()
+            said = shown(trace, slide.view)
+            told = _caption(slide, trace, said)
         except ValueError as error:
+            if is_whole:
+                raise ValueError(f"Slide {number} cannot be shown: {error}") from None
             slides.append({"missing": visible_text(str(error))})
             continue
         if id(trace) not in places:
             places[id(trace)] = len(parts)
             parts.append(pack(trace, playback=playback, full_limit=None))
-        shows = {"part": places[id(trace)], "trace": identity(trace), "select": select}
-        slides.append(shows | {"caption": visible_text(said)})
+        shows = {"part": places[id(trace)], "trace": identity(trace), "select": said.view.format()}
+        slides.append(shows | {"caption": visible_text(told)})
     ends = np.cumsum([len(part) for part in parts], dtype=int).tolist()
     header = {
         "story": visible(story.title),
@@ -95,20 +100,12 @@ def html(story: Story, found: Sequence[Found]) -> str:
 
     `found` as in `packed`. Raises ValueError, naming the slide, where one of them cannot be shown.
     """
-    for number, (slide, one) in enumerate(zip(story.slides, found, strict=True), 1):
-        trace = one[0] if isinstance(one, tuple) else one
-        try:
-            if isinstance(trace, str):
-                raise ValueError(trace)
-            caption(slide, trace)
-        except ValueError as error:
-            raise ValueError(f"Slide {number} cannot be shown: {error}") from None
     if not story.slides:
         raise ValueError("This story has no slides, so there is nothing to show.")
     traces = [one[0] if isinstance(one, tuple) else one for one in found]
     models = dict.fromkeys(about(trace)["model"] for trace in traces if isinstance(trace, Trace))
     return webpage.page(
-        packed(story, found, talks=True),
+        packed(story, found, talks=True, is_whole=True),
         title=visible(story.title) or "Cross-attention",
         footer=f"Models: {', '.join(filter(None, models)) or 'unnamed'}. {webpage.CAVEAT}",
     )
@@ -181,7 +178,7 @@ def _aligner(trace: Trace, _: ShownMap) -> str:
 
 
 def _costs(trace: Trace, said: ShownMap) -> HeadGrid:
-    found = next((grid for grid in trace.evidence if (grid.name, grid.kind) == ("cost", said.view.kind)), None)
+    found = trace.grid("cost", said.view.kind)
     if found is None:
         raise ValueError('costs are measured where a slide says "measure": "cost", and this one does not.')
     return found
