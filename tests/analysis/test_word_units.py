@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.core.test_evidence import alignment
 from tests.speech import speech_maps
-from xattn_viz.analysis.word_units import Words, by_spans, sides, sides_again, with_rows_of_one, word_weights
+from xattn_viz.analysis.word_units import (
+    Words,
+    by_spans,
+    links_caption,
+    sides,
+    sides_again,
+    with_rows_of_one,
+    word_weights,
+)
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import AlignmentHead
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
@@ -187,3 +197,10 @@ def test_signs_are_punctuation_and_nothing_else() -> None:
         )
     )[0].words
     assert [word.is_sign for word in words] == [True, False, True, False, False, False, False, True]
+
+
+def test_a_caption_says_the_heads_of_links_from_1() -> None:
+    assert links_caption(alignment()) == "In a frame: words that are linked, by heads 2.1 and 1.6."
+    both = alignment(heads=(AlignmentHead(1, 0),), reverse_heads=(AlignmentHead(0, 0),))
+    said = "In a frame: words that are linked, by head 2.1 and a model of the opposite direction."
+    assert links_caption(both) == said

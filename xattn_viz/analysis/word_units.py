@@ -19,6 +19,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import Alignment, Word
 from xattn_viz.core.records import quoted, summary
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import head_key
 from xattn_viz.inputs import InputError
 
 #: How texts are cut into words: at "spaces", as the map's own "axis" has them, or two lists, of the source's words and
@@ -151,6 +152,23 @@ def linked_cells(alignment: Alignment, rows: Axis, columns: Axis) -> tuple[tuple
         covered = (np.flatnonzero(targets.members[target]), np.flatnonzero(sources.members[source]))
         cells |= {(row, column) for row in covered[0].tolist() for column in covered[1].tolist()}
     return tuple(sorted(cells))
+
+
+def named_heads(alignment: Alignment) -> str:
+    """The heads that the links were read off, from 1: "heads 2.1 and 1.6"."""
+    names = list(dict.fromkeys(head_key(one.layer, one.head) for one in alignment.heads))
+    return f"head{'s' * (len(names) > 1)} {' and '.join(names)}"
+
+
+def linked_by(alignment: Alignment) -> str:
+    """What made the links: "by heads 2.1 and 1.6 and a model of the opposite direction"."""
+    both = " and a model of the opposite direction" if alignment.reverse_heads else ""
+    return f"by {named_heads(alignment)}{both}"
+
+
+def links_caption(alignment: Alignment) -> str:
+    """What a cell in a frame is, on a map that shows the links."""
+    return f"In a frame: words that are linked, {linked_by(alignment)}."
 
 
 def _text_of(trace: Trace) -> tuple[str, str]:

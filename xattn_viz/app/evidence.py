@@ -16,6 +16,7 @@ from xattn_viz.analysis.alignment import align
 from xattn_viz.analysis.alignment_heads import search
 from xattn_viz.analysis.attribution import Attribution, attribute, source_groups
 from xattn_viz.analysis.faithfulness import RANKINGS, agreement, deletion_curves
+from xattn_viz.analysis.word_units import named_heads
 from xattn_viz.app import explorer, head_profiles, interventions, page_state, runner
 from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, heading, headline, key_of, whose_of
 from xattn_viz.app.page import literal
@@ -119,9 +120,8 @@ def _agreement(alignment: Alignment, grids: tuple[HeadGrid, ...]) -> str:
 
 def _sentence(alignment: Alignment) -> str:
     """How many words are linked and by which heads, from numbers only."""
-    names = list(dict.fromkeys(head_key(one.layer, one.head) for one in alignment.heads))
     linked, count = len(alignment.source_words) - len(alignment.source_nulls), len(alignment.source_words)
-    said = f"{linked} of {count} words of the source are linked, by head{'s' * (len(names) > 1)} {' and '.join(names)}"
+    said = f"{linked} of {count} words of the source are linked, by {named_heads(alignment)}"
     if alignment.agreement is None:
         return f"{said}, with no model of the opposite direction to ask."
     return f"{said}, and by the model of the opposite direction: the cosine of the two is {alignment.agreement:.2f}."

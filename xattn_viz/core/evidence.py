@@ -96,13 +96,6 @@ class Alignment:
         return frozenset((source, target) for source, target, _ in self.links)
 
     @property
-    def caption(self) -> str:
-        """What a cell in a frame is, on a map that shows the links: which heads they were read off, from 1."""
-        names = list(dict.fromkeys(f"{one.layer + 1}.{one.head + 1}" for one in self.heads))
-        said = f"In a frame: words that are linked, by head{'s' * (len(names) > 1)} {' and '.join(names)}"
-        return f"{said}{' and a model of the opposite direction' if self.reverse_heads else ''}."
-
-    @property
     def source_nulls(self) -> tuple[int, ...]:
         """The source words without a link."""
         linked = {link.source_index for link in self.links}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.word_units import linked_cells
+from xattn_viz.analysis.word_units import linked_cells, links_caption
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps
 from xattn_viz.core.tokens import visible
@@ -109,7 +109,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
                 None,
                 (
                     _caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS, is_read=is_read),
-                    trace.alignment.caption if linked and trace.alignment else "",
+                    links_caption(trace.alignment) if linked and trace.alignment else "",
                 ),
             )
         ),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts
+from xattn_viz.analysis.word_units import linked_by
 from xattn_viz.core.evidence import Alignment, Deletion, ranking_name
 from xattn_viz.core.tokens import Span, visible, visible_text
 from xattn_viz.core.trace import HeadGrid, Trace
@@ -146,7 +147,7 @@ def kept(trace: Trace) -> list[dict[str, Any]]:
     """What a trace keeps of what was measured besides grids and maps, for its page: titles, figures, what they say."""
     found = []
     if trace.alignment is not None:
-        said = f"{trace.alignment.caption.replace('In a frame: words that are', 'Words that say the same are')}"
+        said = f"Words that say the same are linked, {linked_by(trace.alignment)}."
         found.append({"title": "Words that say the same", "said": said, "figure": links(trace.alignment)})
     if trace.deletion is not None:
         title = "Less and less of the source, the most important first"

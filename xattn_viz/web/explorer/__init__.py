@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xattn_viz.analysis.head_measures import Surprise, head_names, map_grids, surprises
-from xattn_viz.analysis.word_units import linked_cells
+from xattn_viz.analysis.word_units import linked_cells, links_caption
 from xattn_viz.core import view
 from xattn_viz.core.evidence import Alignment
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
@@ -146,7 +146,7 @@ def _links(alignment: Alignment, maps: AttentionMaps) -> dict[str, Any]:
     """The cells `[row, column]` of linked words by what names the rows, and what is said of them."""
     rows = {"predicted": maps.queries} | ({} if maps.read is None else {"input": maps.read})
     cells = {name: linked_cells(alignment, axis, maps.keys) for name, axis in rows.items()}
-    return {"cells": cells, "said": visible(alignment.caption)}
+    return {"cells": cells, "said": visible(links_caption(alignment))}
 
 
 def _beside(beside: Trace, other: dict[str, Any], ours: dict[str, Any], axes: Axes) -> dict[str, Any]:
