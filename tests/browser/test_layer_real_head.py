@@ -37,12 +37,8 @@ def click_share(page: Page, across: float, down: float) -> None:
     """Click the large map at these shares of its width and height."""
     stage = page.locator(".xv-side .xv-stage:visible").first
     stage.scroll_into_view_if_needed()
-    for _ in range(5):  # what is said of a cell may take another line, and the map moves by it
-        place = visitor.box(stage)
-        page.mouse.move(place["x"] + place["width"] * across, place["y"] + place["height"] * down)
-        page.wait_for_timeout(100)
-    page.mouse.down()
-    page.mouse.up()
+    place = visitor.box(stage)
+    stage.click(position={"x": place["width"] * across, "y": place["height"] * down})
 
 
 def test_a_weight_of_a_translation_is_seen_step_by_step(app_url: str, page: Page) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from tests.browser.conftest import VIEWPORT
 from tests.browser.explorer.clip import (
     FRAME,
     frames,
@@ -192,6 +193,32 @@ def test_hovered_time_tints_words_and_a_hovered_token_tints_time(clip: Explorer)
     )
     wanted = per_pixel(weights[row : row + 1], *view_of(clip), len(tinted))[0] / weights.max()
     assert np.abs(np.array(tinted) / 255 - 0.75 * np.where(wanted < 0.01, 0, wanted)).max() < 0.01
+
+
+def test_the_map_stays_where_it_is_whatever_is_said_of_the_cell_under_the_pointer(clip: Explorer) -> None:
+    """What is said takes one line to four, and the bars beside it come and go."""
+    frames_shown, heights = shown(clip.trace).shape[1], set()
+    for width in (VIEWPORT["width"], 900):
+        clip.page.set_viewport_size({"width": width, "height": 720})
+        rest(clip.page)
+        clip.page.mouse.move(5, 715)
+        expect(clip.root).to_have_attribute("data-row", "1")
+        begins = clip.stage().bounding_box()
+        assert begins is not None
+        for row in range(len(clip.trace.cross.queries)):
+            for column in (3, frames_shown // 2):
+                place = clip.stage().bounding_box()
+                high = float(clip.stage().get_attribute("data-cell-height") or 0)
+                assert place == begins
+                x, y = place["x"] + (column + 0.5) / frames_shown * place["width"], place["y"] + (row + 0.5) * high
+                if y > 700:
+                    break
+                clip.page.mouse.move(x, y)
+                assert (clip.data("row"), clip.data("column")) == (str(row), str(column))
+                heights.add(clip.page.locator(".xv-readout").evaluate("said => said.offsetHeight"))
+        assert clip.stage().bounding_box() == begins
+    clip.page.set_viewport_size({"width": VIEWPORT["width"], "height": VIEWPORT["height"]})
+    assert len(heights) > 1  # else nothing was put to the test
 
 
 def test_word_times_are_drawn_until_they_are_switched_off(clip: Explorer) -> None:

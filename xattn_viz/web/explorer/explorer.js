@@ -213,12 +213,26 @@ function makeExplorer(root) {
   }
 
   /**
-   * The maps keep their height when a line of text above them comes or goes: nothing jumps under the pointer.
+   * What is said of a cell under the pointer takes no room of its own, however long it is: the map stays under the
+   * pointer.
    *
-   * @param {number} measured
+   * @param {boolean} isPassing whether it is of what the pointer is on, and so soon gone
    */
-  function steady(measured) {
+  function hold(isPassing) {
+    const { style } = linesOfText;
+    if (!isPassing) style.height = "";
+    else if (!style.height) style.height = `${linesOfText.getBoundingClientRect().height}px`;
+  }
+
+  /**
+   * The maps keep their height when a line of text above them comes or goes.
+   *
+   * @param {boolean} isSmall whether this is one of several explorers on a page
+   */
+  function steady(isSmall) {
     const place = [lineage, root.clientWidth, window.innerHeight].join(" ");
+    if (place === placed && state.hover) return;
+    const measured = isSmall ? SMALL * rem() : heightLeft(maps);
     if (place === placed && Math.abs(measured - high) < STEADY) return;
     placed = place;
     high = measured;
@@ -244,7 +258,7 @@ function makeExplorer(root) {
     guide.paint(scene);
     root.classList.toggle("xv-small", trace.small !== null);
     root.dataset.parts = trace.small?.parts.join(" ") ?? "";
-    if (!talk.isOn) steady(trace.small ? SMALL * rem() : heightLeft(maps));
+    hold(state.hover !== null);
     readout.paint(scene);
     stepping.paint(scene);
     noise.paint(scene);
@@ -253,6 +267,7 @@ function makeExplorer(root) {
     second.element.hidden = !scene.second;
     second.name(scene.compared ? "Map of the other output" : "Pinned map");
     sentences.paint(scene);
+    if (!talk.isOn) steady(trace.small !== null);
     stage.style.setProperty("--xv-heads", wider.size ? `${wider.size}px` : "");
     stage.style.setProperty("--xv-high", `${Math.round(high)}px`);
     if (!talk.isOn) overview.paint(scene);
