@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.utils import logging
 
 import xattn_viz as xv
 from tests.models.families import diffusion_folders
@@ -74,6 +75,16 @@ def test_weights_in_parts_are_read_with_or_without_their_index(good: Path, tmp_p
     shutil.copy(good / "model.safetensors", folder / "model-00001-of-99999999999999.safetensors")
     with pytest.raises(ModelError, match=r"is missing|no part of the weights"):
         xv.load(folder)
+
+
+def test_loading_draws_no_bars_and_leaves_the_switch_as_it_was(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(good, tmp_path / "copy")
+    assert logging.is_progress_bar_enabled()
+    xv.load(tmp_path / "copy")
+    assert capsys.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()
 
 
 @pytest.mark.parametrize("named", ["pytorch_model.bin", "{outside}", "../outside/model.safetensors", "./a/../b"])

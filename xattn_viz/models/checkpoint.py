@@ -19,6 +19,7 @@ import math
 import pickle
 import re
 import tempfile
+import threading
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES, tokenizer_class_from_name
+from transformers.utils import logging
 
 from xattn_viz.core.records import quoted
 from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
@@ -54,6 +56,27 @@ _WHOLE = "tokenizer.json"
 _OPTIONAL = {"tokenizer_file", "tokenizer_config_file", "target_vocab_file", "normalizer_file"}
 # What other vocabularies lie in.
 _VOCABULARIES = (".model", ".spm", ".tokenizer", ".codes")
+
+
+_BARS = threading.Lock()
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """While the block runs, transformers draws no progress bars on stderr, where the command line says its sentences.
+
+    What it would tell of takes less than a second: the weights are in memory by then. One at a time, since the switch
+    is the process's and has to be found again as it was.
+    """
+    with _BARS:
+        was_on = logging.is_progress_bar_enabled()
+        if was_on:
+            logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            if was_on:
+                logging.enable_progress_bar()
 
 
 @dataclass(frozen=True)
@@ -139,16 +162,18 @@ class Checkpoint:
         `attention` is one implementation or one for each part; `dtype` what to compute in, as stored unless said.
         """
         try:
-            model, report = network.from_pretrained(
-                None,
-                config=config,
-                state_dict=self.state(),
-                dtype=dtype,
-                attn_implementation=attention,
-                generation_config=self._generation(config)[0],
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
+            state, generation = self.state(), self._generation(config)[0]
+            with without_bars():
+                model, report = network.from_pretrained(
+                    None,
+                    config=config,
+                    state_dict=state,
+                    dtype=dtype,
+                    attn_implementation=attention,
+                    generation_config=generation,
+                    trust_remote_code=False,
+                    output_loading_info=True,
+                )
         except ModelError:
             raise
         except Exception as error:  # torch and transformers each raise their own

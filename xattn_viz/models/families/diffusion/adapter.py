@@ -21,7 +21,7 @@ from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTo
 
 from xattn_viz.core.trace import Layer, Trace
 from xattn_viz.models.base import Adapter, Hooks, ModelCard, ModelError, OnProgress
-from xattn_viz.models.checkpoint import Checkpoint, device, line
+from xattn_viz.models.checkpoint import Checkpoint, device, line, without_bars
 from xattn_viz.models.engine.results import LIBRARIES
 from xattn_viz.models.families.diffusion import (
     FAMILY,
@@ -247,9 +247,10 @@ def _sampling(folder: Folder) -> dict[str, Any]:
 def _reader(folder: Path, state: dict[str, Tensor], dtype: torch.dtype) -> Any:
     """The text encoder with its weights. Raises ValueError where some are missing: they would be random."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    model, report = CLIPTextModel.from_pretrained(
-        None, config=config, state_dict=state, dtype=dtype, output_loading_info=True
-    )
+    with without_bars():
+        model, report = CLIPTextModel.from_pretrained(
+            None, config=config, state_dict=state, dtype=dtype, output_loading_info=True
+        )
     if missing := sorted(report["missing_keys"]):
         raise ValueError(f"it lacks {len(missing)} of its parameters, such as {missing[0]!r}")
     return model
@@ -261,7 +262,7 @@ def _filled(kind: Any, folder: Path, state: dict[str, Tensor], dtype: torch.dtyp
     missing, _ = model.load_state_dict(state, strict=False)
     if missing:
         raise ValueError(f"it lacks {len(missing)} of its parameters, such as {min(missing)!r}")
-    return model.to(dtype)
+    return torch.nn.Module.to(model, dtype)  # the library's own complains on stderr, even where it has nothing to keep
 
 
 def _today(name: str) -> str:
