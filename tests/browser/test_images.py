@@ -41,7 +41,7 @@ def test_an_example_is_captioned_and_its_numbers_are_those_of_the_model(
     images.open_images(page, app_url)
     images.expect_caption_of(page, FIRST.scene)
     links = page.get_by_test_id("stTopNav").get_by_role("link")
-    expect(links).to_have_text(["Translate", "Speech", "Images", "Layer", "About"])
+    expect(links).to_have_text(["Translate", "Speech", "Images", "Layer", "About", "Stories"])
     expect(page.get_by_text("Right to the last word.")).to_be_visible()
     trace = xv.load(FIRST.model).trace(draw(FIRST.scene))
     visitor.expect_rest(page)

@@ -50,7 +50,7 @@ def test_a_shipped_clip_opens_cold_and_every_word_of_it_can_be_heard(
     assert trace is not None
     speech.expect_transcript(page, trace.output)
     expect(page.get_by_test_id("stTopNav").get_by_role("link")).to_have_text(
-        ["Translate", "Speech", "Images", "Layer", "About"]
+        ["Translate", "Speech", "Images", "Layer", "About", "Stories"]
     )
     late = []
     for word in timed_words(trace):

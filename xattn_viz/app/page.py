@@ -60,6 +60,10 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 [data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
 [data-testid="stTopNav"] + div { flex: none; width: auto; min-width: 0; }
+@media (max-width: 80rem) { /* six pages leave the heading its place */
+  [data-testid="stTopNavLink"] { padding-inline: 0.3rem; }
+  [data-testid="stTopNav"] { padding-inline-end: 0.25rem; }
+}
 /* The pages and the menu lie over the page: they leave with it when it is scrolled, else they have a ground. */
 @supports (animation-timeline: scroll()) {
   :has(> [data-testid="stHeader"]) { timeline-scope: --page; }
@@ -81,7 +85,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-heading p {
   margin: 0; font-size: clamp(0.8125rem, 1.25vw, 1rem); line-height: 1.3; color: light-dark(#55524d, #b9b6ae);
 }
-@media (max-width: 48rem) {
+@media (max-width: 47.99rem) { /* where Streamlit folds the pages into a menu */
   [data-testid="stMainBlockContainer"] { padding-top: 0.5rem; }
   .st-key-heading { padding-inline: 2.5rem; min-height: 2.5rem; } /* between the arrows of the pages and the menu */
   .st-key-heading p { font-size: 0.75rem; line-height: 1.25; }
@@ -155,8 +159,7 @@ def navigation() -> Page:
         st.Page(PAGES / "draw.py", title="Images", visibility="hidden"),
         st.Page(PAGES / "layer.py", title="Layer"),
         st.Page(PAGES / "about.py", title="About"),
-        # Talks made on the other pages, which lead to it.
-        st.Page(PAGES / "stories.py", title="Stories", visibility="hidden"),
+        st.Page(PAGES / "stories.py", title="Stories"),
     ]
     _declared().append(True)
     return st.navigation(pages, position="top")
