@@ -20,7 +20,7 @@ def test_the_only_map_of_a_kind_is_found() -> None:
     trace = Trace((maps("cross"), maps("encoder")), "a b", "a b")
     assert trace.cross.kind == "cross"
     assert trace.encoder.kind == "encoder"
-    with pytest.raises(ValueError, match="holds 0 decoder maps; the kinds it holds: cross, encoder"):
+    with pytest.raises(ValueError, match="holds no decoder maps; the kinds it holds: cross, encoder"):
         _ = trace.decoder
 
 

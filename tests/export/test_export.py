@@ -197,7 +197,7 @@ def test_write_refuses_an_ending_that_it_does_not_know_before_it_makes_anything(
 
 
 def test_csv_of_a_kind_that_is_not_there_says_what_there_is() -> None:
-    with pytest.raises(ValueError, match="0 encoder maps; the kinds it holds: cross"):
+    with pytest.raises(ValueError, match="no encoder maps; the kinds it holds: cross"):
         export.csv(made(), kind="encoder")
 
 

@@ -243,8 +243,8 @@ class Trace:
         if len(found) > 1:
             found = [maps for maps in found if maps.step is None]
         if len(found) != 1:
-            kinds = ", ".join(maps.kind for maps in self.maps) or "none"
-            raise ValueError(f"This trace holds {len(found)} {kind} maps; the kinds it holds: {kinds}.")
+            kinds = ", ".join(dict.fromkeys(maps.kind for maps in self.maps)) or "none"
+            raise ValueError(f"This trace holds {len(found) or 'no'} {kind} maps; the kinds it holds: {kinds}.")
         return found[0]
 
     def with_maps(self, *maps: AttentionMaps) -> Trace:

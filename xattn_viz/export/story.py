@@ -162,7 +162,10 @@ def _entropy(trace: Trace, said: ShownMap) -> str:
 
 def _alignments(trace: Trace) -> NDArray[np.float64]:
     """The F1 of each head against the links of `align`, `[layer, head]`."""
-    return quotient(linked_sums(trace)["alignment"])
+    found = quotient(linked_sums(trace)["alignment"])
+    if np.isnan(found).all():
+        raise ValueError("no words of these two texts are known to say the same, and its caption speaks of alignment.")
+    return found
 
 
 def _alignment(trace: Trace, said: ShownMap) -> str:
