@@ -233,6 +233,17 @@ def timed_words(
     )
 
 
+def words_and_path(
+    trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares"
+) -> tuple[tuple[TimedWord, ...], WarpingPath | None]:
+    """Both at once, as `timed_words` and `warping_path` find them; no way where there are no words at all."""
+    _check(trace.cross)
+    if not len(_text_rows(trace.cross)) or trace.cross.keys.is_special.all():
+        return (), None
+    path = warping_path(trace.cross, heads, method=method)
+    return timed_words(trace, heads, method=method, path=path), path
+
+
 def _confidence(trace: Trace, rows: Sequence[int]) -> float:
     """The geometric mean of the probabilities of a word's tokens; 1 where a trace has none."""
     return float(np.exp(np.mean([trace.steps[row].log_prob for row in rows]))) if trace.steps else 1.0

@@ -18,7 +18,7 @@ from xattn_viz.app import drawing_page, page_state, picture_page, runner, sound_
 from xattn_viz.app.page import PAGES, literal, shortened
 from xattn_viz.app.page_state import Kind, PageState
 from xattn_viz.app.runner import Task
-from xattn_viz.app.trace_page import NotAgreed, load, shipped
+from xattn_viz.app.trace_page import NotAgreed, load
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
@@ -191,7 +191,7 @@ def _trace_of(state: PageState) -> Trace:
 def _traces(task: Task) -> runner.Traces:
     query, kind = task.query, page_state.kind()
     content = registry.content(query.model)
-    if traces := runner.kept(task, content) or shipped(task):
+    if traces := runner.kept(task, content) or runner.shipped(task):
         return traces
     if not page_state.is_agreed(query.model):
         raise NotAgreed(query.model)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from xattn_viz import examples
 from xattn_viz.analysis.head_costs import head_costs
-from xattn_viz.analysis.timing import timed_words, warping_path
+from xattn_viz.analysis.timing import words_and_path
 from xattn_viz.app import runner
 from xattn_viz.app.runner import Query, Task
 from xattn_viz.core.records import quoted
@@ -19,11 +19,10 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.examples import clips
 from xattn_viz.export.story import Found
 from xattn_viz.inputs import InputError, images
-from xattn_viz.inputs.audio import RATE, Sound, flac
+from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models.base import Adapter, Cancelled, ModelError
 from xattn_viz.shapes.scene import from_link
-from xattn_viz.web.explorer.sheets import own_frames
 from xattn_viz.web.explorer.sound import Playback
 
 #: From the name of a model to the model. Raises ModelError where it is not there or may not be loaded.
@@ -40,7 +39,8 @@ def key_of(slide: Slide) -> Key:
 def needs_model(slide: Slide) -> bool:
     """Whether a model has to run before a slide can be shown."""
     try:
-        return bool(slide.measure) or _shipped(*_asked(slide)) is None
+        query, segment = _asked(slide)
+        return bool(slide.measure or segment) or runner.shipped(Task(query)) is None
     except ValueError:  # what is wrong with it `find` says, and no model
         return False
 
@@ -79,13 +79,15 @@ def _asked(slide: Slide) -> tuple[Query, int]:
 def _found(slide: Slide, load: Load) -> Found:
     query, segment = _asked(slide)
     named = _named(query)
-    trace = _shipped(query, segment)
+    trace = next(iter(() if segment else runner.shipped(Task(query)) or ()), None)
     if trace is None or slide.measure:
         model = load(query.model)
         trace = trace or _traced(model, query, segment, named)
         if slide.measure == "cost":
             trace = trace.with_evidence(head_costs(model, trace).grid())
-    return (trace, _playback(trace, named)) if isinstance(named, Sound) else trace
+    if isinstance(named, Sound):
+        return trace, Playback.of(trace, named.samples, *words_and_path(trace))
+    return trace
 
 
 def _named(query: Query) -> Sound | Picture | None:
@@ -102,19 +104,6 @@ def _named(query: Query) -> Sound | Picture | None:
     return None
 
 
-def _shipped(query: Query, segment: int) -> Trace | None:
-    if query.options or query.whole or segment or not query.output.is_best:
-        return None
-    for example in examples.ALL:
-        says = example.text if isinstance(example, examples.Example) else example.slug
-        if (example.model, says) == (query.model, query.input):
-            try:
-                return examples.load(example.slug)
-            except ValueError:  # a damaged file is traced anew
-                return None
-    return None
-
-
 def _traced(model: Adapter, query: Query, segment: int, named: Sound | Picture | None) -> Trace:
     best: Trace | None = None
     for number, trace in enumerate(Task(query.best, named=named).traces(model)):
@@ -126,14 +115,3 @@ def _traced(model: Adapter, query: Query, segment: int, named: Sound | Picture |
     if query.output.is_best:
         return best
     return next(iter(replace(Task.of_output(query, best), named=named).traces(model)))
-
-
-def _playback(trace: Trace, sound: Sound) -> Playback:
-    """The stretch of the sound that a trace is of, with its words in time."""
-    times = trace.cross.keys.times or ()
-    start, end = times[0][0], times[own_frames(trace.cross.keys) - 1][1]
-    samples = sound.samples[round(start * RATE) : round(end * RATE)]
-    if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was said
-        return Playback(flac(samples))
-    path = warping_path(trace.cross)
-    return Playback(flac(samples), timed_words(trace, path=path), path)

@@ -13,11 +13,9 @@ from functools import cached_property, lru_cache, partial
 from itertools import chain
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, timed_words, warping_path
+from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, words_and_path
 from xattn_viz.app import actions, controls, explorer, page_state
 from xattn_viz.app.controls import Shelved
 from xattn_viz.app.page import literal
@@ -28,9 +26,8 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.examples import SPEECH, clips
 from xattn_viz.export import subtitles
 from xattn_viz.inputs import InputError, audio
-from xattn_viz.inputs.audio import RATE, Sound, flac
-from xattn_viz.web.explorer.sheets import own_frames
-from xattn_viz.web.explorer.sound import Playback
+from xattn_viz.inputs.audio import Sound
+from xattn_viz.web.explorer.sound import Playback, stretch
 
 _UPPER, _PUBLISHED, _ALL, _OWN = "upper", "published", "all", "own"
 _METHODS = {
@@ -77,12 +74,9 @@ def timed(trace: Trace) -> tuple[TimedWord, ...]:
 
 def _timed(trace: Trace, heads: tuple[Head, ...] | None, method: Method) -> _Timed:
     """Words and the way of their alignment, kept with the trace: the page asks for them at every run."""
-    if trace.cross.queries.is_special.all() or trace.cross.keys.is_special.all():  # nothing was written, or heard
-        return (), None
     kept = _TIMED.setdefault(trace, {})
     if (heads, method) not in kept:
-        path = warping_path(trace.cross, heads, method=method)
-        kept[heads, method] = timed_words(trace, heads, method=method, path=path), path
+        kept[heads, method] = words_and_path(trace, heads, method=method)
     return kept[heads, method]
 
 
@@ -96,13 +90,8 @@ def word_playback(trace: Trace, name: str) -> tuple[str, Callable[[], Playback]]
 
     It is made later, and for a download in a thread of its own, where there is no visitor any more.
     """
-    start, end = (round(seconds * RATE) for seconds in stretch(trace))
-    make = partial(_playback, trace, sound(name).samples[start:end], *chosen_heads(trace))
-    return f"{name} {chosen_heads(trace)}", make
-
-
-def _playback(trace: Trace, samples: NDArray[np.float32], heads: tuple[Head, ...] | None, method: Method) -> Playback:
-    return Playback(flac(samples), *_timed(trace, heads, method))
+    samples, heads = sound(name).samples, chosen_heads(trace)
+    return f"{name} {heads}", lambda: Playback.of(trace, samples, *_timed(trace, *heads))
 
 
 def word_panel(shown: Shown) -> None:
@@ -211,12 +200,6 @@ def sound(name: str) -> Sound:
     if is_clip(name):
         return _clip(name)
     raise InputError("This sound is not here any more: upload or record it again.")
-
-
-def stretch(trace: Trace) -> tuple[float, float]:
-    """Where a window begins and ends in the whole, in seconds, without its padding."""
-    times = trace.cross.keys.times or ()
-    return times[0][0], times[own_frames(trace.cross.keys) - 1][1]
 
 
 def clock(seconds: float) -> str:

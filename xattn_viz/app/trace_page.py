@@ -6,7 +6,6 @@ agreed to or that does not do what it should.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import dropwhile
@@ -14,7 +13,6 @@ from itertools import dropwhile
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from xattn_viz import examples
 from xattn_viz.app import actions, controls, explorer, page, page_state, runner
 from xattn_viz.app.page import literal, shortened
 from xattn_viz.app.page_state import Kind, PageState, Shown
@@ -65,8 +63,6 @@ def explain(outcome: Failed | Stopped, place: DeltaGenerator) -> None:
         else:
             st.error(literal(str(error) if isinstance(error, InputError | ModelError) else _FAULT))
 
-
-_LOG = logging.getLogger(__name__)
 
 #: Between two looks at a run that is drawn while it goes on, and at one that only tells how far it is, in seconds.
 _LOOK_SECONDS, _PROGRESS_SECONDS = 0.3, 0.1
@@ -148,7 +144,7 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
     """
     problem = st.empty()
     content = registry.content(task.query.model)  # of other files, the traces are others
-    if traces := runner.kept(task, content) or shipped(task):
+    if traces := runner.kept(task, content) or runner.shipped(task):
         runner.keep(task, content, traces)
         _put(done := Done(task, traces))
         return done
@@ -170,19 +166,6 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
 
 def _put(outcome: Outcome) -> None:
     page_state.put(page_state.current().with_outcome(outcome))
-
-
-def shipped(task: Task) -> runner.Traces | None:
-    """The trace of an example that was made beforehand."""
-    example = None if task.query.options or task.segment else page_state.example_of(task.query)
-    if example not in examples.ALL or task.query.whole:
-        return None
-    try:
-        trace = examples.load(example.slug)
-    except ValueError as error:
-        _LOG.warning("The shipped trace of %s is traced anew: %s", example.slug, error)
-        return None
-    return None if trace is None else (trace,)
 
 
 def _begin(task: Task) -> Running | Failed:

@@ -16,7 +16,7 @@ from xattn_viz.analysis.timing import TimedWord, WarpingPath, loud_frames
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.inputs.audio import MEL_RATE, RATE
+from xattn_viz.inputs.audio import MEL_RATE, RATE, flac
 from xattn_viz.web.explorer.sheets import Data, own_frames
 
 #: The most cells of a spectrogram that are sent; of longer sounds, neighbouring frames are averaged.
@@ -41,6 +41,20 @@ class Playback:
     def __post_init__(self) -> None:
         if self.sound[:4] not in _TYPES:
             raise ValueError("The sound to play must be a WAV or FLAC file: `xattn_viz.inputs.audio.flac` makes one.")
+
+    @classmethod
+    def of(
+        cls, trace: Trace, samples: NDArray[np.float32], words: tuple[TimedWord, ...], path: WarpingPath | None
+    ) -> Playback:
+        """The segment that a trace is of, cut out of the samples of the whole sound, at 16 kHz."""
+        start, end = (round(seconds * RATE) for seconds in stretch(trace))
+        return cls(flac(samples[start:end]), words, path)
+
+
+def stretch(trace: Trace) -> tuple[float, float]:
+    """Where the segment that a trace is of begins and ends in the whole, in seconds, without its padding."""
+    times = trace.cross.keys.times or ()
+    return times[0][0], times[own_frames(trace.cross.keys) - 1][1]
 
 
 def pack_sound(trace: Trace, playback: Playback | None, data: Data) -> dict[str, Any]:
