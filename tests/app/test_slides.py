@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from tests.server import ROOT
 from xattn_viz import examples
-from xattn_viz.app import slides
-from xattn_viz.core.story import Slide
+from xattn_viz.app import slides, stories
+from xattn_viz.core.story import Slide, Story
 from xattn_viz.core.trace import Trace
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
@@ -63,6 +66,7 @@ def test_a_scene_and_a_prompt_are_drawn_and_read() -> None:
         ((("model", "caption-shapes"), ("scene", "nonsense")), ""),
         ((*CAT, ("sentence", "0")), "count from 1"),
         ((*CAT, ("option.num_beams", "many")), "No model"),
+        ((("model", "firefox-en-pt"), ("text", "x" * 9), ("sentence", "no")), "count from 1"),
     ],
 )
 def test_what_cannot_be_shown_says_why(query: Any, sentence: str) -> None:
@@ -70,6 +74,43 @@ def test_what_cannot_be_shown_says_why(query: Any, sentence: str) -> None:
     assert isinstance(found, str)
     assert sentence in found
     assert found.endswith((".", "?")), found
+
+
+def test_no_text_is_taken_for_the_name_of_a_file() -> None:
+    for model, said in (("whisper-tiny-en", "reads sounds"), ("caption-shapes", "reads pictures")):
+        slide = Slide((("model", model), ("text", __file__)))
+        assert slides.find(slide, registry.load) == f"{model} {said}, and this slide gives it text."
+    heard = Slide((("model", "firefox-en-pt"), ("sound", "forward")))
+    assert slides.find(heard, registry.load) == "firefox-en-pt reads text, and this slide gives it sounds."
+
+
+def test_a_fault_of_the_program_is_raised_and_on_the_page_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(name: str, **_: Any) -> Any:
+        raise ValueError(f"secret detail of {name}")
+
+    slide = Slide(BRIDGE)
+    with pytest.raises(ValueError, match="secret detail"):
+        slides.find(slide, fail)
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    app.switch_page("pages/stories.py")
+    app.query_params["story"] = Story("Faulty", (Slide(CAT), slide)).to_link()
+    app.run()
+    monkeypatch.setattr(registry, "load", fail)
+    here: stories.Stage = app.session_state["visit"].chosen["stage"]
+    here.turned = 0
+    for _ in range(40):
+        app.run()
+        if (found := here.found.get(slides.key_of(slide))) is not None:
+            break
+        time.sleep(0.05)
+    assert isinstance(found, str)
+    assert found.endswith("The server\u2019s log says more.")
+    assert "secret" not in found
+    assert not app.exception
+    assert isinstance(here.found[slides.key_of(here.story.slides[0])], Trace)
+    assert "secret detail of firefox-en-pt" in caplog.text
 
 
 def test_a_part_that_is_not_there_is_said() -> None:

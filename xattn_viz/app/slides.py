@@ -21,12 +21,13 @@ from xattn_viz.export.story import Found
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
-from xattn_viz.models.base import Adapter, Cancelled, ModelError
+from xattn_viz.models.base import READS, Adapter, ModelError
 from xattn_viz.shapes.scene import from_link
 from xattn_viz.web.explorer.sound import Playback
 
 #: From the name of a model to the model. Raises ModelError where it is not there or may not be loaded.
 Load = Callable[[str], Adapter]
+_KINDS = {"text": "text", "sound": "audio", "picture": "image", "scene": "image"}
 #: What two slides have in common that show one trace.
 Key = tuple[tuple[tuple[str, str], ...], str]
 
@@ -56,12 +57,18 @@ def found(slides: Iterable[Slide], load: Load) -> Iterator[Found]:
 
 
 def find(slide: Slide, load: Load) -> Found:
-    """What one slide shows; where that cannot be had, the sentence that says why."""
+    """What one slide shows; where that cannot be had, the sentence that says why.
+
+    Whatever else goes wrong is a fault of the program, and is raised as it is.
+    """
     try:
-        return _found(slide, load)
-    except Cancelled:
-        raise
-    except (ModelError, InputError, ValueError) as error:
+        query, segment = _asked(slide)
+        named = _named(query)
+    except ValueError as error:  # what the slide itself says wrongly
+        return str(error)
+    try:
+        return _found(slide, query, segment, named, load)
+    except (ModelError, InputError) as error:
         return str(error)
 
 
@@ -76,12 +83,13 @@ def _asked(slide: Slide) -> tuple[Query, int]:
     return query, int(number) - 1
 
 
-def _found(slide: Slide, load: Load) -> Found:
-    query, segment = _asked(slide)
-    named = _named(query)
+def _found(slide: Slide, query: Query, segment: int, named: Sound | Picture | None, load: Load) -> Found:
     trace = next(iter(() if segment else runner.shipped(Task(query)) or ()), None)
     if trace is None or slide.measure:
         model = load(query.model)
+        if (given := _KINDS[query.source]) != (kind := model.card.input_kind):
+            # A model that hears or sees would take a text for the name of a file, and open it.
+            raise InputError(f"{query.model} reads {READS[kind]}, and this slide gives it {READS[given]}.")
         trace = trace or _traced(model, query, segment, named)
         if slide.measure == "cost":
             trace = trace.with_evidence(head_costs(model, trace).grid())
@@ -111,7 +119,7 @@ def _traced(model: Adapter, query: Query, segment: int, named: Sound | Picture |
             best = trace
             break
     if best is None:
-        raise ValueError(f"There is no part {segment + 1} of this input.")
+        raise InputError(f"There is no part {segment + 1} of this input.")
     if query.output.is_best:
         return best
     return next(iter(replace(Task.of_output(query, best), named=named).traces(model)))

@@ -6,6 +6,7 @@ runs when the slide is turned to; until then, and where there is no such model, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -33,6 +34,8 @@ NAME, LINK = "name", "story"
 OWN = "own"
 _KEY = "stage"
 _LOOK_SECONDS = 0.3
+_FAULT = "This slide could not be made: the program has a fault. The server\u2019s log says more."
+_LOG = logging.getLogger(__name__)
 _NOTHING_YET = (
     "A story of your own begins on the other pages: look at something worth showing there and press *Add this view*."
 )
@@ -236,7 +239,16 @@ def _find_shipped(here: Stage) -> None:
     for slide in here.story.slides:
         key = slides.key_of(slide)
         if key not in here.found and not slides.needs_model(slide):
-            here.found[key] = slides.find(slide, _load)
+            here.found[key] = _find(slide)
+
+
+def _find(slide: Slide) -> Found:
+    """What a slide shows, or a sentence: a fault of the program is told in the log."""
+    try:
+        return slides.find(slide, _load)
+    except Exception:  # the slides before and behind it are shown all the same
+        _LOG.exception("A slide could not be made.")
+        return _FAULT
 
 
 def _run(here: Stage, slide: Slide) -> None:
@@ -244,7 +256,7 @@ def _run(here: Stage, slide: Slide) -> None:
     key = slides.key_of(slide)
     if key in here.found or here.job is not None:
         return
-    here.job = key, Job(lambda job: slides.find(slide, _load))
+    here.job = key, Job(lambda job: _find(slide))
 
 
 @st.fragment(run_every=_LOOK_SECONDS)
@@ -257,7 +269,7 @@ def _watch() -> None:
         st.caption(literal(export.AWAITED))
         return
     outcome, here.job = job.outcome, None
-    here.found[key] = str(outcome) if isinstance(outcome, Exception) or outcome is None else outcome
+    here.found[key] = _FAULT if isinstance(outcome, Exception) or outcome is None else outcome
     st.rerun()
 
 

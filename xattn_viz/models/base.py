@@ -24,7 +24,7 @@ from xattn_viz.models.provenance import Head, Settings, Size, check_prefix
 from xattn_viz.shapes.sentence import too_long
 
 #: What a model reads, in words, by the `input_kind` of its card.
-_READS = {"text": "text", "audio": "sounds", "image": "pictures"}
+READS = {"text": "text", "audio": "sounds", "image": "pictures"}
 
 #: Called with (steps done, most steps there can be), and with 0 of 0 while a run waits or reads its input; returning
 #: False cancels the run. It may also raise.
@@ -340,9 +340,9 @@ class Adapter(ABC):
         kind, is_seen = self.card.input_kind, isinstance(input, Trace)
         source = input.input if is_seen else input
         if is_seen and isinstance(source, str) != (kind == "text"):
-            raise InputError(f"This trace is not of {_READS[kind]}, which is what {self.card.title} reads.")
+            raise InputError(f"This trace is not of {READS[kind]}, which is what {self.card.title} reads.")
         if kind != "audio" and sampling_rate is not None:
-            raise InputError(f"Only sounds have a sampling_rate, and {self.card.title} reads {_READS[kind]}.")
+            raise InputError(f"Only sounds have a sampling_rate, and {self.card.title} reads {READS[kind]}.")
         if kind == "text":
             return check_text(source)
         if kind == "image":
