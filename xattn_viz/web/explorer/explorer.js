@@ -64,6 +64,7 @@ const explorers = new WeakMap();
 
 const STEADY = 48; // pixels: about two lines of text
 const MAP_TITLE = 24; // pixels at a font size of 16
+const TITLE_SLACK = 4;
 const BESIDES = 96; // of a window that a large map fills: its legend, and what of the page shows that there is more
 const BESIDE = 820; // pixels from which the overview stands beside the map, as in the style sheet
 const SMALL = 250; // pixels at a font size of 16: how high a map is where there are several explorers on a page
@@ -107,9 +108,12 @@ function makeExplorer(root) {
   let open = null;
   /** @type {Record<string, string>} */
   let settled = {}; // what was looked at last when the visitor rested, as an address says it
+  /** @type {import("./core/colours.js").Theme | null} */
+  let theme = null; // as it was painted last
   let lineage = ""; // the first of the traces that grew into this one
   let placed = "";
   let high = 0;
+  let room = { width: 0, window: 0, maps: 0, overview: 0, title: 0 }; // that is painted for, in pixels
 
   const player = makePlayer(tick);
   const sound = makeSoundBar(change, player);
@@ -157,11 +161,15 @@ function makeExplorer(root) {
   });
   const story = makeStory(showSlide);
   controls.element.append(talk.button);
-  root.replaceChildren(story.element, sound.element, sentences.element, ...below, ...talk.parts);
+  const parts = [story.element, sound.element, sentences.element, ...below, ...talk.parts];
   const leavePaper = fitToPaper(maps);
   const leaveHelp = followHelp(root, root, helpInExplorer);
   const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
   root.addEventListener("keydown", stepping.follow);
+
+  function attach() {
+    if (parts[0].parentNode !== root) root.replaceChildren(...parts);
+  }
 
   /** @param {Partial<State>} changes */
   function change(changes) {
@@ -244,7 +252,7 @@ function makeExplorer(root) {
    * @param {Trace} of
    */
   function shown(of) {
-    const { sheet, view } = makeScene(of, state, readTheme(root, state.colours)).main;
+    const { sheet, view } = makeScene(of, state, theme ?? readTheme(root, state.colours)).main;
     return inAddress({ ...state, map: sheet.kind, head: view.name });
   }
 
@@ -252,7 +260,10 @@ function makeExplorer(root) {
     if (!trace) return;
     // On a projector that shows colours badly, only how light they are counts.
     const looked = talk.hasContrast ? { ...state, colours: "grey" } : state;
-    const scene = makeScene(trace, looked, readTheme(root, looked.colours));
+    theme = readTheme(root, looked.colours);
+    const width = root.clientWidth;
+    const scene = makeScene(trace, looked, theme);
+    attach(); // not before: of an empty place a theme is read at once
     talk.paint(scene);
     sound.paint(scene);
     guide.paint(scene);
@@ -267,21 +278,27 @@ function makeExplorer(root) {
     second.element.hidden = !scene.second;
     second.name(scene.compared ? "Map of the other output" : "Pinned map");
     sentences.paint(scene);
-    if (!talk.isOn) steady(trace.small !== null);
+    main.entitle(scene, scene.main);
+    if (scene.second) second.entitle(scene, scene.second);
+    guide.place(width >= BESIDE ? main.element.querySelector(".xv-map-head") : null);
     stage.style.setProperty("--xv-heads", wider.size ? `${wider.size}px` : "");
+    if (!talk.isOn) steady(trace.small !== null);
+    // Measured together, for a measure after a change has the whole page laid out anew.
+    room = measured();
+    const { height, most } = heights();
     stage.style.setProperty("--xv-high", `${Math.round(high)}px`);
-    if (!talk.isOn) overview.paint(scene);
-    const across = maps.clientWidth;
-    const beside = scene.second && (talk.isOn || across >= 720 * rem());
+    if (!talk.isOn) overview.paint(scene, room.overview);
+    const beside = scene.second && (talk.isOn || room.maps >= 720 * rem());
     maps.classList.toggle("xv-two", Boolean(beside));
-    const room = { width: beside ? (across - 24 * rem()) / 2 : across, ...heights() };
-    main.paint(scene, scene.main, room);
-    guide.place(root.clientWidth >= BESIDE ? main.element.querySelector(".xv-map-head") : null);
-    if (scene.second) second.paint(scene, scene.second, room);
+    const ofMap = { width: beside ? (room.maps - 24 * rem()) / 2 : room.maps, height, most };
+    main.paint(scene, scene.main, ofMap);
+    if (scene.second) second.paint(scene, scene.second, ofMap);
     for (const grip of talk.isOn ? [] : [wider, higher]) grip.paint();
     beams.paint(scene);
     check.paint(scene);
     table.paint(scene);
+    if (!talk.isOn) overview.reveal();
+    sentences.connect();
     Object.assign(root.dataset, {
       kind: scene.main.sheet.kind,
       head: scene.main.view.name,
@@ -294,18 +311,37 @@ function makeExplorer(root) {
     messenger.ask([scene.main, scene.second].find((panel) => panel && !panel.matrix));
   }
 
+  /** The room there is for what is painted, in pixels. */
+  function measured() {
+    const head = /** @type {HTMLElement | null} */ (maps.querySelector(".xv-map-head"));
+    return {
+      width: root.clientWidth,
+      window: window.innerHeight,
+      maps: maps.clientWidth,
+      overview: overview.width,
+      title: head?.offsetHeight || MAP_TITLE * rem(),
+    };
+  }
+
   /** How high a map may be: what is left of the window, and what one may take that is too long for that. */
   function heights() {
     if (talk.isOn) {
       const all = heightOfTalk(root, maps);
       return { height: all, most: all };
     }
-    const title =
-      /** @type {HTMLElement | null} */ (maps.querySelector(".xv-map-head"))?.offsetHeight ?? MAP_TITLE * rem();
     return {
-      height: (higher.size || high) - title,
-      most: (higher.size || window.innerHeight - BESIDES * rem()) - title,
+      height: (higher.size || high) - room.title,
+      most: (higher.size || room.window - BESIDES * rem()) - room.title,
     };
+  }
+
+  /** Whether there is other room than what was painted went by. */
+  function hasOtherRoom() {
+    const now = measured();
+    const isOther = /** @type {(keyof typeof now)[]} */ (Object.keys(now)).some(
+      (side) => Math.abs(now[side] - room[side]) > (side === "title" ? TITLE_SLACK : 0),
+    );
+    return isOther || (!trace?.small && !state.hover && Math.abs(heightLeft(maps) - high) >= STEADY);
   }
 
   /** The sound has moved on: only what follows it is painted. */
@@ -322,17 +358,21 @@ function makeExplorer(root) {
     if ((type === "xv-moved") === (proceed !== null)) follow();
   }
 
-  const observer = new ResizeObserver(() => {
+  function fit() {
     const isPrinted = maps.style.getPropertyValue("zoom") !== ""; // then it keeps the layout that was made to fit
-    if (root.clientWidth && !isPrinted) paint(); // it has no room while another tab takes its place
-  });
+    if (!root.clientWidth || isPrinted) return; // it has no room while another tab takes its place
+    if (talk.isOn || hasOtherRoom()) paint();
+  }
+  const observer = new ResizeObserver(fit);
   observer.observe(root);
+  window.addEventListener("resize", fit);
 
   return {
     load(bytes, receiver, sender) {
       messenger.to(receiver);
       const bundle = openStory(bytes);
       if (bundle) {
+        attach();
         story.open(bundle, sender && ((number) => sender("slide", { number })));
         paint();
         if (bundle.talks) talk.enter(false);
@@ -389,6 +429,7 @@ function makeExplorer(root) {
     },
     leave() {
       observer.disconnect();
+      window.removeEventListener("resize", fit);
       for (const event of ["xv-moved", "popstate"]) window.removeEventListener(event, followHere);
       player.leave();
       leaveKeys();
@@ -439,18 +480,29 @@ export function makeMap(change, player) {
   }
 
   /**
+   * Says what the map is, before the room for it is measured.
+   *
+   * @param {import("./core/scene.js").Scene} scene
+   * @param {import("./core/scene.js").Panel} panel
+   */
+  function entitle(scene, panel) {
+    const map = mapOf(panel);
+    map.name(named);
+    if (map.element.parentNode !== element) element.replaceChildren(map.element);
+    map.entitle(scene, panel);
+  }
+
+  /**
    * @param {import("./core/scene.js").Scene} scene
    * @param {import("./core/scene.js").Panel} panel
    * @param {import("./core/mapframe.js").Room} room
    */
   function paint(scene, panel, room) {
-    const map = mapOf(panel);
-    map.name(named);
-    if (!map.element.isConnected) element.replaceChildren(map.element);
-    map.paint(scene, panel, room);
+    mapOf(panel).paint(scene, panel, room);
   }
   return {
     element,
+    entitle,
     paint,
     tick: () => sound?.cursor(),
     /** @param {string} said */

@@ -46,10 +46,13 @@ export function makeOverview(change) {
     /** @type {HTMLElement | null} */ (stage.querySelector(`[data-view="${tiles[next].view.name}"]`))?.focus();
   });
 
-  /** @param {Scene} scene */
-  function paint(scene) {
+  /**
+   * @param {Scene} scene
+   * @param {number} across how wide it is
+   */
+  function paint(scene, across) {
     choice.paint(scene);
-    const width = Math.max(box.clientWidth - 2 * RING, 160);
+    const width = Math.max(across - 2 * RING, 160);
     const { sheet } = scene.main;
     const grid = gridOf(scene);
     const blocks = blocksOf(scene);
@@ -84,15 +87,18 @@ export function makeOverview(change) {
     );
     if (look !== painted) {
       painted = look;
+      canvas.remove(); // while it is painted on: what stands on the page is laid out first
       // The places outlive a trace that has the same layers and heads; its maps do not.
       for (const tile of tiles) tile.view = sheet.views.find(({ name }) => name === tile.view.name) ?? tile.view;
       const context = fitted(canvas, Number.parseInt(stage.style.width, 10), Number.parseInt(stage.style.height, 10));
-      const ink = pixels(scene.theme.table);
+      const isNumber = (/** @type {Tile} */ { view }) => grid !== null && view.head !== null;
+      const maps = tiles.filter((tile) => !isNumber(tile));
       for (const tile of tiles) {
-        if (grid && tile.view.head !== null) paintNumber(context, sheet, grid, tile, side, scene.theme.table);
-        else if (isOverPicture(scene.main)) paintPictureTile(context, scene, tile, side);
-        else paintTile(context, scene, tile, side, ink);
+        if (grid && isNumber(tile)) paintNumber(context, sheet, grid, tile, side, scene.theme.table);
       }
+      if (isOverPicture(scene.main)) for (const tile of maps) paintPictureTile(context, scene, tile, side);
+      else if (maps.length) paintTiles(context, scene, maps, side);
+      stage.prepend(canvas);
     }
     for (const button of stage.querySelectorAll("button")) {
       const chosen = button.dataset.view === scene.main.view.name;
@@ -102,24 +108,28 @@ export function makeOverview(change) {
       button.classList.toggle("xv-pinned-tile", pinned);
       // New buttons: the keyboard stays where it was.
       if (refocus && chosen) button.focus({ preventScroll: true });
-      if (chosen && revealed !== `${key} ${button.dataset.view}`) {
-        revealed = `${key} ${button.dataset.view}`;
-        reveal(button);
-      }
     }
   }
 
-  /**
-   * Scrolls to the chosen map where there are more than the overview has room for.
-   *
-   * @param {HTMLElement} button
-   */
-  function reveal(button) {
+  /** Scrolls to a map that was chosen where there are more than the overview has room for: once all has its place. */
+  function reveal() {
+    const button = /** @type {HTMLElement | null} */ (stage.querySelector('[aria-checked="true"]'));
+    const chosen = `${laidOut} ${button?.dataset.view}`;
+    if (!button || chosen === revealed) return;
+    revealed = chosen;
     const [seen, tile] = [box, button].map((each) => each.getBoundingClientRect());
     const hidden = tile.top - RING < seen.top || tile.bottom + RING > seen.bottom;
     if (hidden && !box.matches(":hover")) box.scrollTop += (tile.top + tile.bottom - seen.top - seen.bottom) / 2;
   }
-  return { element, paint };
+  return {
+    element,
+    paint,
+    reveal,
+    /** In pixels. */
+    get width() {
+      return box.clientWidth;
+    },
+  };
 }
 
 /**
@@ -182,24 +192,37 @@ function paintNumber(context, sheet, grid, tile, side, table) {
 }
 
 /**
+ * The maps of a sheet, which all have as many rows and columns, side by side on one hidden canvas; from there each goes to
+ * its place, stretched.
+ *
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
- * @param {Tile} tile
+ * @param {Tile[]} tiles
  * @param {number} side
- * @param {Uint32Array} ink 256 colours
  */
-function paintTile(context, scene, tile, side, ink) {
-  const { sheet } = scene.main;
-  const { cells, rows, columns } = pooled(sheet.tile(tile.view), Math.ceil(side * window.devicePixelRatio));
-  const largest = Math.max(...sheet.views.map((view) => view.scale));
-  const stretch = scene.state.scale === "common" ? tile.view.scale / largest : 1;
-  const image = new ImageData(columns, rows);
+function paintTiles(context, { main, state, theme }, tiles, side) {
+  const { sheet } = main;
+  const maps = tiles.map(({ view }) => pooled(sheet.tile(view), Math.ceil(side * window.devicePixelRatio)));
+  const largest = Math.max(...sheet.views.map(({ scale }) => scale));
+  const ink = pixels(theme.table);
+  const [{ rows, columns }] = maps;
+  const across = Math.ceil(Math.sqrt(maps.length));
+  const image = new ImageData(across * columns, Math.ceil(maps.length / across) * rows);
   const dots = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < cells.length; i++) dots[i] = ink[Math.round(cells[i] * stretch)];
-  const small = new OffscreenCanvas(columns, rows);
-  /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
+  const places = maps.map((_, i) => ({ x: (i % across) * columns, y: Math.floor(i / across) * rows }));
+  maps.forEach(({ cells }, i) => {
+    const stretch = state.scale === "common" ? tiles[i].view.scale / largest : 1;
+    for (let r = 0, at = 0; r < rows; r++) {
+      const start = (places[i].y + r) * image.width + places[i].x;
+      for (let c = 0; c < columns; c++) dots[start + c] = ink[Math.round(cells[at++] * stretch)];
+    }
+  });
+  const all = new OffscreenCanvas(image.width, image.height);
+  /** @type {OffscreenCanvasRenderingContext2D} */ (all.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
-  context.drawImage(small, tile.x, tile.y, side, side);
+  tiles.forEach(({ x, y }, i) => {
+    context.drawImage(all, places[i].x, places[i].y, columns, rows, x, y, side, side);
+  });
 }
 
 /**

@@ -60,8 +60,30 @@ export function isEnlarged() {
 
 /** The page's font size against the usual 16 pixels: what is measured in pixels here grows with it. */
 export function rem() {
-  if (enlarged) return enlarged;
-  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  return enlarged || fontScale();
+}
+
+const fontScale = askedOnce(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16);
+
+/**
+ * A question that may make the browser lay out the whole page: what it answers holds until the script that asks is over.
+ *
+ * @template T
+ * @param {() => T} ask
+ * @returns {() => T}
+ */
+function askedOnce(ask) {
+  /** @type {{answer: T} | null} */
+  let known = null;
+  return () => {
+    if (!known) {
+      known = { answer: ask() };
+      queueMicrotask(() => {
+        known = null;
+      });
+    }
+    return known.answer;
+  };
 }
 
 /**

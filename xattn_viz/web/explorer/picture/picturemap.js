@@ -44,13 +44,12 @@ export function makePictureMap(change) {
   followPicturePointer(stage, () => (last && shown ? { scene: last, panel: shown } : null), change);
 
   /**
+   * Says what the map is, before the room for it is measured.
+   *
    * @param {Scene} scene
    * @param {Panel} panel
-   * @param {import("../core/mapframe.js").Room} room
    */
-  function paint(scene, panel, { width, height }) {
-    last = scene;
-    shown = panel;
+  function entitle(scene, panel) {
     title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel) + unseen(panel);
     const m = panel.matrix;
     const [rows, columns] = patchGrid(panel.sheet);
@@ -58,6 +57,17 @@ export function makePictureMap(change) {
     axis.textContent = `${patchSide(panel.sheet) === "columns" ? ofColumns : ofRows}, ${rows} × ${columns} of them`;
     both.hidden = !m?.rows.length || !m.columns.length;
     empty.textContent = m ? (both.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {import("../core/mapframe.js").Room} room
+   */
+  function paint(scene, panel, { width, height }) {
+    last = scene;
+    shown = panel;
+    const m = panel.matrix;
     if (!m || both.hidden) return;
     const [wide, high] = sizeOf(scene, panel, width, height);
     const { state, theme } = scene;
@@ -77,6 +87,7 @@ export function makePictureMap(change) {
     picture.classList.toggle("xv-greyed", Boolean(state.several));
     paintOutlines(frame, scene, panel, wide, high);
     beside.paint(scene, panel);
+    const [rows, columns] = patchGrid(panel.sheet);
     Object.assign(stage.dataset, { rows, columns, word: wordInFocus(panel), top: String(panel.top) });
     Object.assign(stage.dataset, { cellWidth: String(wide / columns), cellHeight: String(high / rows) });
   }
@@ -94,6 +105,7 @@ export function makePictureMap(change) {
   }
   return {
     element,
+    entitle,
     paint,
     /** @param {string} said */
     name(said) {

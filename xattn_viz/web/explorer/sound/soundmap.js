@@ -69,6 +69,21 @@ export function makeSoundMap(change, player) {
   });
 
   /**
+   * Says what the map is, before the room for it is measured.
+   *
+   * @param {Scene} scene
+   * @param {Panel} panel
+   */
+  function entitle(scene, panel) {
+    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
+    const m = panel.matrix;
+    grid.hidden = !m?.rows.length || !scene.trace.sound;
+    empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
+    axes.element.hidden = grid.hidden;
+    axes.paint(panel, scene.state);
+  }
+
+  /**
    * @param {Scene} scene
    * @param {Panel} panel
    * @param {import("../core/mapframe.js").Room} room
@@ -76,12 +91,8 @@ export function makeSoundMap(change, player) {
   function paint(scene, panel, { width, height, most }) {
     last = scene;
     shown = panel;
-    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
     const m = panel.matrix;
     const { sound } = scene.trace;
-    grid.hidden = !m?.rows.length || !sound;
-    empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
-    axes.element.hidden = grid.hidden;
     if (!m || !sound || !scene.range || grid.hidden) return;
     const named = m.rows.map((row) => [row.label, row.differs]);
     const layout = JSON.stringify([width, height, most, panel.sheet.kind, named, sound.words.length > 0]);
@@ -104,7 +115,6 @@ export function makeSoundMap(change, player) {
       painted = look;
       paintSoundCells(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
     }
-    axes.paint(panel, scene.state);
     paintFocus(scene, panel, m, fit);
     if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m, fit.everyRow);
     parts.hideComing(panel, fit.cellHeight);
@@ -169,6 +179,7 @@ export function makeSoundMap(change, player) {
   }
   return {
     element,
+    entitle,
     paint,
     cursor,
     /** @param {string} said */

@@ -102,13 +102,12 @@ export function makeHeatmap(change) {
   });
 
   /**
+   * Says what the map is, before the room for it is measured.
+   *
    * @param {Scene} scene
    * @param {Panel} panel
-   * @param {import("../core/mapframe.js").Room} room
    */
-  function paint(scene, panel, room) {
-    last = scene;
-    shown = panel;
+  function entitle(scene, panel) {
     title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
     const m = panel.matrix;
     grid.hidden = !m?.rows.length || !m.columns.length;
@@ -120,6 +119,18 @@ export function makeHeatmap(change) {
         : ""
       : "Asking for this layer …";
     axes.element.hidden = grid.hidden;
+    axes.paint(panel, scene.state);
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {import("../core/mapframe.js").Room} room
+   */
+  function paint(scene, panel, room) {
+    last = scene;
+    shown = panel;
+    const m = panel.matrix;
     if (!m || grid.hidden) return;
     const layout = JSON.stringify([
       room,
@@ -141,7 +152,6 @@ export function makeHeatmap(change) {
       painted = theme;
       paintCells(cells, scene, panel, fit);
     }
-    axes.paint(panel, scene.state);
     paintFrame(frame, panel.focus, fit);
     if (fit.scrolls) reveal(panel.focus, fit);
     markRows(rowLabels, scene, panel, m, fit.everyRow);
@@ -187,6 +197,7 @@ export function makeHeatmap(change) {
   }
   return {
     element,
+    entitle,
     paint,
     /** @param {string} said */
     name(said) {

@@ -95,10 +95,17 @@ export function makeSentences(change, player) {
     if (compared && second?.matrix) paintOutput(other, scene, second, second.matrix);
     output.write(state.step);
     source.write(main.sheet.kind === "decoder" ? state.step : -1);
-    follow(main.matrix, [trace.id, main.sheet.kind, main.view.name, scene.focus.row, scene.focus.column].join(" "));
-    if (listens || draws) lines.replaceChildren();
-    else drawLines(lines, page, scene, source.tokens, output.tokens);
     tick();
+  }
+
+  /** Scrolls the texts to what is in focus and draws the lines between them: once all of the page has its place. */
+  function connect() {
+    const matrix = last?.main.matrix;
+    if (!last || !matrix) return;
+    const { main, trace, focus } = last;
+    follow(matrix, [trace.id, main.sheet.kind, main.view.name, focus.row, focus.column].join(" "));
+    if (source.element.hidden || output.element.hidden) lines.replaceChildren();
+    else drawLines(lines, page, last, source.tokens, output.tokens);
   }
 
   /**
@@ -195,7 +202,7 @@ export function makeSentences(change, player) {
       source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
     output.reveal(row >= 0 ? row : strongest(m.rows.length, (r) => m.values[r * width + column]));
   }
-  return { element, paint, tick };
+  return { element, paint, connect, tick };
 }
 
 /**
