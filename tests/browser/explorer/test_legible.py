@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -78,6 +79,17 @@ def test_labels_of_a_long_text_do_not_overlap_at_any_size(harness: Page, long_te
         assert pane is not None
         assert pane["height"] >= 0.6 * height, width
         assert harness.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def test_a_map_follows_a_window_that_becomes_higher(harness: Page) -> None:
+    trace = trace_of(1, 1, 12)
+    harness.set_viewport_size({"width": 1280, "height": 720})
+    show(harness, pack(trace))
+    stage = Explorer(harness, trace, "harness").stage()
+    low = float(stage.get_attribute("data-cell-height") or 0)
+    harness.set_viewport_size({"width": 1280, "height": 1000})
+    wanted = low + 280 / len(trace.cross.queries)  # all that the window gained is for the map
+    expect(stage).to_have_attribute("data-cell-height", re.compile(rf"^{int(wanted)}"))
 
 
 def test_a_label_that_is_thinned_out_or_cut_is_read_in_the_lens(harness: Page, long_text: tuple[Trace, bytes]) -> None:
