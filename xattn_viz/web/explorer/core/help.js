@@ -38,6 +38,33 @@ export const EXPLORER_HELP = [
   ["details.xv-details > summary", "All weights of the chosen map as numbers, also for screen readers."],
 ];
 
+// Tokens that stand for no word, by how they are written.
+/** @type {[RegExp, string][]} */
+const SPECIAL_HELP = [
+  [/^(<\/s>|<\|endoftext\|>|<eos>|\[SEP\])$/, "The end mark. A head that has nothing to look for often rests on it."],
+  [/^(<s>|<bos>|<\|startoftranscript\|>)$/, "The start mark, which stands before the first word."],
+  [/^\[CLS\]$/, "It stands for the whole of what is read, not for a word or a place."],
+  [/^<pad>$/, "It fills places that are left empty; some models begin with it."],
+  [/^<unk>$/, "A piece of text that the model has no token for."],
+  [/^<\|notimestamps\|>$/, "It tells the model to write words alone, without times between them."],
+  [/^<\|no(captions|speech)\|>$/, "The model’s sign that nobody speaks."],
+  [/^<\|transcribe\|>$/, "It tells the model to write what is said in the language that is spoken."],
+  [/^<\|translate\|>$/, "It tells the model to write in English what is said."],
+  [/^<\|\d+\.\d\d\|>$/, "A time in seconds, which the model writes among the words."],
+  [/^(<\|[a-z]{2,3}\|>|__[a-z]{2,3}__|[a-z]{3}_[A-Z][a-z]{3})$/, "It tells the model which language this is."],
+  [/^<extra_id_\d+>$/, "It stands for a gap that the model fills."],
+];
+
+/**
+ * What a special token is for, in a sentence.
+ *
+ * @param {string} written
+ */
+export function helpOnSpecial(written) {
+  const known = SPECIAL_HELP.find(([pattern]) => pattern.test(written.trim()));
+  return known ? known[1] : "A token of the model’s own, which stands for no word.";
+}
+
 /**
  * The help of a control of the explorer.
  *

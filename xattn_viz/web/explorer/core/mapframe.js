@@ -1,4 +1,5 @@
 import { isEnlarged, isolated, make, rem } from "./dom.js";
+import { helpOnSpecial } from "./help.js";
 import { axisTitles } from "./kinds.js";
 import { PARKED, probability, UNSURE } from "./matrix.js";
 
@@ -206,13 +207,26 @@ export function fitGrid(m, { width, height, most }) {
  */
 
 /**
+ * The name of a row or column, with all that it stands for, or what a special token is for.
+ *
+ * @param {import("./units.js").Group} group
+ * @param {string} name of its classes
+ */
+function labelOf({ label, text, special }, name) {
+  const element = make("div", { class: name }, isolated(label));
+  if (special) element.dataset.help = `${label}: ${helpOnSpecial(label)}`;
+  else element.title = text;
+  return element;
+}
+
+/**
  * @param {Matrix} m
  * @param {Pick<Grid, "everyRow" | "cellHeight" | "rowFont">} made
  */
 export function rowLabelsOf(m, made) {
   return m.rows.map((row, r) => {
     const name = r % made.everyRow ? "xv-label xv-thinned" : "xv-label";
-    const label = make("div", { class: name, title: row.text }, isolated(row.label));
+    const label = labelOf(row, name);
     // Where rows are lower than their labels, those that are shown stand over their neighbours.
     const high = Math.max(made.cellHeight, LABEL_LINE * made.rowFont);
     Object.assign(label.style, { top: `${(r + 0.5) * made.cellHeight - high / 2}px`, height: `${high}px` });
@@ -227,7 +241,7 @@ export function rowLabelsOf(m, made) {
 export function columnLabelsOf(m, made) {
   return m.columns.map((column, c) => {
     const name = c % made.everyColumn ? "xv-label xv-thinned" : "xv-label";
-    const label = make("div", { class: name, title: column.text }, isolated(column.label));
+    const label = labelOf(column, name);
     // A slanted label begins above the middle of its column, an upright one stands on it.
     const line = LABEL_LINE * made.columnFont;
     const place = {

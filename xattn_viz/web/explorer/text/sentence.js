@@ -1,5 +1,6 @@
 import { inkOn, mixed } from "../core/colours.js";
 import { make } from "../core/dom.js";
+import { helpOnSpecial } from "../core/help.js";
 import { written } from "../core/units.js";
 import { severalOf, wordClicked } from "../picture/patches.js";
 import { WORD_COLOURS } from "../picture/region.js";
@@ -174,7 +175,9 @@ export function makeSentence(side, name, change, pressed) {
 function tokenElement(axis, position) {
   const looks = ["xv-text"];
   if (axis.special[position]) looks.push("xv-special");
-  const token = make("bdi", { class: looks.join(" "), role: "option", tabindex: -1 }, written(axis, position));
+  const text = written(axis, position);
+  const token = make("bdi", { class: looks.join(" "), role: "option", tabindex: -1 }, text);
+  if (axis.special[position]) token.dataset.help = helpOnSpecial(text);
   if (axis.blanks[position] !== undefined) {
     token.classList.add("xv-blank");
     token.setAttribute("aria-label", "blank");
