@@ -16,6 +16,7 @@ import { blocksOf, captionOf, gridOf, gridRange, makeGridChoice, numberOf } from
  */
 
 const RING = 4; // pixels around the maps, as in the style sheet
+const WIDEST = 0.36; // of the explorer, so that the heads of a layer stand on one line
 
 /** @param {import("../core/scene.js").Change} change */
 export function makeOverview(change) {
@@ -128,6 +129,16 @@ export function makeOverview(change) {
     /** In pixels. */
     get width() {
       return box.clientWidth;
+    },
+    /**
+     * The width at which the heads of a layer stand on one line, where that asks for no more than a share of all, else 0.
+     *
+     * @param {Scene} scene
+     * @param {number} all the width of the explorer, in pixels
+     */
+    oneLine(scene, all) {
+      const wanted = Math.ceil(mostOfALayer(blocksOf(scene)) * (SMALLEST_TILE + GAP) * rem() + 2 * RING);
+      return wanted <= WIDEST * all ? wanted : 0;
     },
   };
 }
@@ -267,9 +278,9 @@ const MOST_NAME_LINES = 5;
 const NAMED_PLACE = 66; // the narrowest in which a name can be read
 
 /**
- * Places for all maps, block below block. Their size follows from the width alone: that at which all maps of a layer
- * stand on one line, within limits, so that it is the same whatever was looked at before. Where there are more than fit,
- * the overview grows down the page, or scrolls. Names stand below, in wider places.
+ * Places for all maps, block below block. Their size follows from the width alone: that at which the maps of a layer fill
+ * one line, or as few lines of one length as hold them, within limits, so that it is the same whatever was looked at
+ * before. Where there are more than fit, the overview grows down the page, or scrolls. Names stand below, in wider places.
  *
  * @param {Block[]} blocks
  * @param {number} width
@@ -288,7 +299,8 @@ export function arrange(blocks, width, captionOf = () => ({ number: "", name: ""
     return numbers + names + (numbers + names && RING);
   };
   const longest = mostOfALayer(blocks);
-  const one = Math.floor((width + gap) / longest) - gap;
+  const lines = Math.ceil(longest / Math.max(Math.floor((width + gap) / (SMALLEST_TILE * unit + gap)), 1));
+  const one = Math.floor((width + gap) / Math.ceil(longest / lines)) - gap;
   const side = Math.round(Math.min(Math.max(one, SMALLEST_TILE * unit), LARGEST_TILE * unit));
   const place = (hasNames ? Math.max(side, NAMED_PLACE * unit) : side) + gap;
   const most = Math.max(Math.floor((width + gap) / place), 1);
