@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.browser import speech
 from tests.browser import translate as visitor
 
 PHONE = {"width": 390, "height": 844}
+PROJECTOR = {"width": 1280, "height": 720}
 
 
 def test_a_phone_shows_sentence_output_and_map_at_once(app_url: str, open_page: Callable[..., Page]) -> None:
@@ -31,6 +33,48 @@ def test_a_phone_shows_sentence_output_and_map_at_once(app_url: str, open_page: 
     # The pages and the menu are no lid over what is read further down.
     page.locator(".xv-tiles").scroll_into_view_if_needed()
     expect(page.get_by_test_id("stHeader")).not_to_be_in_viewport()
+    # Beside the map the eight heads of a layer and their mean stand on one line, all of one size.
+    page.set_viewport_size(PROJECTOR)
+    tiles = page.locator('.xv-tiles [data-view^="2."]')
+    expect(tiles).to_have_count(9)
+    page.wait_for_timeout(300)
+    boxes = tiles.evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect()).map(({ top, width, height }) => [top, width, height])"
+    )
+    assert len({tuple(map(round, place)) for place in boxes}) == 1
+    assert boxes[0][1] >= 44
+    heading = page.locator(".xv-map-head").first
+    assert visitor.box(heading)["height"] < 40  # what is surprising stands beside the title
+
+
+def test_speech_begins_with_its_map(app_url: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport=PROJECTOR)
+    speech.open_speech(page, app_url)
+    visitor.expect_rest(page)
+    page.wait_for_timeout(300)
+
+    def rows_in_view(height: int) -> float:
+        stage = page.locator(".xv-stage").first
+        return float((height - visitor.box(stage)["y"]) / float(stage.get_attribute("data-cell-height") or 0))
+
+    assert visitor.box(page.locator(".xv-grid").first)["y"] <= 330
+    assert rows_in_view(PROJECTOR["height"]) >= 8
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(500)
+    for what in (".xv-line-of-sound", ".xv-rows .xv-sentence", ".xv-spectrogram"):
+        place = visitor.box(page.locator(what).first)
+        assert place["y"] >= 0, what
+        assert place["y"] + place["height"] <= PHONE["height"], what
+    assert rows_in_view(PHONE["height"]) >= 3
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # What could have been written stands on one line, and what stands for no word says what it is for.
+    tops = page.locator(".xv-choice").evaluate_all(
+        "all => all.map(each => Math.round(each.getBoundingClientRect().top))"
+    )
+    assert len(set(tops)) == 1
+    page.locator(".xv-rows .xv-special").first.hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("write words alone")
+    assert visitor.serious(page) == []
 
 
 def test_enter_asks_shift_and_enter_break_the_line_and_swap_turns_round(app_url: str, page: Page) -> None:

@@ -46,11 +46,12 @@ _NOTHING = ":gray[]"
 _CSS = """
 <style>
 html { font-size: max(16px, 0.4vw + 8px) !important; }
-[data-testid="stMainBlockContainer"] { padding: 0.6rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
-[data-testid="stHeader"] { min-height: 0; height: 4rem; background: transparent; }
+[data-testid="stMainBlockContainer"] { padding: 0.35rem clamp(0.75rem, 2vw, 2.5rem) 2rem; max-width: none; }
+[data-testid="stHeader"] { min-height: 0; height: 2.9rem; background: transparent; }
 [data-testid="stHeader"], [data-testid="stHeader"] * { pointer-events: none; } /* it lies over the controls */
 [data-testid="stHeader"] :is(button, a, button *, a *) { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.35rem; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
 /* Its CSV would let a spreadsheet compute a label; ours does not. */
@@ -69,9 +70,9 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   :has(> [data-testid="stHeader"]) { timeline-scope: --page; }
   [data-testid="stMain"] { scroll-timeline: --page block; }
   [data-testid="stHeader"] {
-    animation: leave linear both; animation-timeline: --page; animation-range: 0 4rem;
+    animation: leave linear both; animation-timeline: --page; animation-range: 0 2.9rem;
   }
-  @keyframes leave { to { transform: translateY(-4rem); } }
+  @keyframes leave { to { transform: translateY(-2.9rem); } }
 }
 @supports not (animation-timeline: scroll()) {
   [data-testid="stTopNav"] { background: light-dark(#fbfaf7, #0e0f13); border-radius: 0.5rem; }
@@ -92,7 +93,21 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   .st-key-heading.st-key-heading { flex-wrap: nowrap; align-items: flex-start; gap: 0.25rem; }
   .st-key-heading h1 { line-height: 1.6rem; }
   .st-key-heading > :has(h1) { flex: 1 1 0; min-width: 0; }
-  .st-key-line { gap: 0.5rem; }
+  .st-key-line { gap: 0.35rem 0.5rem; }
+  .st-key-line [data-testid="stCaptionContainer"] p { font-size: 0.8125rem; line-height: 1.3; }
+  /* A microphone and a button for a file, beside the others; what is recorded is shown while it is. */
+  .st-key-recording.st-key-recording:has([aria-label="Record"]) { flex: 0 0 2.75rem; width: 2.75rem; }
+  .st-key-recording [data-testid="stAudioInputActionButton"][aria-label="Record"] { margin: auto; }
+  .st-key-upload.st-key-upload { flex: 0 1 auto; width: auto; min-width: 0; }
+  .st-key-upload [data-testid="stFileUploaderDropzone"] { border: 0; padding: 0; background: none; }
+  .st-key-upload [data-testid="stFileUploaderDropzone"]::after { content: none !important; }
+  .st-key-controls :is(p, [role="combobox"]) { font-size: 0.875rem; }
+  .st-key-controls [data-testid="stPopoverButton"] { padding-inline: 0.6rem; }
+}
+@media (max-width: 48rem) {
+  [data-testid="stAudioInput"]:has([aria-label="Record"]) :is(
+    [data-testid="stAudioInputWaveformTimeCode"], :has(> [data-testid="stAudioInputWaveSurfer"])
+  ) { display: none; }
 }
 .st-key-recording { flex: 0 0 9rem; }
 .st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }

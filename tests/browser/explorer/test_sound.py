@@ -161,9 +161,8 @@ def test_what_a_row_listened_to_is_said_and_listed(clip: Explorer) -> None:
         assert float(rows[r][3]) == pytest.approx(padding, abs=PRINTED)
         if r in (3, 17, len(labels) - 2):
             clip.token("output", r).hover()
-            how = "shortest stretch with half its weight on the sound"
             assert clip.said().startswith(
-                f"Writing {labels[r]}, this head listened to {stretch} ({rows[r][2]}: {how})."
+                f"Writing {labels[r]}, this head listened to {stretch} ({rows[r][2]} of its weight)."
             )
             assert ("rests on padding" in clip.said()) == (padding >= 0.1)
     clip.page.locator("details.xv-details").evaluate("details => { details.open = false; }")

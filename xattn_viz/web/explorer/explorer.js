@@ -67,6 +67,8 @@ const MAP_TITLE = 24; // pixels at a font size of 16
 const TITLE_SLACK = 4;
 const BESIDES = 96; // of a window that a large map fills: its legend, and what of the page shows that there is more
 const BESIDE = 820; // pixels from which the overview stands beside the map, as in the style sheet
+const PANE = 0.29; // of the explorer that the overview takes beside the map, as in the style sheet
+const HEAD = 832; // pixels at a font size of 16, beside the overview, from which surprises stand in the line above a map
 const SMALL = 250; // pixels at a font size of 16: how high a map is where there are several explorers on a page
 
 /**
@@ -130,6 +132,7 @@ function makeExplorer(root) {
     },
   );
   const guide = makeGuide(change);
+  guide.element.append(sentences.unsure);
   const overview = makeOverview(change);
   const main = makeMap(change, player);
   const second = makeMap(change, player);
@@ -280,8 +283,11 @@ function makeExplorer(root) {
     sentences.paint(scene);
     main.entitle(scene, scene.main);
     if (scene.second) second.entitle(scene, scene.second);
-    guide.place(width >= BESIDE ? main.element.querySelector(".xv-map-head") : null);
+    const oneLine = overview.oneLine(scene, width);
+    const isWide = width >= BESIDE && width - (wider.size || Math.max(PANE * width, oneLine)) >= HEAD * rem();
+    guide.place(isWide ? main.element.querySelector(".xv-map-head") : null);
     stage.style.setProperty("--xv-heads", wider.size ? `${wider.size}px` : "");
+    stage.style.setProperty("--xv-one-line", `${oneLine}px`);
     if (!talk.isOn) steady(trace.small !== null);
     // Measured together, for a measure after a change has the whole page laid out anew.
     room = measured();

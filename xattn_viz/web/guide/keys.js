@@ -86,7 +86,7 @@ function listOf(lines, tag) {
 function controls() {
   const widgets = Object.entries(WIDGETS).filter(([key]) => seen(`.st-key-${key}`).length > 0);
   const named = EXPLORER_HELP.flatMap(([selector, text]) => seen(selector).map((element) => [nameOf(element), text]));
-  const own = seen(".xv [data-help]:not([data-view], .xv-go-on)").map((element) => [
+  const own = seen(".xv [data-help]:not([data-view], .xv-go-on, .xv-readout *)").map((element) => [
     nameOf(element),
     element.dataset.help ?? "",
   ]);

@@ -11,7 +11,7 @@ import { WHOLE_TIME, wholeOf, zoomed } from "./time.js";
  * @typedef {import("./sound.js").Sound} Sound
  */
 
-const LINE_HEIGHT = 40; // pixels at a font size of 16
+const LINE_HEIGHT = 32; // pixels at a font size of 16
 const DRAGGED = 4;
 const CLOSER = 2;
 const SKIP = 0.5; // seconds that an arrow key moves

@@ -57,7 +57,7 @@ export function makeGuide(change) {
     element,
     paint,
     /**
-     * Puts the surprises in the line above a map, where there is room for both beside the overview; else they follow the
+     * Puts the surprises in the line above a map, where that has room for both; else they follow the
      * sentence.
      *
      * @param {Element | null} head of the map

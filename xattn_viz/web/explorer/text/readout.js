@@ -253,7 +253,10 @@ function rowOverSound(scene, panel, m) {
   const parts = [...beginning(scene, panel, m), `${who} ${does} to `, make("strong", {}, stretch(held.from, held.to))];
   if (column >= 0) {
     parts.push(`; on ${time(panel, column)} it put `, decimals(m.values[row * m.columns.length + column]), ".");
-  } else parts.push(` (${decimals(held.weight)}: shortest stretch with half its ${total} on the sound).`);
+  } else {
+    const help = `This is the shortest stretch with half its ${total} on the sound; the number is how much it holds of all.`;
+    parts.push(" (", make("span", { "data-help": help }, `${decimals(held.weight)} of its ${total}`), ").");
+  }
   if (resting >= RESTING) parts.push(` ${decimals(resting)} of its ${total} rests on padding behind the sound.`);
   return parts;
 }

@@ -16,7 +16,7 @@ import { makeSentence } from "./sentence.js";
  * @typedef {import("../core/scene.js").Scene} Scene
  */
 
-const MOST_UNSURE = 12;
+const MOST_UNSURE = 8;
 
 /** @param {import("../sound/sound.js").SpokenWord} word */
 const isUnsure = ({ confidence }) => confidence < UNSURE;
@@ -38,12 +38,12 @@ export function makeSentences(change, player) {
   const other = makeSentence("row", "xv-others", change);
   const page = make("div", { class: "xv-page" }, source.element, output.element, other.element);
   page.append(lines);
-  const unsure = make("p", { class: "xv-unsure-words", role: "group", "aria-label": "Unsure words" });
+  const unsure = make("p", { class: "xv-unsure-words", role: "group", "aria-label": "What the model was unsure of" });
   unsure.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (button) output.tokens[Number(button.dataset.position)]?.click();
   });
-  const element = make("div", { class: "xv-sentences" }, page, unsure);
+  const element = make("div", { class: "xv-sentences" }, page);
   let listed = "";
   /** @type {Scene | null} */
   let last = null;
@@ -83,8 +83,8 @@ export function makeSentences(change, player) {
     // The letters keep their size while the output grows to about the length of its source.
     const outputs = draws ? 0 : trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
     const length = sources + outputs * (compared ? 2 : 1);
-    element.dataset.length =
-      length <= 34 && !trace.sound ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
+    const lengths = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
+    element.dataset.length = trace.sound ? "heard" : lengths;
     page.classList.toggle("xv-alone", draws);
     listUnsure(scene);
     page.classList.toggle("xv-words", state.units !== "pieces");
@@ -109,28 +109,31 @@ export function makeSentences(change, player) {
   }
 
   /**
-   * The words of a sound that the model was unsure of, each a button that chooses and plays it.
+   * What was written that the model was unsure of, each a button that chooses it, and plays it where there is a sound.
    *
    * @param {Scene} scene
    */
-  function listUnsure({ trace, state }) {
-    const words = (trace.sound?.words ?? []).filter(isUnsure);
-    const shift = readingOf(trace.sheets[0], state);
-    const now = JSON.stringify([words, shift]);
+  function listUnsure(scene) {
+    const found = unsureOf(scene);
+    const isWords = scene.state.units === "words" || Boolean(scene.trace.sound?.words.length);
+    const now = JSON.stringify([found, isWords]);
     if (now === listed) return;
     listed = now;
-    unsure.hidden = !words.length;
-    const shown = words.slice(0, MOST_UNSURE).flatMap(({ text, first, confidence }) => {
-      const position = first + shift;
+    unsure.hidden = !found.length;
+    const shown = found.slice(0, MOST_UNSURE).flatMap(({ text, position, p }) => {
       const button = make(
         "button",
         { type: "button", class: "xv-go-on xv-branch xv-unsure-word", "data-position": position },
         isolated(text),
       );
-      return [button, ` ${decimals(confidence)} `];
+      return [button, ` ${decimals(p)} `];
     });
-    const more = words.length - MOST_UNSURE;
-    unsure.replaceChildren("Unsure words, p < 0.5: ", ...shown, more > 0 ? `and ${more} more` : "");
+    const more = found.length - MOST_UNSURE;
+    unsure.replaceChildren(
+      `Unsure ${isWords ? "words" : "tokens"}, p < 0.5: `,
+      ...shown,
+      more > 0 ? `and ${more} more` : "",
+    );
   }
 
   /** Marks the word that is heard. */
@@ -202,7 +205,27 @@ export function makeSentences(change, player) {
       source.reveal(column >= 0 ? column : strongest(width, (c) => m.values[row * width + c]));
     output.reveal(row >= 0 ? row : strongest(m.rows.length, (r) => m.values[r * width + column]));
   }
-  return { element, paint, connect, tick };
+  return { element, unsure, paint, connect, tick };
+}
+
+/**
+ * What the model was less than half sure of, in the order of the text: words of a sound, else the rows of the map.
+ *
+ * @param {Scene} scene
+ * @returns {{text: string, position: number, p: number}[]} `position` is that of its first token
+ */
+function unsureOf({ trace, main: { sheet, matrix }, state }) {
+  if (trace.growing || trace.small) return [];
+  const heard = trace.sound?.words ?? [];
+  if (heard.length) {
+    const shift = readingOf(trace.sheets[0], state);
+    return heard
+      .filter(isUnsure)
+      .map(({ text, first, confidence }) => ({ text, position: first + shift, p: confidence }));
+  }
+  return (matrix?.rows ?? [])
+    .map((row) => ({ text: row.label, position: row.positions[0], p: probability(sheet, row, state) }))
+    .filter(({ position, p }) => position !== undefined && p < UNSURE);
 }
 
 /**
