@@ -105,7 +105,8 @@ export function followHelp(root, place, helpOf) {
   };
   const show = (/** @type {Help} */ { element, text }) => {
     hide();
-    if (!element.isConnected || !tip.isConnected || !text) return;
+    if (!element.isConnected || !place.isConnected || !text) return;
+    if (!tip.isConnected) place.append(tip); // what fills a place anew takes it away
     shown = element;
     tip.textContent = text;
     tip.showPopover();
