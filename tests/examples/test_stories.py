@@ -67,9 +67,16 @@ def test_what_is_said_of_cross_attention_is_so() -> None:
 
 def test_what_is_said_of_alignment_is_so() -> None:
     one, two, three, four, five, six = (values("alignment", number) for number in range(1, 7))
-    assert float(one["alignment"]) < float(two["alignment"])
-    assert two["aligner"] == two["head"] == "layer 2, head 1"
-    assert three["aligner"] == six["aligner"] == two["head"]
+    assert float(one["alignment"]) < float(two["alignment"]) - 0.3
+    assert two["head"] == three["head"] == "layer 2, head 1"
+    for number in (2, 3):  # others may do as well, none does better
+        trace = traces("alignment")[number - 1]
+        assert isinstance(trace, Trace)
+        grid = trace.grid("alignment")
+        assert grid is not None
+        assert grid.at(1, 0) == grid.values.max()
+        assert "the links of firefox-pt-en" in grid.method
+    assert six["aligner"] == two["head"]
     assert (four["row"], four["most"]) == ("barco", "boat")
     assert (five["row"], five["most"]) == ("vermelho", "red")
     found = traces("alignment")[3]

@@ -9,18 +9,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from xattn_viz import examples
+from xattn_viz.analysis.alignment import align
+from xattn_viz.analysis.alignment_files import LinkedPair
 from xattn_viz.analysis.head_costs import head_costs
+from xattn_viz.analysis.head_measures import grid_of, linked_sums, quotient
 from xattn_viz.analysis.timing import words_and_path
 from xattn_viz.app import runner
 from xattn_viz.app.runner import Query, Task
 from xattn_viz.core.records import quoted
 from xattn_viz.core.story import Slide
-from xattn_viz.core.trace import Trace
+from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.examples import clips
 from xattn_viz.export.story import Found
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.inputs.images import Picture
+from xattn_viz.models import registry
 from xattn_viz.models.base import READS, Adapter, ModelError
 from xattn_viz.shapes.scene import from_link
 from xattn_viz.web.explorer.sound import Playback
@@ -91,11 +95,29 @@ def _found(slide: Slide, query: Query, segment: int, named: Sound | Picture | No
             # A model that hears or sees would take a text for the name of a file, and open it.
             raise InputError(f"{query.model} reads {READS[kind]}, and this slide gives it {READS[given]}.")
         trace = trace or _traced(model, query, segment, named)
-        if slide.measure == "cost":
+        if "cost" in slide.measure:
             trace = trace.with_evidence(head_costs(model, trace).grid())
+        if "alignment" in slide.measure:
+            trace = trace.with_evidence(_alignment(model, trace, load))
     if isinstance(named, Sound):
         return trace, Playback.of(trace, named.samples, *words_and_path(trace))
     return trace
+
+
+def _alignment(model: Adapter, trace: Trace, load: Load) -> HeadGrid:
+    """How well each head links words, held against the links of a model that translates the other way.
+
+    That one reads the output and is forced to the input, and its own heads alone make the links: those that are judged
+    here have no part in them. Raises InputError where there is no such model, or no two texts.
+    """
+    name = registry.opposite(model.card)
+    if name is None or not isinstance(trace.input, str):
+        raise InputError(f"No model here translates {trace.model} back, so its heads cannot be held against one.")
+    made = align(load(name).trace(trace.output, target=trace.input), words="axis")
+    source, target = (tuple(word.text for word in side) for side in (made.target_words, made.source_words))
+    links = LinkedPair(source, target, frozenset((t, s) for s, t in made.pairs))
+    values = quotient(linked_sums(trace, gold=links)["alignment"])
+    return grid_of("alignment", ("cross", trace.cross.layers), values, "Over this text", {"links": name})
 
 
 def _named(query: Query) -> Sound | Picture | None:

@@ -31,8 +31,9 @@ _FORMAT, _VERSION = "xattn_viz story", 1
 MOST_SLIDES, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_TEXT, LONGEST_LINK = 60, 600, 120, 5_000, 8_000
 #: The most bytes of a file, and of what a link unpacks to.
 MOST_BYTES = 400_000
-#: What can be measured of the heads before a slide is shown: what each of them costs (`analysis.head_costs`).
-Measured = Literal["", "cost"]
+#: What can be measured of the heads before a slide is shown: what each of them costs (`analysis.head_costs`), how well
+#: each agrees with the links between words that a model of the opposite direction makes.
+Measured = Literal["", "cost", "alignment", "alignment, cost"]
 #: What a query can read.
 Source = Literal["text", "sound", "picture", "scene"]
 _SOURCES: tuple[Source, ...] = get_args(Source)
@@ -68,7 +69,7 @@ class Slide:
         if len(self.caption) > LONGEST_CAPTION:
             raise ValueError(f"its caption has {len(self.caption):,} characters, and {LONGEST_CAPTION} is the most.")
         if self.measure not in get_args(Measured):
-            raise ValueError(f"what can be measured is cost, and not {quoted(self.measure)}.")
+            raise ValueError(f'what can be measured is "cost", "alignment" or "alignment, cost", and not {quoted(self.measure)}.')
 
     @property
     def source(self) -> Source:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.head_measures import linked_sums, quotient
 from xattn_viz.analysis.heads import entropy
 from xattn_viz.analysis.localization import Share, share
 from xattn_viz.analysis.timing import TimedWord, timed_words
@@ -160,44 +159,35 @@ def _entropy(trace: Trace, said: ShownMap) -> str:
     return f"{entropy(maps)[maps.layer_index(layer), head].mean():.2f}"
 
 
-def _alignments(trace: Trace) -> NDArray[np.float64]:
-    """The F1 of each head against the links of `align`, `[layer, head]`."""
-    found = quotient(linked_sums(trace)["alignment"])
-    if np.isnan(found).all():
-        raise ValueError("no words of these two texts are known to say the same, and its caption speaks of alignment.")
-    return found
-
-
-def _alignment(trace: Trace, said: ShownMap) -> str:
-    layer, head = _one_head(said)
-    return f"{_alignments(trace)[trace.cross.layer_index(layer), head]:.2f}"
-
-
-def _aligner(trace: Trace, _: ShownMap) -> str:
-    """The head that aligns best."""
-    found = _alignments(trace)
-    row, head = np.unravel_index(int(np.nanargmax(found)), found.shape)
-    return head_title(trace.cross.layers[int(row)], int(head))
-
-
-def _costs(trace: Trace, said: ShownMap) -> HeadGrid:
-    found = trace.grid("cost", said.view.kind)
+def _grid(name: Literal["alignment", "cost"], trace: Trace, said: ShownMap) -> HeadGrid:
+    """What was measured of each head (`app.slides`)."""
+    found = trace.grid(name, said.view.kind)
     if found is None:
-        raise ValueError('costs are measured where a slide says "measure": "cost", and this one does not.')
+        raise ValueError(f'{name} is measured where a slide says "measure": "{name}", and this one does not.')
+    if np.isnan(found.values).all():
+        raise ValueError(f"nothing can be said here of {name}, and its caption speaks of it.")
     return found
 
 
-def _cost(trace: Trace, said: ShownMap) -> str:
-    return f"{_costs(trace, said).at(*_one_head(said)):.2f}"
+def _at(name: Literal["alignment", "cost"], trace: Trace, said: ShownMap) -> float:
+    return _grid(name, trace, said).at(*_one_head(said))
 
 
 def _left(trace: Trace, said: ShownMap) -> str:
     """Of the probability of a token, what is left without the head."""
-    return f"{probability(-_costs(trace, said).at(*_one_head(said))):.0%}"
+    return f"{probability(-_at('cost', trace, said)):.0%}"
 
 
 def _ranked(trace: Trace, said: ShownMap, place: int) -> str:
-    return head_title(*_costs(trace, said).ranked()[place])
+    """The head at a place in the order of costs."""
+    return head_title(*_grid("cost", trace, said).ranked()[place])
+
+
+def _aligner(trace: Trace, said: ShownMap) -> str:
+    """The head that aligns best; where several do so equally well, all of them."""
+    grid = _grid("alignment", trace, said)
+    ranked = grid.ranked()
+    return " and ".join(head_title(*one) for one in ranked if grid.at(*one) == grid.at(*ranked[0]))
 
 
 def _peak(_: Trace, said: ShownMap) -> str:
@@ -240,9 +230,9 @@ NUMBERS: dict[str, Callable[[Trace, ShownMap], str]] = {
     "most": _most,
     "parked": _parked,
     "entropy": _entropy,
-    "alignment": _alignment,
+    "alignment": lambda trace, said: f"{_at('alignment', trace, said):.2f}",
     "aligner": _aligner,
-    "cost": _cost,
+    "cost": lambda trace, said: f"{_at('cost', trace, said):.2f}",
     "left": _left,
     "dearest": lambda trace, said: _ranked(trace, said, 0),
     "cheapest": lambda trace, said: _ranked(trace, said, -1),
