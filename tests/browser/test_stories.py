@@ -18,6 +18,26 @@ def caption(page: Page) -> str:
     return page.locator(".xv-story-caption").inner_text()
 
 
+def turn_with_the_browser(page: Page) -> None:
+    """Back and Forth turn slides, and beyond the first one they lead to the page before and back to the slide."""
+    shown, root = page.locator(".xv-story"), page.locator(".xv")
+    for number in (2, 3):
+        page.get_by_role("button", name="Next slide").click()
+        expect(shown).to_have_attribute("data-slide", str(number))
+    for move, number in ((page.go_back, 2), (page.go_back, 1), (page.go_forward, 2)):
+        move()
+        expect(shown).to_have_attribute("data-slide", str(number))
+    expect(root).to_have_attribute("data-row", "1")
+    page.go_back()
+    expect(shown).to_have_attribute("data-slide", "1")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Translate")).to_be_visible(timeout=visitor.PATIENCE)
+    page.go_forward()
+    expect(shown).to_have_attribute("data-slide", "1", timeout=visitor.PATIENCE)
+    page.go_forward()
+    expect(shown).to_have_attribute("data-slide", "2")
+
+
 def test_a_story_is_made_saved_and_opened_again(app_url: str, page: Page, tmp_path: Path) -> None:
     cat = examples.load("cat")
     assert cat is not None
@@ -29,10 +49,11 @@ def test_a_story_is_made_saved_and_opened_again(app_url: str, page: Page, tmp_pa
     visitor.expect_source(page, TEXT)
     add.click()
     expect(page.get_by_text("Added as slide 2")).to_be_visible()
-    page.get_by_role("link", name="Stories").click()
+    page.get_by_test_id("stPageLink-NavLink").filter(has_text="Stories").click()
     shown = page.locator(".xv-story")
     expect(shown).to_be_visible(timeout=visitor.PATIENCE)
     expect(page.locator(".xv-story-title")).to_have_text("What cross-attention is")
+    turn_with_the_browser(page)
     page.get_by_role("combobox", name="Story").click()
     page.get_by_role("option", name="Your own: My talk (2)").click()
     expect(page.locator(".xv-story-title")).to_have_text("My talk")

@@ -96,6 +96,11 @@ def test_a_talk_is_given_from_a_file_with_the_network_off(
         page.keyboard.press(key)
         expect(page.locator(".xv-story")).to_have_attribute("data-slide", str(slide))
         expect(root).to_have_attribute("data-head", head)
+    for move, slide in ((page.go_back, 1), (page.go_back, 3), (page.go_forward, 1), (page.go_forward, 2)):
+        move()  # through the slides as they were turned
+        expect(page.locator(".xv-story")).to_have_attribute("data-slide", str(slide))
+    expect(root).to_have_class("xv xv-talking")
+    expect(root).to_have_attribute("data-head", "1.6")
     expect(caption).to_have_text("<b>Another</b> head")
     assert page.locator(".xv-story-caption b").count() == 0
     page.keyboard.press("ArrowDown")
@@ -143,6 +148,8 @@ def test_a_talk_is_given_from_a_file_with_the_network_off(
     expect(page.locator(".xv-story")).to_have_attribute("data-slide", "3")
     page.keyboard.press("t")
     expect(root).to_have_class("xv xv-talking")
+    page.reload()
+    expect(page.locator(".xv-story")).to_have_attribute("data-slide", "3")
 
 
 def test_talk_mode_of_one_trace_steps_through_its_tokens(page: Page, tmp_path: Path) -> None:

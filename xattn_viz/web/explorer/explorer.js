@@ -446,6 +446,7 @@ function makeExplorer(root) {
       noise.stop();
       messenger.stop();
       talk.stop();
+      story.leave();
     },
   };
 }

@@ -106,10 +106,26 @@ export function makeStory(show) {
     const to = Math.min(Math.max(at + by, 0), bundle.slides.length - 1);
     if (to === at) return true;
     at = to;
-    remember(at);
+    remember(at, storyName(bundle));
     paint();
     return true;
   }
+
+  /**
+   * The browser's Back and Forth turn slides, and Streamlit, which would begin the page anew, does not hear of it. What
+   * is no slide of this story is the page's to find.
+   *
+   * @param {PopStateEvent} event
+   */
+  function moved(event) {
+    if (!bundle || (ask && event.state?.story !== storyName(bundle))) return;
+    event.stopImmediatePropagation();
+    const to = Math.min(remembered() - 1, bundle.slides.length - 1);
+    if (to === at) return;
+    at = to;
+    paint();
+  }
+  window.addEventListener("popstate", moved, true);
 
   return {
     element,
@@ -121,8 +137,8 @@ export function makeStory(show) {
      * @param {((number: number) => void) | null} asking asks the page for a slide that it can bring
      */
     open(fresh, asking) {
-      const isSame = bundle?.story === fresh.story && bundle.slides.length === fresh.slides.length;
-      if (!isSame) at = Math.min(Math.max(remembered() - 1, 0), fresh.slides.length - 1);
+      const isSame = bundle !== null && storyName(bundle) === storyName(fresh);
+      if (!isSame) at = Math.min(remembered() - 1, fresh.slides.length - 1);
       if (!isSame || bundle?.parts.length !== fresh.parts.length) asked.clear();
       // What the visitor does with a slide goes on while others come.
       const [before, now] = [bundle?.slides[at], fresh.slides[at]];
@@ -141,7 +157,19 @@ export function makeStory(show) {
     get isOpen() {
       return bundle !== null;
     },
+    leave() {
+      window.removeEventListener("popstate", moved, true);
+    },
   };
+}
+
+/**
+ * What tells stories apart.
+ *
+ * @param {Bundle} bundle
+ */
+function storyName({ story, slides }) {
+  return `${slides.length} ${story}`;
 }
 
 /**
@@ -154,20 +182,25 @@ function sameView(one, other) {
 
 /** The number of a slide in the address, from 1. */
 function remembered() {
-  return Number(new URLSearchParams(window.location.search).get("slide")?.match(/^\d{1,3}$/)?.[0] ?? 1);
+  const { search, hash } = window.location;
+  const said = new URLSearchParams(search).get("slide") ?? new URLSearchParams(hash.slice(1)).get("slide");
+  return Math.max(Number(said?.match(/^\d{1,3}$/)?.[0] ?? 1), 1);
 }
 
 /**
- * Makes the address say the slide, so that a reload comes back to it.
+ * Makes the address say the slide, as a step in the browser's history: a reload comes back to it, and Back to the one
+ * before.
  *
  * @param {number} at
+ * @param {string} story
  */
-function remember(at) {
+function remember(at, story) {
+  const address = new URL(window.location.href);
+  address.searchParams.set("slide", String(at + 1));
   try {
-    const address = new URL(window.location.href);
-    address.searchParams.set("slide", String(at + 1));
-    window.history.replaceState(window.history.state, "", address);
+    window.history.replaceState({ ...window.history.state, story }, "");
+    window.history.pushState({ ...window.history.state, story }, "", address);
   } catch {
-    // A page opened from a file may have nothing to write to.
+    window.location.hash = `slide=${at + 1}`; // some browsers let a page from a file change nothing else
   }
 }
