@@ -14,7 +14,7 @@ import { patchSide } from "../picture/patches.js";
  */
 
 const LEAST = 24; // pixels of the smallest letters
-const HALL = 1080; // on a higher screen all grows with it
+const HALL = { width: 1024, height: 720 }; // pixels of a projector; on a larger one all grows with it
 const HOLD = 250; // milliseconds until a pressed pointer is a laser pointer
 const LINGER = 2500; // milliseconds that the buttons stay after the pointer has moved
 const TURNS = { ArrowRight: 1, PageDown: 1, " ": 1, Enter: 1, n: 1, ArrowLeft: -1, PageUp: -1, Backspace: -1 };
@@ -126,7 +126,8 @@ export function makeTalk(root, change, { turn, play, paint }) {
   }
 
   const measure = () => {
-    const unit = (LEAST / SMALLEST_FONT) * Math.max(window.innerHeight / HALL, 1);
+    const larger = Math.min(window.innerHeight / HALL.height, window.innerWidth / HALL.width);
+    const unit = (LEAST / SMALLEST_FONT) * Math.max(larger, 1);
     enlarge(unit);
     root.style.setProperty("--xv-unit", String(unit));
   };

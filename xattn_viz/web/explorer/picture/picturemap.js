@@ -125,7 +125,8 @@ export function makePictureMap(change) {
  * @param {Panel} panel
  */
 function ownGrid({ trace }, { sheet, view }) {
-  const own = view.layer === null || sheet.kind !== "cross" ? null : trace.modules[view.layer];
+  const isNamed = view.layer !== null && sheet.kind === "cross" && !isEnlarged(); // the last row of a hall needs no module
+  const own = isNamed ? trace.modules[view.layer ?? 0] : null;
   return own ? ` (${own[0]}, ${own[1]} × ${own[2]})` : "";
 }
 
