@@ -69,7 +69,9 @@ class Slide:
         if len(self.caption) > LONGEST_CAPTION:
             raise ValueError(f"its caption has {len(self.caption):,} characters, and {LONGEST_CAPTION} is the most.")
         if self.measure not in get_args(Measured):
-            raise ValueError(f'what can be measured is "cost", "alignment" or "alignment, cost", and not {quoted(self.measure)}.')
+            raise ValueError(
+                f'what can be measured is "cost", "alignment" or "alignment, cost", and not {quoted(self.measure)}.'
+            )
 
     @property
     def source(self) -> Source:
