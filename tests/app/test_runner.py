@@ -319,3 +319,27 @@ def test_what_is_held_is_left_out_once_and_garbage_before_it_is_freed(monkeypatc
     del sys.modules["a_module_that_was_loaded"]
     runner.settle()
     assert all(ref() is None for ref in kept)
+
+
+def test_what_is_loaded_while_a_run_is_looked_at_is_left_out_and_garbage_goes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Held()
+    run = run_of(model)
+    wait(model.waits.is_set)
+    monkeypatch.setattr(runner, "_seen", [])
+    gc.unfreeze()
+    gc.disable()
+    gone = weakref.ref(Cycle())
+    run.look()
+    gc.enable()
+    frozen = gc.get_freeze_count()
+    assert frozen > 10_000
+    later = weakref.ref(Cycle())
+    run.look()  # nothing was loaded since
+    gc.collect()
+    assert gc.get_freeze_count() <= frozen
+    assert (gone() is None, later() is None) == (False, True)
+    runner.settle()
+    assert gone() is None
+    run.stop()

@@ -259,7 +259,10 @@ class Job(Generic[_T]):
     def look(self, seconds: float = 0.0) -> bool:
         """Whether it has ended, after at most so long. Whoever looks keeps it going."""
         self._looked = time.monotonic()
-        return self._ended.wait(seconds)
+        if self._ended.wait(seconds):
+            return True
+        _put_aside()
+        return False
 
     def stop(self) -> None:
         """End it at its next step."""
@@ -512,7 +515,8 @@ def shipped(task: Task) -> Traces | None:
     return None
 
 
-_seen: list[object] = []
+# What was held when it was left out of collections last, and whether garbage was freed before.
+_seen: list[tuple[object, bool]] = []
 
 
 def settle() -> None:
@@ -523,10 +527,26 @@ def settle() -> None:
     for as long as the process, so they are left out. What has become garbage since the last time, a model that had to
     go among it, is freed first. For the end of a page.
     """
-    held = (len(sys.modules), frozenset(registry.loaded()))
-    if _seen[-1:] == [held]:
+    held = _held()
+    if _seen[-1:] == [(held, True)]:
         return
-    _seen[:] = [held]
+    _seen[:] = [(held, True)]
     gc.unfreeze()
     release()
     gc.freeze()
+
+
+def _put_aside() -> None:
+    """Leave out what was loaded since the last time without looking for garbage; the next `settle` makes up for it.
+
+    Each look at a run or a measurement is a run of the page with a collection at its end: while a model is loaded for
+    the first time these took several times as long as loading it.
+    """
+    held = _held()
+    if not _seen or _seen[-1][0] != held:
+        _seen[:] = [(held, False)]
+        gc.freeze()
+
+
+def _held() -> object:
+    return len(sys.modules), frozenset(registry.loaded())
