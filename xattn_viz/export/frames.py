@@ -6,8 +6,6 @@ document. What is drawn is what a view means (`export.shown`), in type for the l
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,16 +13,15 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import short_label, visible, visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import SelectedMap, View, kind_title
-from xattn_viz.export.shown import shown
+from xattn_viz.export.shown import patch_weights, shown
 from xattn_viz.inputs import InputError
 from xattn_viz.plots import colours
-from xattn_viz.plots.svg import FONTS, cells, round_seconds, text_width, thinned
+from xattn_viz.plots.svg import FONTS, cells, png, pooled, round_seconds, text_width, thinned
 
 WHEN, SHIFT = "xv-when", "xv-shift"
 #: Frames at most.
@@ -103,11 +100,8 @@ class Stage:
 
     def picture(self, pixels: Picture, box: tuple[float, float, float, float], **more: Any) -> None:
         """Pixels `[row, column, 3]` in a box (x, y, width, height), each a sharp square."""
-        out = io.BytesIO()
-        Image.fromarray(pixels).save(out, "PNG", optimize=True)
-        link = f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
         x, y, width, height = map(float, box)
-        said: dict[str, Any] = {"preserveAspectRatio": "none", "image_rendering": "optimizeSpeed", "href": link}
+        said: dict[str, Any] = {"preserveAspectRatio": "none", "image_rendering": "optimizeSpeed", "href": png(pixels)}
         self.put("image", x=x, y=y, width=width, height=height, **said, **more)
 
 
@@ -278,7 +272,7 @@ def draw_steps(stage: Stage, trace: Trace, view: View) -> int:
         for row in range(count):
             _beside(stage, trace, replace(view, query=row), one, below, (row, row))
     else:
-        _growing(stage, trace, view, _pooled(one), below)
+        _growing(stage, trace, view, pooled(one, _MOST_COLUMNS), below)
     for row in range(count):
         _foot(stage, _sentence(one, row), (row, row))
     return count
@@ -346,18 +340,6 @@ def _checked(count: int) -> int:
     return count
 
 
-def _pooled(one: SelectedMap) -> SelectedMap:
-    """The same with at most `_MOST_COLUMNS` frames of sound, each the largest of some."""
-    size = -(-len(one.keys) // _MOST_COLUMNS)
-    if size <= 1 or not one.keys.is_timed:
-        return one
-    firsts, times = range(0, len(one.keys), size), one.keys.times or ()
-    ends = [min(first + size, len(times)) - 1 for first in firsts]
-    merged = tuple((times[a][0], times[b][1]) for a, b in zip(firsts, ends, strict=True))
-    weights = np.maximum.reduceat(one.weights, list(firsts), axis=1)
-    return replace(one, weights=weights, keys=Axis("audio", times=merged))
-
-
 def _sound(stage: Stage, trace: Trace, box: tuple[float, float, float, float]) -> None:
     """The log-mel of a sound above its map, without the padding."""
     mel: Any = trace.input
@@ -376,7 +358,9 @@ def draw_heads(stage: Stage, trace: Trace, view: View) -> int:
     layers = maps.layers if is_small or view.layer is None else (view.layer,)
     heads = [(layer, head) for layer in layers for head in range(maps.n_heads)]
     count = _checked(len(heads))
-    ones = [_pooled(shown(trace, replace(view, layer=layer, head=head)).selected) for layer, head in heads]
+    ones = [
+        pooled(shown(trace, replace(view, layer=layer, head=head)).selected, _MOST_COLUMNS) for layer, head in heads
+    ]
     is_picture = any(axis.grid is not None for axis in (ones[0].keys, ones[0].queries))
     plot = None if is_picture else _empty(stage, ones[0], 100 * u)
     table = stage.table(view.colours)
@@ -433,7 +417,7 @@ def draw_denoising(stage: Stage, trace: Trace, view: View) -> int:
     for number, one in enumerate(ones):
         when, step = (number, number), f"denoising step {number + 1} of {count}"
         stage.write(f"{one.title}  ·  {step}", stage.margin, 48 * u, 22 * u, "quiet", when=when)
-        _two(stage, trace.pictures[number], _grid(one, None, word), top, view, below, when)
+        _two(stage, trace.pictures[number], patch_weights(one, None, word), top, view, below, when)
         most = float(one.weights[:, word].max(initial=0))
         said = f"Which places read {visible(keys.name(word))}: up to {most:.2f} of a place’s weight."
         _foot(stage, said, when)
@@ -448,23 +432,15 @@ def _word(one: SelectedMap, chosen: int | None) -> int:
     return int(np.where(one.keys.is_special, -1.0, most).argmax())
 
 
-def _grid(one: SelectedMap, row: int | None, column: int | None) -> NDArray[Any]:
-    """The weights of a row over the places of a picture, or of its places on a column, `[row, column]`."""
-    axis = one.keys if column is None else one.queries
-    weights = one.weights[row] if column is None else one.weights[:, column]
-    found: NDArray[Any] = weights[axis.patches].reshape(axis.grid or (1, 1))
-    return found
-
-
 def _beside(stage: Stage, trace: Trace, view: View, one: SelectedMap, above: float, when: tuple[int, int]) -> None:
     """The picture, and beside it with the weights of the row, or the column, in view."""
     if trace.picture is None:
         raise InputError("This trace holds no picture that its map could be drawn over.")
     if one.keys.grid is not None:
         row = view.query if view.query is not None and view.query < len(one.queries) else 0
-        grid = _grid(one, row, None)
+        grid = patch_weights(one, row, None)
     else:
-        grid = _grid(one, None, _word(one, view.key))
+        grid = patch_weights(one, None, _word(one, view.key))
     top = one.top if view.scale in ("head", "common") else float(grid.max(initial=0))
     _two(stage, trace.picture, grid, top or 1.0, view, above, when)
 

@@ -122,6 +122,14 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
     )
 
 
+def patch_weights(one: SelectedMap, row: int | None, column: int | None) -> NDArray[Any]:
+    """The weights of a row over the places of a picture, or of its places on a column, `[row, column]` of its grid."""
+    axis = one.keys if column is None else one.queries
+    weights = one.weights[row] if column is None else one.weights[:, column]
+    found: NDArray[Any] = weights[axis.patches].reshape(axis.grid or (1, 1))
+    return found
+
+
 def _one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
     """The maps of the chosen head, mean or maximum alone, and the view with its layer and head counted from 0."""
     view = counted(maps, view)

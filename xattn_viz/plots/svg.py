@@ -1,17 +1,23 @@
-"""A map as an SVG picture with its labels, for papers and slides: vectors only, no script, no network."""
+"""Maps on paper: a sheet of rectangles, lines, pixels and text that becomes SVG, and one map with its labels on it.
+
+Vectors only, no script, no network. `plots.paper` draws the other figures, and writes a sheet as TikZ.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
@@ -21,23 +27,279 @@ from xattn_viz.plots import colours
 
 #: The type of drawings: what is there of these.
 FONTS = "Inter, 'Noto Sans', 'Segoe UI', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-_FONT = 13  # pixels
-_MARGIN = 16
-_LINE = 21
-_INK, _GROUND = "#1d1b18", "#ffffff"
+# Other writing has letters in other fonts. A browser looks for them by itself; other readers take the first that holds
+# them, bold or narrow or with serifs. Names of scripts as Unicode's names of letters begin.
+_OF_SCRIPTS = {
+    "HEBREW": "'Noto Sans Hebrew', 'Segoe UI', Arial, 'DejaVu Sans', sans-serif",
+    "ARABIC": "'Noto Sans Arabic', 'Segoe UI', Arial, 'DejaVu Sans', sans-serif",
+    "DEVANAGARI": "'Noto Sans Devanagari', 'Nirmala UI', 'Kohinoor Devanagari', sans-serif",
+    "HIRAGANA": "'Noto Sans CJK JP', 'Noto Sans JP', 'Yu Gothic', 'Hiragino Sans', sans-serif",
+    "KATAKANA": "'Noto Sans CJK JP', 'Noto Sans JP', 'Yu Gothic', 'Hiragino Sans', sans-serif",
+    "HANGUL": "'Noto Sans CJK KR', 'Noto Sans KR', 'Malgun Gothic', 'Apple SD Gothic Neo', sans-serif",
+    "CJK": "'Noto Sans CJK SC', 'Noto Sans CJK JP', 'Noto Sans SC', 'Microsoft YaHei', 'PingFang SC', sans-serif",
+    "BENGALI": "'Noto Sans Bengali', 'Nirmala UI', sans-serif",
+    "TAMIL": "'Noto Sans Tamil', 'Nirmala UI', sans-serif",
+    "THAI": "'Noto Sans Thai', 'Leelawadee UI', Thonburi, sans-serif",
+    "SIGN": "'DejaVu Sans', 'Segoe UI Symbol', 'Apple Symbols', 'Noto Sans Math', sans-serif",
+}
+#: The colours of type and ground.
+INK, GROUND = "#1d1b18", "#ffffff"
 #: The colour of frames around linked words, which no colour map holds.
 LINKED = "#21d4fd"
 _SLANT = 50  # degrees that the labels of columns are turned by
+_RISE, _RUN = math.sin(math.radians(_SLANT)), math.cos(math.radians(_SLANT))
+#: Takes the marks off that keep the direction of a label apart.
+ISOLATES = {0x2068: None, 0x2069: None}
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """Where the cells lie, in pixels: the map's upper left corner and the size of a cell."""
+class Box:
+    """A rectangle, filled, framed, or both."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: str = "none"
+    stroke: str = ""
+    thickness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """Straight lines from point to point."""
+
+    points: tuple[tuple[float, float], ...]
+    stroke: str
+    thickness: float
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Levels 0 … 255 `[row, column]` in the colours of a table, from (x, y) on, each cell `width` × `height`."""
+
+    levels: NDArray[np.int_]
+    table: Sequence[str]
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bar:
+    """The colours of a table from the first, at the foot, to the last."""
+
+    table: Sequence[str]
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Pixels `[row, column, 3]` of uint8 in a rectangle; where `is_sharp` each is a square of one colour."""
+
+    pixels: NDArray[np.uint8]
+    x: float
+    y: float
+    width: float
+    height: float
+    is_sharp: bool = False
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text from, before or about (x, y) on its baseline, turned about that point by degrees."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+    anchor: str = "start"
+    is_bold: bool = False
+    turn: float = 0.0
+    ink: str = INK
+
+
+Mark = Box | Line | Cells | Bar | Picture | Text
+
+
+@dataclass(eq=False)
+class Sheet:
+    """What is drawn, in order, on a ground of `width` × `height`; `ground` None is none. Nothing is turned into pixels.
+
+    `notes` say in sentences what is not drawn.
+    """
+
+    width: float = 0.0
+    height: float = 0.0
+    ground: str | None = GROUND
+    title: str = ""
+    marks: list[Mark] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, *marks: Mark) -> None:
+        """Draw more, above what is there."""
+        self.marks += marks
+
+    def frame(self, x: float, y: float, width: float, height: float, light: str = "#fff", scale: float = 1.0) -> None:
+        """A frame that shows on every colour: a light line on a dark one."""
+        for thickness, ink in ((3.0, "#000"), (1.5, light)):
+            self.add(Box(x, y, width, height, stroke=ink, thickness=thickness * scale))
+
+    @property
+    def smallest(self) -> float:
+        """The size of the smallest type on it."""
+        return min((mark.size for mark in self.marks if isinstance(mark, Text)), default=math.inf)
+
+    def svg(self, *, unit: str = "", isolates: bool = True) -> str:
+        """The sheet as SVG, its own units being of `unit`: "" for pixels, "pt".
+
+        Without `isolates` the marks that keep the direction of a label apart are left out, for a reader that draws
+        each text by itself.
+        """
+        root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", role="img", direction="ltr")
+        for name, value in (("width", self.width), ("height", self.height)):
+            root.set(name, f"{_number(value)}{unit}")
+        root.set("viewBox", f"0 0 {_number(self.width)} {_number(self.height)}")
+        root.set("font-family", FONTS)
+        root.set("fill", INK)
+        ET.SubElement(root, "title").text = self.title
+        if self.ground is not None:
+            ET.SubElement(root, "rect", width="100%", height="100%", fill=self.ground)
+        for mark in self.marks:
+            if isinstance(mark, Text) and not isolates:
+                mark = replace(mark, text=mark.text.translate(ISOLATES))
+            _draw(root, mark)
+        return ET.tostring(root, encoding="unicode")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _draw(root: ET.Element, mark: Mark) -> None:
+    if isinstance(mark, Text):
+        _write(root, mark)
+    elif isinstance(mark, Cells):
+        move = f"translate({mark.x:.2f} {mark.y:.2f}) scale({mark.width:.4f} {mark.height:.4f})"
+        _paths(root, mark.levels, mark.table, move)
+    elif isinstance(mark, Bar):
+        bar = ET.SubElement(root, "g")
+        bar.set("shape-rendering", "crispEdges")
+        step = mark.height / len(mark.table)
+        for i, colour in enumerate(reversed(mark.table)):  # each reaches below the next: no ground between them
+            high = min(2 * step, mark.height - i * step)
+            sides = {"x": mark.x, "y": mark.y + i * step, "width": mark.width, "height": high}
+            ET.SubElement(bar, "rect", {name: _number(side) for name, side in sides.items()}, fill=colour)
+    elif isinstance(mark, Line):
+        points = " ".join(f"{x:.2f},{y:.2f}" for x, y in mark.points)
+        made = ET.SubElement(root, "polyline", points=points, fill="none", stroke=mark.stroke)
+        made.set("stroke-width", f"{mark.thickness:g}")
+        if mark.opacity < 1:
+            made.set("stroke-opacity", f"{mark.opacity:.3f}")
+    else:
+        place = {name: f"{getattr(mark, name):.2f}" for name in ("x", "y", "width", "height")}
+        if isinstance(mark, Picture):
+            made = ET.SubElement(root, "image", place, href=png(mark.pixels), preserveAspectRatio="none")
+            made.set("image-rendering", "optimizeSpeed" if mark.is_sharp else "auto")
+            return
+        made = ET.SubElement(root, "rect", place, fill=mark.fill)
+        if mark.stroke:
+            made.set("stroke", mark.stroke)
+            made.set("stroke-width", f"{mark.thickness:g}")
+
+
+def png(pixels: NDArray[np.uint8]) -> str:
+    """Pixels `[row, column, 3]` as the address of a PNG picture that holds them."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", optimize=pixels.size < 100_000)  # which takes long of large ones
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _write(root: ET.Element, mark: Text) -> None:
+    made = ET.SubElement(root, "text", x=f"{mark.x:.2f}", y=f"{mark.y:.2f}")
+    made.set("font-size", f"{mark.size:g}")
+    made.set("text-anchor", mark.anchor)
+    made.set("font-weight", "600" if mark.is_bold else "400")
+    if mark.ink != INK:
+        made.set("fill", mark.ink)
+    if mark.turn:
+        made.set("transform", f"rotate({mark.turn:g} {mark.x:.2f} {mark.y:.2f})")
+    if family := _family(mark.text):
+        made.set("font-family", family)
+    made.text = mark.text
+
+
+def _family(text: str) -> str:
+    """The fonts of a text where those of all the others lack a letter of it; "" where they have all.
+
+    It is one list for all of a text: some readers take the fonts of one letter that they miss for all the others too.
+    """
+    scripts = {_script(character) for character in text if unicodedata.category(character)[0] in "LMS"} - {None}
+    if not scripts - {""}:
+        return ""
+    if len(scripts) > 1 and scripts <= {"", "SIGN", "HEBREW", "ARABIC"}:
+        return _OF_SCRIPTS["SIGN"]  # DejaVu Sans holds all of these
+    return next(_OF_SCRIPTS[script] for script in _OF_SCRIPTS if script in scripts)
+
+
+def _script(character: str) -> str | None:
+    """The script of a letter or sign; None of a mark that goes with any."""
+    if character < "\u0250":
+        return ""
+    if unicodedata.category(character)[0] == "S":
+        return "SIGN" if "\u2190" <= character <= "\u2bff" else ""
+    name = unicodedata.name(character, "").split(" ", 1)[0]
+    return name if name in _OF_SCRIPTS else None if name == "COMBINING" else ""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a figure is drawn, in units of its sheet.
+
+    `size` is that of all type; `width` that of the sheet, None for as wide as cells and labels come to. `title`, `bar`
+    and `values` say whether it has a title, a colour bar, and its number in each cell.
+    """
+
+    size: float = 13.0
+    width: float | None = None
+    ground: str | None = GROUND
+    colour_map: colours.ColourMap = "magma"
+    title: bool = True
+    bar: bool = True
+    values: bool = False
+
+    @property
+    def table(self) -> list[str]:
+        """The 256 colours, from weight 0 on, for a light ground."""
+        return [f"#{bytes(colour).hex()}" for colour in colours.table(self.colour_map, dark=False)]
+
+    @property
+    def margin(self) -> float:
+        """What is left free around: little where others set the page."""
+        return (1.23 if self.width is None else 0.25) * self.size
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the cells lie: the map's upper left corner and the size of a cell."""
 
     left: float
     top: float
     width: float
     height: float
+
+
+class TooNarrowError(ValueError):
+    """That what has to be drawn does not fit, in words, with the width that it needs in units of the sheet."""
+
+    def __init__(self, what: str, needed: float) -> None:
+        super().__init__(what)
+        self.needed = needed
 
 
 def svg(
@@ -74,79 +336,178 @@ def drawn(
 
     `said` are lines for below it, in place of the one that names rows and columns.
     """
-    table = [f"#{bytes(colour).hex()}" for colour in colours.table(colour_map, dark=False)]
-    grid = _placed(chosen.queries, chosen.keys)
+    style = Style(colour_map=colour_map)
+    sheet = map_sheet(chosen, style, row=row, column=column, linked=linked)
+    lines = [*(said or [f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}."])]
+    lines.append(f"{chosen.what}: {colour_map}, reversed, {chosen.scale_name}")
+    write_below(sheet, lines, style)
+    return sheet.svg()
+
+
+def write_below(sheet: Sheet, lines: Iterable[str], style: Style) -> None:
+    """Text below all that is there, in lines that fit."""
+    high, top, room = 1.6 * style.size, sheet.height, sheet.width - 2 * style.margin
+    for number, part in enumerate(part for line in lines for part in wrapped(line, room, style.size)):
+        sheet.add(Text(part, style.margin, top + number * high + 0.6 * style.size, style.size))
+        sheet.height = top + (number + 1) * high + 0.5 * style.size
+
+
+def map_sheet(
+    chosen: SelectedMap,
+    style: Style,
+    *,
+    row: int | None = None,
+    column: int | None = None,
+    linked: Iterable[tuple[int, int]] = (),
+    above: float = 0.0,
+) -> Sheet:
+    """One map with its labels, axis titles and colour bar, `above` left free between its labels and its cells.
+
+    Raises TooNarrowError where none fits.
+    """
+    f = style.size
+    sheet = Sheet(style.width or 0.0, ground=style.ground, title=chosen.title)
+    grid, lines = _placed(sheet, chosen, style, above)
     right, bottom = grid.left + grid.width * len(chosen.keys), grid.top + grid.height * len(chosen.queries)
-    bottom = max(bottom, grid.top + 128)
-    width = max(right + 90, 480)
-    scale_name = f"{chosen.what}: {colour_map}, reversed, {chosen.scale_name}"
-    lines = [*(said or [f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}."]), scale_name]
-    wrapped = [part for line in lines for part in _wrapped(line, width - 2 * _MARGIN)]
-    size = (width, bottom + _MARGIN + len(wrapped) * _LINE + 6)
-    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", role="img", direction="ltr")
-    root.set("width", f"{size[0]:.0f}")
-    root.set("height", f"{size[1]:.0f}")
-    root.set("viewBox", f"0 0 {size[0]:.0f} {size[1]:.0f}")
-    root.set("font-family", FONTS)
-    root.set("font-size", str(_FONT))
-    root.set("fill", _INK)
-    ET.SubElement(root, "title").text = chosen.title
-    ET.SubElement(root, "rect", width="100%", height="100%", fill=_GROUND)
-    _write(root, chosen.title, _MARGIN, _MARGIN + _FONT, weight="600")
-    _write(root, f"↓ {chosen.rows_title}   {chosen.keys_title} →", _MARGIN, _MARGIN + _FONT + _LINE)
-    cells(root, chosen.weights, chosen.top, table, _transform(grid))
+    title = wrapped(chosen.title, sheet.width - 2 * style.margin, f) if style.title else []
+    for number, line in enumerate(title):
+        sheet.add(Text(line, style.margin, style.margin + (1 + 1.4 * number) * f, f, is_bold=True))
+    down = style.margin + 1.4 * f * len(title)
+    columns_title(sheet, lines, style, (grid.left, right), down)
+    _row_title(sheet, chosen, style, grid, bottom)
+    paint(sheet, chosen, style, grid)
     for at_row, at_column in linked:
         x, y = grid.left + at_column * grid.width, grid.top + at_row * grid.height
-        _frame(root, x + 1.5, y + 1.5, grid.width - 3, grid.height - 3, LINKED)
+        scale = min(1.0, f / 13, min(grid.width, grid.height) / 16)
+        edge = 1.5 * scale
+        sheet.frame(x + edge, y + edge, grid.width - 2 * edge, grid.height - 2 * edge, LINKED, scale)
     if row is not None:
-        _frame(root, grid.left, grid.top + row * grid.height, grid.width * len(chosen.keys), grid.height)
+        sheet.frame(grid.left, grid.top + row * grid.height, right - grid.left, grid.height, scale=min(1.0, f / 13))
     if column is not None:
-        _frame(root, grid.left + column * grid.width, grid.top, grid.width, grid.height * len(chosen.queries))
-    _row_labels(root, chosen.queries, grid)
-    _column_labels(root, chosen.keys, grid)
-    for number, line in enumerate(wrapped, 1):
-        _write(root, line, _MARGIN, bottom + _MARGIN + number * _LINE - 8)
-    _colour_bar(root, table, chosen.top, right + 24, grid.top)
-    return ET.tostring(root, encoding="unicode")
+        sheet.frame(grid.left + column * grid.width, grid.top, grid.width, bottom - grid.top, scale=min(1.0, f / 13))
+    row_labels(sheet, chosen.queries, grid, f)
+    column_labels(sheet, chosen.keys, replace(grid, top=grid.top - above), f)
+    high = min(max(bottom - grid.top, 6 * f), 10 * f)
+    if style.bar:
+        colour_bar(sheet, style, (0.0, chosen.top), chosen.what, right + f, grid.top + 0.35 * f, high)
+        bottom = max(bottom, grid.top + high + f)
+    sheet.height = bottom + style.margin
+    return sheet
 
 
-def _wrapped(text: str, width: float) -> list[str]:
-    """A text in lines that fit a width in pixels: broken at blanks, or within a word that is longer than a line."""
-    most = max(int(width / (0.58 * _FONT)), 1)
+def _placed(sheet: Sheet, chosen: SelectedMap, style: Style, above: float) -> tuple[Grid, list[str]]:
+    """Where cells go, with the lines of the columns' title above them; sets the width of a sheet that has none.
+
+    Cells fill the width, at most 3 ems high; on a sheet without one they take 69 × 54 ems at most, 2.5 each. There a
+    frame of sound is a unit at least: thinner ones would be lost on a screen. `above` is left free over the cells.
+    """
+    f, queries, keys = style.size, chosen.queries, chosen.keys
+    n = max(1, len(keys))
+    left = style.margin + 1.7 * f + longest(queries, f) + 0.6 * f
+    right = bar_width(style) + style.margin
+    if style.width is None:
+        width = max(1.0 if keys.is_timed else 0.0, min(2.46 * f, 69 * f / n))
+        right = max(right, _overhang(keys, width, f) + style.margin)
+        sheet.width = max(left + n * width + right, 37 * f, text_width(chosen.title, f) + 2.1 * style.margin)
+    else:
+        width = (style.width - left - right) / n
+        over = _overhang(keys, width, f) + style.margin
+        width = (style.width - left - max(right, over)) / n
+        if n * width < min(8 * f, 2 * f * n):
+            needed = left + max(right, over) + min(8 * f, 2 * f * n)
+            raise TooNarrowError("The labels leave no room for the map", needed)
+    rows = max(1, len(queries))
+    if style.width is None:
+        height = min(2.46 * f, 54 * f / rows)
+    else:  # rows get room for their labels as long as a page has it
+        height = min(max(min(width, 3 * f), 1.2 * f), 80 * f / rows)
+        height = n * width / rows if queries.is_timed else height
+    if style.values:
+        least = 1.9 * f
+        if width < least or height < 1.1 * f:
+            raise TooNarrowError("Its cells are too small for their values", left + right + n * least)
+    lines = wrapped(chosen.keys_title, sheet.width - 2 * style.margin - (left - style.margin) / 3, f)
+    titles = len(wrapped(chosen.title, sheet.width - 2 * style.margin, f)) * 1.4 if style.title else 0
+    rise = 0.9 * f if keys.is_timed else longest(keys, f) * _RISE + 0.4 * f
+    return Grid(left, style.margin + f * (titles + 1.3 * len(lines) + 1.1) + rise + above, width, height), lines
+
+
+def columns_title(sheet: Sheet, lines: Iterable[str], style: Style, ends: tuple[float, float], top: float) -> None:
+    """What columns are, in lines over the middle between two ends, or where the sheet has room for it."""
+    f = style.size
+    for number, line in enumerate(lines):
+        half = text_width(line, f) / 2
+        x = max(style.margin + half, min(sum(ends) / 2, sheet.width - style.margin - half))
+        sheet.add(Text(line, x, top + (1 + 1.3 * number) * f, f, "middle"))
+
+
+def _overhang(keys: Axis, width: float, size: float) -> float:
+    """How far the turned labels of columns reach to the right of the last."""
+    if keys.is_timed:
+        return 2 * size
+    ends = (i * width + text_width(label, size) * _RUN for i, label in enumerate(names(keys)))
+    return max((end - len(keys) * width for end in ends), default=0.0) + size
+
+
+def _row_title(sheet: Sheet, chosen: SelectedMap, style: Style, grid: Grid, bottom: float) -> None:
+    """What rows are, upwards beside them."""
+    f, said = style.size, chosen.rows_title
+    middle = min((grid.top + bottom) / 2, bottom - text_width(said, f) / 2)
+    sheet.add(Text(said, style.margin + f, max(middle, style.margin + text_width(said, f) / 2), f, "middle", turn=-90))
+
+
+def paint(sheet: Sheet, chosen: SelectedMap, style: Style, grid: Grid) -> None:
+    """The cells of a map, with their values where they are asked for."""
+    levels = weight_levels(chosen.weights, chosen.top)
+    sheet.add(Cells(levels, style.table, grid.left, grid.top, grid.width, grid.height))
+    if style.values:
+        for (row, column), weight in np.ndenumerate(chosen.weights):
+            fill = style.table[levels[row, column]]
+            x, y = grid.left + (column + 0.5) * grid.width, grid.top + (row + 0.5) * grid.height + 0.35 * style.size
+            said = decimal(float(weight), chosen.top).removeprefix("0")
+            sheet.add(Text(said, x, y, style.size, "middle", ink=ink_on(fill)))
+
+
+def weight_levels(weights: NDArray[np.floating], top: float) -> NDArray[np.int_]:
+    """The colour of each weight by its number, 0 … 255, the last for `top` and what is above."""
+    levels: NDArray[np.int_] = np.rint(np.clip(weights.astype(np.float64) / top, 0, 1) * 255).astype(int)
+    return levels
+
+
+def ink_on(fill: str) -> str:
+    """The ink, dark or light, that is read better on a colour `#rrggbb`."""
+    red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
+    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK
+
+
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """A text in lines that fit a width: broken at blanks, or within a word that is longer than a line."""
+    most = max(int(width / (0.58 * size)), 1)
     lines = [""]
     for word in text.split(" "):
-        if lines[-1] and text_width(f"{lines[-1]} {word}") > width:
+        if lines[-1] and text_width(f"{lines[-1]} {word}", size) > width:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-        while text_width(lines[-1]) > width:
-            fits = next(n for n in range(most, 0, -1) if text_width(lines[-1][:n]) <= width or n == 1)
+        while text_width(lines[-1], size) > width:
+            fits = next(n for n in range(most, 0, -1) if text_width(lines[-1][:n], size) <= width or n == 1)
             lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
     return lines
 
 
-def _placed(queries: Axis, keys: Axis) -> _Grid:
-    """Cells as large as fits 900 × 700 pixels, at most 32 wide and high, beside the labels that they need.
-
-    A frame of sound is a pixel at least: thinner ones would be lost on a screen.
-    """
-    rise = 0.0 if keys.is_timed else _longest(keys) * float(np.sin(np.radians(_SLANT)))
-    least = 1.0 if keys.is_timed else 0.0
-    return _Grid(
-        left=_MARGIN + _longest(queries) + 8,
-        top=2 * _MARGIN + _FONT + _LINE + rise + 14,
-        width=max(least, min(32.0, 900 / max(1, len(keys)))),
-        height=min(32.0, 700 / max(1, len(queries))),
-    )
+def names(axis: Axis) -> list[str]:
+    """The labels of an axis as a picture has them."""
+    return [short_label(axis.name(i)) for i in range(len(axis))]
 
 
-def _longest(axis: Axis) -> float:
+def longest(axis: Axis, size: float) -> float:
+    """How much room its labels take beside a map."""
     if axis.is_timed:
-        return text_width("0000.0")
-    return max((text_width(short_label(axis.name(i))) for i in range(len(axis))), default=0.0)
+        return text_width("0000.0", size)
+    return max((text_width(name, size) for name in names(axis)), default=0.0)
 
 
-def text_width(text: str, size: float = _FONT) -> float:
-    """Roughly how wide a text is in pixels: nothing here can measure a font, so wide scripts count double."""
+def text_width(text: str, size: float) -> float:
+    """Roughly how wide a text is: nothing here can measure a font, so wide scripts count double."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     unseen = sum(unicodedata.category(c) in ("Cf", "Mn") for c in text)
     return size * (0.58 * (len(text) - wide - unseen) + wide)
@@ -157,48 +518,63 @@ def cells(root: ET.Element, weights: NDArray[np.floating], top: float, table: Se
 
     `transform` brings cells of 1 × 1 to their place.
     """
-    levels = np.rint(np.clip(weights.astype(np.float64) / top, 0, 1) * 255).astype(int)
-    drawn: dict[int, list[str]] = defaultdict(list)
+    _paths(root, weight_levels(weights, top), table, transform)
+
+
+def runs(levels: NDArray[np.int_]) -> Iterator[tuple[int, int, int, int]]:
+    """Neighbours of one level in a row as (level, row, column, length)."""
     for row, line in enumerate(levels.tolist()):
         column = 0
         for level, run in groupby(line):
             length = len(list(run))
-            drawn[level].append(f"M{column} {row}h{length}v1h-{length}z")
+            yield level, row, column, length
             column += length
+
+
+def _paths(root: ET.Element, levels: NDArray[np.int_], table: Sequence[str], transform: str) -> None:
+    drawn: dict[int, list[str]] = defaultdict(list)
+    for level, row, column, length in runs(levels):
+        drawn[level].append(f"M{column} {row}h{length}v1h-{length}z")
     group = ET.SubElement(root, "g", transform=transform)
     group.set("shape-rendering", "crispEdges")
     for level in sorted(drawn):
         ET.SubElement(group, "path", fill=table[level], d="".join(drawn[level]))
 
 
-def _frame(root: ET.Element, x: float, y: float, width: float, height: float, light: str = "#fff") -> None:
-    """A light line on a dark one shows on every colour."""
-    for thickness, ink in ((3.0, "#000"), (1.5, light)):
-        frame = ET.SubElement(root, "rect", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}")
-        for name, value in (("fill", "none"), ("stroke", ink), ("stroke-width", str(thickness))):
-            frame.set(name, value)
+def row_labels(sheet: Sheet, axis: Axis, grid: Grid, size: float) -> None:
+    """What rows are named, before them, as many as there is room for."""
+    most = int(len(axis) * grid.height / (1.14 * size))
+    for place, label in _labels(axis, most):
+        sheet.add(Text(label, grid.left - 0.6 * size, grid.top + place * grid.height + 0.35 * size, size, "end"))
+    _note(sheet, axis, most, "row")
 
 
-def _transform(grid: _Grid) -> str:
-    return f"translate({grid.left:.1f} {grid.top:.1f}) scale({grid.width:.4f} {grid.height:.4f})"
-
-
-def _row_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
-    for place, label in _labels(axis, most=int(len(axis) * grid.height / (_FONT + 2))):
-        _write(root, label, grid.left - 8, grid.top + place * grid.height + 0.35 * _FONT, anchor="end")
-
-
-def _column_labels(root: ET.Element, axis: Axis, grid: _Grid) -> None:
-    """Seconds stand upright above their moment, other labels are turned so that they fit."""
-    width, y = len(axis) * grid.width, grid.top - 8
+def column_labels(sheet: Sheet, axis: Axis, grid: Grid, size: float) -> None:
+    """What columns are named, above them: seconds upright at their moment, other labels turned so that they fit."""
+    width, y = len(axis) * grid.width, grid.top - 0.6 * size
     if axis.is_timed:
-        for place, label in _labels(axis, most=int(width / 60)):
+        for place, label in _labels(axis, int(width / (4.6 * size))):
             x = grid.left + place * grid.width
-            _write(root, label, x, y, anchor="middle")
-            ET.SubElement(root, "rect", x=f"{x - 0.5:.1f}", y=f"{grid.top - 5:.1f}", width="1", height="5", fill=_INK)
-    else:
-        for place, label in _labels(axis, most=int(width / (_FONT + 4))):
-            _write(root, label, grid.left + place * grid.width + 4, y, turn=-_SLANT)
+            sheet.add(Text(label, x, y, size, "middle"))
+            sheet.add(Box(x - size / 26, grid.top - 0.4 * size, size / 13, 0.4 * size, INK))
+        return
+    most = int(width / (1.3 * size))
+    for place, label in _labels(axis, most):
+        sheet.add(Text(label, grid.left + place * grid.width + 0.3 * size, y, size, turn=-_SLANT))
+    _note(sheet, axis, most, "column")
+
+
+def _note(sheet: Sheet, axis: Axis, most: int, what: str) -> None:
+    """Say so where labels were left out: type does not shrink."""
+    if not axis.is_timed and len(axis) > max(1, most):
+        step = thinned(len(axis), max(1, most))
+        every = "Only the first" if len(step) < 2 else f"Every {_ordinal(step[1])}"
+        sheet.notes.append(f"{every} {what} is labelled.")
+
+
+def _ordinal(number: int) -> str:
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ends.get(number % 10, 'th')}"
 
 
 def _labels(axis: Axis, most: int) -> list[tuple[float, str]]:
@@ -212,27 +588,41 @@ def _labels(axis: Axis, most: int) -> list[tuple[float, str]]:
     return [((second - start) / frame, f"{second:g}") for second in round_seconds(start, end, most)]
 
 
-def _colour_bar(root: ET.Element, table: list[str], top: float, left: float, upper: float) -> None:
-    """The colours from 0 (below) to `top`, with three weights beside them."""
-    step = 0.5  # pixels a colour: 128 in all
-    bar = ET.SubElement(root, "g")
-    bar.set("shape-rendering", "crispEdges")
-    for i, colour in enumerate(reversed(table)):
-        ET.SubElement(bar, "rect", x=f"{left:.1f}", y=f"{upper + i * step:.1f}", width="12", height="1", fill=colour)
-    for share in (0.0, 0.5, 1.0):
-        y = upper + (1 - share) * len(table) * step + 0.35 * _FONT
-        _write(root, f"{top * share:.2f}", left + 18, y)
+def bar_width(style: Style) -> float:
+    """How much room a colour bar takes beside a map."""
+    return 6.9 * style.size if style.bar else 0.0
 
 
-def _write(
-    root: ET.Element, text: str, x: float, y: float, *, anchor: str = "start", weight: str = "400", turn: float = 0
+def colour_bar(
+    sheet: Sheet,
+    style: Style,
+    ends: tuple[float, float],
+    what: str,
+    left: float,
+    top: float,
+    height: float,
+    *,
+    table: Sequence[str] | None = None,
 ) -> None:
-    element = ET.SubElement(root, "text", x=f"{x:.1f}", y=f"{y:.1f}")
-    element.set("text-anchor", anchor)
-    element.set("font-weight", weight)
-    if turn:
-        element.set("transform", f"rotate({turn} {x:.1f} {y:.1f})")
-    element.text = text
+    """The colours between two numbers, the lower below, with three of them beside it and upwards what they are.
+
+    `table` are other colours than those of the style.
+    """
+    f = style.size
+    sheet.add(Bar(table or style.table, left, top, 0.9 * f, height))
+    said = [decimal(ends[0] + share * (ends[1] - ends[0]), max(map(abs, ends))) for share in (0.0, 0.5, 1.0)]
+    for share, number in zip((0.0, 0.5, 1.0), said, strict=True):
+        sheet.add(Text(number, left + 1.3 * f, top + (1 - share) * height + 0.35 * f, f))
+    x = left + 1.3 * f + max(text_width(number, f) for number in said) + 1.5 * f
+    middle = min(top + height / 2, top + height + 0.8 * f - text_width(what, f) / 2)
+    sheet.add(Text(what, x, middle, f, "middle", turn=-90))
+
+
+def decimal(value: float, largest: float) -> str:
+    """A number with as many decimals as show the second digit of the largest; weights have two or more."""
+    digits = min(max(2 - math.ceil(math.log10(0.99 * largest or 1.0)), 0), 5)
+    said = f"{value:.{digits}f}"
+    return said.replace("-", "\u2212" if float(said) else "")
 
 
 def thinned(count: int, most: int) -> list[int]:
@@ -247,3 +637,15 @@ def round_seconds(start: float, end: float, most: int) -> list[float]:
     step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= least * (1 - 1e-9))
     first, last = math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9)
     return [round(i * step, 6) for i in range(first, last + 1)]
+
+
+def pooled(one: SelectedMap, most: int) -> SelectedMap:
+    """The same with at most so many frames of sound, each the largest of some, so that no peak is lost."""
+    size = -(-len(one.keys) // most)
+    if size <= 1 or not one.keys.is_timed:
+        return one
+    firsts, times = range(0, len(one.keys), size), one.keys.times or ()
+    ends = [min(first + size, len(times)) - 1 for first in firsts]
+    merged = tuple((times[a][0], times[b][1]) for a, b in zip(firsts, ends, strict=True))
+    weights = np.maximum.reduceat(one.weights, list(firsts), axis=1)
+    return replace(one, weights=weights, keys=Axis("audio", times=merged))
