@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -230,9 +232,22 @@ def draw_moving() -> None:
     xattn_viz.animate(trace, view, size=(1280, 720)).save(ROOT / "docs" / "translate-steps.gif")
 
 
+def draw_figures() -> None:
+    """The figures of docs/papers.md, by the Python that stands there, as SVG in place of PDF."""
+    text = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for block in blocks:
+            exec(block.replace('.pdf"', '.svg"'), names)  # noqa: S102 - our own text
+        for made in Path(folder).iterdir():
+            shutil.copy(made, ROOT / "docs" / f"paper-{made.name}")
+
+
 def main() -> int:
     """Take every picture. The exit code is 1 where there is no browser."""
     draw_moving()
+    draw_figures()
     path = browser.find()
     if path is None:
         print("There is no Chromium to take pictures with: run scripts/browser.py.", file=sys.stderr)

@@ -87,6 +87,39 @@ def test_animate_writes_a_moving_picture(tiny: Adapter, tmp_path: Path, capsys: 
     assert "ends in one of .gif" in capsys.readouterr().err
 
 
+def test_figure_writes_what_is_asked_for_and_prints_its_caption(
+    tiny: Adapter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, file = tmp_path / "f.svg", tmp_path / "t.npz"
+    xv.save(tiny.trace(TEXT), file)
+    said = ["--layer", "1", "--head", "2", "--row", "1", "--width", "90mm", "--size", "6.5", "--title", "--no-bar"]
+    wanted = xv.figures.draw(
+        tiny.trace(TEXT), xv.View(layer=0, head=1, query=0), width="9cm", size=6.5, title=True, bar=False
+    )
+    for given in (["tiny", TEXT], [str(file)]):
+        assert main(["figure", *given, "-o", str(out), *said]) == 0
+        assert out.read_text(encoding="utf-8") == wanted.svg()
+        height = f"{wanted.size[1] / 72 * 2.54:.1f}"
+        assert capsys.readouterr().out == f"{visible(wanted.caption)}\nWrote {out}, 9.0 × {height} cm\n"
+    two = ["--what", "heads", "--heads", "1.2,2.1", "--scale", "head", "--transparent", "-o", str(tmp_path / "f.pdf")]
+    assert main(["figure", str(file), *two]) == 0
+    assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
+    capsys.readouterr()
+    for mistaken, words in (
+        (["tiny", TEXT, "-o", "f.gif"], "ends in one of .pdf, .svg, .png, .tex"),
+        (["tiny", "-o", "f.svg"], "A model needs an input"),
+        ([str(file), TEXT, "-o", "f.svg"], "has its input already"),
+        ([str(file), "-o", str(out), "--width", "wide"], "A width is such as"),
+        ([str(file), "-o", str(out), "--what", "heads", "--heads", "9.1"], "There is no layer 9"),
+        ([str(file), "-o", str(out), "--what", "sound"], "holds no sound"),
+    ):
+        assert main(["figure", *mistaken]) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["figure", str(file), "-o", str(out), "--row", "0"])
+    assert "count from 1" in capsys.readouterr().err
+
+
 def test_costs_prints_a_table_of_heads_and_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "cat.npz"
     assert main(["costs", "firefox-en-pt", "The cat sat on the mat.", "-o", str(out)]) == 0

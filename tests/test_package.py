@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from tests.server import ROOT, free_port, start
 
-EXTRAS = ("speech", "diffusion", "notebook", "evidence", "moving")
+EXTRAS = ("speech", "diffusion", "notebook", "evidence", "moving", "paper")
 LISTS = [f"requirements/{name}.txt" for name in ("base", *EXTRAS)]
 
 # Run by the installed package's Python: the page's script, as the app would run it.

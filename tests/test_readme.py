@@ -1,4 +1,4 @@
-"""The Python of README.md runs as it stands there, but for what needs the network or another's weights."""
+"""The Python of README.md and docs/papers.md runs as it stands there, but for what needs another's weights."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
             assert str(eval(expression, names)) == value  # noqa: S307
             checked += 1
     assert checked >= 2
+
+
+def test_the_figures_of_the_docs_are_made_as_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (README.parent / "docs" / "papers.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "papers.md", "exec"), names)  # noqa: S102 - our own text
+    shown = {name.partition(".")[0] for name in re.findall(r"\(paper-(.*?)\)", text)}
+    assert {path.stem for path in tmp_path.iterdir()} == shown
+    caption = " ".join(re.findall(r"^> (.*)", text, re.MULTILINE))
+    assert names["figure"].caption.split(" Made with ")[0] == caption.split(" Made with ")[0]

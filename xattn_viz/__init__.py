@@ -63,9 +63,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from xattn_viz.core import VERSION
+
 if TYPE_CHECKING:
     from xattn_viz import export
-    from xattn_viz import plots as figures
     from xattn_viz.analysis import alignment_files
     from xattn_viz.analysis.alignment import align
     from xattn_viz.analysis.alignment_heads import find_alignment_heads
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
     from xattn_viz.core.trace import Alternative, HeadGrid, Hypothesis, Step, Trace
     from xattn_viz.core.view import View
     from xattn_viz.corpus import trace_many
-    from xattn_viz.export import subtitles
+    from xattn_viz.export import figures, subtitles
     from xattn_viz.export.moving import Animation, animate
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
@@ -95,7 +96,7 @@ if TYPE_CHECKING:
     from xattn_viz.models.external import from_attention
     from xattn_viz.models.registry import cards, load, rerun
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Adapter",
@@ -179,7 +180,7 @@ _HOMES = {
     "Deletion": "analysis.faithfulness",
     "edit_row": "analysis.patching",
     "export": "export",
-    "figures": "plots",
+    "figures": "export.figures",
     "find_alignment_heads": "analysis.alignment_heads",
     "from_attention": "models.external",
     "head_costs": "analysis.head_costs",

@@ -25,7 +25,7 @@ try:
     from xattn_viz.analysis.timing import Method as TimingMethod
     from xattn_viz.core import files
     from xattn_viz.core.evidence import LinkMethod
-    from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionKind, AttentionMaps
+    from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionKind, AttentionMaps, MapKind
     from xattn_viz.core.records import quoted
     from xattn_viz.core.tokens import visible
     from xattn_viz.core.view import parse_head
@@ -149,6 +149,62 @@ def _animate(options: argparse.Namespace) -> int:
     frames = f"{made.count} frames of {made.size[0]} × {made.size[1]} pixels"
     print(visible(trace.output), f"Wrote {visible(str(options.out))}, {frames}", sep="\n")
     return 0
+
+
+def _figure(options: argparse.Namespace) -> int:
+    from xattn_viz.export import figures
+
+    figures.check_ending(options.out)
+    figures.points(options.width)
+    is_file = options.model.endswith(".npz")
+    if is_file == (options.input is not None):
+        given = "A trace in a file has its input already" if is_file else "A model needs an input"
+        raise ValueError(f"{given}: give a model and its input, or a file that ends in .npz.")
+    if is_file:
+        trace = xv.load_trace(options.model)
+    else:
+        model = _load(options.model)
+        trace = model.trace(options.input, **_settings(model, options.set))
+        _tell_notes(trace)
+        if options.what.startswith("alignment"):
+            trace = _aligned(model, trace)
+    layer, head = options.layer, options.head
+    if layer is None and head is None:
+        view = xv.View(layer=None, head="mean") if trace.pictures else xv.View(layer=trace.cross.layers[0])
+    else:
+        view = xv.View(layer=-1 if layer is None else layer, head=head or 0)
+    view = replace(
+        view, kind=options.kind, units=options.units, scale=options.scale, by=options.by, links=options.links
+    )
+    if view.is_head:
+        _check_head(trace.of_kind(options.kind), view.layer or 0, int(view.head))
+    for layer, head in options.heads:
+        _check_head(trace.of_kind(options.kind), layer, head)
+    view = replace(view, query=options.row and options.row - 1, key=options.column and options.column - 1)
+    made = figures.save(
+        trace,
+        options.out,
+        view=view,
+        what=options.what,
+        dpi=options.dpi,
+        heads=options.heads,
+        width=options.width,
+        size=options.size,
+        ground="transparent" if options.transparent else "white",
+        colours=options.colours,
+        bar=options.bar,
+        title=options.title,
+        values=options.values,
+    )
+    print(visible(made.caption), f"Wrote {visible(str(options.out))}, {made.measures}", sep="\n")
+    return 0
+
+
+def _aligned(model: Adapter, trace: xv.Trace) -> xv.Trace:
+    """The trace with links between its words, of both directions where the opposite model is known."""
+    other = registry.opposite(model.card)
+    back = _load(other).trace(trace.output, target=trace.input) if other and isinstance(trace.input, str) else None
+    return trace.with_evidence(xv.align(trace, back))
 
 
 def _words(options: argparse.Namespace) -> int:
@@ -545,6 +601,12 @@ def _parser() -> argparse.ArgumentParser:
     _take_settings(animate)
     animate.set_defaults(command=_animate)
 
+    figure = commands.add_parser(
+        "figure", help="write a figure for a paper, as PDF, SVG, PNG or TikZ, and print its caption"
+    )
+    _take_figure(figure)
+    figure.set_defaults(command=_figure)
+
     costs = commands.add_parser(
         "costs", help="say what each head costs: how much less likely the model's own output is without it, a table"
     )
@@ -687,6 +749,47 @@ def _parser() -> argparse.ArgumentParser:
     _take_settings(profile)
     profile.set_defaults(command=_profile)
     return parser
+
+
+def _take_figure(command: argparse.ArgumentParser) -> None:
+    """What a figure is of, and how it is drawn: see `export.figures.draw`."""
+    command.add_argument("model", help=f"{_MODEL}; or a trace that was saved, ending in .npz")
+    command.add_argument("input", nargs="?", help="the sentence, or the sound or picture file")
+    command.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", required=True, help="by its ending: .pdf, .svg, .png, .tex"
+    )
+    kinds = ("map", "heads", "grid", "alignment", "alignment-matrix", "sound", "picture", "evidence")
+    command.add_argument("--what", choices=kinds, default="map", help="(default map)")
+    command.add_argument("--layer", type=_layer, help="from 1, or from the end when negative (default 1)")
+    command.add_argument("--head", type=_head, help="from 1 (default 1)")
+    command.add_argument("--heads", type=_heads, default=[], metavar="LAYER.HEAD,…", help="of --what heads, from 1")
+    command.add_argument("--kind", choices=get_args(MapKind), default="cross", help="(default cross)")
+    command.add_argument("--units", choices=("pieces", "words", "sentences"), default="pieces", help="(default pieces)")
+    command.add_argument("--row", type=_position, help="the row in a frame, from 1; of a picture the word over it")
+    command.add_argument("--column", type=_position, help="the column in a frame, from 1")
+    command.add_argument("--by", default="", metavar="NAME", help="of --what evidence: which numbers, such as entropy")
+    command.add_argument(
+        "--scale", choices=("head", "common"), default="", help="colours up to each map's maximum, or to that of all"
+    )
+    command.add_argument(
+        "--width", default="column", help='such as 8.5cm, 3.3in, 240pt, or "column" (8.5 cm, default), "page" (17.5 cm)'
+    )
+    command.add_argument("--size", type=float, default=7.0, help="of type in points, 6 at least (default 7)")
+    command.add_argument("--dpi", type=int, default=300, help="of PNG (default 300)")
+    command.add_argument("--colours", choices=("magma", "viridis", "cividis", "grey"), default="magma")
+    command.add_argument("--values", action="store_true", help="with the number in each cell")
+    command.add_argument("--title", action="store_true", help="with a title")
+    command.add_argument("--no-bar", dest="bar", action="store_false", help="without a colour bar")
+    command.add_argument("--no-links", dest="links", action="store_false", help="without frames around linked words")
+    command.add_argument("--transparent", action="store_true", help="on no ground")
+    _take_settings(command)
+
+
+def _position(text: str) -> int:
+    """A row or column, from 1."""
+    if (number := _number(text)) < 1:
+        raise argparse.ArgumentTypeError(f"rows and columns count from 1: there is no {number}")
+    return number
 
 
 def _take_input(command: argparse.ArgumentParser, file: str) -> None:
