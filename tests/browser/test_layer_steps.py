@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -232,6 +233,11 @@ def test_nothing_scrolls_sideways(app_url: str, page: Page, said: str) -> None:
     assert wide <= room
     wide, room = page.locator(".xv-ground").evaluate("ground => [ground.scrollWidth, ground.clientWidth]")
     assert wide <= room
+    page.keyboard.press("t")
+    expect(page.locator(".xv-talking")).to_be_visible()
+    assert page.locator(".xv-talking").evaluate(LOOK)["least"] >= 24
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-plate]:visible")).to_have_count(15)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -278,3 +284,95 @@ def hold_real(page: Page, kept: RealHead) -> None:
     assert total == pytest.approx(seen.number(result), abs=0.15)  # four products of numbers of order 3, each ± 0.005
     seen.cell(page, "scaled", kept.row, kept.column).click()
     assert ("(bias)" in page.locator(".xv-sum").inner_text()) == (kept.bias is not None)
+
+
+OWN = {
+    "q": {"x", "w_q", "q"},
+    "k": {"context", "w_k", "k"},
+    "scores": {"q", "k", "scores"},
+    "scaled": {"scores", "scaled"},
+    "masked": {"scaled", "masked"},
+    "weights": {"masked", "weights"},
+    "v": {"context", "w_v", "v"},
+    "heads": {"weights", "v", "heads"},
+    "output": {"heads", "w_o", "output"},
+}
+REAL = {
+    "scores": {"q", "k", "scores"},
+    "scaled": {"scores", "scaled"},
+    "weights": {"scaled", "weights"},
+    "captured": {"weights", "captured"},
+}
+# The matrices in view, the smallest letters that are seen, and whether anything is cut.
+LOOK = """root => {
+  const seen = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), sizes = [];
+  while (walk.nextNode()) {
+    const { parentElement: around, textContent } = walk.currentNode;
+    if (textContent.trim() && seen(around) && !around.closest('.xv-talk-bar'))
+      sizes.push(parseFloat(getComputedStyle(around).fontSize));
+  }
+  const ground = root.querySelector('.xv-ground');
+  return { plates: [...root.querySelectorAll('[data-plate]')].filter(seen).map(({ dataset }) => dataset.plate),
+    least: Math.min(...sizes), fills: root.clientWidth === innerWidth && root.clientHeight === innerHeight,
+    over: Math.max(root.scrollHeight - root.clientHeight, ground.scrollWidth - ground.clientWidth,
+      ground.scrollHeight - ground.clientHeight),
+    cut: [...root.querySelectorAll('th, td')].some((cell) => seen(cell) && cell.scrollWidth > cell.clientWidth + 1) };
+}"""
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_talk_goes_from_product_to_product_in_letters_for_the_last_row(page: Page, tmp_path: Path, own: bool) -> None:
+    kept = real_head(planted(6, 6, bias=True), 5, 2, 3, 1)
+    data = json.dumps(stepper.pack_setting(from_words(*DEFAULT), "a") if own else stepper.pack_head(kept))
+    file = tmp_path / "talk.html"
+    file.write_text(PAGE.format(css=web.css("stepper"), script=web.script("stepper"), data=data), encoding="utf-8")
+    root, chosen = page.locator(".xv"), page.locator("td.xv-chosen:visible")
+    products = OWN if own else REAL
+    for width, height in ((1280, 720), (1920, 1080), (1024, 768)):
+        page.goto("about:blank")  # which ends a full screen
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{file.as_uri()}?talk=1")
+        expect(root).to_have_class(re.compile("xv-talking"))
+        page.keyboard.press("Home")
+        for name, plates in products.items():
+            expect(chosen).to_have_count(1)
+            expect(page.locator(f'[data-plate="{name}"] td.xv-chosen')).to_be_visible()
+            expect(root).to_have_js_property("clientHeight", height)
+            page.wait_for_timeout(60)  # an observer paints after that
+            found = root.evaluate(LOOK)
+            assert set(found["plates"]) == plates
+            assert found["least"] >= 24, (name, width)
+            assert found["over"] <= 0, (name, width)
+            assert found["fills"]
+            assert not found["cut"], (name, width)
+            page.keyboard.press("PageDown")
+    expect(page.locator(f'[data-plate="{name}"] td.xv-chosen')).to_be_visible()  # behind the last there is none
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    if own:
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowDown")
+        row, column = (int(chosen.evaluate(f"td => td.{place}")) for place in ("parentNode.rowIndex", "cellIndex"))
+        seen.hold_arithmetic(page, "q", row - 1, column - 1)
+        seen.cell(page, "x", 1, 2).click()
+        expect(seen.cell(page, "x", 1, 2)).to_have_class(re.compile("xv-chosen"))
+        expect(page.locator("[data-plate]:visible")).to_have_count(1)
+        page.keyboard.press("PageDown")
+        expect(page.locator("[data-plate]:visible")).to_have_count(3)
+    for key in ("b", "b"):
+        page.keyboard.press(key)
+    expect(page.locator(".xv-blank-screen")).to_be_hidden()
+    page.keyboard.press(".")
+    expect(page.locator(".xv-blank-screen")).to_be_visible()
+    page.keyboard.press("c")
+    expect(root).to_have_css("background-color", "rgb(0, 0, 0)")
+    page.keyboard.down("l")
+    expect(page.locator(".xv-laser")).to_be_visible()
+    page.keyboard.up("l")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-plate]:visible")).to_have_count(15 if own else 6)
+    expect(page.get_by_role("button", name="Full screen, for a talk")).to_be_focused()
+    assert "talk=1" not in page.url
+    if own:
+        seen.hold(page, from_words(*DEFAULT))

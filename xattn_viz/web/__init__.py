@@ -28,7 +28,7 @@ STYLES = {
         "explorer/talk.css",
     ),
     "guide": (_BASE, "guide/guide.css"),
-    "stepper": (_BASE, "stepper/stepper.css"),
+    "stepper": (_BASE, "explorer/talk.css", "stepper/stepper.css"),
 }
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.\.?/[\w/.-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)

@@ -2,7 +2,7 @@ import { makeBeams } from "./controls/beams.js";
 import { makeCheck } from "./controls/check.js";
 import { makeControls, makeLegend } from "./controls/controls.js";
 import { makeOverview } from "./controls/overview.js";
-import { makeStepping } from "./controls/stepping.js";
+import { lineAfter, makeStepping } from "./controls/stepping.js";
 import { makeStory, openStory } from "./controls/story.js";
 import { makeTable } from "./controls/table.js";
 import { heightOfTalk, makeTalk } from "./controls/talk.js";
@@ -113,6 +113,8 @@ function makeExplorer(root) {
   /** @type {import("./core/colours.js").Theme | null} */
   let theme = null; // as it was painted last
   let lineage = ""; // the first of the traces that grew into this one
+  /** @type {import("./core/scene.js").Scene | null} */
+  let painted = null;
   let placed = "";
   let high = 0;
   let room = { width: 0, window: 0, maps: 0, overview: 0, title: 0 }; // that is painted for, in pixels
@@ -157,10 +159,16 @@ function makeExplorer(root) {
   );
   const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
   const below = [linesOfText, stage, beams.element, table.element, player.element];
-  const talk = makeTalk(root, change, {
+  const talk = makeTalk(root, {
     turn: (by) => story.turn(by) || stepping.step(by),
+    move: (by) => painted && change(lineAfter(painted, by)),
+    aim: () => change({ hover: null }),
     play: () => player.toggle(trace?.sound?.start ?? 0),
     paint,
+    keys: [
+      ["↓ ↑", "next and last row"],
+      ["p", "play the sound, or pause"],
+    ],
   });
   const story = makeStory(showSlide);
   controls.element.append(talk.button);
@@ -267,7 +275,7 @@ function makeExplorer(root) {
     const width = root.clientWidth;
     const scene = makeScene(trace, looked, theme);
     attach(); // not before: of an empty place a theme is read at once
-    talk.paint(scene);
+    painted = scene;
     sound.paint(scene);
     guide.paint(scene);
     root.classList.toggle("xv-small", trace.small !== null);

@@ -17,6 +17,7 @@ import { figure, sizesText } from "./figures.js";
  *
  * @typedef {object} Hooks what happens to a cell
  * @property {(cell: Cell) => void} choose
+ * @property {(cell: Cell) => void} click
  * @property {(cell: Cell, td: HTMLElement, typed: string) => void} edit
  * @property {(cell: Cell, td: HTMLElement, event: PointerEvent) => void} press
  */
@@ -80,6 +81,7 @@ export function makePlate(hooks) {
       for (const other of cells.flat()) other.tabIndex = other === td ? 0 : -1;
     });
     td.addEventListener("pointerdown", (event) => hooks.press(cell, td, event));
+    td.addEventListener("click", () => hooks.click(cell));
     td.addEventListener("keydown", (event) => {
       if (event.target !== td || event.ctrlKey || event.metaKey || event.altKey) return;
       const step = ARROWS[event.key];

@@ -1,4 +1,4 @@
-import { make } from "../explorer/core/dom.js";
+import { isEnlarged, make, rem, SMALLEST_FONT } from "../explorer/core/dom.js";
 import { joinedHeads, transposed } from "./maths.js";
 
 /**
@@ -151,6 +151,37 @@ const REAL = ["q", "k", "scores", "scaled", "weights", "captured"];
 const BESIDE = [5, 4.5, 4, 3.75, 3.5, 3.25, 3, 2.75, 2.65, 2.5, 2.35, 2.2];
 const STACKED = [3, 2.75, 2.5, 2.25, 2, 1.75];
 const WIDE = [4, 3.75, 3.5, 3.25, ...STACKED];
+// In a talk, against the smallest that the last row reads; letters take so much of a cell, as in the style sheet.
+const ENLARGED = [2, 1.75, 1.5, 1.35, 1.2, 1.1, 1];
+const ON_ONE_LINE = 1.1; // smaller ones are put on two lines, where they can be larger
+const CELL_LETTERS = { own: 0.36, real: 0.28 };
+
+const TURNED = "ᵀ";
+// In a talk one product fills the screen: how each matrix comes about, in the order of the computation.
+/** @type {Record<string, string[]>} */
+const OWN_PRODUCTS = {
+  q: ["x", "·", "w_q", "=", "q"],
+  k: ["context", "·", "w_k", "=", "k"],
+  scores: ["q", "·", "k", TURNED, "=", "scores"],
+  scaled: ["scores", "→", "scaled"],
+  masked: ["scaled", "→", "masked"],
+  weights: ["masked", "→", "weights"],
+  v: ["context", "·", "w_v", "=", "v"],
+  heads: ["weights", "·", "v", "→", "heads"],
+  output: ["heads", "·", "w_o", "=", "output"],
+};
+/** @type {Record<string, string[]>} */
+const REAL_PRODUCTS = {
+  scores: ["q", "k", "scores"],
+  scaled: ["scores", "scaled"],
+  weights: ["scaled", "weights"],
+  captured: ["weights", "captured"],
+};
+
+/** @param {Model} model */
+export function products({ kind }) {
+  return kind === "own" ? OWN_PRODUCTS : REAL_PRODUCTS;
+}
 
 export function makeGround() {
   const element = make("div", { class: "xv-ground" });
@@ -159,19 +190,40 @@ export function makeGround() {
   /**
    * @param {Model} model
    * @param {(id: string) => HTMLElement} plate
+   * @param {string} alone the matrix whose product alone is shown, "" for all
    */
-  function paint(model, plate) {
-    if (built === model.kind && element.contains(plate("q"))) return;
-    built = model.kind;
+  function paint(model, plate, alone) {
+    const product = alone && (products(model)[alone] ?? [alone]);
+    const key = `${model.kind} ${product}`;
+    if (built === key && element.contains(plate(product ? product[0] : "q"))) return;
+    built = key;
     const part = (/** @type {string} */ name) =>
       plate(name) ?? make("span", { class: "xv-sign", "aria-hidden": true }, name);
+    if (product) return element.replaceChildren(...groups(product.map(part)));
     const own = [
       make("div", { class: "xv-half xv-projected" }, ...LEFT.flat().map(part)),
       make("div", { class: "xv-half xv-attended" }, ...RIGHT.flat().map(part)),
     ];
-    element.replaceChildren(...(model.kind === "own" ? own : REAL.map(part)));
+    return element.replaceChildren(...(model.kind === "own" ? own : REAL.map(part)));
   }
   return { element, paint };
+}
+
+/**
+ * A matrix and the sign before it stay on one line.
+ *
+ * @param {HTMLElement[]} parts
+ */
+function groups(parts) {
+  /** @type {HTMLElement[][]} */
+  const found = [];
+  for (const part of parts) {
+    const before = found.at(-1)?.at(-1);
+    const isSign = before?.classList.contains("xv-sign") && before.textContent !== TURNED;
+    if (isSign || part.textContent === TURNED) found.at(-1)?.push(part);
+    else found.push([part]);
+  }
+  return found.map((each) => make("div", { class: "xv-factor" }, ...each));
 }
 
 /**
@@ -182,6 +234,7 @@ export function makeGround() {
  * @param {Model} model
  */
 export function fitCells(root, model) {
+  if (isEnlarged()) return fitOne(root, model);
   const ground = /** @type {HTMLElement} */ (root.querySelector(".xv-ground"));
   const shapes = [...ground.querySelectorAll("figcaption")].map((caption) => caption.textContent);
   const begins = Math.max(Number(root.dataset.begins ?? 0), root.getBoundingClientRect().top);
@@ -201,11 +254,39 @@ export function fitCells(root, model) {
   (model.kind === "own" ? STACKED : WIDE).some(fits);
 }
 
+/**
+ * The same for the one product of a talk: on one line where that can be, its letters no smaller than a talk's, and it
+ * scrolls where it must.
+ *
+ * @param {HTMLElement} root
+ * @param {Model} model
+ */
+function fitOne(root, model) {
+  const ground = /** @type {HTMLElement} */ (root.querySelector(".xv-ground"));
+  ground.dataset.fitted = "";
+  ground.classList.remove("xv-beside");
+  const letters = SMALLEST_FONT * rem();
+  const fits = (/** @type {number} */ larger) => {
+    root.style.setProperty("--xv-cell", `${(larger * letters) / CELL_LETTERS[model.kind]}px`);
+    root.style.setProperty("--xv-label", `${larger * letters * Math.min(0.6 + 0.6 * longestName(model), 7)}px`);
+    return ground.scrollWidth <= ground.clientWidth && ground.scrollHeight <= ground.clientHeight;
+  };
+  root.style.setProperty("--xv-wraps", "nowrap");
+  if (ENLARGED.filter((larger) => larger >= ON_ONE_LINE).some(fits)) return;
+  root.style.setProperty("--xv-wraps", "wrap");
+  ENLARGED.some(fits);
+}
+
 /** @param {Model} model */
-function labelWidth(model) {
+function longestName(model) {
   const more = model.kind === "real" && model.others ? [otherKeys(model.others)] : [];
   const names = [...model.queries, ...model.keys, ...more];
-  const longest = Math.max(...names.map((name) => [...name].length));
+  return Math.max(...names.map((name) => [...name].length));
+}
+
+/** @param {Model} model */
+function labelWidth(model) {
+  const longest = longestName(model);
   const width = Math.max(1.5, 0.6 + (model.kind === "real" ? 0.46 : 0.54) * longest);
   return model.kind === "real" ? `${Math.min(width, 6)}rem` : `${Math.min(width, 4.5)}em`;
 }

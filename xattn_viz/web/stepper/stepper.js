@@ -1,3 +1,4 @@
+import { makeTalk } from "../explorer/controls/talk.js";
 import { mixed, rgbOf } from "../explorer/core/colours.js";
 import { make, makeLeaving } from "../explorer/core/dom.js";
 import { explained } from "./arithmetic.js";
@@ -5,7 +6,7 @@ import { followDrag, openEditor } from "./editing.js";
 import { makeFormula } from "./formula.js";
 import { makeModel, messageOf, sourcesOf } from "./model.js";
 import { makePlate } from "./plate.js";
-import { fitCells, makeGround, ownPlates, realPlates } from "./plates.js";
+import { fitCells, makeGround, ownPlates, products, realPlates } from "./plates.js";
 
 /**
  * Each step of a layer as a matrix that can be clicked, its inputs to be changed; Python is told afterwards.
@@ -53,6 +54,8 @@ function makeStepper(root) {
   let tell = () => {};
   const isLeaving = makeLeaving();
   let lastSent = "";
+  /** @type {import("./plates.js").Plate[]} */
+  let shown = []; // the matrices as they were painted last
   let timer = 0;
 
   const formula = makeFormula();
@@ -64,13 +67,65 @@ function makeStepper(root) {
   const sum = make("p", { class: "xv-sum" });
   const explanation = make("div", { class: "xv-explanation", "aria-live": "polite" }, said, sum);
   const ground = makeGround();
-  const top = make("div", { class: "xv-top" }, formula.element, heads.element);
+  const talk = makeTalk(root, {
+    turn,
+    move,
+    aim: () => {},
+    play: () => {},
+    paint: repaint,
+    keys: [["↓ ↑", "next and last number"]],
+  });
+  const switches = make("div", { class: "xv-switches" }, heads.element, talk.button);
+  const top = make("div", { class: "xv-top" }, formula.element, switches);
   root.classList.add("xv-stepper");
-  root.replaceChildren(top, explanation, ground.element);
+  root.replaceChildren(top, explanation, ground.element, ...talk.parts);
 
   /** @type {Map<string, ReturnType<typeof makePlate>>} */
   const plates = new Map();
-  const hooks = { choose, edit, press };
+  const hooks = { choose, click, edit, press };
+
+  /**
+   * From product to product, in the order of the computation; the last one stays.
+   *
+   * @param {number} by
+   */
+  function turn(by) {
+    if (!data) return false;
+    const all = Object.keys(products(makeModel(data, head)));
+    const at = all.indexOf(chosen.plate);
+    choose({ ...chosen, plate: all[Math.min(Math.max(at + by, 0), all.length - 1)] });
+    return true;
+  }
+
+  /**
+   * From number to number of the matrix that is looked at.
+   *
+   * @param {number} by
+   */
+  function move(by) {
+    const size = shown.find((plate) => plate.id === chosen.plate)?.values;
+    if (!size) return;
+    const to = Math.min(
+      Math.max(chosen.row * size[0].length + chosen.column + by, 0),
+      size.length * size[0].length - 1,
+    );
+    choose({ ...chosen, row: Math.floor(to / size[0].length), column: to % size[0].length });
+  }
+
+  /**
+   * In a talk nothing is dragged or typed, and what is clicked is looked at.
+   *
+   * @param {Cell} cell
+   */
+  function click(cell) {
+    if (talk.isOn) choose(cell);
+  }
+
+  /** A talk begins, ends or looks otherwise: what is not among the products, an input, makes way for the first. */
+  function repaint() {
+    if (talk.isOn && data && !products(makeModel(data, head))[chosen.plate]) turn(1);
+    else paint();
+  }
 
   /** @param {Cell} cell */
   function choose(cell) {
@@ -143,6 +198,7 @@ function makeStepper(root) {
     const model = makeModel(data, head);
     root.classList.toggle("xv-real", model.kind === "real");
     const list = model.kind === "own" ? ownPlates(model) : realPlates(model);
+    shown = list;
     const there = list.find((plate) => plate.id === chosen.plate) ?? list[0];
     chosen = {
       plate: there.id,
@@ -155,11 +211,12 @@ function makeStepper(root) {
     const look = { ground: bare, positive: tint("--xv-positive"), negative: tint("--xv-negative") };
     const bands = sourcesOf(model, chosen);
     for (const plate of list) {
-      const shown = plates.get(plate.id) ?? makePlate(hooks);
-      plates.set(plate.id, shown);
-      shown.paint(plate, look, bands, chosen);
+      const made = plates.get(plate.id) ?? makePlate(hooks);
+      plates.set(plate.id, made);
+      made.paint(plate, look, bands, chosen);
     }
-    ground.paint(model, (id) => /** @type {HTMLElement} */ (plates.get(id)?.element));
+    const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (plates.get(id)?.element);
+    ground.paint(model, element, talk.isOn ? chosen.plate : "");
     formula.paint(model, chosen.plate);
     heads.paint(model);
     const text = explained(model, chosen);
@@ -183,8 +240,10 @@ function makeStepper(root) {
       } else if (data.kind === "own" && fresh.kind === "own") data.switches = fresh.switches;
       paint();
       later();
+      talk.begin();
     },
     leave() {
+      talk.stop();
       observer.disconnect();
       clearTimeout(timer);
     },

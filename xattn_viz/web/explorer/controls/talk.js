@@ -1,16 +1,15 @@
-import { button, enlarge, make } from "../core/dom.js";
-import { SMALLEST_FONT } from "../core/mapframe.js";
-import { patchSide } from "../picture/patches.js";
+import { button, enlarge, make, SMALLEST_FONT } from "../core/dom.js";
 
 /**
  * Talk mode: one view as large as the window, its letters for the last row of a hall, led by keys or a clicker.
  *
- * @typedef {import("../core/scene.js").Scene} Scene
- *
  * @typedef {object} Actions
  * @property {(by: number) => boolean} turn goes on or back; false where there is nothing to turn
+ * @property {(by: number) => void} move to what is below, or above
+ * @property {() => void} aim nothing is hovered any more
  * @property {() => void} play the sound, or stops it
  * @property {() => void} paint
+ * @property {[string, string][]} keys what ↓ and ↑ do, and keys that are not everywhere
  */
 
 const LEAST = 24; // pixels of the smallest letters
@@ -24,11 +23,9 @@ const CONTRASTS = ["", "xv-white-on-black", "xv-black-on-white"];
 const KEYS = [
   ["→ PageDown Space", "on"],
   ["← PageUp", "back"],
-  ["↓ ↑", "next and last row"],
   ["b .", "blank"],
   ["c", "high contrast: white on black, black on white, as before"],
   ["l, or hold the pointer", "laser pointer"],
-  ["p", "play the sound, or pause"],
   ["f", "full screen, or not"],
   ["?", "these keys"],
   ["Esc", "leave"],
@@ -41,10 +38,9 @@ let talking = null;
 
 /**
  * @param {HTMLElement} root
- * @param {import("../core/scene.js").Change} change
  * @param {Actions} actions
  */
-export function makeTalk(root, change, { turn, play, paint }) {
+export function makeTalk(root, { turn, move, aim, play, paint, keys: more }) {
   const enterButton = button("Full screen, for a talk (key t)", "Talk");
   const laser = make("div", { class: "xv-laser", "aria-hidden": "true" });
   const blank = make("div", { class: "xv-blank-screen" });
@@ -57,14 +53,17 @@ export function makeTalk(root, change, { turn, play, paint }) {
   const buttons = [back, next, keys, leaveButton];
   const bar = make("div", { class: "xv-talk-bar", role: "group", "aria-label": "Talk" }, ...buttons);
   const help = make("dl", { class: "xv-talk-keys" });
-  help.append(...KEYS.flatMap(([key, does]) => [make("dt", {}, key), make("dd", {}, does)]));
+  help.append(
+    ...[...KEYS.slice(0, 2), ...more, ...KEYS.slice(2)].flatMap(([key, does]) => [
+      make("dt", {}, key),
+      make("dd", {}, does),
+    ]),
+  );
   const parts = [bar, help, blank, laser];
   for (const part of parts) {
     part.classList.add("xv-talk-part");
     part.hidden = true;
   }
-  /** @type {Scene | null} */
-  let last = null;
   let contrast = 0;
   let isOn = false;
   let isFull = false; // whether the screen was filled for this talk
@@ -138,27 +137,13 @@ export function makeTalk(root, change, { turn, play, paint }) {
     laser.hidden = !isShining;
     laser.style.translate = `${at.x}px ${at.y}px`;
     root.classList.toggle("xv-aiming", isShining);
-    if (isShining) change({ hover: null });
+    if (isShining) aim();
   }
 
   /** @param {number} by */
   function go(by) {
     blank.hidden = true;
     if (!turn(by)) move(by);
-  }
-
-  /**
-   * The row after or before the chosen one; where a picture is drawn from words, the word.
-   *
-   * @param {number} by
-   */
-  function move(by) {
-    const m = last?.main.matrix;
-    if (!last || !m) return;
-    const side = patchSide(last.main.sheet) === "rows" ? "column" : "row";
-    const count = side === "row" ? m.rows.length : m.columns.length;
-    const to = Math.min(Math.max(last.state[side] + by, 0), count - 1);
-    change({ row: -1, column: -1, [side]: to, hover: null, checked: null, step: -1 });
   }
 
   /** @param {string} key */
@@ -277,10 +262,6 @@ export function makeTalk(root, change, { turn, play, paint }) {
     /** Begins where the address asks for it. */
     begin() {
       if (new URLSearchParams(window.location.search).get("talk") === "1") enter(false);
-    },
-    /** @param {Scene} scene */
-    paint(scene) {
-      last = scene;
     },
     get isOn() {
       return isOn;

@@ -42,6 +42,7 @@ export function isolated(label, name = "xv-token") {
   return make("bdi", { class: name }, label);
 }
 
+export const SMALLEST_FONT = 12; // pixels at a font size of 16
 let enlarged = 0;
 
 /**

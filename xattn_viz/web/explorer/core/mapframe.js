@@ -1,4 +1,4 @@
-import { isEnlarged, isolated, make, rem } from "./dom.js";
+import { isEnlarged, isolated, make, rem, SMALLEST_FONT } from "./dom.js";
 import { helpOnSpecial } from "./help.js";
 import { axisTitles } from "./kinds.js";
 import { PARKED, probability, UNSURE } from "./matrix.js";
@@ -99,7 +99,6 @@ function makeAxes() {
  */
 
 const LARGEST_CELL = [240, 96];
-export const SMALLEST_FONT = 12;
 export const LARGEST_FONT = 16;
 const TURNED_FONT = 13; // turned letters take height from the map
 // What a line of a label needs against its font, and a slanted one, which is read across its neighbours.

@@ -1,4 +1,4 @@
-import { isEnlarged, isolated, make, rem } from "../core/dom.js";
+import { isEnlarged, isolated, make, rem, SMALLEST_FONT } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
 import {
   LABEL_LINE,
@@ -7,7 +7,6 @@ import {
   markRows,
   READABLE_ROWS,
   rowLabelsOf,
-  SMALLEST_FONT,
   widthOf,
 } from "../core/mapframe.js";
 import { viewTitle } from "../core/payload.js";
