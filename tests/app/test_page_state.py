@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app.visitor import opened, press, query, state, traces
-from xattn_viz.app import page_state
+from xattn_viz.app import page_state, runner
 from xattn_viz.app.page_state import Kind, PageState
 from xattn_viz.app.runner import LONGEST_TEXT, Failed, Output, Query, Stopped, Task
 from xattn_viz.app.sound_page import KIND as AUDIO
@@ -190,6 +190,17 @@ def test_the_address_says_what_is_shown(said: dict[str, str], wanted: tuple[str,
     assert app.text_area(key="text").value == wanted[1]
     assert app.selectbox(key="direction").value == wanted[0]
     assert traces(app)[0].input == wanted[1]
+
+
+def test_options_without_a_text_are_those_of_the_first_one() -> None:
+    defaults = {name: Query(name, "x", options=(("kept", True),)) for name in ("one", "other")}
+    for said, options in (
+        ({"model": "other", "option.seed": "5"}, (("seed", "5"),)),
+        ({"option.seed": "5"}, (("seed", "5"),)),
+        ({"model": "other"}, (("kept", True),)),
+        ({"model": "unknown", "option.seed": "5"}, (("kept", True),)),
+    ):
+        assert runner.parse_query(said, defaults, lambda _: False).options == options
 
 
 @pytest.mark.parametrize(("said", "number"), [("2", 2), ("9", 3), ("0", 1), ("x", 1), ("²", 1), ("-1", 1)])

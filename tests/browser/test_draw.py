@@ -104,18 +104,20 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     assert visitor.serious(page) == []
 
     # A model that takes long enough to be watched; and another seed each time, or the drawing is there already.
-    page.goto(f"{served.url}/draw?model=draw-shapes&option.seed={int(time.time())}")
+    seeded = str(int(time.time()))
+    page.goto(f"{served.url}/draw?model=draw-shapes&option.seed={seeded}")
     visitor.explorer(page).wait_for(timeout=visitor.PATIENCE)
     visitor.expect_rest(page)
+    expect(page.get_by_label("Seed", exact=True)).to_have_value(seeded)
     page.get_by_role("button", name="Options").click()
     page.get_by_role("combobox", name="Denoising steps").click()
     page.get_by_role("option", name="100", exact=True).click()
     page.get_by_text("Stream the result", exact=True).click()
     page.keyboard.press("Escape")
     draw(page, "a blue star")
-    # Looked for in every frame: it may be gone before Playwright looks a second time, and before the steps are counted.
+    # Looked for in every frame: it may be gone before Playwright looks a second time.
     page.wait_for_function(
-        r"() => /Prompt 1: step \d+ of (0|100)/.test(document.body.textContent)",
+        r"() => /Prompt 1: step [1-9]\d* of 100/.test(document.body.textContent)",
         polling="raf",
         timeout=visitor.PATIENCE,
     )

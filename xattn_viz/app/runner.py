@@ -129,8 +129,9 @@ def parse_query(
         return Query(name if is_known else first.model, value, source, options, output=output)
     text = said.get("text", "")
     if not text.strip():
-        if name in defaults or not is_known:
-            return replace(default, output=output)
+        if name in defaults or not is_known:  # what is said of another model says nothing about this one
+            options = () if name and not is_known else _options(said)
+            return replace(default, output=output, options=options or default.options)
         text = first.input
     model = name if is_known else first.model
     return Query(model, text, "text", _options(said), said.get("whole") == "true", output)
