@@ -24,6 +24,8 @@ run: $(RUNTIME)
 # The models of the tests are small: more threads a process would only wait for each other. Two processes share the
 # files of tests: on two cores a third gains nothing.
 test: export OMP_NUM_THREADS = 1
+# Each server and script that a test starts reads what is compiled.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)
 	@$(PY) scripts/browser.py
 	@exec $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder

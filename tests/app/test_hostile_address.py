@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -35,11 +38,16 @@ NAMES = {
 VALUES = ("x", "99999999999999999999", "a\u202eb\x00\u00b2", "", "9999.9999")
 
 
+@cache
+def hearing() -> Any:
+    return registry.families()["whisper"].example()
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny model hears: the one that comes with the package needs seconds for each of these sounds."""
-    load, hearing = registry.load, registry.families()["whisper"].example()
-    monkeypatch.setattr(registry, "load", lambda name, **said: hearing if "whisper" in name else load(name, **said))
+    load = registry.load
+    monkeypatch.setattr(registry, "load", lambda name, **said: hearing() if "whisper" in name else load(name, **said))
 
 
 def opened(page: str, **said: str) -> AppTest:
