@@ -111,6 +111,99 @@ def test_keys_and_controls_are_listed_and_each_says_what_it_does(app_url: str, p
     expect(listed).to_be_hidden()
 
 
+# What has the keyboard, whether a line of help is beside it, and what needs none: links, words, cells, matrices.
+_FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  if (!at || at === document.body) return null;
+  const roots = [document, ...[...document.querySelectorAll('*')].flatMap(({ shadowRoot }) => shadowRoot ?? [])];
+  const helped = roots.some((root) =>
+    [...root.querySelectorAll('[role=tooltip]')].some((tip) => tip.checkVisibility() && tip.offsetHeight > 0));
+  const needsNone = at.matches('a, td, [role=option], [role=application], .xv-end, .xv-scroll');
+  const inHeader = at.closest('[data-testid=stHeader], [data-testid=stSidebar]') !== null;
+  return [at.getAttribute('aria-label') ?? at.textContent ?? '', helped || needsNone || inHeader];
+}"""
+
+
+def unexplained(page: Page) -> set[str]:
+    """The controls that the keyboard comes to and that say nothing about themselves."""
+    page.get_by_role("heading", level=1).click()
+    found: dict[str, bool] = {}
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        said = page.evaluate(_FOCUSED)
+        if said is not None and not said[1]:
+            page.wait_for_timeout(300)  # Streamlit's own help takes its time
+            said = page.evaluate(_FOCUSED)
+        if said is None or (said[0] in found and len(found) > 8 and said[0] == next(iter(found))):
+            break
+        found[said[0]] = found.get(said[0], False) or said[1]
+    assert len(found) > 8
+    return {name for name, helped in found.items() if not helped}
+
+
+def test_each_control_of_easel_layer_evidence_and_stories_says_what_it_does(app_url: str, page: Page) -> None:
+    listed = page.get_by_role("dialog", name="Keys and controls")
+    wanted = {
+        "images": ("Delete", "Say it", "Add"),
+        "layer": ("Causal", "Lessons", "in a matrix", "Reset the numbers"),
+        "stories": ("Save", "Story", "the talk, full screen"),
+        "evidence": ("Measure each head", "Link the words"),
+    }
+    for name, texts in wanted.items():
+        if name == "images":
+            images.open_images(page, app_url)
+            images.open_easel(page)
+        elif name == "evidence":
+            visitor.open_app(page, app_url)
+            page.get_by_text("Evidence", exact=True).click()
+            expect(page.locator(".st-key-ask-costs")).to_be_visible(timeout=visitor.PATIENCE)
+        else:
+            page.goto(f"{app_url}/{name}")
+            expect(page.locator(".xv").first).to_be_visible(timeout=visitor.PATIENCE)
+        visitor.expect_rest(page)
+        assert unexplained(page) == set(), name
+        page.get_by_role("button", name="Keys, controls, tour").click()
+        for text in texts:
+            expect(listed.get_by_text(text).first).to_be_visible()
+        page.keyboard.press("Escape")
+
+
+STOPS_OF = {
+    "speech": ("Give a sound", ".st-key-controls", "from left to right runs the sound"),
+    "images": ("Give a picture", ".st-key-controls", "lies over the picture"),
+    "draw": ("Say what to draw", ".st-key-text", "lies over the picture"),
+}
+
+
+@pytest.mark.parametrize("name", STOPS_OF)
+def test_the_tour_of_sounds_and_pictures_stops_at_what_it_names(
+    app_url: str, open_page: Callable[..., Page], name: str
+) -> None:
+    page = open_page(newcomer=True)
+    page.goto(f"{app_url}/{name}")
+    card, ring = tour(page), page.locator(".xv-ring")
+    expect(card).to_be_visible(timeout=visitor.PATIENCE)
+    first, given, of_map = STOPS_OF[name]
+    last = ".xv-noise" if name == "draw" else ".xv-stepping"
+    places = [given, '[aria-label="Chosen map"]', ".xv-heads", '[aria-label="Chosen map"] .xv-stage', last]
+    for number, (title, place) in enumerate(zip([first, *STOPS[1:]], places, strict=True), 1):
+        expect(card.get_by_role("heading")).to_have_text(title)
+        expect(card).to_contain_text(f"{number} of 5")
+        if number == 2:
+            expect(card).to_contain_text(of_map)
+        page.wait_for_timeout(450)  # the ring follows what it is around
+        around, own = visitor.box(ring), visitor.box(page.locator(place).first)
+        assert holds(around, own), (name, title)
+        shown = visitor.box(card)
+        assert shown["x"] >= 0
+        assert shown["y"] >= 0
+        assert shown["x"] + shown["width"] <= 1280
+        assert shown["y"] + shown["height"] <= 720
+        card.get_by_role("button", name="Done" if number == 5 else "Next").click()
+    expect(card).to_be_hidden()
+
+
 def test_every_page_has_a_heading_a_sentence_and_a_title_of_its_own(app_url: str, page: Page) -> None:
     opened: dict[str, Callable[[], object]] = {
         "Translate": lambda: visitor.open_app(page, app_url),

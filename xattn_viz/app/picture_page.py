@@ -67,7 +67,7 @@ def _inputs(asked: Query) -> None:
     is_open = page_state.visit().chosen.get("easel", False)
     st.session_state.setdefault("own", is_open)  # widgets forget what they held while another page is shown
     st.toggle("Draw or upload", key="own", on_change=_keep)
-    st.button(KIND.action, type="primary", on_click=actions.run_again)
+    st.button(KIND.action, type="primary", key="ask", on_click=actions.run_again)
 
 
 def _text_option(option: Option, asked: Query) -> None:

@@ -250,7 +250,7 @@ def _inputs(asked: Query) -> None:
         args=("upload",),
         label_visibility="collapsed",
     )
-    st.button(KIND.action, type="primary", on_click=actions.run_again)
+    st.button(KIND.action, type="primary", key="ask", on_click=actions.run_again)
 
 
 @page_state.while_here

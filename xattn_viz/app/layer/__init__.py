@@ -30,7 +30,7 @@ _CSS = """<style>
 [data-testid="stWidgetLabel"] p, [data-baseweb="tab"] { font-size: 1rem; }
 [class*="st-key-seen-"] { border-inline-start: 3px solid light-dark(#a34a00, #ffb454); padding-inline-start: 0.75rem; }
 @media (max-width: 48rem) {
-  [data-testid="stMarkdownContainer"] h3 { font-size: 1.25rem; line-height: 1.3; padding: 0.25rem 0; }
+  [data-testid="stMarkdownContainer"] h3 { font-size: 1.25rem; line-height: 1.3; padding: 0.25rem 0 0.75rem; }
   .heatmap-label { display: none; }
   .st-key-shapes { overflow-x: auto; }
   .st-key-shapes > * { min-width: 50rem; }

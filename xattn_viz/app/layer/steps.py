@@ -132,7 +132,7 @@ def _edited_setting() -> Setting | None:
         return None
     setting = _with_switches(row, _with_edits(kept, base, (queries, keys)))
     kept.setting = setting
-    row.button("Reset the numbers", on_click=_reset)
+    row.button("Reset the numbers", key="steps_reset", on_click=_reset)
     kept.widgets = {_key(name): st.session_state[_key(name)] for name in _NAMES}
     return setting
 

@@ -13,6 +13,8 @@ import { makePaper } from "./paper.js";
  * @typedef {{load: (data: EaselData, tell: TellOfScene) => void, leave: () => void}} Easel
  */
 
+const ADD_HELP = "Places what is chosen above, where there is room for it.";
+const CLEAR_HELP = "Takes all shapes away.";
 const REST = 150; // milliseconds without a change until Python is told of the scene
 const GAP = 0.02; // between a thing that is placed by a button and the others
 const EDGE = 0.01; // between a thing and the edge of the paper
@@ -52,8 +54,8 @@ function makeEasel(root, data) {
 
   const palette = makePalette(data);
   const paper = makePaper(data, { place, move, remove });
-  const add = make("button", { type: "button", class: "xv-button" }, "Add");
-  const clear = make("button", { type: "button", class: "xv-button" }, "Clear");
+  const add = make("button", { type: "button", class: "xv-button", "data-help": ADD_HELP }, "Add");
+  const clear = make("button", { type: "button", class: "xv-button", "data-help": CLEAR_HELP }, "Clear");
   const remark = make("p", { class: "xv-remark", "aria-live": "polite" });
   root.classList.add("xv-easel");
   root.replaceChildren(paper.element, palette.element, make("div", { class: "xv-acts" }, add, clear), remark);

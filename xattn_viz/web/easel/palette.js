@@ -1,6 +1,12 @@
 import { make, makeSvg } from "../explorer/core/dom.js";
 import { makeShape } from "./shape.js";
 
+const HELP = {
+  colour: "The colour of the shape that is placed next.",
+  shape: "Which shape is placed next: click on the paper, or press Add.",
+  size: "How large the shape is that is placed next.",
+};
+
 /**
  * What is placed next: one of the colours, of the shapes and of the sizes.
  *
@@ -15,7 +21,12 @@ export function makePalette(data) {
    */
   function group(part, names) {
     const legend = make("legend", {}, part[0].toUpperCase() + part.slice(1));
-    return make("fieldset", { class: `xv-${part}s` }, legend, ...names.map((name) => choice(part, name)));
+    return make(
+      "fieldset",
+      { class: `xv-${part}s`, "data-help": HELP[part] },
+      legend,
+      ...names.map((name) => choice(part, name)),
+    );
   }
 
   /**

@@ -20,6 +20,7 @@ export function makePaper(data, hooks) {
     viewBox: `0 0 ${SIDE} ${SIDE}`,
     role: "group",
     "aria-label": "Paper",
+    "data-help": `Click to place a shape; drag one to move it. ${KEYS}`,
   });
   /** @type {import("./easel.js").Thing[]} */
   let things = [];

@@ -1,6 +1,6 @@
 import { make } from "../explorer/core/dom.js";
 import { EXPLORER_HELP } from "../explorer/core/help.js";
-import { seen, WIDGETS } from "./widgets.js";
+import { seen, WIDGETS, widgetsSeen } from "./widgets.js";
 
 /**
  * The list of keys and of the controls that a page has now, in a window of its own.
@@ -23,6 +23,15 @@ const MORE_KEYS = {
   image: [["Shift with ← ↑ → ↓", "in the picture: draws a box, and each word’s share in it is counted"]],
   prompt: [["Shift with ← ↑ → ↓", "in the picture: draws a box, and each word’s share in it is counted"]],
 };
+/** @type {[string, string, string][]} what is there, and the keys that it has besides */
+const PARTS = [
+  [".xv-easel", "← ↑ → ↓", "on a shape: moves it"],
+  [".xv-easel", "Delete", "on a shape: takes it away"],
+  [".xv-stepper", "← ↑ → ↓", "in a matrix: another cell, and how it comes about"],
+  [".xv-stepper .xv-input", "Enter, or a number", "on a cell with ✎: changes it; ↑ and ↓ by 0.1, with Shift by 1"],
+  [".xv-stepper .xv-input", "Escape", "takes back what was typed"],
+  [".xv-story:not([hidden])", "t", "the talk, full screen; there ← and → turn the slides"],
+];
 /** @type {[string, string][]} */
 const PLAIN_KEYS = [
   ["Tab", "to the next control"],
@@ -53,11 +62,12 @@ export function makeKeys(page, tour) {
     element,
     open() {
       const hasMap = seen(".xv[data-painted] .xv-stage").length > 0;
-      const keys = hasMap ? [...MAP_KEYS, ...(MORE_KEYS[page] ?? [])] : PLAIN_KEYS;
+      const parts = PARTS.filter(([place]) => seen(place).length > 0).map(([, key, text]) => [key, text]);
+      const keys = [...(hasMap ? [...MAP_KEYS, ...(MORE_KEYS[page] ?? [])] : PLAIN_KEYS), ...parts];
       replay.hidden = !tour.isPossible();
       body.replaceChildren(
         make("h3", {}, "Keys"),
-        listOf(keys, "kbd"),
+        listOf(/** @type {[string, string][]} */ (keys), "kbd"),
         make("h3", {}, "Controls"),
         listOf(controls(), "b"),
       );
@@ -84,7 +94,8 @@ function listOf(lines, tag) {
  * @returns {[string, string][]}
  */
 function controls() {
-  const widgets = Object.entries(WIDGETS).filter(([key]) => seen(`.st-key-${key}`).length > 0);
+  const there = widgetsSeen();
+  const widgets = Object.entries(WIDGETS).filter(([key]) => there.has(key));
   const named = EXPLORER_HELP.flatMap(([selector, text]) => seen(selector).map((element) => [nameOf(element), text]));
   const own = seen(".xv [data-help]:not([data-view], .xv-go-on, .xv-readout *)").map((element) => [
     nameOf(element),

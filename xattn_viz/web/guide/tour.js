@@ -20,7 +20,8 @@ const GIVEN = {
   image: ["Give a picture", "Choose a scene, or draw one of your own. The model writes a caption, word by word."],
   prompt: ["Say what to draw", "Type a prompt and press Enter. The model draws it out of noise, step by step."],
 };
-const FIELDS = ".st-key-text, .st-key-clip, .st-key-picture, .st-key-recording";
+/** @type {Record<string, string>} */
+const FIELDS = { audio: ".st-key-controls", image: ".st-key-controls" };
 
 /**
  * The stops of a page, as many as it has places for.
@@ -39,7 +40,7 @@ function stopsOf(page) {
         ? "Each row is a word that is written, from left to right runs the sound. Bright is when the model listened."
         : "Each row is a word that is written, each column a word that is read. Bright is where the model looked.";
   return [
-    { at: FIELDS, title, text },
+    { at: FIELDS[page] ?? ".st-key-text", title, text },
     { at: '[aria-label="Chosen map"]', title: "The map", text: map },
     {
       at: ".xv-heads",

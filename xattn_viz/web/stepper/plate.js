@@ -22,6 +22,8 @@ import { figure, sizesText } from "./figures.js";
  * @property {(cell: Cell, td: HTMLElement, event: PointerEvent) => void} press
  */
 
+const CELL_HELP = "Click a cell to see how its number comes about; arrow keys go on to others.";
+const INPUT_HELP = "These numbers are yours to change: type one, or drag it up and down.";
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
@@ -57,6 +59,7 @@ export function makePlate(hooks) {
       make("span", {}, plate.shape),
       make("span", { class: "xv-sizes" }, sizes),
     );
+    caption.dataset.help = plate.input ? `${CELL_HELP} ${INPUT_HELP}` : CELL_HELP;
     element.replaceChildren(caption, table);
     element.dataset.plate = plate.id;
     element.style.setProperty("--xv-names", namesWidth(plate.rows));

@@ -256,7 +256,8 @@ function makeStepper(root) {
  * @param {(head: number) => void} chosen
  */
 export function makeHeadSwitch(chosen) {
-  const element = make("div", { class: "xv-switch", role: "group", "aria-label": "Head" });
+  const help = "Which head’s matrices are shown: each has a part of the width to itself.";
+  const element = make("div", { class: "xv-switch", role: "group", "aria-label": "Head", "data-help": help });
 
   /** @param {import("./model.js").Model} model */
   function paint(model) {

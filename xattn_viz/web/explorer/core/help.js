@@ -3,7 +3,7 @@ import { make } from "./dom.js";
 /**
  * A line of help on whatever can be used: under the pointer, and where the keyboard is. Escape takes it away.
  *
- * @typedef {{element: HTMLElement, text: string}} Help a control and its line
+ * @typedef {{element: HTMLElement | SVGElement, text: string}} Help a control and its line
  *
  * @typedef {(target: Element) => Help | null} HelpOf the help of the control that an element is in
  */
@@ -96,7 +96,7 @@ export function followHelp(root, place, helpOf) {
   place.append(tip);
   /** @type {number | undefined} */
   let timer;
-  /** @type {HTMLElement | null} */
+  /** @type {HTMLElement | SVGElement | null} */
   let shown = null;
   const hide = () => {
     window.clearTimeout(timer);
@@ -110,7 +110,11 @@ export function followHelp(root, place, helpOf) {
     shown = element;
     tip.textContent = text;
     tip.showPopover();
-    const [at, own] = [element, tip].map((each) => each.getBoundingClientRect());
+    lay();
+  };
+  const lay = () => {
+    if (!shown) return;
+    const [at, own] = [shown, tip].map((each) => each.getBoundingClientRect());
     const isBelow = at.bottom + APART + own.height < window.innerHeight || at.top < own.height + APART;
     tip.style.top = `${isBelow ? at.bottom + APART : at.top - own.height - APART}px`;
     tip.style.left = `${Math.max(Math.min(at.left, window.innerWidth - own.width - APART), APART)}px`;
@@ -119,8 +123,17 @@ export function followHelp(root, place, helpOf) {
     const [target] = event.composedPath();
     return target instanceof Element ? helpOf(target) : null;
   };
+  let isKeyed = false; // whether it was the keyboard that was used last
+  const isAtKeys = () => isKeyed && Boolean(shown?.matches(":focus, :has(:focus)"));
+  let pointer = "";
+  const placeOf = (/** @type {Event} */ event) =>
+    event instanceof PointerEvent ? `${event.screenX} ${event.screenY}` : "";
+  const moved = (/** @type {Event} */ event) => {
+    pointer = placeOf(event);
+  };
   const over = (/** @type {Event} */ event) => {
     if (event.composedPath().includes(tip)) return; // it can be read with a magnifying glass
+    if (isAtKeys() && placeOf(event) === pointer) return; // the page moved under a pointer that rests
     const found = helpAt(event);
     if (found && found.element === shown) return;
     hide();
@@ -131,7 +144,7 @@ export function followHelp(root, place, helpOf) {
     const found = helpAt(event);
     if (!(target instanceof Element) || !found) return hide();
     if (found.text !== target.getAttribute("aria-label")) target.setAttribute("aria-description", found.text);
-    return target.matches(":focus-visible") ? show(found) : hide();
+    return isKeyed || target.matches(":focus-visible") ? show(found) : hide();
   };
   const pressed = (/** @type {Event} */ event) => {
     if (!(event instanceof KeyboardEvent) || event.key === "Escape") hide();
@@ -146,11 +159,20 @@ export function followHelp(root, place, helpOf) {
     ["keydown", pressed],
   ];
   for (const [name, heard] of all) root.addEventListener(name, heard);
-  window.addEventListener("scroll", hide, { capture: true, passive: true });
+  // What the keyboard has come to may be scrolled into view by that very step.
+  const scrolled = () => (isAtKeys() ? lay() : hide());
+  const used = (/** @type {Event} */ { type }) => {
+    isKeyed = type === "keydown";
+  };
+  for (const name of ["keydown", "pointerdown"]) window.addEventListener(name, used, true);
+  window.addEventListener("pointermove", moved, { capture: true, passive: true });
+  window.addEventListener("scroll", scrolled, { capture: true, passive: true });
   return () => {
     hide();
     for (const [name, heard] of all) root.removeEventListener(name, heard);
-    window.removeEventListener("scroll", hide, { capture: true });
+    for (const name of ["keydown", "pointerdown"]) window.removeEventListener(name, used, true);
+    window.removeEventListener("pointermove", moved, { capture: true });
+    window.removeEventListener("scroll", scrolled, { capture: true });
     tip.remove();
   };
 }
