@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+from pypdf import PdfReader
 
 import xattn_viz as xv
 from tests.browser import translate as visitor
@@ -69,6 +70,22 @@ def test_what_is_on_screen_is_saved_as_a_moving_picture(
     with Image.open(path) as gif:
         steps = len(xv.load("firefox-en-pt").trace(TEXT).steps)
         assert (gif.size, gif.n_frames) == ((800, 450), steps)  # type: ignore[attr-defined]
+
+
+def test_what_is_on_screen_is_saved_as_a_figure_with_its_caption(
+    downloaded: Callable[[str], Path], page: Page, tmp_path: Path
+) -> None:
+    page.get_by_role("button", name="Figure", exact=True).click()
+    chosen = page.locator(".st-key-figure-width").get_by_role("radio", name="17.5 cm")
+    chosen.click()
+    expect(chosen).to_be_checked()
+    wanted = xv.figures.draw(xv.load("firefox-en-pt").trace(TEXT), View(layer=1, head=0, query=0), width="page")
+    expect(page.get_by_test_id("stCode")).to_contain_text(wanted.caption.partition(" Settings")[0])
+    path = visitor.download(page, page.locator(".st-key-figure-download").get_by_role("button"), tmp_path)
+    assert path.name == "en-pt_blue-kite_L2H1_map.pdf"
+    (drawn,) = PdfReader(path).pages
+    assert (float(drawn.mediabox.width), float(drawn.mediabox.height)) == pytest.approx(wanted.size, abs=0.01)
+    assert "jardim" in drawn.extract_text()
 
 
 def test_the_page_opens_without_a_server_and_shows_the_same(

@@ -274,7 +274,7 @@ def test_evidence_has_its_number_in_each_cell_and_colours_both_ways_from_nothing
         ({"heads": [(0, 0)]}, "`heads` are chosen for a figure of heads, not for map"),
         ({"what": "heads", "heads": [(0, 99)]}, "no head 99"),
         ({"view": View(layer=7)}, "no layer 7"),
-        ({"view": View("encoder")}, "0 encoder maps"),
+        ({"view": View("encoder")}, "no encoder maps"),
         ({"what": "alignment"}, "holds no alignment: add one, as in"),
         ({"what": "alignment-matrix"}, "holds no alignment"),
         ({"what": "sound"}, "holds no sound"),

@@ -262,6 +262,7 @@ def downloads(shown: Shown, view: View) -> None:
             whole = of_all or ending == "NPZ"
             file_name = export.file_name(trace, None if whole else view) + f".{ending.lower()}"
             st.download_button(name, make, file_name, mime, on_click="ignore", key=name)
+        _figure(trace, view)
         _moving(trace, view)
         st.button("Add this view", on_click=_add, args=(view,), help="To your story, which the page Stories shows")
         st.page_link(PAGES / "stories.py", label="Stories")
@@ -273,6 +274,71 @@ def _add(view: View) -> None:
     from xattn_viz.app import stories  # nobody who only looks waits for it
 
     st.session_state["story-told"] = stories.add(page_state.current(), view)
+
+
+#: Of a figure: what it may show, how wide it may be, and what it may be written as.
+_DRAWN = {
+    "map": "Map",
+    "heads": "Heads of a layer",
+    "grid": "All heads",
+    "alignment": "Linked words",
+    "alignment-matrix": "Links as a matrix",
+    "sound": "Sound",
+    "picture": "Picture",
+    "evidence": "Numbers of heads",
+}
+_WIDTHS = {"8.5 cm": "column", "17.5 cm": "page"}
+_PAPERS = {"PDF": "application/pdf", "PNG": "image/png", "SVG": "image/svg+xml", "TikZ": "application/x-tex"}
+
+
+def _figure(trace: Trace, view: View) -> None:
+    """What is on screen as a figure for a paper, with its caption; drawn once somebody opens it."""
+    with (opened := st.popover("Figure", key="figure", on_change="rerun")):
+        maps = view.maps(trace)
+        is_there = {
+            "map": maps.weights[0, 0].size <= MOST_WRITTEN,
+            "heads": not maps.is_whole_model,
+            "grid": not maps.is_whole_model and maps.weights.size <= MOST_WRITTEN,
+            "alignment": trace.alignment is not None,
+            "alignment-matrix": trace.alignment is not None,
+            "sound": maps.keys.is_timed and not isinstance(trace.input, str),
+            "picture": trace.picture is not None and any(axis.grid for axis in (maps.keys, maps.queries)),
+            "evidence": any(grid.kind == view.kind for grid in trace.evidence),
+        }
+        offered = [name for name in _DRAWN if is_there[name]]
+        if not offered:
+            st.caption("This map is too large for a figure.")
+            return
+        what = st.selectbox("What", offered, format_func=_DRAWN.__getitem__, key="figure-what")
+        width = st.segmented_control("Width", list(_WIDTHS), required=True, default="8.5 cm", key="figure-width")
+        has_paper = all(map(importlib.util.find_spec, ("vl_convert", "pypdf")))
+        there = [one for one in _PAPERS if has_paper or one in ("SVG", "TikZ")]
+        if what in ("sound", "picture"):
+            there.remove("TikZ")  # which keeps pictures in files of their own
+        file = st.segmented_control("File", there, required=True, default=there[0], key="figure-file")
+        if not has_paper:
+            st.caption(literal('PDF and PNG need libraries: pip install "xattn-viz[paper]".'))
+        if not opened.open:
+            return
+        from xattn_viz.export import figures  # seldom asked for
+
+        try:
+            made = figures.draw(trace, view, cast(figures.What, what), width=_WIDTHS[width])
+        except ValueError as error:
+            st.error(literal(str(error)))
+            return
+        write: dict[str, Callable[[], str | bytes]] = {
+            "PDF": made.pdf,
+            "PNG": lambda: made.png(600),
+            "SVG": made.svg,
+            "TikZ": lambda: made.tikz()[0],
+        }
+        name = export.file_name(trace, view if what in ("map", "sound", "picture") else None)
+        ending = "tex" if file == "TikZ" else file.lower()
+        st.download_button(
+            "Download", write[file], f"{name}_{what}.{ending}", _PAPERS[file], on_click="ignore", key="figure-download"
+        )
+        st.code(made.caption, language=None, wrap_lines=True)
 
 
 #: Of a moving picture: what may move, how large it may be, and what it may be written as.

@@ -86,6 +86,8 @@ _UNITS = {"cm": 72 / 2.54, "mm": 72 / 25.4, "in": 72.0, "pt": 1.0}
 _NAMED = {"column": "8.5cm", "page": "17.5cm"}
 _MOST_WORDS = 3  # of a picture, unless they are chosen
 _FINEST = 2.0  # columns of sound a point
+#: Settings of a run that change nothing in a figure.
+_NOT_SAID, _BEST = ("kinds", "keep_projections"), ("hypothesis", 0)
 _PAPER = "{} need the libraries vl-convert-python and pypdf: pip install 'xattn-viz[paper]'. SVG and TikZ do without."
 
 
@@ -539,7 +541,7 @@ def _caption(trace: Trace, said: Sequence[str], notes: Sequence[str], date: date
     settings = ", ".join(
         f"{name} {value}"
         for name, value in trace.settings.items()
-        if value not in (None, [], "", False) and name != "kinds"
+        if name not in _NOT_SAID and value not in (None, [], "") and value is not False and (name, value) != _BEST
     )
     sentences = [
         f"{first}{f', of {model}' if model else ''}{f': {pair}' if pair else ''}",
