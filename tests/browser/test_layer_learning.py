@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.browser import translate as visitor
 
 PATIENCE = 60_000
 
@@ -142,3 +145,20 @@ def test_models_stand_beside_each_other(app_url: str, page: Page) -> None:
     )
     assert [trace["y"][-1] for trace in lengths["traces"]] == pytest.approx([float(n) for n in numbers[0]], abs=0.005)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_on_a_phone_each_choice_is_whole_and_each_matrix_fits(app_url: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, color_scheme="light")
+    open_section(page, app_url)
+    right_edges = "all => all.map(each => each.getBoundingClientRect().right)"
+    choices = page.locator(".st-key-learning-view button")
+    expect(choices).to_have_text(["One model", "Beside one fixed vector", "Both orders"])
+    assert max(choices.evaluate_all(right_edges)) <= 390
+    choices.last.click()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    assert not visitor.serious(page)
+    page.goto(f"{app_url}/layer")
+    expect(page.locator(".xv-stepper[data-painted]")).to_be_visible(timeout=PATIENCE)
+    assert max(page.locator(".xv-plate").evaluate_all(right_edges)) <= 390
+    assert page.locator(".xv-ground").evaluate("ground => ground.scrollWidth <= ground.clientWidth")

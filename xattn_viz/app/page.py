@@ -57,6 +57,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 /* Its CSV would let a spreadsheet compute a label; ours does not. */
 [data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 :is(button[kind="primaryFormSubmit"], button[kind="primary"]) p { color: light-dark(#fff, #0e0f13); }
+[data-testid="stButtonGroup"] button[aria-checked="true"] p { color: light-dark(#853a00, #ffb454); } /* WCAG AA */
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#55524d, #b9b6ae); } /* Streamlit's is below WCAG AA */
 [data-testid="stTopNav"] { flex: 1; justify-content: flex-end; } /* at the right, beside the row of controls */
