@@ -98,7 +98,7 @@ def test_text_cannot_become_markup() -> None:
     page = html(Story(EVIL, (slide(EVIL, View(layer=1, head=3)),)), [made()])
     read = Page(page)
     tags = [tag for tag, _, _ in read.found]
-    assert tags.count("script") == 3
+    assert tags.count("script") == 4
     assert "img" not in tags
     assert EVIL not in page
     header, _ = parts_of(unpacked(read.texts("script")[0]))
