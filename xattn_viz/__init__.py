@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from xattn_viz.corpus import trace_many
     from xattn_viz.export import figures, subtitles
     from xattn_viz.export.moving import Animation, animate
+    from xattn_viz.export.notebook import explore, show
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
     from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
@@ -134,6 +135,7 @@ __all__ = [
     "cards",
     "deletion_curves",
     "edit_row",
+    "explore",
     "export",
     "figures",
     "find_alignment_heads",
@@ -150,6 +152,7 @@ __all__ = [
     "rerun",
     "save",
     "score",
+    "show",
     "smallest_set",
     "subtitles",
     "surprises",
@@ -179,6 +182,7 @@ _HOMES = {
     "deletion_curves": "analysis.faithfulness",
     "Deletion": "analysis.faithfulness",
     "edit_row": "analysis.patching",
+    "explore": "export.notebook",
     "export": "export",
     "figures": "export.figures",
     "find_alignment_heads": "analysis.alignment_heads",
@@ -205,6 +209,7 @@ _HOMES = {
     "rerun": "models.registry",
     "save": "core.store",
     "score": "analysis.alignment_score",
+    "show": "export.notebook",
     "smallest_set": "analysis.head_costs",
     "Step": "core.trace",
     "subtitles": "export.subtitles",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, Alteration, AttentionMaps, MapKind, Method
-from xattn_viz.core.records import quoted, read_only, same, summary
+from xattn_viz.core.records import Displayed, quoted, read_only, same, summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs import InputError
 
@@ -45,7 +45,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(Displayed):
     """What a method found for each token of an output and each position of its source.
 
     `values` `[layer, head, query, key]` are in `unit` and may be negative ("nats": by how much the position raises the

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.interventions import Forced, Forcing, Intervention
 from xattn_viz.core.maps import MapKind
-from xattn_viz.core.records import summary
+from xattn_viz.core.records import Displayed, summary
 from xattn_viz.core.tokens import Span, word_spans
 from xattn_viz.core.trace import HeadGrid, Trace, probability
 from xattn_viz.core.view import head_title
@@ -79,7 +79,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class HeadCosts:
+class HeadCosts(Displayed):
     """What each head of one kind costs on one trace or on several, in nats a token.
 
     `costs` `[layer, head]` is the mean of `per_token` over the tokens that are `counted`, of all traces together; NaN

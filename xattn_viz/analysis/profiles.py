@@ -34,7 +34,7 @@ from xattn_viz.analysis.head_measures import (
     written,
 )
 from xattn_viz.core.maps import MapKind
-from xattn_viz.core.records import Arrays, decode, encode, quoted, read_only, same, summary
+from xattn_viz.core.records import Arrays, Displayed, decode, encode, quoted, read_only, same, summary
 from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.inputs import InputError
 
@@ -96,7 +96,7 @@ class LayerMeans:
 
 
 @dataclass(frozen=True, eq=False)
-class HeadProfiles:
+class HeadProfiles(Displayed):
     """What each head of one kind does, over many sentences.
 
     `grids` hold a value `[layer, head]` for each measure (`head_measures.MEASURES`), with the ends of its 95 % interval

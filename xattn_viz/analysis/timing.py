@@ -24,7 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.records import summary
+from xattn_viz.core.records import Displayed, summary
 from xattn_viz.core.tokens import Span, word_spans
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import MEL_RATE, RATE
@@ -166,6 +166,12 @@ class TimedWord:
     rows: tuple[int, int]
 
 
+class TimedWords(Displayed, tuple[TimedWord, ...]):
+    """Words in time, in order."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, eq=False)
 class WarpingPath:
     """The way of the alignment: `rows` and `frames` `[step]`, both never falling, positions in the cross map.
@@ -195,7 +201,7 @@ class WarpingPath:
 
 def timed_words(
     trace: Trace, heads: Sequence[Head] | None = None, *, method: Method = "shares", path: WarpingPath | None = None
-) -> tuple[TimedWord, ...]:
+) -> TimedWords:
     """The words of a trace in time, read off `heads`, each (layer, head); None for the method's own.
 
     `path` is what `warping_path` found with the same, where that was worked out before. There are no words where
@@ -208,7 +214,7 @@ def timed_words(
     _check(maps)
     text = _text_rows(maps)
     if not len(text) or maps.keys.is_special.all():
-        return ()
+        return TimedWords()
     path = path or warping_path(maps, heads, method=method)
     starts, times, spans = path.starts(len(maps.queries)), maps.keys.times or (), maps.queries.spans or ()
     own = np.flatnonzero(~maps.keys.is_special)
@@ -227,7 +233,7 @@ def timed_words(
     begin, end = times[own[0]][0], sound_end(trace)
     edges = [start for start, _ in times] + [times[-1][1]]
     placed = in_order([(edges[a], edges[b]) for a, b in stretches], begin=begin, end=end, shortest=frame)
-    return tuple(
+    return TimedWords(
         TimedWord(trace.output[span[0] : span[1]], *seconds, _confidence(trace, rows), span, (rows[0], rows[-1]))
         for (span, rows), seconds in zip(found, placed, strict=True)
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.maps import KIND_NAMES, METHODS, MapKind
-from xattn_viz.core.records import read_only, same, summary
+from xattn_viz.core.records import Displayed, read_only, same, summary
 from xattn_viz.core.tokens import Span
 
 _LETTERLIKE = "&%\u2030"  # punctuation by their Unicode category, and words as people read them
@@ -58,7 +58,7 @@ class AlignmentLink(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class Alignment(Displayed):
     """The links between the words of two texts, in order of the source, and what they were read off.
 
     `weights` `[target, source]` is the matrix of words that links were made of, the mean of both directions where there
@@ -165,7 +165,7 @@ class DeletionCurve:
 
 
 @dataclass(frozen=True, eq=False)
-class Deletion:
+class Deletion(Displayed):
     """Deletion curves of one trace: those of rankings, and those of random orders beside them.
 
     `groups` are the positions of the source that each number of an order stands for.

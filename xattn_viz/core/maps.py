@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.records import read_only, same, summary
+from xattn_viz.core.records import Displayed, read_only, same, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ class Projections:
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionMaps:
+class AttentionMaps(Displayed):
     """The attention weights of one run: `weights` float16 or float32, `[layer, head, query, key]`, after the softmax.
 
     `queries` and `keys` say what the rows and columns are; `layers` are the model's own layer numbers, from 0. `read`

@@ -11,6 +11,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -53,6 +54,17 @@ def _equal(x: Any, y: Any) -> bool:
     if isinstance(x, tuple) and isinstance(y, tuple) and any(isinstance(each, np.ndarray) for each in (*x, *y)):
         return len(x) == len(y) and all(map(_equal, x, y))
     return x is y or (type(x) is type(y) and bool(x == y))
+
+
+class Displayed:
+    """What a notebook shows by more than its `repr`: `export.notebook` draws it."""
+
+    __slots__ = ()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        # Named, not imported: what draws stands on a floor above, and is wanted nowhere but in a notebook.
+        made: dict[str, str] = import_module("xattn_viz.export.notebook").bundle(self)
+        return made
 
 
 def summary(value: Any) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.core.evidence import Alignment, Deletion
 from xattn_viz.core.maps import AttentionMaps, MapKind, size
-from xattn_viz.core.records import brief, quoted, read_only, same, summary
+from xattn_viz.core.records import Displayed, brief, quoted, read_only, same, summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ class Speech:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(Displayed):
     """One run of one model on one segment (a sentence, a 30 s window, an image).
 
     `input` is what went in as shown to people (text, or an array: log-mel, pixels), `output` the text that came out,

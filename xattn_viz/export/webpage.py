@@ -41,8 +41,8 @@ body { margin: 0; padding: 1rem clamp(0.75rem, 2vw, 2rem); background: inherit; 
 footer { margin-top: 1.5rem; font-size: 0.875rem; overflow-wrap: anywhere; }
 """
 
-# Unpacks the data and, beside it, the explorer's script and style, which take a third of their size when they are packed.
-# Both are let in by their own digests, as if they stood in the page.
+# Unpacks the data and, beside it, the explorer's script and style, which take a third of their size when packed. Both
+# are let in by their own digests, as if they stood in the page.
 _START = """
 const unpacked = (id) => {
   const text = atob(document.getElementById(id).textContent);
