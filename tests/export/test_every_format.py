@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from tests.random_traces import NASTY, traces
 from xattn_viz import export, plots
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.evidence import Deletion, DeletionCurve
 from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace, probability
@@ -39,9 +40,17 @@ def timed(start: float, frame: float, sound: Any) -> Trace:
     return Trace((AttentionMaps(weights, Axis("text", labels=("a",)), keys, "cross", (0,)),), sound, "a")
 
 
+def followed(name: str) -> Trace:
+    curves = [
+        DeletionCurve(of, (0,), np.array([0.0, 1.0]), np.array([-0.5, end])) for of, end in ((name, -9), ("", -1))
+    ]
+    return labelled("a").with_evidence(Deletion((curves[0],), (curves[1],), ((0,),)))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(traces())
 @example(labelled(*NASTY, input="\ud800", output="One. \ud800 Two."))
+@example(followed("\ud800"))
 @example(scored(float("inf")))
 @example(scored(float("-inf")))
 @example(timed(1e300, 0.02, np.zeros((4, 0), np.float32)))  # no frame lasts any time, no sound to show

@@ -133,7 +133,7 @@ def curves(deletion: Deletion) -> dict[str, Any]:
     named.append((f"random orders, mean of {len(deletion.random)}", deletion.random[0].fractions, chance, True))
     return {
         "kind": "curves",
-        "label": f"Log-probability of a token while the source is taken away. {deletion.sentence}",
+        "label": f"Log-probability of a token while the source is taken away. {visible_text(deletion.sentence)}",
         "x": "Share of the source that is gone",
         "y": "Log-probability of a token, nats",
         "curves": [
