@@ -49,6 +49,9 @@ def test_svg_and_png_of_the_chosen_map(explorer: Explorer, tmp_path: Path) -> No
         for i in range(len(axis)):
             assert visible(axis.name(i)) in texts
     assert "Cross-attention, layer 2, head 3" in texts
+    assert {"word being written", "source word being read", "weight"} <= set(texts)  # along the axes and the colour bar
+    numbers = [f"{share * float(weights.max()):.2f}" for share in (0, 0.5, 1)]
+    assert set(numbers) <= set(texts)
     assert {node.tag for node in root.iter()} == {f"{SVG}{tag}" for tag in ("svg", "rect", "text", "path")}
     cells = [node.get("fill") or "" for node in root.iter(f"{SVG}rect")][1:]
     painted = np.array([[int(n) for n in cell[4:-1].split(",")] for cell in cells]).reshape(*weights.shape, 3)
@@ -57,10 +60,10 @@ def test_svg_and_png_of_the_chosen_map(explorer: Explorer, tmp_path: Path) -> No
     picture = Image.open(saved(explorer.page, "PNG", tmp_path))
     picture.load()
     assert picture.format == "PNG"
-    assert picture.size == tuple(int(2 * float(root.get(side) or 0)) for side in ("width", "height"))
+    assert picture.size == tuple(int(3 * float(root.get(side) or 0)) for side in ("width", "height"))
     # The largest weight's cell, in the middle of which no number stands.
     rect = list(root.iter(f"{SVG}rect"))[1 + int(weights.argmax())]
-    x, y = (int(2 * (float(rect.get(name) or 0) + 14)) for name in ("x", "y"))
+    x, y = (int(3 * (float(rect.get(name) or 0) + 14)) for name in ("x", "y"))
     brightest = colours.table("magma", dark=True)[-1].astype(int)
     assert np.abs(np.array(picture.convert("RGB").getpixel((x, y))) - brightest).max() <= 2
 

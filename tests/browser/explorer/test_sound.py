@@ -289,6 +289,6 @@ def test_the_saved_picture_has_the_sound_the_seconds_and_the_map(clip: Explorer,
     with clip.page.expect_download() as download:
         clip.press("PNG")
     download.value.save_as(tmp_path / "map.png")
-    size = (int(2 * float(root.get("width") or 0)), int(2 * float(root.get("height") or 0)))
+    size = (int(3 * float(root.get("width") or 0)), int(3 * float(root.get("height") or 0)))
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.size == size

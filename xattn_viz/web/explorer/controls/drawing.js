@@ -14,14 +14,17 @@ import { ticks } from "../sound/time.js";
  * @typedef {import("../sound/sound.js").Sound} Sound
  * @typedef {import("../sound/sound.js").Stretch} Stretch
  *
- * @typedef {object} Drawing a map without what stands around it
+ * @typedef {object} Drawing a map with its labels, without what stands around it
  * @property {number} width
  * @property {number} height
+ * @property {[number, number, number, number]} map where its cells or its picture lie: left, top, width and height
  * @property {(svg: SVGSVGElement, top: number) => void} draw
  */
 
 export const EDGE = 14;
 export const TEXT_FONT = 13;
+/** The room of an axis's title before the labels. */
+export const AXIS_TITLE = 20;
 
 /**
  * A label that is not too long for a picture.
@@ -59,8 +62,8 @@ export function cellsDrawing(scene, m) {
   const { theme, main } = scene;
   const longest = (/** @type {{label: string}[]} */ all) =>
     Math.max(...all.map(({ label }) => widthOf(short(label), TEXT_FONT)), 0);
-  const left = longest(m.rows) + 2 * EDGE;
-  const above = longest(m.columns) * Math.SQRT1_2 + 2 * EDGE;
+  const left = AXIS_TITLE + longest(m.rows) + 2 * EDGE;
+  const above = AXIS_TITLE + longest(m.columns) * Math.SQRT1_2 + 2 * EDGE;
   const [wide, high] = [m.columns.length * CELL, m.rows.length * CELL];
   /** @type {Drawing["draw"]} */
   const draw = (svg, top) => {
@@ -89,7 +92,7 @@ export function cellsDrawing(scene, m) {
     if (row >= 0) svg.append(...outlined(left, top + above + row * CELL, wide, CELL));
     if (column >= 0) svg.append(...outlined(left + column * CELL, top + above, CELL, high));
   };
-  return { width: left + wide + above, height: above + high + EDGE, draw };
+  return { width: left + wide + above - AXIS_TITLE, height: above + high + EDGE, map: [left, above, wide, high], draw };
 }
 
 /**
@@ -129,12 +132,13 @@ export function soundDrawing(scene, m) {
   const frames = main.sheet.queries.edges;
   const high = frames ? FRAME_ROWS : m.rows.length * ROW;
   const longest = Math.max(...m.rows.map(({ label }) => widthOf(short(label), TEXT_FONT)));
-  const left = frames ? 60 : longest + 2 * EDGE;
-  const above = EDGE + SOUND + RULER;
+  const left = AXIS_TITLE + (frames ? 60 : longest + 2 * EDGE);
+  const begins = AXIS_TITLE + EDGE;
+  const above = begins + SOUND + RULER;
   const size = { fill: inkOf(scene), "font-size": TEXT_FONT };
   /** @type {Drawing["draw"]} */
   const draw = (svg, top) => {
-    const begin = top + EDGE;
+    const begin = top + begins;
     svg.append(
       embedded((canvas) => paintSound(canvas, sound, range, WIDE, SOUND, theme), left, begin, WIDE, SOUND),
       embedded((canvas) => paintSoundCells(canvas, scene, main, range, WIDE, high), left, top + above, WIDE, high),
@@ -148,7 +152,12 @@ export function soundDrawing(scene, m) {
     const { row } = main.focus;
     if (row >= 0 && !frames) svg.append(...outlined(left, top + above + row * ROW, WIDE, ROW));
   };
-  return { width: left + WIDE + EDGE, height: above + high + EDGE, draw };
+  return {
+    width: left + WIDE + EDGE,
+    height: above + high + EDGE,
+    map: [left, begins, WIDE, above - begins + high],
+    draw,
+  };
 }
 
 /**
@@ -223,7 +232,8 @@ export function pictureDrawing(scene) {
       svg.append(text(short(name), { x: EDGE + (state.several ? 20 : 0), y, fill: inkOf(scene), "font-size": 16 }));
     });
   };
-  return { width: SAVED_WIDTH + 2 * EDGE, height: EDGE + high + names.length * NAME + EDGE, draw };
+  const height = EDGE + high + names.length * NAME + EDGE;
+  return { width: SAVED_WIDTH + 2 * EDGE, height, map: [EDGE, EDGE, SAVED_WIDTH, high], draw };
 }
 
 /**

@@ -6,17 +6,27 @@ import { viewTitle } from "../core/payload.js";
 import { restingOn } from "../picture/beside.js";
 import { isOverPicture } from "../picture/patches.js";
 import { isOverSound, seconds } from "../sound/sound.js";
-import { cellsDrawing, EDGE, inkOf, pictureDrawing, short, soundDrawing, TEXT_FONT, text } from "./drawing.js";
+import {
+  AXIS_TITLE,
+  cellsDrawing,
+  EDGE,
+  inkOf,
+  pictureDrawing,
+  short,
+  soundDrawing,
+  TEXT_FONT,
+  text,
+} from "./drawing.js";
 
 /**
- * The chosen map as a file: an SVG made here, and a PNG of that SVG at twice its size. Around the map stands what every
+ * The chosen map as a file: an SVG made here, and a PNG of that SVG at three times its size. Around the map stands what every
  * file of it says (`export/shown.py` says the same): title, texts, what a row is, what is selected, model and day.
  *
  * @typedef {import("../core/matrix.js").Matrix} Matrix
  * @typedef {import("../core/scene.js").Scene} Scene
  */
 
-const SHARPNESS = 2;
+const SHARPNESS = 3;
 const LINE = 20;
 const TITLE_FONT = 16;
 const NARROWEST = 560;
@@ -62,13 +72,14 @@ function mapSvg(scene) {
     : isOverPicture(main)
       ? pictureDrawing(scene)
       : cellsDrawing(scene, m);
-  const width = Math.max(drawing.width, NARROWEST);
+  const hasBar = !isOverPicture(main) || !state.several;
+  const [left, down, wide, high] = drawing.map;
+  const width = Math.max(drawing.width, left + wide + (hasBar ? BAR_ROOM : 0), NARROWEST);
   const fits = (/** @type {string[]} */ said) => said.flatMap((line) => wrapped(line, width - 2 * EDGE));
   const above = fits([trace.about.pair].filter(Boolean));
   const below = fits(linesOf(scene, m));
-  const axes = isOverPicture(main) ? "" : axesOf(main, state);
-  const top = EDGE + LINE * (1 + above.length + Number(axes !== ""));
-  const ends = top + drawing.height + LINE;
+  const top = EDGE + LINE * (1 + above.length);
+  const ends = top + Math.max(drawing.height, hasBar ? down + BAR_LEAST + 2 * EDGE : 0);
   const height = ends + LINE * below.length + EDGE;
   const viewBox = `0 0 ${width} ${height}`;
   const svg = makeSvg("svg", { width, height, viewBox, "font-family": "system-ui, sans-serif" });
@@ -80,9 +91,10 @@ function mapSvg(scene) {
   above.forEach((line, i) => {
     svg.append(text(line, { ...size, y: EDGE + 12 + LINE * (i + 1) }));
   });
-  if (axes) svg.append(text(axes, { ...size, y: top - 8 }));
   drawing.draw(svg, top);
-  if (!isOverPicture(main) || !state.several) drawColourBar(svg, scene, ends - LINE + 4);
+  if (!isOverPicture(main)) drawAxisTitles(svg, scene, [left, top + down, wide, high], top, [width, ends]);
+  if (hasBar)
+    drawColourBar(svg, scene, left + wide + EDGE + 6, top + down, Math.min(Math.max(high, BAR_LEAST), BAR_MOST));
   below.forEach((line, i) => {
     svg.append(text(line, { ...size, y: ends + LINE * (i + 1) - 6 }));
   });
@@ -90,36 +102,54 @@ function mapSvg(scene) {
 }
 
 /**
- * What rows and columns are, in one line above a map.
- *
- * @param {import("../core/scene.js").Panel} panel
- * @param {import("../core/state.js").State} state
- */
-function axesOf({ sheet }, state) {
-  const [row, column] = axisTitles(sheet, state);
-  return `↓ ${row}   ${column} →`;
-}
-
-const BAR = [160, 10]; // how wide and high a colour bar is, in pixels
-
-/**
- * The colours from 0 to where they end, with three weights behind them.
+ * What rows and columns are, along them: over the middle of the columns and upwards beside the rows, or where the
+ * picture has room for it.
  *
  * @param {SVGSVGElement} svg
  * @param {Scene} scene
+ * @param {[number, number, number, number]} map
  * @param {number} top
+ * @param {[number, number]} ends of the picture, to the right and below
  */
-function drawColourBar(svg, scene, top) {
+function drawAxisTitles(svg, scene, [left, above, wide, high], top, [width, bottom]) {
+  const { main, state } = scene;
+  const size = { fill: inkOf(scene), "font-size": TEXT_FONT, "text-anchor": "middle" };
+  const titles = axisTitles(main.sheet, state);
+  const [row, column] = titles.map((title) => widthOf(title, TEXT_FONT) / 2 + 2);
+  const x = Math.max(EDGE + column, Math.min(left + wide / 2, width - EDGE - column));
+  svg.append(text(titles[1], { ...size, x, y: top + AXIS_TITLE - 4 }));
+  const y = Math.max(top + row, Math.min(above + high / 2, bottom - row));
+  svg.append(text(titles[0], { ...size, transform: `translate(${EDGE + AXIS_TITLE - 8} ${y}) rotate(-90)` }));
+}
+
+const BAR = 12; // how wide a colour bar is, in pixels
+const [BAR_LEAST, BAR_MOST] = [80, 160]; // and how high
+const BAR_ROOM = 100; // with its numbers and its name, beside a map
+
+/**
+ * The colours from 0, below, to where they end, with three weights beside them and what they are.
+ *
+ * @param {SVGSVGElement} svg
+ * @param {Scene} scene
+ * @param {number} left
+ * @param {number} top
+ * @param {number} high
+ */
+function drawColourBar(svg, scene, left, top, high) {
   const { table } = scene.theme;
-  const [wide, high] = BAR;
-  for (let x = 0; x < wide; x++) {
-    const at = Math.round((x / (wide - 1)) * 255) * 3;
+  for (let y = 0; y < high; y++) {
+    const at = Math.round((1 - y / (high - 1)) * 255) * 3;
     const fill = `rgb(${[...table.subarray(at, at + 3)].join(",")})`;
-    svg.append(makeSvg("path", { d: `M${EDGE + x} ${top}h1v${high}h-1z`, fill, "shape-rendering": "crispEdges" }));
+    const d = `M${left} ${top + y}h${BAR}v${Math.min(2, high - y)}h-${BAR}z`;
+    svg.append(makeSvg("path", { d, fill, "shape-rendering": "crispEdges" }));
   }
-  const numbers = [0, 0.5, 1].map((share) => decimals(share * scene.main.top)).join(" · ");
-  const size = { x: EDGE + wide + 8, y: top + high, fill: inkOf(scene), "font-size": TEXT_FONT };
-  svg.append(text(numbers, size));
+  const size = { fill: inkOf(scene), "font-size": TEXT_FONT };
+  for (const share of [0, 0.5, 1]) {
+    svg.append(text(decimals(share * scene.main.top), { ...size, x: left + BAR + 6, y: top + (1 - share) * high + 5 }));
+  }
+  const what = wordsOf(scene.main.sheet).share ? "share" : "weight";
+  const place = `translate(${left + BAR + 6 + widthOf("0.000", TEXT_FONT) + 12} ${top + high / 2}) rotate(-90)`;
+  svg.append(text(what, { ...size, "text-anchor": "middle", transform: place }));
 }
 
 /**
