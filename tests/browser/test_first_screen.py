@@ -77,6 +77,31 @@ def test_speech_begins_with_its_map(app_url: str, open_page: Callable[..., Page]
     assert visitor.serious(page) == []
 
 
+def test_the_pages_at_the_top_leave_the_heading_its_place(app_url: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 1024, "height": 768})
+    visitor.open_app(page, app_url)
+    links = page.get_by_test_id("stTopNav").get_by_role("link")
+    for width in (1024, 1280, 768):
+        page.set_viewport_size({"width": width, "height": 768})
+        expect(links).to_have_text(["Translate", "Speech", "Images", "Layer", "About", "Stories"])
+        page.wait_for_timeout(200)  # the links are counted anew after that
+        begin, end = visitor.box(links.first), visitor.box(links.last)
+        assert end["x"] + end["width"] <= width
+        for beside in (
+            page.locator(".st-key-heading p").first,
+            page.locator(".st-key-heading").get_by_role("button").first,
+        ):
+            place = visitor.box(beside)
+            assert place["x"] + place["width"] <= begin["x"], width
+    page.set_viewport_size(PHONE)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_role("link", name="Stories").first.click()
+    expect(page.get_by_role("heading", name="Stories")).to_be_visible(timeout=visitor.PATIENCE)
+    expect(page.locator(".xv-story-caption")).to_be_visible(timeout=visitor.PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert visitor.serious(page) == []
+
+
 def test_enter_asks_shift_and_enter_break_the_line_and_swap_turns_round(app_url: str, page: Page) -> None:
     visitor.open_app(page, app_url)
     field = visitor.field(page)
