@@ -58,7 +58,7 @@ def test_a_story_is_made_saved_and_opened_again(app_url: str, page: Page, tmp_pa
     page.get_by_role("option", name="Your own: My talk (2)").click()
     expect(page.locator(".xv-story-title")).to_have_text("My talk")
     row = cat.cross.head(1, 0)[1]
-    said = f"{row.max():.2f} on {cat.cross.keys.name(int(row.argmax()))}"
+    said = f"{row.max():.2f} on “{cat.cross.keys.name(int(row.argmax()))}”"
     expect(page.locator(".xv-story-caption")).to_contain_text(said)
     field = page.get_by_role("textbox", name="Caption of slide 1")
     field.fill("**{row}** reads <b>{most}</b>: {weight}")

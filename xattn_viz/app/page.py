@@ -96,6 +96,8 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   .st-key-heading > :has(h1) { flex: 1 1 0; min-width: 0; }
   .st-key-line { gap: 0.35rem 0.5rem; }
   [data-testid="stButtonGroup"] > div { flex-wrap: wrap; overflow: visible; } /* else its last choice is cut */
+  [class*="st-key-slide-"] { gap: 0.5rem; }
+  [class*="st-key-slide-"] > [class*="st-key-caption-"] { flex: 1 1 100%; } /* its buttons stand below it */
   .st-key-line [data-testid="stCaptionContainer"] p { font-size: 0.8125rem; line-height: 1.3; }
   /* A microphone and a button for a file, beside the others; what is recorded is shown while it is. */
   .st-key-recording.st-key-recording:has([aria-label="Record"]) { flex: 0 0 2.75rem; width: 2.75rem; }

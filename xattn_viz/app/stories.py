@@ -89,7 +89,7 @@ def add(state: PageState, view: View) -> str:
         said["sentence" if query.source == "text" else "window"] = str(state.segment + 1)
     maps = view.maps(state.shown.trace)
     is_row = view.query is not None and view.is_head and maps.queries.kind == maps.keys.kind == "text"
-    caption = "In the row of {row}, {head} puts {weight} on {most}." if is_row else ""
+    caption = "In the row of “{row}”, {head} puts {weight} on “{most}”." if is_row else ""
     try:
         slide = Slide(tuple(said.items()), view, caption)
         here.own = replace(here.own, slides=(*here.own.slides, slide))
