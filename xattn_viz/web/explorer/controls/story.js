@@ -55,6 +55,7 @@ export function makeStory(show) {
   /** @type {Map<number, Trace>} */
   let traces = new Map();
   let at = 0;
+  let isLeft = false; // for another page, or another story
   let ask = /** @type {((number: number) => void) | null} */ (null);
   /** @type {Set<number>} */
   const asked = new Set(); // for which slides, since one came
@@ -106,6 +107,7 @@ export function makeStory(show) {
     const to = Math.min(Math.max(at + by, 0), bundle.slides.length - 1);
     if (to === at) return true;
     at = to;
+    isLeft = false;
     remember(at, storyName(bundle));
     paint();
     return true;
@@ -113,12 +115,15 @@ export function makeStory(show) {
 
   /**
    * The browser's Back and Forth turn slides, and Streamlit, which would begin the page anew, does not hear of it. What
-   * is no slide of this story is the page's to find.
+   * is no slide of this story is the page's to find, and from then on the way back to one too: what is here may be about
+   * to go.
    *
    * @param {PopStateEvent} event
    */
   function moved(event) {
-    if (!bundle || (ask && event.state?.story !== storyName(bundle))) return;
+    if (!bundle) return;
+    isLeft ||= ask !== null && event.state?.story !== storyName(bundle);
+    if (isLeft) return;
     event.stopImmediatePropagation();
     const to = Math.min(remembered() - 1, bundle.slides.length - 1);
     if (to === at) return;
@@ -146,6 +151,7 @@ export function makeStory(show) {
       const isKept = isSame && trace !== undefined && now?.trace === before?.trace && sameView(before, now);
       traces = new Map(isKept && now?.part !== undefined ? [[now.part, trace]] : []);
       bundle = fresh;
+      isLeft = false;
       ask = asking;
       element.hidden = false;
       paint(isKept);
