@@ -32,6 +32,7 @@ def turn_with_the_browser(page: Page) -> None:
     expect(shown).to_have_attribute("data-slide", "1")
     page.go_back()
     expect(page.get_by_role("heading", name="Translate")).to_be_visible(timeout=visitor.PATIENCE)
+    visitor.expect_rest(page)
     page.go_forward()
     expect(shown).to_have_attribute("data-slide", "1", timeout=visitor.PATIENCE)
     page.go_forward()
