@@ -162,3 +162,8 @@ def test_on_a_phone_each_choice_is_whole_and_each_matrix_fits(app_url: str, open
     expect(page.locator(".xv-stepper[data-painted]")).to_be_visible(timeout=PATIENCE)
     assert max(page.locator(".xv-plate").evaluate_all(right_edges)) <= 390
     assert page.locator(".xv-ground").evaluate("ground => ground.scrollWidth <= ground.clientWidth")
+    page.goto(f"{app_url}/layer?section=shapes")
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    assert page.locator(".st-key-shapes-place").evaluate("place => place.scrollWidth > place.clientWidth")
+    assert not visitor.serious(page)

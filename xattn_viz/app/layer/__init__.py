@@ -32,8 +32,11 @@ _CSS = """<style>
 @media (max-width: 48rem) {
   [data-testid="stMarkdownContainer"] h3 { font-size: 1.25rem; line-height: 1.3; padding: 0.25rem 0 0.75rem; }
   .heatmap-label { display: none; }
-  .st-key-shapes { overflow-x: auto; }
-  .st-key-shapes > * { min-width: 50rem; }
+  .st-key-shapes-place { overflow-x: auto; }
+  .st-key-shapes { min-width: 50rem; }
+}
+@media (min-width: 48.01rem) {
+  .st-key-shapes-place [data-testid="stHtml"] { display: none; }
 }
 </style>"""
 

@@ -10,6 +10,8 @@ from xattn_viz.app.page import literal
 from xattn_viz.lessons import tensor_shapes
 
 _LONGEST = 12
+# On a phone the figure scrolls in its place: this is what a keyboard comes to there.
+_HANDLE = '<span tabindex="0" role="group" aria-label="The boxes: arrow keys move them sideways"></span>'
 
 
 @st.fragment
@@ -42,7 +44,9 @@ def show() -> None:
             "parameters": f"{done.parameters[setting.n_heads]:,}",
         },
     )
-    parts.figure(plots.boxes(done.rows, dark=parts.is_dark()), "shapes")
+    with st.container(key="shapes-place"):
+        st.html(_HANDLE)
+        parts.figure(plots.boxes(done.rows, dark=parts.is_dark()), "shapes")
     parts.in_a_notebook(tensor_shapes.snippet(setting), "shapes")
 
 
