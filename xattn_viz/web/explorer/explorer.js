@@ -274,6 +274,7 @@ function makeExplorer(root) {
     theme = readTheme(root, looked.colours);
     const width = root.clientWidth;
     const scene = makeScene(trace, looked, theme);
+    const oneLine = overview.oneLine(scene, width);
     attach(); // not before: of an empty place a theme is read at once
     painted = scene;
     sound.paint(scene);
@@ -291,7 +292,6 @@ function makeExplorer(root) {
     sentences.paint(scene);
     main.entitle(scene, scene.main);
     if (scene.second) second.entitle(scene, scene.second);
-    const oneLine = overview.oneLine(scene, width);
     const isWide = width >= BESIDE && width - (wider.size || Math.max(PANE * width, oneLine)) >= HEAD * rem();
     guide.place(isWide ? main.element.querySelector(".xv-map-head") : null);
     stage.style.setProperty("--xv-heads", wider.size ? `${wider.size}px` : "");
