@@ -17,13 +17,17 @@ os.environ["XATTN_VIZ_CACHE"] = tempfile.mkdtemp(prefix="xattn-viz-tests-")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where files are shared out, mix those of tests in the browser, which wait for other processes, with the rest."""
+    """Where files are shared out, mix those of tests in the browser, which wait for other processes, with the rest.
+
+    Those of the whole app, which take longest, come before those of the explorer alone: the end is left to short ones.
+    """
     if not hasattr(config, "workerinput"):
         return
     files = dict.fromkeys(item.path for item in items)
     place: dict[Path, float] = {}
     for is_waiting in (True, False):
         alike = [path for path in files if ("browser" in path.parts) == is_waiting]
+        alike.sort(key=lambda path: "explorer" in path.parts and is_waiting)
         place |= {path: (number + 0.5) / len(alike) for number, path in enumerate(alike)}
     items.sort(key=lambda item: place[item.path])
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nltk.translate import Alignment as TheirAlignment
-from nltk.translate.metrics import alignment_error_rate
 
 import xattn_viz as xv
 from xattn_viz.analysis import alignment_score
@@ -48,6 +46,10 @@ def random_pair(rng: np.random.Generator) -> tuple[set[tuple[int, int]], LinkedP
 
 def test_aer_agrees_with_a_published_implementation() -> None:
     """That of NLTK on 300 random link sets, each pair alone; 1e-12 is rounding."""
+    # Brings scikit-learn, which no other test needs.
+    from nltk.translate import Alignment as TheirAlignment
+    from nltk.translate.metrics import alignment_error_rate
+
     rng = np.random.default_rng(14)
     for _ in range(300):
         links, pair = random_pair(rng)
