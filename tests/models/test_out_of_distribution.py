@@ -12,6 +12,7 @@ from benchmarks import out_of_distribution as foreign
 from scripts.train.out_of_distribution import OWN, seen
 from xattn_viz.cli import main
 from xattn_viz.models import out_of_distribution, registry
+from xattn_viz.models.folder import ROOT_VARIABLE
 from xattn_viz.models.out_of_distribution import Distribution, summary
 from xattn_viz.shapes import Scene, Thing, draw
 
@@ -36,6 +37,11 @@ def test_every_model_of_shapes_says_that_a_picture_is_of_another_kind(name: str)
     assert note.startswith("This model knows only coloured shapes on paper, and this picture is of another kind")
     assert trace.note("unfamiliar") == note
     assert model.trace(SCENE).note("unfamiliar") is None
+
+
+def test_a_root_for_the_folders_of_others_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    assert out_of_distribution.encoder()(SCENE).shape == (65, 128)
 
 
 def test_the_command_line_says_it_apart_from_the_caption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,8 +124,10 @@ def encoder() -> Encoder:
     from transformers import VisionEncoderDecoderModel
 
     from xattn_viz.models.checkpoint import Checkpoint
+    from xattn_viz.models.folder import Folder
 
-    found = Checkpoint.find(str(FOLDER), ("safetensors",))
+    # Not by its name: a root that who serves the app sets need not hold what was installed.
+    found = Checkpoint.find(Folder(FOLDER, links_anywhere=True), ("safetensors",))
     vit = found.model(VisionEncoderDecoderModel, found.config(), "eager", dtype=torch.float32).encoder
 
     def states(picture: Picture) -> Numbers:
