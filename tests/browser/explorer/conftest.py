@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 import xattn_viz as xv
+from tests.browser.conftest import VIEWPORT, Tabs, Watch
 from tests.browser.explorer.harness import open_harness
 from tests.browser.explorer.planted import planted
 from xattn_viz import export
@@ -200,23 +201,28 @@ def open_explorer(
     """Call it (with Playwright's options for the page) for an explorer in a page of its own."""
 
     def launch(**options: Any) -> Explorer:
-        page = open_page(**options)
-        if request.param == "export":
-            trace = planted()
-            file = tmp_path / "export.html"
-            file.write_text(export.html(trace, View(layer=1, head=2)), encoding="utf-8")
-            page.goto(file.as_uri())
-        else:
-            trace = typed_trace()
-            _show_in_app(page, request.getfixturevalue("app_url"), str(trace.input))
-        labels = written(trace.cross.keys, trace.input)
-        expect(page.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
-        page.evaluate(COUNT_MESSAGES)
-        explorer = Explorer(page, trace, request.param)
-        page.mouse.move(1, 1)
-        return explorer
+        return _opened(open_page(**options), request, tmp_path)
 
     return launch
+
+
+@pytest.fixture(scope="module", params=["app", "export"])
+def _left_open(
+    request: pytest.FixtureRequest, tabs: Tabs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Explorer]:
+    page = tabs.take({"viewport": VIEWPORT, "color_scheme": "dark"}, newcomer=False)
+    yield _opened(page, request, tmp_path_factory.mktemp("page"))
+    tabs.give_back(page)
+
+
+@pytest.fixture
+def same_explorer(_left_open: Explorer, watch: Watch) -> Iterator[Explorer]:
+    """An explorer that the tests of a file share: they choose maps and tokens, and leave nothing else changed."""
+    unfollow = watch.follow(_left_open.page.context)
+    _left_open.page.mouse.move(1, 1)
+    yield _left_open
+    unfollow()
+    assert not watch.complaints(), "\n".join(watch.complaints())
 
 
 @pytest.fixture
@@ -229,6 +235,23 @@ def harness(page: Page, tmp_path: Path) -> Page:
 def explorer(open_explorer: Callable[..., Explorer]) -> Explorer:
     """An explorer in a dark page of 1280 × 720."""
     return open_explorer()
+
+
+def _opened(page: Page, request: pytest.FixtureRequest, folder: Path) -> Explorer:
+    """The explorer of the test's parameter, in this page."""
+    if request.param == "export":
+        trace = planted()
+        file = folder / "export.html"
+        file.write_text(export.html(trace, View(layer=1, head=2)), encoding="utf-8")
+        page.goto(file.as_uri())
+    else:
+        trace = typed_trace()
+        _show_in_app(page, request.getfixturevalue("app_url"), str(trace.input))
+    labels = written(trace.cross.keys, trace.input)
+    expect(page.locator(".xv-columns .xv-text")).to_have_text(labels, timeout=30_000)
+    page.evaluate(COUNT_MESSAGES)
+    page.mouse.move(1, 1)
+    return Explorer(page, trace, request.param)
 
 
 _typed: set[str] = set()

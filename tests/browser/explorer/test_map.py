@@ -12,6 +12,12 @@ from tests.browser.explorer.conftest import PRINTED, Explorer, assert_painted, v
 from xattn_viz.core.tokens import visible
 
 
+@pytest.fixture
+def explorer(same_explorer: Explorer) -> Explorer:
+    """Shared: a test that presses a switch opens one of its own."""
+    return same_explorer
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_every_cell_has_the_colour_of_its_weight(open_explorer: Callable[..., Explorer], scheme: str) -> None:
     explorer = open_explorer(color_scheme=scheme)
@@ -46,7 +52,8 @@ def test_pixels_hold_on_finer_screens(open_explorer: Callable[..., Explorer], ra
     assert_painted(explorer.pixels(), weights, float(weights.max()))
 
 
-def test_means_and_maxima_equal_pythons(explorer: Explorer) -> None:
+def test_means_and_maxima_equal_pythons(open_explorer: Callable[..., Explorer]) -> None:
+    explorer = open_explorer()
     for view in ("1.mean", "2.mean", "mean", "max"):
         explorer.choose(view)
         rows, columns, shown = explorer.table()
@@ -56,8 +63,9 @@ def test_means_and_maxima_equal_pythons(explorer: Explorer) -> None:
 
 
 @pytest.mark.parametrize("reading", ["Predicted", "Read"])
-def test_words_and_special_tokens_equal_pythons(explorer: Explorer, reading: str) -> None:
+def test_words_and_special_tokens_equal_pythons(open_explorer: Callable[..., Explorer], reading: str) -> None:
     """Within 0.01: two decimals, and the rounding of a word's few pieces."""
+    explorer = open_explorer()
     maps = explorer.maps if reading == "Predicted" else explorer.maps.by_input_token()
     explorer.choose("2.3")
     explorer.press(reading)

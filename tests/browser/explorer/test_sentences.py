@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, weights_of, written
 from xattn_viz.core.tokens import visible
 
 FAINTEST = 0.03  # of the lines of the token in focus
+
+
+@pytest.fixture
+def explorer(same_explorer: Explorer) -> Explorer:
+    """Shared: a test that presses a switch opens one of its own."""
+    return same_explorer
 
 
 def test_hovering_an_output_token_tints_the_source(explorer: Explorer) -> None:
@@ -72,7 +80,8 @@ def test_lines_follow_the_hovered_token(explorer: Explorer) -> None:
         assert abs(y - (box["y"] + (box["height"] if edge == "bottom" else 0))) < 3
 
 
-def test_all_lines_above_a_threshold_on_demand(explorer: Explorer) -> None:
+def test_all_lines_above_a_threshold_on_demand(open_explorer: Callable[..., Explorer]) -> None:
+    explorer = open_explorer()
     explorer.choose("1.1")
     weights = weights_of(explorer.maps, "1.1")
     lines = explorer.page.locator(".xv-lines path")
@@ -170,8 +179,9 @@ def test_unsure_unattended_and_resting_tokens_are_marked(explorer: Explorer) -> 
             assert (marked == wanted)[clear].all(), (view, mark)
 
 
-def test_labels_are_text_everywhere(explorer: Explorer) -> None:
+def test_labels_are_text_everywhere(open_explorer: Callable[..., Explorer]) -> None:
     """No token became markup: not in the sentences, the map, the steps, the check or the table."""
+    explorer = open_explorer()
     explorer.choose("2.3")
     explorer.click_cell(1, 1)
     explorer.table()
