@@ -89,10 +89,12 @@ class Watch:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server of the app for all tests; `app.url` and `app.log()`."""
+def app(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server of the app for all tests, `app.url` and `app.log()`, with a root for folders; no hub answers it."""
     port = free_port()
-    server = start(streamlit_command(port), port, tmp_path_factory.mktemp("app") / "log.txt")
+    said = [f"XATTN_VIZ_ROOT={folders}", f"HF_ENDPOINT=http://127.0.0.1:{free_port()}"]
+    said.append(f"HF_HUB_CACHE={tmp_path_factory.mktemp('cache')}")
+    server = start(["env", *said, *streamlit_command(port)], port, tmp_path_factory.mktemp("app") / "log.txt")
     yield server
     server.stop()
 
@@ -129,17 +131,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     diffusion_folders.write(root / "drawing", "1")
     seq2seq_folders.write(root / "pickled", "bart", safe=False)
     return root
-
-
-@pytest.fixture(scope="session")
-def served(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app with a root for folders, and a hub that nobody answers for."""
-    port = free_port()
-    said = [f"XATTN_VIZ_ROOT={folders}", f"HF_ENDPOINT=http://127.0.0.1:{free_port()}"]
-    said.append(f"HF_HUB_CACHE={tmp_path_factory.mktemp('cache')}")
-    server = start(["env", *said, *streamlit_command(port)], port, tmp_path_factory.mktemp("served") / "log.txt")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")

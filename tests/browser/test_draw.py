@@ -14,7 +14,6 @@ from playwright.sync_api import Page, expect
 import xattn_viz as xv
 from tests.browser import images
 from tests.browser import translate as visitor
-from tests.server import Server
 from xattn_viz.analysis.localization import share
 from xattn_viz.examples import PROMPTS, SCENES
 from xattn_viz.shapes import judge
@@ -70,10 +69,10 @@ def test_the_small_model_draws_what_it_is_asked_for_and_says_so(app_url: str, pa
 
 
 def test_a_model_from_a_folder_draws_by_prompt_and_seed(
-    served: Server, open_page: Callable[..., Page], folders: Path, tmp_path: Path
+    app_url: str, open_page: Callable[..., Page], folders: Path, tmp_path: Path
 ) -> None:
     page = open_page()
-    page.goto(f"{served.url}/draw")
+    page.goto(f"{app_url}/draw")
     visitor.name_model(page, str(folders / "drawing"))
     visitor.explorer(page).wait_for(timeout=visitor.PATIENCE)
     draw(page, PROMPT)
@@ -105,7 +104,7 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
 
     # A model that takes long enough to be watched; and another seed each time, or the drawing is there already.
     seeded = str(int(time.time()))
-    page.goto(f"{served.url}/draw?model=draw-shapes&option.seed={seeded}")
+    page.goto(f"{app_url}/draw?model=draw-shapes&option.seed={seeded}")
     visitor.explorer(page).wait_for(timeout=visitor.PATIENCE)
     visitor.expect_rest(page)
     expect(page.get_by_label("Seed", exact=True)).to_have_value(seeded)

@@ -218,8 +218,8 @@ def test_pages_keep_what_was_asked_of_each(app_url: str, page: Page) -> None:
 
 
 @pytest.mark.parametrize("kind", ["multilingual", "moonshine"])
-def test_a_model_from_a_folder_hears_the_same_sound(served: Server, page: Page, folders: Path, kind: str) -> None:
-    speech.open_speech(page, served.url, sound="forward")
+def test_a_model_from_a_folder_hears_the_same_sound(app_url: str, page: Page, folders: Path, kind: str) -> None:
+    speech.open_speech(page, app_url, sound="forward")
     visitor.name_model(page, str(folders / kind))
     trace = xv.load(folders / kind).trace(clips.sound("forward"))
     speech.expect_transcript(page, trace.output)

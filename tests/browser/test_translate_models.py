@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect
 import xattn_viz as xv
 from tests.browser import translate as visitor
 from tests.models.families import seq2seq_folders
-from tests.server import Server
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.web.explorer import identity
 
@@ -27,30 +26,28 @@ def turn_to(page: Page, model: Path) -> None:
     visitor.expect_rest(page)
 
 
-@pytest.mark.parametrize("kind", ["marian", "t5", "nllb"])
-def test_a_model_from_a_folder_is_shown_and_the_offline_one_comes_back(
-    served: Server, page: Page, folders: Path, kind: str
-) -> None:
-    visitor.open_app(page, served.url)
-    turn_to(page, folders / kind)
-    visitor.translate(page, TEXT)
-    made = xv.load(folders / kind).trace(TEXT)
-    visitor.expect_trace(page, made)
-    expect(page.get_by_role("alert")).to_have_count(0)
-    visitor.expect_source_of_any(page, TEXT)
-    assert visitor.source(page).get_by_role("option").count() == len(made.cross.keys)
-    layers, heads = made.cross.weights.shape[:2]
-    assert page.locator(".xv-tiles [data-view]").evaluate_all(
-        r"all => all.map(tile => tile.dataset.view).filter(view => /^\d+\.\d+$/.test(view))"
-    ) == [f"{layer + 1}.{head + 1}" for layer in range(layers) for head in range(heads)]
-    expect(visitor.field(page)).to_have_value(TEXT)
-    assert visitor.said(page)["model"] == str(folders / kind)
-    visitor.choose_model(page, "English → Portuguese")
-    visitor.expect_source(page, EXAMPLES[0].text)
+def test_models_from_folders_are_shown_and_the_offline_one_comes_back(app_url: str, page: Page, folders: Path) -> None:
+    visitor.open_app(page, app_url)
+    for kind in ("marian", "t5", "nllb"):
+        turn_to(page, folders / kind)
+        visitor.translate(page, TEXT)
+        made = xv.load(folders / kind).trace(TEXT)
+        visitor.expect_trace(page, made)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        visitor.expect_source_of_any(page, TEXT)
+        assert visitor.source(page).get_by_role("option").count() == len(made.cross.keys)
+        layers, heads = made.cross.weights.shape[:2]
+        assert page.locator(".xv-tiles [data-view]").evaluate_all(
+            r"all => all.map(tile => tile.dataset.view).filter(view => /^\d+\.\d+$/.test(view))"
+        ) == [f"{layer + 1}.{head + 1}" for layer in range(layers) for head in range(heads)]
+        expect(visitor.field(page)).to_have_value(TEXT)
+        assert visitor.said(page)["model"] == str(folders / kind)
+        visitor.choose_model(page, "English → Portuguese")
+        visitor.expect_source(page, EXAMPLES[0].text)
 
 
-def test_what_is_typed_while_a_model_loads_stays_in_the_field(served: Server, page: Page, folders: Path) -> None:
-    visitor.open_app(page, served.url)
+def test_what_is_typed_while_a_model_loads_stays_in_the_field(app_url: str, page: Page, folders: Path) -> None:
+    visitor.open_app(page, app_url)
     visitor.name_model(page, str(folders / "marian"))
     visitor.field(page).fill("Typed at once.")
     visitor.expect_source_of_any(page, EXAMPLES[0].text)
@@ -62,10 +59,10 @@ def test_what_is_typed_while_a_model_loads_stays_in_the_field(served: Server, pa
 
 
 def test_options_appear_with_the_model_and_reach_trace_and_address(
-    served: Server, page: Page, open_page: Callable[..., Page], folders: Path
+    app_url: str, page: Page, open_page: Callable[..., Page], folders: Path
 ) -> None:
     model = folders / "nllb"
-    visitor.open_app(page, served.url)
+    visitor.open_app(page, app_url)
     turn_to(page, model)
     visitor.choose_option(page, "Target language", "por_Latn")
     wanted = xv.load(model).trace(EXAMPLES[0].text, target_language="por_Latn")
@@ -85,9 +82,9 @@ def test_the_shortlist_of_an_offline_model_is_an_option(app_url: str, page: Page
     visitor.expect_id(page, identity(xv.load(EXAMPLES[0].model).trace(EXAMPLES[0].text, shortlist=False)))
 
 
-def test_an_address_loads_no_unlisted_model_by_itself(served: Server, page: Page, folders: Path) -> None:
+def test_an_address_loads_no_unlisted_model_by_itself(app_url: str, page: Page, folders: Path) -> None:
     model = str(folders / "marian")
-    page.goto(f"{served.url}/?model={model}&text=Hello.")
+    page.goto(f"{app_url}/?model={model}&text=Hello.")
     button = page.get_by_role("button", name=f"Load {model}")
     expect(button).to_be_visible(timeout=visitor.PATIENCE)
     expect(page.get_by_text("which is not on the list")).to_be_visible()
@@ -114,8 +111,8 @@ def test_a_name_in_the_address_is_shown_as_it_is(app_url: str, page: Page, name:
     assert page.locator("[data-testid=stMarkdownContainer] :is(a, img, strong, .katex)").count() == 0
 
 
-def test_weights_in_a_bin_file_wait_for_consent(served: Server, page: Page, folders: Path) -> None:
-    visitor.open_app(page, served.url)
+def test_weights_in_a_bin_file_wait_for_consent(app_url: str, page: Page, folders: Path) -> None:
+    visitor.open_app(page, app_url)
     visitor.name_model(page, str(folders / "pickled"))
     expect(page.get_by_role("alert")).to_contain_text("no code in them is run", timeout=visitor.PATIENCE)
     assert "allow_pickle" not in page.inner_text("body")
@@ -124,8 +121,8 @@ def test_weights_in_a_bin_file_wait_for_consent(served: Server, page: Page, fold
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_model_that_cannot_be_had_is_one_sentence_and_the_rest_works(served: Server, page: Page) -> None:
-    visitor.open_app(page, served.url)
+def test_a_model_that_cannot_be_had_is_one_sentence_and_the_rest_works(app_url: str, page: Page) -> None:
+    visitor.open_app(page, app_url)
     alert = page.get_by_role("alert")
     for name, sentence in {
         "no-body/has-this": "no-body/has-this could not be fetched",
@@ -152,10 +149,10 @@ def test_the_list_says_licence_and_download(app_url: str, page: Page) -> None:
     assert any("not for commercial use · downloads 2.5 GB" in option for option in options)
 
 
-def test_a_long_text_read_whole_stays_responsive(served: Server, page: Page, folders: Path) -> None:
+def test_a_long_text_read_whole_stays_responsive(app_url: str, page: Page, folders: Path) -> None:
     tokens = len(xv.load(folders / "t5").trace(LONG).cross.keys)
     assert tokens > 500
-    visitor.open_app(page, served.url)
+    visitor.open_app(page, app_url)
     turn_to(page, folders / "t5")
     visitor.tick(page, "Whole text")
     visitor.expect_said(page, whole="true")

@@ -13,7 +13,6 @@ from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
 from tests.browser import translate as visitor
-from tests.server import Server
 from xattn_viz import examples
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.tokens import visible
@@ -141,12 +140,12 @@ def test_an_example_from_the_shelf_says_what_is_wrong_and_is_mended_with_a_click
 
 
 def test_each_beam_of_a_search_can_be_looked_at(
-    served: Server, page: Page, open_page: Callable[..., Page], folders: Path
+    app_url: str, page: Page, open_page: Callable[..., Page], folders: Path
 ) -> None:
     model = xv.load(folders / "marian")
     best, second = (model.trace(TEXT, num_beams=4, hypothesis=number) for number in (0, 1))
     assert best.output != second.output
-    visitor.open_app(page, served.url)
+    visitor.open_app(page, app_url)
     visitor.name_model(page, str(folders / "marian"))
     visitor.expect_trace(page, model.trace(TEXT))
     visitor.choose_option(page, "Beams", "4")
@@ -172,12 +171,10 @@ def test_each_beam_of_a_search_can_be_looked_at(
     visitor.expect_said(page, **{"option.num_beams": "4", "hypothesis": "2"})
 
 
-def test_self_attention_stands_beside_cross_attention(
-    served: Server, page: Page, folders: Path, tmp_path: Path
-) -> None:
+def test_self_attention_stands_beside_cross_attention(app_url: str, page: Page, folders: Path, tmp_path: Path) -> None:
     kinds: tuple[MapKind, ...] = ("cross", "encoder", "decoder")
     wanted = xv.load(folders / "marian").trace(TEXT, kinds=kinds)
-    visitor.open_app(page, served.url)
+    visitor.open_app(page, app_url)
     visitor.name_model(page, str(folders / "marian"))
     visitor.expect_trace(page, wanted)
     open_popover(page, "Options")
