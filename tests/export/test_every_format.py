@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -20,6 +21,8 @@ from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.store import load_trace
 from xattn_viz.core.trace import Alternative, Hypothesis, Step, Trace, probability
 from xattn_viz.core.view import View
+from xattn_viz.export import figures
+from xattn_viz.inputs import InputError
 from xattn_viz.web.explorer import pack
 
 
@@ -73,6 +76,11 @@ def test_every_trace_goes_through_every_format(trace: Trace) -> None:
             assert export.csv(trace, view).encode()
             assert "/" not in export.file_name(trace, view)
         assert export.html(trace, View(maps.kind, -1, 0)).encode()
+        for what in ("map", figures.WHAT[len(trace.output) % len(figures.WHAT)]):  # each of them in some example
+            with suppress(InputError):  # what the trace does not have, or has no room for
+                figure = figures.draw(trace, View(maps.kind, -1, 0), what, width="page")
+                assert figure.tikz()[0].encode()
+                ET.fromstring(figure.svg().encode())  # noqa: S314 - our own text
         assert plots.heatmap(maps).to_json()
         assert plots.heatmap(maps, head=None, rows="input", scale="common").to_json()
 

@@ -31,7 +31,7 @@ from xattn_viz.analysis.word_units import linked_by
 from xattn_viz.core import VERSION, files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.records import quoted
-from xattn_viz.core.tokens import visible
+from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import SelectedMap, View, head_title, kind_title
 from xattn_viz.export.shown import patch_weights, shown
@@ -418,7 +418,7 @@ def _heads(trace: Trace, view: View, style: Style, heads: Sequence[tuple[int, in
     heads = [(maps.layers[maps.layer_index(layer)], head) for layer, head in heads]
     ones, lines = _several(trace, view, style, heads)
     titles = [head_title(*head).capitalize() for head in heads]
-    sheet = heads_sheet(ones, titles, style, title=kind_title(maps))
+    sheet = heads_sheet(ones, titles, style, title=visible(kind_title(maps)))
     named = ", ".join(f"{layer + 1}.{head + 1}" for layer, head in heads)
     return sheet, [f"{kind_title(maps)}, heads {named} (layer.head, both from 1)", *lines]
 
@@ -429,7 +429,7 @@ def _grid(trace: Trace, view: View, style: Style) -> tuple[Sheet, list[str]]:
         raise InputError(f"{kind_title(maps)} goes through the whole model, which has no heads.")
     ones, lines = _several(trace, view, style, [(layer, head) for layer in maps.layers for head in range(maps.n_heads)])
     rows = [ones[i : i + maps.n_heads] for i in range(0, len(ones), maps.n_heads)]
-    title = f"{kind_title(maps)}, all heads"
+    title = visible(f"{kind_title(maps)}, all heads")
     return grid_sheet(maps.layers, rows, style, title=title), [title, *lines]
 
 
@@ -477,7 +477,7 @@ def _matrix(trace: Trace, style: Style) -> tuple[Sheet, list[str]]:
 def _sound(trace: Trace, view: View, style: Style) -> tuple[Sheet, list[str]]:
     said = shown(trace, view)
     whole, sound = said.selected, trace.input
-    if isinstance(sound, str) or not whole.keys.is_timed or sound.ndim not in (1, 2):
+    if isinstance(sound, str) or not whole.keys.is_timed or sound.ndim not in (1, 2) or not sound.size:
         raise InputError("This trace holds no sound that its map could stand below: choose a trace of speech.")
     one = _fine(whole, style)
     times = whole.keys.times or ()
@@ -486,7 +486,7 @@ def _sound(trace: Trace, view: View, style: Style) -> tuple[Sheet, list[str]]:
     words: list[tuple[str, float, float]] = []
     if view.kind == "cross" and whole.queries.kind == "text" and trace.cross.queries.spans is not None:
         words = [(word.text, word.start, word.end) for word in timed_words(trace)]
-    sheet = sound_sheet(one, part, words, style, title=said.title)
+    sheet = sound_sheet(one, part, words, style, title=visible(said.title))
     above = "Above: log-mel spectrogram" if sound.ndim == 2 else "Above: the loudest samples"
     lines = [said.title, said.pair, f"{above}{', and the words where the maps place them' if words else ''}."]
     return sheet, [*lines, said.caption, _colours_of(one, style), *_pool_note(whole, one)]
@@ -506,7 +506,9 @@ def _picture(trace: Trace, view: View, style: Style, words: Sequence[int]) -> tu
     grids = [patch_weights(one, word, None) if is_read else patch_weights(one, None, word) for word in words]
     top = max(float(grid.max(initial=0)) for grid in grids) or 1.0
     named = [visible(axis.name(word)) for word in words]
-    sheet = region_sheet(picture, list(zip(named, grids, strict=True)), top, style, title=said.title, what=one.what)
+    sheet = region_sheet(
+        picture, list(zip(named, grids, strict=True)), top, style, title=visible(said.title), what=one.what
+    )
     shares = ", ".join(f"“{name}”" for name in named)
     over = f"Over the picture, {round(100 * _colours.OPACITY)} % opaque: the {one.what}s of {shares}."
     return sheet, [said.title, said.pair, over, f"Colours: {style.colour_map}, 0 to {top:.2f}, the largest shown."]
@@ -530,14 +532,14 @@ def _evidence(trace: Trace, view: View, style: Style) -> tuple[Sheet, list[str]]
             f"This trace holds no evidence{f' {quoted(name)}' if name else ''} about these heads: {there}."
         )
     found = known[name]
-    sheet = evidence_sheet(found, style, title=found.title)
+    sheet = evidence_sheet(found, style, title=visible(found.title))
     return sheet, [f"{found.title}, in {found.unit}", about(trace)["pair"], found.method]
 
 
 def _caption(trace: Trace, said: Sequence[str], notes: Sequence[str], date: datetime.date | None) -> str:
     """Sentences that say it all: what it is and of which model first, the settings, the day and the citation last."""
     model, day = about(trace)["model"], date or datetime.date.today()
-    first, pair, *rest = [" ".join(part.split()) for part in said]
+    first, pair, *rest = [" ".join(visible_text(part).split()) for part in said]
     settings = ", ".join(
         f"{name} {value}"
         for name, value in trace.settings.items()

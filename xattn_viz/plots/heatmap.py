@@ -16,7 +16,7 @@ from xattn_viz.core.tokens import plotly_label
 from xattn_viz.core.view import Rows, Scale, SelectedMap, select
 from xattn_viz.inputs.audio import MEL_RATE, RATE
 from xattn_viz.plots.colours import LARGE, ColourMap, colour, colour_scale, template
-from xattn_viz.plots.svg import thinned
+from xattn_viz.plots.svg import pooled, thinned
 
 #: Above this many cells a hover has Plotly's own words: a sentence a cell would weigh more than the map.
 MAX_SENTENCES = 10_000
@@ -83,17 +83,11 @@ def heatmap(
 
 def _drawable(chosen: SelectedMap) -> SelectedMap:
     """The same with columns that are wide enough to be drawn, each the largest of some frames."""
-    size = -(-len(chosen.keys) // MAX_FRAMES)
-    if size <= 1 or not chosen.keys.is_timed:
+    drawn = pooled(chosen, MAX_FRAMES)
+    if drawn is chosen:
         return chosen
-    firsts, times = np.arange(0, len(chosen.keys), size), _seconds(chosen.keys)
-    starts, ends = times[firsts, 0], times[np.minimum(firsts + size, len(times)) - 1, 1]
-    return replace(
-        chosen,
-        weights=np.maximum.reduceat(chosen.weights, firsts, axis=1),
-        keys=Axis("audio", times=tuple(zip(starts.tolist(), ends.tolist(), strict=True))),
-        keys_title=f"{chosen.keys_title}; a column is the largest of {size} frames",
-    )
+    size = -(-len(chosen.keys) // MAX_FRAMES)
+    return replace(drawn, keys_title=f"{chosen.keys_title}; a column is the largest of {size} frames")
 
 
 def _seconds(axis: Axis) -> NDArray[np.float64]:

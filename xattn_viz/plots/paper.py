@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xattn_viz.core.evidence import Alignment, Word
-from xattn_viz.core.tokens import short_label
+from xattn_viz.core.tokens import short_label, visible
 from xattn_viz.core.trace import HeadGrid
 from xattn_viz.core.view import SelectedMap
 from xattn_viz.plots import colours
@@ -244,7 +244,10 @@ def sound_sheet(
     if sound.ndim == 2:
         sheet.add(Picture(_grey(sound), grid.x, top, width, strip))
     else:
-        parts = np.array_split(np.abs(sound.astype(np.float64)), min(len(sound), max(1, round(2 * width))))
+        parts = np.array_split(
+            np.abs(np.nan_to_num(sound.astype(np.float64), posinf=0, neginf=0)),
+            min(len(sound), max(1, round(2 * width))),
+        )
         loudest = np.array([part.max(initial=0.0) for part in parts])
         loudest *= 0.5 * strip / (loudest.max(initial=0.0) or 1.0)
         xs = grid.x + (np.arange(len(parts)) + 0.5) * width / len(parts)
@@ -274,9 +277,11 @@ def sound_sheet(
 
 def _grey(mel: NDArray[Any]) -> NDArray[np.uint8]:
     """A spectrogram `[mel, frame]` as grey pixels, low notes below, the loud dark; at most 1,200 columns."""
+    finite = mel[np.isfinite(mel)]
+    known = np.where(np.isfinite(mel), mel, finite.min() if finite.size else 0.0).astype(np.float64)
     size = -(-mel.shape[1] // 1200)
     firsts = np.arange(0, mel.shape[1], size)
-    means = np.add.reduceat(mel.astype(np.float64), firsts, axis=1) / np.diff([*firsts, mel.shape[1]])
+    means = np.add.reduceat(known, firsts, axis=1) / np.diff([*firsts, mel.shape[1]])
     levels = np.rint(255 * (means - means.min()) / (np.ptp(means) or 1.0)).astype(int)
     grey: NDArray[np.uint8] = colours.table("grey", dark=False)[levels[::-1]]
     return grey
@@ -366,7 +371,9 @@ def evidence_sheet(found: HeadGrid, style: Style, *, title: str) -> Sheet:
     sheet.height = bottom + style.margin
     if style.bar:
         bar = min(max(bottom - top, 6 * f), 10 * f)
-        colour_bar(sheet, style, ends, found.unit, room.left + room.width + f, top + 0.35 * f, bar, table=table)
+        colour_bar(
+            sheet, style, ends, visible(found.unit), room.left + room.width + f, top + 0.35 * f, bar, table=table
+        )
         sheet.height = max(sheet.height, top + bar + 1.4 * f)
     return sheet
 
