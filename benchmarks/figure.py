@@ -1,6 +1,6 @@
 """How long a figure of 40 tokens takes as PDF: at most 1 s, the second time and from then on.
 
-The first figure of a process loads vl-convert and the fonts of the machine besides, which is printed apart. A text of
+The first figure of a process loads Typst and the fonts of the machine besides, which is printed apart. A text of
 40 tokens on each side, random weights, 8.5 cm wide: what is drawn does not depend on the model.
 """
 

@@ -309,12 +309,12 @@ def test_the_width_that_is_said_to_be_needed_is_enough(values: bool) -> None:
 def test_without_its_library_pdf_and_png_say_what_to_install(
     cat: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "vl_convert", None)
-    figures._converter.cache_clear()
+    monkeypatch.setitem(sys.modules, "typst", None)
+    figures._typst.cache_clear()
     for ending in ("pdf", "png"):
         with pytest.raises(
             xv.InputError,
-            match=r"files need the libraries vl-convert-python and pypdf: pip install 'xattn-viz\[paper\]'",
+            match=r"files need the library typst: pip install 'xattn-viz\[paper\]'",
         ):
             figures.save(cat, tmp_path / f"f.{ending}")
     figures.save(cat, tmp_path / "f.svg")

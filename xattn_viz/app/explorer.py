@@ -311,13 +311,13 @@ def _figure(trace: Trace, view: View) -> None:
             return
         what = st.selectbox("What", offered, format_func=_DRAWN.__getitem__, key="figure-what")
         width = st.segmented_control("Width", list(_WIDTHS), required=True, default="8.5 cm", key="figure-width")
-        has_paper = all(map(importlib.util.find_spec, ("vl_convert", "pypdf")))
+        has_paper = importlib.util.find_spec("typst") is not None
         there = [one for one in _PAPERS if has_paper or one in ("SVG", "TikZ")]
         if what in ("sound", "picture"):
             there.remove("TikZ")  # which keeps pictures in files of their own
         file = st.segmented_control("File", there, required=True, default=there[0], key="figure-file")
         if not has_paper:
-            st.caption(literal('PDF and PNG need libraries: pip install "xattn-viz[paper]".'))
+            st.caption(literal('PDF and PNG need a library: pip install "xattn-viz[paper]".'))
         if not opened.open:
             return
         from xattn_viz.export import figures  # seldom asked for

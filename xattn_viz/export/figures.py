@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 import numpy as np
+from PIL import Image
 
 from xattn_viz.analysis.head_measures import map_grids
 from xattn_viz.analysis.timing import timed_words
@@ -48,7 +49,7 @@ from xattn_viz.plots.paper import (
     sound_sheet,
     tikz,
 )
-from xattn_viz.plots.svg import GROUND, ISOLATES, Sheet, Style, Text, TooNarrowError, map_sheet, pooled
+from xattn_viz.plots.svg import GROUND, ISOLATES, Sheet, Style, Text, TooNarrowError, font_names, map_sheet, pooled
 from xattn_viz.web.explorer import about
 
 __all__ = [
@@ -88,7 +89,7 @@ _MOST_WORDS = 3  # of a picture, unless they are chosen
 _FINEST = 2.0  # columns of sound a point
 #: Settings of a run that change nothing in a figure.
 _NOT_SAID, _BEST = ("kinds", "keep_projections"), ("hypothesis", 0)
-_PAPER = "{} need the libraries vl-convert-python and pypdf: pip install 'xattn-viz[paper]'. SVG and TikZ do without."
+_PAPER = "{} need the library typst: pip install 'xattn-viz[paper]'. SVG and TikZ do without."
 
 
 class Options(TypedDict, total=False):
@@ -128,14 +129,16 @@ class Figure:
         return self.sheet.svg(unit="pt")
 
     def pdf(self) -> bytes:
-        """The figure as a PDF page of its size, text as text, fonts in it. InputError where vl-convert is missing."""
-        return _finished(bytes(_converter("PDF").svg_to_pdf(self.sheet.svg(isolates=False))), self)
+        """The figure as a PDF page of its size, text as text, fonts in it. InputError where Typst is missing."""
+        return self._compiled("pdf")
 
     def png(self, dpi: int = 300) -> bytes:
-        """The figure in pixels, so many an inch, which the file says. InputError where vl-convert is missing."""
+        """The figure in pixels, so many an inch, which the file says. InputError where Typst is missing."""
         if not isinstance(dpi, int) or not 72 <= dpi <= 1200:
             raise InputError(f"A PNG has from 72 to 1,200 dots an inch, 300 or 600 for print: got {quoted(dpi)}.")
-        return bytes(_converter("PNG").svg_to_png(self.sheet.svg(isolates=False), ppi=dpi))
+        out = io.BytesIO()
+        Image.open(io.BytesIO(self._compiled("png", ppi=float(dpi)))).save(out, "PNG", dpi=(dpi, dpi))
+        return out.getvalue()
 
     def tikz(self, stem: str = "figure") -> tuple[str, dict[str, bytes]]:
         """The figure as a `tikzpicture`, and the pictures that it includes by their names, as `plots.paper.tikz`."""
@@ -143,6 +146,22 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+    def _compiled(self, kind: str, **options: float) -> bytes:
+        """The page by Typst: all that is no text as it is in the SVG, and on it the texts, which Typst shapes."""
+        texts = [
+            {
+                **{name: getattr(mark, name) for name in ("x", "y", "size", "ink", "anchor", "turn")},
+                "text": mark.text.translate(ISOLATES),
+                "weight": 600 if mark.is_bold else 400,
+                "fonts": font_names(mark.text),
+            }
+            for mark in self.sheet.marks
+            if isinstance(mark, Text)
+        ]
+        said = {"title": self.sheet.title, "caption": self.caption, "width": self.size[0], "height": self.size[1]}
+        data = json.dumps({**said, "drawing": self.sheet.svg(texts=False), "texts": texts})
+        return bytes(_typst(kind.upper()).compile(_PAGE, format=kind, sys_inputs={"figure": data}, **options))
 
     @property
     def measures(self) -> str:
@@ -153,54 +172,32 @@ class Figure:
         return f"Figure({self.what}, {self.measures}{f', {quoted(str(self.path))}' if self.path else ''})"
 
 
-def _finished(pdf: bytes, figure: Figure) -> bytes:
-    """The page with its title and caption among its properties, and the words of writing in which marks join letters.
-
-    There a glyph is not a letter, and a reader would copy other ones. From right to left readers turn words by
-    themselves, and would turn these twice.
-    """
-    from pypdf import PdfWriter
-    from pypdf.generic import NameObject, StreamObject
-
-    out = PdfWriter(clone_from=io.BytesIO(pdf))
-    page = out.pages[0]
-    words = [mark.text.translate(ISOLATES) for mark in figure.sheet.marks if isinstance(mark, Text)]
-    content = page.get_contents()
-    lines = content.get_data().split(b"\n") if content is not None else []
-    if lines.count(b"0 Tr") == len(words):  # which begins each text
-        made: list[bytes] = []
-        depth, inside, left = 0, None, iter(words)
-        for line in lines:
-            if line == b"Q" and depth == inside:
-                made.append(b"EMC")
-                inside = None
-            depth += (line == b"q") - (line == b"Q")
-            made.append(line)
-            if line == b"0 Tr" and _has_joined_marks(word := next(left)):
-                made.append(b"/Span <</ActualText <FEFF%s>>> BDC" % word.encode("utf-16-be").hex().encode())
-                inside = depth
-        stream = StreamObject()
-        stream.set_data(b"\n".join(made))
-        page[NameObject("/Contents")] = out._add_object(stream.flate_encode())
-    out.add_metadata({"/Title": figure.sheet.title, "/Subject": figure.caption, "/Creator": "xattn_viz"})
-    written = io.BytesIO()
-    out.write(written)
-    return written.getvalue()
-
-
-def _has_joined_marks(text: str) -> bool:
-    kinds = {unicodedata.category(c) for c in text}, {unicodedata.bidirectional(c) for c in text}
-    return bool({"Mn", "Mc"} & kinds[0]) and not {"R", "AL"} & kinds[1]
+# What a figure is for Typst. Texts are data: nothing in them is read as markup.
+_PAGE = b"""
+#let figure = json(bytes(sys.inputs.figure))
+#set document(title: figure.title, description: figure.caption)
+#set page(width: figure.width * 1pt, height: figure.height * 1pt, margin: 0pt, fill: none)
+#set text(top-edge: "baseline", bottom-edge: "baseline", hyphenate: false)
+#place(image(bytes(figure.drawing), format: "svg", width: 100%))
+#for mark in figure.texts {
+  let made = text(size: mark.size * 1pt, fill: rgb(mark.ink), weight: mark.weight, font: mark.fonts, box(mark.text))
+  let (share, side) = (start: (0, left), middle: (0.5, center), end: (1, right)).at(mark.anchor)
+  context place(
+    dx: mark.x * 1pt - share * measure(made).width,
+    dy: mark.y * 1pt,
+    rotate(mark.turn * 1deg, origin: top + side, made),
+  )
+}
+"""
 
 
 @cache
-def _converter(kind: str) -> Any:
+def _typst(kind: str) -> Any:
     try:
-        import pypdf  # noqa: F401 - an extra, as what follows, which is large
-        import vl_convert
+        import typst  # an extra, and large
     except ImportError:
         raise InputError(_PAPER.format(f"{kind} files")) from None
-    return vl_convert
+    return typst
 
 
 def check_ending(path: str | Path) -> str:
@@ -208,7 +205,7 @@ def check_ending(path: str | Path) -> str:
     if (ending := Path(path).suffix) not in ENDINGS:
         raise InputError(f"A figure ends in one of {', '.join(ENDINGS)}: got {quoted(str(path))}.")
     if ending in (".pdf", ".png"):
-        _converter(ending[1:].upper())
+        _typst(ending[1:].upper())
     return ending
 
 

@@ -155,12 +155,8 @@ class Sheet:
         """The size of the smallest type on it."""
         return min((mark.size for mark in self.marks if isinstance(mark, Text)), default=math.inf)
 
-    def svg(self, *, unit: str = "", isolates: bool = True) -> str:
-        """The sheet as SVG, its own units being of `unit`: "" for pixels, "pt".
-
-        Without `isolates` the marks that keep the direction of a label apart are left out, for a reader that draws
-        each text by itself.
-        """
+    def svg(self, *, unit: str = "", texts: bool = True) -> str:
+        """The sheet as SVG, its own units being of `unit`: "" for pixels, "pt". `texts` False leaves all type out."""
         root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", role="img", direction="ltr")
         for name, value in (("width", self.width), ("height", self.height)):
             root.set(name, f"{_number(value)}{unit}")
@@ -171,9 +167,8 @@ class Sheet:
         if self.ground is not None:
             ET.SubElement(root, "rect", width="100%", height="100%", fill=self.ground)
         for mark in self.marks:
-            if isinstance(mark, Text) and not isolates:
-                mark = replace(mark, text=mark.text.translate(ISOLATES))
-            _draw(root, mark)
+            if texts or not isinstance(mark, Text):
+                _draw(root, mark)
         return ET.tostring(root, encoding="unicode")
 
 
@@ -235,16 +230,22 @@ def _write(root: ET.Element, mark: Text) -> None:
 
 
 def _family(text: str) -> str:
-    """The fonts of a text where those of all the others lack a letter of it; "" where they have all.
+    """The fonts of a text that has letters which `FONTS` lack; "" where those have all."""
+    scripts = _scripts(text)
+    return _OF_SCRIPTS[scripts[0]] if scripts else ""
 
-    It is one list for all of a text: some readers take the fonts of one letter that they miss for all the others too.
-    """
-    scripts = {_script(character) for character in text if unicodedata.category(character)[0] in "LMS"} - {None}
-    if not scripts - {""}:
-        return ""
-    if len(scripts) > 1 and scripts <= {"", "SIGN", "HEBREW", "ARABIC"}:
-        return _OF_SCRIPTS["SIGN"]  # DejaVu Sans holds all of these
-    return next(_OF_SCRIPTS[script] for script in _OF_SCRIPTS if script in scripts)
+
+def _scripts(text: str) -> list[str]:
+    """Those of its scripts that have fonts of their own, in the order of `_OF_SCRIPTS`."""
+    found = {_script(character) for character in text if unicodedata.category(character)[0] in "LMS"}
+    return [script for script in _OF_SCRIPTS if script in found]
+
+
+def font_names(text: str) -> list[str]:
+    """The fonts that a text is written in, for a writer that looks for each letter in the next one."""
+    names = [FONTS.split(","), *(_OF_SCRIPTS[script].split(",") for script in _scripts(text))]
+    first, *others = [[name.strip(" '") for name in some if "sans-serif" not in name] for some in names]
+    return [*first[:2], *(name for some in others for name in some), *first[2:]]
 
 
 def _script(character: str) -> str | None:
