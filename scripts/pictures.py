@@ -179,6 +179,12 @@ def _links(page: Page) -> None:
     page.wait_for_timeout(1000)
 
 
+def _talked(page: Page) -> None:
+    """A slide of a story, as the last row sees it."""
+    page.locator(".xv-rows .xv-focus").wait_for(timeout=60_000)
+    page.wait_for_timeout(1000)
+
+
 # Name, address, width and height, theme, and what to do before the picture.
 SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], None]]] = [
     ("translate-dark", {}, (1280, 720), "dark", _hover),
@@ -222,7 +228,10 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("layer-self-or-cross", {"section": "self_vs_cross"}, (1280, 720), "light", _drawn),
     ("layer-learning", {"section": "learning"}, (1280, 720), "dark", _learn),
     ("translate-head", {}, (1280, 720), "dark", _head),
+    ("talk-dark", {"name": "alignment", "slide": "4", "talk": "1"}, (1280, 720), "dark", _talked),
 ]
+#: What the name of a picture begins with where that is not its page.
+PAGES = {"translate": "", "evidence": "", "talk": "stories"}
 
 
 def draw_moving() -> None:
@@ -259,8 +268,8 @@ def main() -> int:
         for name, address, (width, height), theme, act in SHOTS:
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
             page.add_init_script(browser.NO_TOUR)
-            path_of_page = name.split("-")[0].replace("translate", "").replace("evidence", "")
-            page.goto(f"{server.url}/{path_of_page}?{urlencode(address)}")
+            kind = name.split("-")[0]
+            page.goto(f"{server.url}/{PAGES.get(kind, kind)}?{urlencode(address)}")
             page.locator(".js-plotly-plot, .xv[data-painted], .st-key-evidence").first.wait_for(timeout=60_000)
             act(page)
             page.wait_for_timeout(500)
