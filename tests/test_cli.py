@@ -101,6 +101,10 @@ def test_figure_writes_what_is_asked_for_and_prints_its_caption(
         assert out.read_text(encoding="utf-8") == wanted.svg()
         height = f"{wanted.size[1] / 72 * 2.54:.1f}"
         assert capsys.readouterr().out == f"{visible(wanted.caption)}\nWrote {out}, 9.0 × {height} cm\n"
+    bare = ["--no-special", "--rows", "input", "--units", "words", "--scale", "common", "--what", "grid"]
+    assert main(["figure", str(file), "-o", str(out), *bare]) == 0
+    view = xv.View(special=False, rows="input", units="words", scale="common")
+    assert out.read_text(encoding="utf-8") == xv.figures.draw(tiny.trace(TEXT), view, "grid").svg()
     two = ["--what", "heads", "--heads", "1.2,2.1", "--scale", "head", "--transparent", "-o", str(tmp_path / "f.pdf")]
     assert main(["figure", str(file), *two]) == 0
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")

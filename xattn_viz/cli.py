@@ -173,9 +173,8 @@ def _figure(options: argparse.Namespace) -> int:
         view = xv.View(layer=None, head="mean") if trace.pictures else xv.View(layer=trace.cross.layers[0])
     else:
         view = xv.View(layer=-1 if layer is None else layer, head=head or 0)
-    view = replace(
-        view, kind=options.kind, units=options.units, scale=options.scale, by=options.by, links=options.links
-    )
+    said = {name: getattr(options, name) for name in ("kind", "units", "rows", "special", "scale", "by", "links")}
+    view = replace(view, **said)
     if view.is_head:
         _check_head(trace.of_kind(options.kind), view.layer or 0, int(view.head))
     for layer, head in options.heads:
@@ -765,6 +764,13 @@ def _take_figure(command: argparse.ArgumentParser) -> None:
     command.add_argument("--heads", type=_heads, default=[], metavar="LAYER.HEAD,…", help="of --what heads, from 1")
     command.add_argument("--kind", choices=get_args(MapKind), default="cross", help="(default cross)")
     command.add_argument("--units", choices=("pieces", "words", "sentences"), default="pieces", help="(default pieces)")
+    command.add_argument(
+        "--rows",
+        choices=("predicted", "input"),
+        default="predicted",
+        help="which token names a row (default predicted)",
+    )
+    command.add_argument("--no-special", dest="special", action="store_false", help="without special tokens")
     command.add_argument("--row", type=_position, help="the row in a frame, from 1; of a picture the word over it")
     command.add_argument("--column", type=_position, help="the column in a frame, from 1")
     command.add_argument("--by", default="", metavar="NAME", help="of --what evidence: which numbers, such as entropy")
