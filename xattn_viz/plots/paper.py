@@ -39,13 +39,13 @@ from xattn_viz.plots.svg import (
     colour_bar,
     column_labels,
     columns_title,
-    decimal,
     ink_on,
     longest,
     map_sheet,
     paint,
     row_labels,
     runs,
+    short_decimal,
     text_width,
     weight_levels,
     wrapped,
@@ -136,29 +136,51 @@ def grid_sheet(layers: Sequence[int], ones: Sequence[Sequence[SelectedMap]], sty
     if width < 0.8 * f:
         raise TooNarrowError(f"{count} heads beside each other have no room", sheet.width + count * (0.8 * f - width))
     high = width * min(max(len(first.queries) / len(first.keys), 0.5), 1.5)
-    top = room.top + 2.7 * f
-    sheet.add(Text("head", room.left + room.width / 2, room.top + f, f, "middle"))
-    step = max(1, math.ceil(1.4 * f / (width + gap)))
-    for head in range(0, count, step):
-        sheet.add(Text(str(head + 1), room.left + head * (width + gap) + width / 2, top - 0.5 * f, f, "middle"))
-    down = max(1, math.ceil(1.1 * f / (high + gap)))
-    for number, (layer, line) in enumerate(zip(layers, ones, strict=True)):
-        y = top + number * (high + gap)
-        if not number % down:
-            sheet.add(Text(str(layer + 1), room.left - 0.6 * f, y + high / 2 + 0.35 * f, f, "end"))
+    top = _number_heads(sheet, room, style, layers, (count, width + gap, high + gap))
+    for number, line in enumerate(ones):
         for head, one in enumerate(line):
-            x = room.left + head * (width + gap)
+            x, y = room.left + head * (width + gap), top + number * (high + gap)
             cell = width / len(one.keys), high / len(one.queries)
             sheet.add(Cells(weight_levels(one.weights, one.top), style.table, x, y, *cell))
             sheet.add(Box(x, y, width, high, stroke="#d8d3c8", thickness=0.3))
-    bottom = top + len(ones) * (high + gap)
+    _end_heads(sheet, room, style, (top, top + len(ones) * (high + gap)), (0.0, first.top), first.what)
+    return sheet
+
+
+def _number_heads(
+    sheet: Sheet, room: _Room, style: Style, layers: Sequence[int], pitch: tuple[int, float, float]
+) -> float:
+    """Numbers of heads above columns and of layers before rows, from 1; and where the rows begin.
+
+    `pitch` is how many heads there are, and how far it is from one to the next, across and down.
+    """
+    f, (count, across, down) = style.size, pitch
+    top = room.top + 2.7 * f
+    sheet.add(Text("head", room.left + room.width / 2, room.top + f, f, "middle"))
+    for head in range(0, count, max(1, math.ceil(1.4 * f / across))):
+        sheet.add(Text(str(head + 1), room.left + (head + 0.5) * across, top - 0.5 * f, f, "middle"))
+    for row in range(0, len(layers), max(1, math.ceil(1.1 * f / down))):
+        sheet.add(Text(str(layers[row] + 1), room.left - 0.6 * f, top + (row + 0.5) * down + 0.35 * f, f, "end"))
+    return top
+
+
+def _end_heads(
+    sheet: Sheet,
+    room: _Room,
+    style: Style,
+    rows: tuple[float, float],
+    ends: tuple[float, float],
+    what: str,
+    table: Sequence[str] | None = None,
+) -> None:
+    """What rows are, from the first to the last, the colour bar beside them, and the end of the sheet below."""
+    f, (top, bottom) = style.size, rows
     _axis_title(sheet, "layer", style, top, bottom)
     sheet.height = bottom + style.margin
     if style.bar:
-        tall = min(max(bottom - top - f, 6 * f), 10 * f)
-        colour_bar(sheet, style, (0.0, first.top), first.what, room.left + room.width + f, top + 0.35 * f, tall)
-        sheet.height = max(sheet.height, top + tall + 1.4 * f)
-    return sheet
+        high = min(max(bottom - top, 6 * f), 10 * f)
+        colour_bar(sheet, style, ends, what, room.left + room.width + f, top + 0.35 * f, high, table=table)
+        sheet.height = max(sheet.height, top + high + 1.4 * f)
 
 
 def links_sheet(found: Alignment, style: Style, *, title: str) -> Sheet:
@@ -344,14 +366,12 @@ def evidence_sheet(found: HeadGrid, style: Style, *, title: str) -> Sheet:
         raise TooNarrowError(
             f"{columns} heads beside each other have no room", sheet.width + columns * (0.8 * f - width)
         )
-    tall, top = min(max(min(width, 2.4 * f), 1.3 * f), 80 * f / rows), room.top + 2.7 * f
+    tall = min(max(min(width, 2.4 * f), 1.3 * f), 80 * f / rows)
+    top = _number_heads(sheet, room, style, found.layers, (columns, width, tall))
     shares = (np.nan_to_num(values) - ends[0]) / (ends[1] - ends[0])
     levels = weight_levels(shares, 1.0)
     sheet.add(Cells(levels, table, room.left, top, width, tall))
-    said = [
-        [decimal(value, reach).replace("0.", ".") if np.isfinite(value) else "–" for value in row]
-        for row in values.tolist()
-    ]
+    said = [[short_decimal(value, reach) if np.isfinite(value) else "–" for value in row] for row in values.tolist()]
     fits = max(text_width(one, f) for row in said for one in row) + 0.4 * f <= width and tall >= 1.1 * f
     for row, column in np.ndindex(rows, columns):
         x, y, text = room.left + (column + 0.5) * width, top + (row + 0.5) * tall + 0.35 * f, said[row][column]
@@ -361,20 +381,7 @@ def evidence_sheet(found: HeadGrid, style: Style, *, title: str) -> Sheet:
             sheet.add(Text(text, x, y, f, "middle", ink=ink_on(table[levels[row, column]]) if text != "–" else _QUIET))
     if not fits:
         sheet.notes.append("Cells are too small for their numbers.")
-    sheet.add(Text("head", room.left + room.width / 2, room.top + f, f, "middle"))
-    for column in range(0, columns, max(1, math.ceil(1.4 * f / width))):
-        sheet.add(Text(str(column + 1), room.left + (column + 0.5) * width, top - 0.5 * f, f, "middle"))
-    for row in range(0, rows, max(1, math.ceil(1.1 * f / tall))):
-        sheet.add(Text(str(found.layers[row] + 1), room.left - 0.6 * f, top + (row + 0.5) * tall + 0.35 * f, f, "end"))
-    bottom = top + rows * tall
-    _axis_title(sheet, "layer", style, top, bottom)
-    sheet.height = bottom + style.margin
-    if style.bar:
-        bar = min(max(bottom - top, 6 * f), 10 * f)
-        colour_bar(
-            sheet, style, ends, visible(found.unit), room.left + room.width + f, top + 0.35 * f, bar, table=table
-        )
-        sheet.height = max(sheet.height, top + bar + 1.4 * f)
+    _end_heads(sheet, room, style, (top, top + rows * tall), ends, visible(found.unit), table)
     return sheet
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -465,7 +466,7 @@ def paint(sheet: Sheet, chosen: SelectedMap, style: Style, grid: Grid) -> None:
         for (row, column), weight in np.ndenumerate(chosen.weights):
             fill = style.table[levels[row, column]]
             x, y = grid.left + (column + 0.5) * grid.width, grid.top + (row + 0.5) * grid.height + 0.35 * style.size
-            said = decimal(float(weight), chosen.top).removeprefix("0")
+            said = short_decimal(float(weight), chosen.top)
             sheet.add(Text(said, x, y, style.size, "middle", ink=ink_on(fill)))
 
 
@@ -624,6 +625,11 @@ def decimal(value: float, largest: float) -> str:
     digits = min(max(2 - math.ceil(math.log10(0.99 * largest or 1.0)), 0), 5)
     said = f"{value:.{digits}f}"
     return said.replace("-", "\u2212" if float(said) else "")
+
+
+def short_decimal(value: float, largest: float) -> str:
+    """The same without the 0 before the point: ".83"."""
+    return re.sub(r"^(\u2212?)0\.", r"\1.", decimal(value, largest))
 
 
 def thinned(count: int, most: int) -> list[int]:
