@@ -540,7 +540,7 @@ def _caption(trace: Trace, said: Sequence[str], notes: Sequence[str], date: date
     settings = ", ".join(
         f"{name} {value}"
         for name, value in trace.settings.items()
-        if name not in _NOT_SAID and value not in (None, [], "") and value is not False and (name, value) != _BEST
+        if name not in _NOT_SAID and value not in (None, [], {}, "") and value is not False and (name, value) != _BEST
     )
     sentences = [
         f"{first}{f', of {model}' if model else ''}{f': {pair}' if pair else ''}",
