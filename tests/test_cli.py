@@ -20,12 +20,14 @@ from PIL import Image
 import xattn_viz as xv
 from xattn_viz.cli import main
 from xattn_viz.core.tokens import visible
+from xattn_viz.core.view import select
 from xattn_viz.doctor import app_script
 from xattn_viz.examples import clips
 from xattn_viz.inputs import audio
 from xattn_viz.models.base import Adapter, ModelWarning
 from xattn_viz.models.families.firefox import FAMILY as TEXT_FAMILY
 from xattn_viz.models.families.whisper import FAMILY as SPEECH_FAMILY
+from xattn_viz.plots.terminal import text_map
 from xattn_viz.shapes import Scene, Thing, draw
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +57,21 @@ def test_trace_prints_the_output_and_the_alignment(tiny: Adapter, capsys: pytest
         [str(link.target_index + 1), visible(link.target), str(link.source_index + 1), visible(link.source)]
         for link in xv.most_attended(trace.cross, layer=0, head=1)
     ]
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_trace_prints_the_map_on_a_terminal(
+    tiny: Adapter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, no_color: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    assert main(["trace", "tiny", TEXT, "--layer", "1", "--head", "2"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    wanted = text_map(select(tiny.trace(TEXT).cross, 0, 1), width=70, coloured=not no_color)
+    assert printed[2:] == wanted
+    assert any("\x1b[" in line for line in printed) == (not no_color)
 
 
 def test_trace_writes_each_format(tiny: Adapter, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,11 +29,12 @@ try:
     from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionKind, AttentionMaps, MapKind
     from xattn_viz.core.records import quoted
     from xattn_viz.core.tokens import visible
-    from xattn_viz.core.view import parse_head
+    from xattn_viz.core.view import parse_head, select
     from xattn_viz.examples import clips
     from xattn_viz.inputs import audio
     from xattn_viz.models import registry
     from xattn_viz.models.base import Adapter, ModelError, ModelWarning
+    from xattn_viz.plots.terminal import text_map
 except ModuleNotFoundError as error:  # without its libraries nothing here runs, not even the doctor
     if not error.name or error.name.startswith("xattn_viz"):
         raise
@@ -116,8 +118,7 @@ def _trace(options: argparse.Namespace) -> int:
         if layer is not None:
             _check_head(trace.cross, layer, head)
         if out is None:
-            written = not trace.cross.queries.is_special.all()  # not where nobody speaks
-            lines = [_said(link) for link in xv.most_attended(trace.cross, layer=layer, head=head)] if written else []
+            lines = _read(trace, -1 if layer is None else layer, head or 0)
         else:
             path = out if window == 0 else out.with_stem(f"{out.stem}-{window}")
             xv.export.write(trace, path, None if layer is None else xv.View(layer=layer, head=head))
@@ -125,6 +126,17 @@ def _trace(options: argparse.Namespace) -> int:
         _tell_notes(trace)
         print(visible(trace.output), *lines, sep="\n")
     return 0
+
+
+def _read(trace: xv.Trace, layer: int, head: int) -> list[str]:
+    """What a head read: the map on a terminal, elsewhere a table of what each word looked at most."""
+    if trace.cross.queries.is_special.all():  # nobody speaks
+        return []
+    if not sys.stdout.isatty():
+        return [_said(link) for link in xv.most_attended(trace.cross, layer=layer, head=head)]
+    width = shutil.get_terminal_size().columns
+    coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"  # https://no-color.org
+    return ["", *text_map(select(trace.cross, layer, head), width=width, coloured=coloured)]
 
 
 def _said(link: xv.WordLink) -> str:
@@ -556,7 +568,7 @@ def _parser() -> argparse.ArgumentParser:
 
     trace = commands.add_parser(
         "trace",
-        help="trace a sentence, a recording or a picture: print the output and what each word looked at, or write it",
+        help="trace a sentence, a recording or a picture: print the output and the map, or write it",
     )
     _take_input(trace, "sound or picture file for a model that hears or sees")
     endings = ", ".join(xv.export.FORMATS)
