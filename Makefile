@@ -22,7 +22,7 @@ run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
 
 # The models of the tests are small: more threads a process would only wait for each other. Three processes share the
-# files of tests: those in the browser wait much, and two leave two cores idle for a fifth of the time.
+# files of tests: those in the browser wait much.
 test: export OMP_NUM_THREADS = 1
 # Each server and script that a test starts reads what is compiled.
 test: export PYTHONDONTWRITEBYTECODE =

@@ -155,7 +155,7 @@ def test_each_control_of_easel_layer_evidence_and_stories_says_what_it_does(app_
             images.open_images(page, app_url)
             images.open_easel(page)
         elif name == "evidence":
-            visitor.open_app(page, app_url)
+            visitor.open_app(page, app_url, text="A kettle of our own.")  # of which nothing was measured yet
             page.get_by_text("Evidence", exact=True).click()
             expect(page.locator(".st-key-ask-costs")).to_be_visible(timeout=visitor.PATIENCE)
         else:
