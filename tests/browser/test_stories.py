@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import translate as visitor
 from xattn_viz import examples
 from xattn_viz.core.story import Story
+from xattn_viz.export.story import AWAITED
 
 TEXT = "The old bridge creaks."
 
@@ -30,6 +31,10 @@ def turn_with_the_browser(page: Page) -> None:
     expect(root).to_have_attribute("data-row", "1")
     page.go_back()
     expect(shown).to_have_attribute("data-slide", "1")
+    # Where a run of the page begins while one leaves it, Streamlit makes a step of its own in the history.
+    expect(page.get_by_text(AWAITED)).to_have_count(0, timeout=visitor.PATIENCE)
+    page.wait_for_timeout(1000)
+    visitor.expect_rest(page)
     page.go_back()
     expect(page.get_by_role("heading", name="Translate")).to_be_visible(timeout=visitor.PATIENCE)
     visitor.expect_rest(page)
