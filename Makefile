@@ -21,14 +21,14 @@ COUNTED := dd44702
 run: $(RUNTIME)
 	@exec $(PY) -m streamlit run app.py
 
-# The models of the tests are small: more threads a process would only wait for each other. Three processes share the
-# files of tests: those in the browser wait much.
+# The models of the tests are small: more threads a process would only wait for each other. Two processes share the
+# files of tests: on two cores a third gained nothing.
 test: export OMP_NUM_THREADS = 1
 # Each server and script that a test starts reads what is compiled.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)
 	@$(PY) scripts/browser.py
-	@exec $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@exec $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV) $(JS)
 	@$(PY) -m ruff format --check
