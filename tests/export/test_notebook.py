@@ -70,7 +70,7 @@ def test_what_was_measured_is_a_table_and_text_stays_text() -> None:
     found = Alignment(words, words, links, np.full((2, 2), 0.5), (head,), (), "given", "threshold", 0.37)
     table = Tags(found._repr_mimebundle_()["text/html"])
     assert {tag for tag, _ in table.found} == {"table", "thead", "tbody", "tr", "th", "td", "p"}
-    assert "1 links, by heads 2.1 (given)." in table.said
+    assert "1 links, by head 2.1 (given)." in table.said
     assert "<img" in table.said  # as text
     curve = DeletionCurve("occlusion", (0, 1), np.array([0.0, 1.0]), np.array([-0.5, -4.0]))
     deletion = Deletion((curve,), (curve,), ((0,), (1,)))

@@ -28,7 +28,7 @@ from PIL import Image
 
 from xattn_viz.analysis.head_measures import map_grids
 from xattn_viz.analysis.timing import timed_words
-from xattn_viz.analysis.word_units import linked_by
+from xattn_viz.analysis.word_units import linked_by, links_caption
 from xattn_viz.core import VERSION, files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.records import quoted
@@ -467,8 +467,8 @@ def _matrix(trace: Trace, style: Style) -> tuple[Sheet, list[str]]:
     )
     linked = [(link.target_index, link.source_index) for link in found.links]
     sheet = map_sheet(one, style, linked=linked)
-    said = ["Word alignment", about(trace)["pair"], f"In a frame: words that are linked {linked_by(found)}."]
-    return sheet, [*said, _colours_of(one, style)]
+    said = ["Word alignment", about(trace)["pair"], links_caption(found), _colours_of(one, style)]
+    return sheet, said
 
 
 def _sound(trace: Trace, view: View, style: Style) -> tuple[Sheet, list[str]]:

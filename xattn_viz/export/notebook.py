@@ -19,6 +19,7 @@ from xattn_viz.analysis.attribution import Attribution
 from xattn_viz.analysis.head_costs import HeadCosts
 from xattn_viz.analysis.profiles import HeadProfiles
 from xattn_viz.analysis.timing import TimedWords, words_and_path
+from xattn_viz.analysis.word_units import linked_by
 from xattn_viz.core.evidence import Alignment, Deletion, ranking_name
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
@@ -182,8 +183,7 @@ def _alignment(found: Alignment) -> dict[str, str]:
         (found.source_words[link.source_index].text, found.target_words[link.target_index].text, f"{link.weight:.2f}")
         for link in found.links
     ]
-    heads = ", ".join(head_key(one.layer, one.head) for one in found.heads)
-    return _table(("source", "target", "weight"), words, f"{len(words)} links, by heads {heads} ({found.chosen}).")
+    return _table(("source", "target", "weight"), words, f"{len(words)} links, {linked_by(found)} ({found.chosen}).")
 
 
 def _costs(found: HeadCosts) -> dict[str, str]:
