@@ -182,7 +182,7 @@ def _figure(options: argparse.Namespace) -> int:
             trace = _aligned(model, trace)
     layer, head = options.layer, options.head
     if layer is None and head is None:
-        view = xv.View(layer=None, head="mean") if trace.pictures else xv.View(layer=trace.cross.layers[0])
+        view = figures.first_view(trace)
     else:
         view = xv.View(layer=-1 if layer is None else layer, head=head or 0)
     said = {name: getattr(options, name) for name in ("kind", "units", "rows", "special", "scale", "by", "links")}

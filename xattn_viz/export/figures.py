@@ -269,7 +269,7 @@ def draw(
     if what not in WHAT:
         raise InputError(f"A figure is one of {', '.join(WHAT)}: got {quoted(what)}.")
     style = _style(options, view)
-    view = replace(_begun(trace, view), colours=style.colour_map)
+    view = replace(view or first_view(trace), colours=style.colour_map)
     heads, words = tuple(options.get("heads", ())), tuple(options.get("words", ()))
     for name, given, wanted in (("heads", heads, "heads"), ("words", words, "picture")):
         if given and what != wanted:
@@ -355,9 +355,8 @@ def _style(options: Options, view: View | None) -> Style:
     )
 
 
-def _begun(trace: Trace, view: View | None) -> View:
-    if view is not None:
-        return view
+def first_view(trace: Trace) -> View:
+    """What is drawn where nobody says: the first head, of a drawing the mean over all."""
     return View(layer=None, head="mean") if trace.pictures else View(layer=trace.cross.layers[0])
 
 
