@@ -69,6 +69,11 @@ def _channels(name: str, dark: bool) -> list[list[int]]:
     return [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops(name, dark=dark)]
 
 
+def takes_white(red: int, green: int, blue: int) -> bool:
+    """Whether white letters are read better than dark ones on a colour, each channel 0 … 255."""
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 140
+
+
 def template(dark: bool) -> str:
     """Plotly's template for a dark or a light ground."""
     return "plotly_dark" if dark else "plotly_white"

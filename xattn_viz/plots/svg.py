@@ -478,8 +478,7 @@ def weight_levels(weights: NDArray[np.floating], top: float) -> NDArray[np.int_]
 
 def ink_on(fill: str) -> str:
     """The ink, dark or light, that is read better on a colour `#rrggbb`."""
-    red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
-    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK
+    return "#ffffff" if colours.takes_white(*bytes.fromhex(fill[1:])) else INK
 
 
 def wrapped(text: str, width: float, size: float) -> list[str]:

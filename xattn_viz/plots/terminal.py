@@ -60,7 +60,7 @@ def _cell(value: float, top: float, wide: int, table: NDArray[np.uint8] | None) 
     if table is None:
         return said.center(wide) if said else _SHADES[round(share * (len(_SHADES) - 1))] * wide
     ground = [int(channel) for channel in table[round(share * 255)]]
-    ink = 0 if sum(part * each for part, each in zip((0.299, 0.587, 0.114), ground, strict=True)) > 140 else 255
+    ink = 255 if colours.takes_white(*ground) else 0
     return f"\x1b[38;2;{ink};{ink};{ink};48;2;{';'.join(map(str, ground))}m{said.center(wide)}"
 
 
