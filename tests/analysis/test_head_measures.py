@@ -315,6 +315,8 @@ def test_of_a_single_head_only_what_can_be_said_of_one_is_said() -> None:
     assert [one.title.split(":")[0] for one in surprises(trace)] == ["largest weight"]
     nothing = replace(trace, maps=(maps_of(np.full((1, 1, 7, 7), 1 / 7), "cross", ("</s>",) * 7),))
     assert surprises(nothing) == ()
+    cropped = replace(nothing.cross, altered=("cropped",))
+    assert surprises(replace(nothing, maps=(cropped,))) == ()  # no row tells what was on the padding
 
 
 @pytest.mark.parametrize("slug", ["cat", "peixe", "amiable"])

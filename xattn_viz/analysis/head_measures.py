@@ -369,7 +369,8 @@ def surprises(trace: Trace, grids: Iterable[HeadGrid] | None = None) -> tuple[Su
         if (grid.kind, grid.layers, grid.values.shape[1]) == ("cross", maps.layers, maps.n_heads)
         and np.isfinite(grid.values).any()
     }
-    if "cropped" in maps.altered and not {"ablated", "masked", "aggregated"} & set(maps.altered):
+    is_one_pass = not {"ablated", "masked", "aggregated"} & set(maps.altered)
+    if "cropped" in maps.altered and is_one_pass and not maps.queries.is_special.all():
         known["special"] = _on_cropped(maps)
     several = maps.weights.shape[0] * maps.n_heads > 1
     found = [_straightest(known, maps), _resting(known, maps)] if several else []
