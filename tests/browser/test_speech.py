@@ -274,6 +274,10 @@ def test_a_stop_leaves_the_windows_that_are_done(app_url: str, page: Page) -> No
     samples = clips.sound("congratulations").samples
     speech.give(page, "talk.wav", audio.wav(np.tile(samples, 10)))
     expect(page.get_by_text(re.compile("Window 3: "))).to_be_visible(timeout=visitor.PATIENCE)
+    # What is on screen until then is dimmed, and not painted again and again beside the model.
+    dimmed = page.locator("[data-stale=true]").filter(has=page.locator(".xv"))
+    expect(dimmed).to_have_css("opacity", "0.33")
+    expect(dimmed).to_have_css("transition-duration", "0s")
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text(re.compile(r"Stopped after \d+ windows\. Press Transcribe"))).to_be_visible()
     expect(page.get_by_text(re.compile("Window 1 of [23]: 0:00"))).to_be_visible()

@@ -54,6 +54,8 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.35rem; }
 [data-testid="stStatusWidget"]:has([data-testid="stStatusWidgetRunningIcon"]) { display: none; }
 [data-testid="InputInstructions"] { display: none; }
+/* What is on screen until a run ends dims at once: a fade would be painted sixty times a second, beside the model. */
+[data-testid="stElementContainer"] { transition-duration: 0s !important; }
 /* Its CSV would let a spreadsheet compute a label; ours does not. */
 [data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 :is(button[kind="primaryFormSubmit"], button[kind="primary"]) p { color: light-dark(#fff, #0e0f13); }

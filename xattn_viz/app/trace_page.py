@@ -65,7 +65,7 @@ def explain(outcome: Failed | Stopped, place: DeltaGenerator) -> None:
 
 
 #: Between two looks at a run that is drawn while it goes on, and at one that only tells how far it is, in seconds.
-_LOOK_SECONDS, _PROGRESS_SECONDS = 0.3, 0.1
+_LOOK_SECONDS, _PROGRESS_SECONDS = 0.3, 0.25
 _OWN_HELP = "Type or paste an output. The model does not write then: it reads the source for each of these tokens."
 _BESIDE_HELP = "Both outputs of the same source, their tokens aligned and the differences marked."
 
