@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment_heads import find_alignment_heads
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.attribution import Attribution, attribute
+    from xattn_viz.analysis.compare import Change, Comparison, compare
     from xattn_viz.analysis.faithfulness import agreement, deletion_curves
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids, surprises
@@ -109,6 +110,8 @@ __all__ = [
     "AttentionMaps",
     "Attribution",
     "Axis",
+    "Change",
+    "Comparison",
     "CrossAttention",
     "Deletion",
     "HeadCosts",
@@ -133,6 +136,7 @@ __all__ = [
     "animate",
     "attribute",
     "cards",
+    "compare",
     "deletion_curves",
     "edit_row",
     "explore",
@@ -178,6 +182,9 @@ _HOMES = {
     "Attribution": "analysis.attribution",
     "Axis": "core.axis",
     "cards": "models.registry",
+    "Change": "analysis.compare",
+    "compare": "analysis.compare",
+    "Comparison": "analysis.compare",
     "CrossAttention": "attention.layer",
     "deletion_curves": "analysis.faithfulness",
     "Deletion": "analysis.faithfulness",

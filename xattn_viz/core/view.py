@@ -61,6 +61,8 @@ _WORDS = {
     "sorted": r"true|false",
     "links": r"true|false",
     "pinned": rf"(?:(?:{'|'.join([*KIND_NAMES][1:])})\.)?(?:\d{{1,4}}\.(?:\d{{1,4}}|mean)|mean|max)",
+    "shows": r"both|difference",
+    "other": r"\d{1,4}\.(?:\d{1,4}|mean)|mean|max",
     "row": r"\d{1,5}",
     "column": r"\d{1,5}",
     "noise": r"\d{1,4}",
@@ -88,6 +90,8 @@ class View:
     or of all heads; empty is what a map of its kind begins with. `query` and `key` are the chosen row and column of
     what is shown, from 0, None for none. `noise` is a denoising step, from 0, None for all together. `pinned` names a
     second map, shown beside it: as `name` does, behind its kind and a full stop where it is no cross-attention.
+    Where two traces are compared, `shows` says whether both are shown or their difference, and `other` names the map of
+    the second where that is another one, as `name` does.
     `colours` and `overlay` are how weights are drawn, the latter over a picture. `by` names a grid of numbers
     (`HeadGrid.name`) that the heads of the overview are coloured by, and `sorted` in the order of; empty for weights.
     `links` says whether words that are known to be linked (`Trace.alignment`) are framed on the map.
@@ -102,6 +106,8 @@ class View:
     scale: Literal["", "word", "head", "common"] = ""
     colours: Literal["magma", "viridis", "cividis", "grey"] = "magma"
     pinned: str = ""
+    shows: Literal["both", "difference"] = "both"
+    other: str = ""
     query: int | None = None
     key: int | None = None
     noise: int | None = None
@@ -211,7 +217,7 @@ class SelectedMap:
     `weights` is `[query, key]` without padding, `queries` and `keys` name its rows and columns, `top` is the weight at
     which its colours end; `rows_title` and `keys_title` are those of `axis_titles`. `doing`, `who`, `put` and `on` make
     the sentence "Predicting *gato*, this head put 0.83 on *cat*." `what` is what its numbers are: weights, or shares of
-    what a method found.
+    what a method found. `apart` says that they are differences, from -`top` to `top`, NaN where there is none.
     """
 
     weights: NDArray[Any]
@@ -227,6 +233,7 @@ class SelectedMap:
     put: str = "put"
     on: str = "on"
     what: str = "weight"
+    apart: bool = False
 
     def sentence(self, query: str, key: str, weight: str) -> str:
         """What one cell says, in words; labels and weight as they are to be shown."""
@@ -422,3 +429,19 @@ def counted(maps: AttentionMaps, view: View) -> View:
         return replace(view, layer=number, head="mean")
     maps.head(number, view.head)  # says so if there is none
     return replace(view, layer=number, head=view.head % maps.n_heads)
+
+
+def one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
+    """The maps of the chosen head, mean or maximum alone, and the view with its layer and head counted from 0.
+
+    Raises ValueError for a layer or head that is not there.
+    """
+    view = counted(maps, view)
+    if view.layer is None:
+        return view, maps.mean_over_all() if view.head == "mean" else maps.max_over_all()
+    index, layers = maps.layer_index(view.layer), (view.layer,)
+    if not isinstance(view.head, int):
+        mean = maps.mean()
+        return view, replace(mean, weights=mean.weights[index, None], layers=layers)
+    weights = maps.head(view.layer, view.head)[None, None]
+    return view, replace(maps, weights=weights, layers=layers, projections=None)

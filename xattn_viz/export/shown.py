@@ -18,7 +18,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import WHOLE, SelectedMap, View, axis_titles, counted, head_title, kind_title, select
+from xattn_viz.core.view import WHOLE, SelectedMap, View, axis_titles, head_title, kind_title, one_map, select
 from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.sheets import sentence_indices
 
@@ -65,7 +65,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
     Raises ValueError for a kind, layer or head that the trace does not hold: `View.on` gives the nearest one.
     """
     maps = trace.of_kind(view.kind) if view.noise is None else view.maps(trace)
-    view, one = _one_map(maps, view)
+    view, one = one_map(maps, view)
     is_read = view.rows == "input" and one.read is not None
     one = (one.by_input_token() if is_read else one).without_padding()
     weights, queries, keys = _between_units(trace, one, view.units)
@@ -128,19 +128,6 @@ def patch_weights(one: SelectedMap, row: int | None, column: int | None) -> NDAr
     weights = one.weights[row] if column is None else one.weights[:, column]
     found: NDArray[Any] = weights[axis.patches].reshape(axis.grid or (1, 1))
     return found
-
-
-def _one_map(maps: AttentionMaps, view: View) -> tuple[View, AttentionMaps]:
-    """The maps of the chosen head, mean or maximum alone, and the view with its layer and head counted from 0."""
-    view = counted(maps, view)
-    if view.layer is None:
-        return view, maps.mean_over_all() if view.head == "mean" else maps.max_over_all()
-    index, layers = maps.layer_index(view.layer), (view.layer,)
-    if not isinstance(view.head, int):
-        mean = maps.mean()
-        return view, replace(mean, weights=mean.weights[index, None], layers=layers)
-    weights = maps.head(view.layer, view.head)[None, None]
-    return view, replace(maps, weights=weights, layers=layers, projections=None)
 
 
 def _between_units(trace: Trace, maps: AttentionMaps, units: str) -> tuple[NDArray[Any], Axis, Axis]:
