@@ -374,17 +374,18 @@ def dtw(cost: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64
     out together. Where ways cost the same, right comes first, as in OpenAI's implementation.
     """
     n, m = cost.shape
-    # Column d of `total` is the anti-diagonal row + frame = d, indexed by row + 1; a border of infinity stands outside.
-    total = np.full((n + 1, n + m + 1), np.inf)
+    flat = np.ascontiguousarray(cost).ravel()
+    # Row d + 1 of `total` is the anti-diagonal row + frame = d, by row + 1; a border of infinity stands outside.
+    total = np.full((n + m + 1, n + 1), np.inf)
     total[0, 0] = 0.0
-    came = np.zeros((n, n + m - 1), np.int8)
+    came = np.zeros((n + m - 1, n), np.int8)
     for d in range(n + m - 1):
-        rows = np.arange(max(0, d - m + 1), min(d, n - 1) + 1)
-        both, down, right = total[rows, d], total[rows, d + 1], total[rows + 1, d + 1]
-        diagonal = (both < down) & (both < right)
-        below = (down < both) & (down < right)
-        came[rows, d] = np.where(diagonal, 0, np.where(below, 1, 2))
-        total[rows + 1, d + 2] = cost[rows, d - rows] + np.where(diagonal, both, np.where(below, down, right))
+        low, high = max(0, d - m + 1), min(d, n - 1) + 1
+        both, down, right = total[d, low:high], total[d + 1, low:high], total[d + 1, low + 1 : high + 1]
+        diagonal, below = (both < down) & (both < right), (down < both) & (down < right)
+        came[d, low:high] = np.where(diagonal, 0, np.where(below, 1, 2))
+        own = flat[low * m + d - low :: max(m - 1, 1)][: high - low]  # the next row, one frame before
+        total[d + 2, low + 1 : high + 1] = own + np.where(diagonal, both, np.where(below, down, right))
     return _walk_back(came, n, m)
 
 
@@ -392,7 +393,7 @@ def _walk_back(came: NDArray[np.int8], n: int, m: int) -> tuple[NDArray[np.int64
     row, frame = n - 1, m - 1
     cells = [(row, frame)]
     while row or frame:
-        step = 2 if row == 0 else 1 if frame == 0 else came[row, row + frame]
+        step = 2 if row == 0 else 1 if frame == 0 else came[row + frame, row]
         row, frame = row - (step != 2), frame - (step != 1)
         cells.append((row, frame))
     rows, frames = np.array(cells[::-1]).T
