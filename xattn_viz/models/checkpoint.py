@@ -36,9 +36,9 @@ from transformers.utils import logging
 
 from xattn_viz.core.records import quoted
 from xattn_viz.models.base import ModelError, NeedsConsent, OnProgress
-from xattn_viz.models.folder import Folder, find_folder
+from xattn_viz.models.folder import Folder, configuration, find_folder
 from xattn_viz.models.generation import sift
-from xattn_viz.models.hub.fetching import INDEX_ENDING, SMALL_ENDINGS, Form, configuration, expected, fetch, weights
+from xattn_viz.models.hub.fetching import INDEX_ENDING, SMALL_ENDINGS, Form, expected, fetch, weights
 from xattn_viz.models.resources import check_free
 
 # The names that a configuration gives to the part that writes.

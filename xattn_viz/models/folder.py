@@ -139,6 +139,15 @@ class Folder:
         return bounds
 
 
+def configuration(folder: Folder | Path, name: str = "config.json") -> dict[str, Any]:
+    """What the settings in a folder say; nothing where there are none, or they are damaged. Raises as `Folder.file`."""
+    try:
+        said = (folder if isinstance(folder, Folder) else Folder(folder)).json(name)
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def find_folder(asked: object) -> Folder | None:
     """The folder that a name or path means, where there is one that may be read; None otherwise.
 

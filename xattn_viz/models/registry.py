@@ -29,8 +29,7 @@ from xattn_viz.core.trace import Trace
 from xattn_viz.models import families as _families
 from xattn_viz.models import hub
 from xattn_viz.models.base import Adapter, ModelCard, ModelError, ModelWarning, OnProgress
-from xattn_viz.models.folder import ROOT_VARIABLE, Folder, find_folder
-from xattn_viz.models.hub.fetching import configuration
+from xattn_viz.models.folder import ROOT_VARIABLE, Folder, configuration, find_folder
 from xattn_viz.models.resources import CORES, RUNS_AT_ONCE, release
 from xattn_viz.models.self_check import find_fault
 

@@ -274,15 +274,6 @@ SMALL_ENDINGS = (*_TOKENIZER_ENDINGS, ".txt", ".tiktoken", ".bpe")
 INDEX_ENDING = ".index.json"
 
 
-def configuration(folder: Folder | Path, name: str = "config.json") -> dict[str, Any]:
-    """What the settings in a folder say; nothing where there are none, or they are damaged. Raises as `Folder.file`."""
-    try:
-        said = (folder if isinstance(folder, Folder) else Folder(folder)).json(name)
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
 def weights(names: Iterable[str], forms: Sequence[Form]) -> tuple[Form, list[str]] | None:
     """The first of the forms in which weights are there, with the names of its files in order; None without any."""
     there = sorted(names)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_viz.models import hub
 from xattn_viz.models.base import ModelCard
 from xattn_viz.models.engine import KINDS, MOST_BEAMS
-from xattn_viz.models.hub.fetching import configuration
+from xattn_viz.models.folder import configuration
 from xattn_viz.models.registry import Family
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from xattn_viz.models.base import ModelCard, Option
 from xattn_viz.models.engine import KINDS, MOST_BEAMS
-from xattn_viz.models.folder import Folder
-from xattn_viz.models.hub.fetching import configuration
+from xattn_viz.models.folder import Folder, configuration
 from xattn_viz.models.registry import Family
 
 if TYPE_CHECKING:
