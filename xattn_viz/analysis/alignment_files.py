@@ -16,12 +16,13 @@ entities come from, is refused.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
@@ -64,14 +65,14 @@ class LinkedPair:
 
 
 def read_gold(
-    path: str | Path,
+    path: str | Path | BinaryIO,
     format: Format | None = None,
     *,
     source: str | Path | None = None,
     target: str | Path | None = None,
     encoding: str = "utf-8",
 ) -> list[LinkedPair]:
-    """Read pairs with links from a file; what it does not say of its format is told from its first lines.
+    """Read pairs with links from a file, named or open; a format that nobody says is told from its first lines.
 
     Pharaoh and NAACL files hold links alone: `source` and `target` are then the files of the sentences, one a line (or
     `<s snum=1> … </s>`). `encoding` is that of all of them; older sets are in "latin-1".
@@ -112,8 +113,8 @@ def read_gold(
     ]
 
 
-def read_pairs(path: str | Path) -> list[tuple[str, str]]:
-    """The texts of a file of pairs: source and target between tabs, whatever else stands behind them."""
+def read_pairs(path: str | Path | BinaryIO) -> list[tuple[str, str]]:
+    """The texts of a file of pairs, named or open: source and target between tabs, whatever else stands behind them."""
     name, pairs = _name(path), []
     for number, line in _lines(_text(path)):
         cells = line.split("\t")
@@ -250,16 +251,16 @@ def _links_of(linked: Alignment | LinkedPair) -> list[tuple[int, int, bool, floa
     return sorted(every)
 
 
-def _name(path: str | Path) -> str:
-    return Path(path).name
+def _name(path: str | Path | BinaryIO) -> str:
+    return Path(path if isinstance(path, str | Path) else str(getattr(path, "name", "the file"))).name
 
 
-def _text(path: str | Path, encoding: str = "utf-8") -> str:
+def _text(path: str | Path | BinaryIO, encoding: str = "utf-8") -> str:
     try:
-        files.check(path)
-        if Path(path).stat().st_size > _MOST_BYTES:
+        data = _bytes(path) if isinstance(path, str | Path) else path.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
             raise InputError(f"{_name(path)} has more than {_MOST_BYTES >> 20:,} MB: give it in parts.")
-        return Path(path).read_text(encoding=encoding).removeprefix("\ufeff")
+        return io.StringIO(data.decode(encoding), newline=None).read().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{_name(path)} is not in {encoding}: byte {error.start + 1} is none of it. Say which encoding it is in, "
@@ -269,6 +270,12 @@ def _text(path: str | Path, encoding: str = "utf-8") -> str:
         raise InputError(f"There is no encoding {quoted(encoding)}: there are utf-8, latin-1 and others.") from error
     except OSError as error:
         raise InputError(f"{quoted(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def _bytes(path: str | Path) -> bytes:
+    files.check(path)
+    with Path(path).open("rb") as file:
+        return file.read(_MOST_BYTES + 1)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
