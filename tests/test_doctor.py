@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_here_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{wanted.name} {metadata.version(wanted.name)}" in printed
 
 
-@pytest.mark.parametrize("package", ["numpy", "PIL", "packaging", "psutil", "regex"])
+@pytest.mark.parametrize("package", ["numpy", "PIL", "packaging", "psutil", "regex", "click"])
 def test_a_missing_library_is_named_where_nothing_can_be_imported(package: str) -> None:
     code = f"""import runpy, sys
 sys.modules[{package!r}] = None
@@ -63,6 +64,9 @@ def test_a_fault_is_a_line_with_what_to_do_and_exit_code_1(
     monkeypatch.setattr(doctor, "findings", lambda: iter([Finding("fine"), Finding("bad", "mend it")]))
     assert main(["doctor"]) == 1
     assert capsys.readouterr().out.splitlines() == ["ok    fine", "FAULT bad", "      To do: mend it", "1 fault."]
+    assert main(["doctor", "--json"]) == 1
+    found = [{"said": "fine", "remedy": ""}, {"said": "bad", "remedy": "mend it"}]
+    assert json.loads(capsys.readouterr().out) == {"is_well": False, "findings": found}
 
 
 def test_an_old_python(monkeypatch: Patch) -> None:

@@ -123,7 +123,7 @@ def test_the_installed_page_runs_outside_the_clone(installed: Path, tmp_path: Pa
     assert Path(done.stdout.splitlines()[-1]).is_relative_to(installed.parent)
 
 
-@pytest.mark.parametrize("command", [["xattn-viz", "app"], ["python", "-m", "xattn_viz", "app"]])
+@pytest.mark.parametrize("command", [["xattn-viz", "serve"], ["python", "-m", "xattn_viz", "serve"]])
 def test_the_installed_app_starts_outside_the_clone(installed: Path, tmp_path: Path, command: list[str]) -> None:
     port = free_port()
     program, *arguments = command

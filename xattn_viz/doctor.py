@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import platform
@@ -42,9 +43,17 @@ class Finding:
     remedy: str = ""
 
 
-def doctor() -> int:
-    """Print every finding. Returns 1 where one is a fault, else 0."""
+def doctor(*, as_json: bool = False) -> int:
+    """Print every finding, in lines or as JSON: `is_well`, and `findings` with `said` and `remedy`.
+
+    Returns 1 where one is a fault, else 0.
+    """
     logging.getLogger("xattn_viz").addHandler(logging.NullHandler())  # a fault is one line here, without its traceback
+    if as_json:
+        found = list(findings())
+        is_well = not any(finding.remedy for finding in found)
+        print(json.dumps({"is_well": is_well, "findings": [vars(finding) for finding in found]}))
+        return int(not is_well)
     faults = 0
     for finding in findings():
         faults += bool(finding.remedy)

@@ -116,7 +116,7 @@ def test_a_limit_that_is_none_is_said_by_api_command_line_and_page(
             ask()
         assert len(str(raised.value)) < 240
     assert main(["trace", "firefox-en-pt", "The cat."]) == 2
-    assert main(["app"]) == 2
+    assert main(["serve"]) == 2
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
     assert all(line.startswith("xattn-viz: XATTN_VIZ_MODEL_GB is ") for line in told)

@@ -23,7 +23,7 @@ from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, OnStep
 from xattn_viz.plots import charts
 
-#: The most sentences that a page reads; `xattn-viz profile` takes files of any length.
+#: The most sentences that a page reads; `xattn-viz evidence profile` takes files of any length.
 MOST = 500
 _TYPED = "evidence-typed"
 _TALL, _MOST_LINES = 280, 12  # pixels that a list of names takes, where it has more lines
@@ -79,7 +79,7 @@ def _texts(about: About) -> tuple[str, ...]:
     if card.input_kind == "audio":
         return tuple(clip.slug for clip in clips.CLIPS if clip.text)
     if card.input_kind != "text":
-        st.caption("Profiles are made over many texts or recordings; `xattn-viz profile` takes files of pictures too.")
+        st.caption("Profiles are made over texts or recordings; `xattn-viz evidence profile` takes pictures too.")
         return ()
     shipped = shipped_sentences(card)
     with st.expander("Sentences of your own", expanded=not shipped, key="evidence-sentences"):

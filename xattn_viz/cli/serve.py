@@ -1,0 +1,57 @@
+"""The app and what is there to begin with: `serve`, `models`, `doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import runpy
+import sys
+
+import click
+
+import xattn_viz as xv
+from xattn_viz import doctor as _doctor
+from xattn_viz.cli import common
+from xattn_viz.models import registry
+
+
+@common.command("xattn-viz serve --port 8600")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on; 8501 unless given.")
+@click.option("--address", help="The address to listen on; this machine alone, unless 0.0.0.0 lets in whoever comes.")
+def serve(port: int | None, address: str | None) -> None:
+    """Start the app, as without a command.
+
+    It runs until Ctrl-C. The README says what to close where others than yourself can reach it.
+    """
+    registry.check_settings()
+    # Streamlit reads the configuration beside the script, so this starts like `streamlit run app.py` in the clone.
+    sys.argv = ["streamlit", "run", str(_doctor.app_script())]
+    if address is not None:
+        sys.argv += ["--server.address", address]
+    if port is not None:
+        sys.argv += ["--server.port", str(port)]
+    # In this process, so that it stops when it is told to; Streamlit then exits by itself.
+    runpy.run_module("streamlit", run_name="__main__")
+
+
+@common.command("xattn-viz models")
+@common.JSON
+def models(as_json: bool) -> None:
+    """List the models known by name.
+
+    With --json each with its card: what it reads, its languages, licence, options and the MB to download, null for one
+    that comes with the package.
+    """
+    cards = xv.cards()
+    said = [{**dataclasses.asdict(card), "can": sorted(card.can)} for card in cards]
+    widest = max(len(card.name) for card in cards)
+    common.answer(as_json, said, *(f"{card.name:{widest}}  {card.title}" for card in cards))
+
+
+@common.command("xattn-viz doctor")
+@common.JSON
+def doctor(as_json: bool) -> int:
+    """Say whether this installation is well, and what to do about each fault.
+
+    The exit code is 1 where something is not well.
+    """
+    return _doctor.doctor(as_json=as_json)

@@ -1,0 +1,174 @@
+"""One input of a model, looked at: `trace` prints its output and its map, `transcribe` the words of a recording."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+import xattn_viz as xv
+from xattn_viz.analysis.timing import Head
+from xattn_viz.analysis.timing import Method as TimingMethod
+from xattn_viz.cli import common
+from xattn_viz.cli.common import Said
+from xattn_viz.core import files
+from xattn_viz.core.tokens import visible
+from xattn_viz.core.view import select
+from xattn_viz.inputs import audio
+from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.plots.terminal import text_map
+
+
+@common.command('xattn-viz trace firefox-en-pt "The cat sat on the mat."')
+@common.MODEL_OR_TRACE
+@common.INPUT_OR_NONE
+@common.out(
+    f"What to write, by its ending: {', '.join(xv.export.FORMATS)}; each 30 s of a recording more has a file more."
+)
+@common.LAYER
+@common.HEAD
+@common.SET
+@common.JSON
+def trace(
+    model: str,
+    input: str | None,
+    out: Path | None,
+    layer: int | None,
+    head: int | None,
+    settings: Said,
+    as_json: bool,
+) -> None:
+    """Trace a sentence, a sound or a picture: print the output and the map, or write it.
+
+    On a terminal the map of a head is drawn, in colour unless NO_COLOR is set; in a pipe there is a line for each word
+    of the output, in order of the source: its number, itself, the number of the word that it looked at most, and that.
+    """
+    if out is not None:
+        xv.export.check_ending(out)
+    is_chosen = layer is not None or head is not None
+    layer, head = -1 if layer is None else layer, head or 0
+    for window, one in enumerate(_traces(model, input, settings)):
+        common.check_head(one.cross, layer, head)
+        path = out if out is None or window == 0 else out.with_stem(f"{out.stem}-{window}")
+        if path is not None:
+            xv.export.write(one, path, xv.View(layer=layer, head=head) if is_chosen else None)
+        common.tell_notes(one)
+        lines = _read(one, layer, head) if path is None else [common.wrote(path)]
+        said = {**_as_json(one, layer, head), "wrote": path} if as_json else {}
+        common.answer(as_json, said, visible(one.output), *lines)
+
+
+def _traces(model: str, input: str | None, said: Said) -> Iterator[xv.Trace]:
+    """The traces of an input, one for each 30 s of a sound; or that which was saved."""
+    if common.is_saved(model, input):
+        yield xv.load_trace(model)
+        return
+    adapter = common.load(model)
+    read, settings = common.read_input(adapter, input or ""), common.settings_of(adapter, said)
+    yield from adapter.traces(read, **settings) if _hears(adapter) else [adapter.trace(read, **settings)]
+
+
+def _hears(model: Adapter) -> bool:
+    return model.card.input_kind == "audio"
+
+
+def _as_json(trace: xv.Trace, layer: int, head: int) -> dict[str, Any]:
+    maps = trace.cross.without_padding()
+    layer = maps.layers[maps.layer_index(layer)]
+    is_empty = maps.queries.is_special.all()
+    return {
+        "heads_from": 0,
+        "model": trace.model,
+        "output": trace.output,
+        "offset": trace.offset,
+        "layer": layer,
+        "head": head,
+        "rows": [maps.queries.name(row) for row in range(len(maps.queries))],
+        "columns": [maps.keys.name(column) for column in range(len(maps.keys))],
+        "weights": maps.head(layer, head),
+        "links": [] if is_empty else [asdict(link) for link in xv.most_attended(trace.cross, layer, head)],
+        "notes": [note.text for note in trace.notes],
+    }
+
+
+def _read(trace: xv.Trace, layer: int, head: int) -> list[str]:
+    """What a head read: the map on a terminal, elsewhere a table of what each word looked at most."""
+    if trace.cross.queries.is_special.all():  # nobody speaks
+        return []
+    if not sys.stdout.isatty():
+        return [_said(link) for link in xv.most_attended(trace.cross, layer=layer, head=head)]
+    width = shutil.get_terminal_size().columns
+    coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"  # https://no-color.org
+    return ["", *text_map(select(trace.cross, layer, head), width=width, coloured=coloured)]
+
+
+def _said(link: xv.WordLink) -> str:
+    """A link as a line of a table: number and word of the target, then of the source, numbers from 1."""
+    target, source = visible(link.target), visible(link.source)
+    return f"{link.target_index + 1}\t{target}\t{link.source_index + 1}\t{source}"
+
+
+@common.command("xattn-viz transcribe whisper-tiny-en talk.wav -o talk.srt")
+@common.MODEL
+@click.argument(
+    "recording",
+    help="The sound file: wav, flac, mp3, ogg, m4a, webm; - for standard input.",
+    shell_complete=common.complete_files,
+)
+@common.choice("--format", xv.subtitles.FORMATS, "srt", "What to write.")
+@common.out("Where to write; printed unless given.")
+@common.parsed(
+    "--heads",
+    by=common.some_heads,
+    metavar="LAYER.HEAD,…",
+    help="The heads to listen to, both numbers from 1, such as 3.5,2.6; those of the method unless given.",
+)
+@common.choice("--method", get_args(TimingMethod), "shares", "How times are found.")
+@common.SET
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def transcribe(
+    model: str,
+    recording: str,
+    format: str,
+    out: Path | None,
+    heads: list[tuple[int, int]] | None,
+    method: TimingMethod,
+    settings: Said,
+    as_json: bool,
+) -> None:
+    """Write the words of a recording with their times, as subtitles or a table.
+
+    How exact the times are, docs/speech.md says.
+    """
+    adapter = common.load(model)
+    if not _hears(adapter):
+        reads = "pictures" if adapter.card.input_kind == "image" else "text"
+        raise ModelError(f"{model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en.")
+    chosen: Sequence[Head] | None = heads
+    if chosen is None and method == "zscores":  # the heads that the checkpoint names are a part of that method
+        chosen = getattr(adapter, "alignment_heads", ()) or None
+    sound = audio.read(common.file_or_input(recording) if recording == "-" else recording)
+    progress = common.Progress("seconds")
+    words: list[xv.TimedWord] = []
+    for one in adapter.traces(sound, **common.settings_of(adapter, settings)):
+        for layer, head in heads or ():
+            common.check_head(one.cross, layer, head)
+        words += xv.timed_words(one, chosen, method=method)
+        common.tell_notes(one)
+        end = min((one.cross.keys.times or ((0.0, 0.0),))[-1][1], sound.seconds)
+        if one.offset or end < sound.seconds:  # of several windows
+            progress(round(end), round(sound.seconds))
+    if out is None and sys.stdout.isatty():
+        words = [replace(word, text=visible(word.text)) for word in words]
+    text = xv.subtitles.FORMATS["json" if as_json else format](words, sound.seconds)
+    if out is None:
+        print(text.rstrip("\n"))
+    else:
+        files.write(out, text)
+        print(common.wrote(out))
