@@ -20,6 +20,22 @@ def test_the_explorers_script_has_the_same_stops() -> None:
         for name, value in re.findall(r'(\w+):((?:\s*"[0-9a-f]+"\s*\+?)+)', block)
     }
     assert found == colours.STOPS
+    differences = dict(re.findall(r'^  (light|dark): "([0-9a-f]+)"', source, re.MULTILINE))
+    assert differences == {"light": colours.DIVERGING[False], "dark": colours.DIVERGING[True]}
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_differences_have_0_near_the_ground_and_are_told_apart_by_the_colour_blind(dark: bool) -> None:
+    found = colours.diverging(dark=dark).astype(float)
+    light = found @ [0.299, 0.587, 0.114]
+    steps = np.diff(light) * (1 if dark else -1)
+    assert (steps[:120] <= 0.51).all()  # towards the middle always nearer to the ground, but for rounding
+    assert (steps[136:] >= -0.51).all()
+    assert light[127] < 25 if dark else light[127] > 240
+    # Blue against red: whoever takes red for green still sees that one side has more blue than the other.
+    blue = found[:, 2] - found[:, :2].mean(1)
+    assert blue[:90].min() > 20
+    assert (blue[166:] < blue[89::-1].min()).all()
 
 
 @pytest.mark.parametrize("name", colours.STOPS)

@@ -15,7 +15,7 @@ import math
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,19 +33,41 @@ from xattn_viz.export.shown import shown
 from xattn_viz.export.webpage import html
 from xattn_viz.plots.svg import drawn
 
+if TYPE_CHECKING:
+    from xattn_viz.analysis.compare import Comparison
+
 __all__ = ["FORMATS", "csv", "file_name", "html", "json", "npz", "svg", "write"]
 
 JSON_VERSION = 2
 _FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet computes begins with one of these, a minus sign among them
 
 
-def write(trace: Trace, path: str | Path, view: View | None = None) -> None:
+def write(trace: Trace | Comparison, path: str | Path, view: View | None = None) -> None:
     """Write a trace in the format that the path ends in, one of `FORMATS`; `view` as that format's function says.
+
+    A comparison of two traces (`analysis.compare`) is written as any of them but .npz, and as .png, .pdf or .tex, as
+    `figures.save` does it: its difference, and where there is room what changed.
 
     The file is whole or, where anything stops the writing, what it was before. Raises ValueError for another ending, as
     the format's own function does, OSError naming the path where it cannot be written.
     """
+    if not isinstance(trace, Trace):
+        _write_compared(trace, path, view)
+        return
     files.write(path, FORMATS[check_ending(path)](trace, view))
+
+
+def _write_compared(found: Comparison, path: str | Path, view: View | None) -> None:
+    made = {".html": html, ".json": json, ".csv": csv, ".svg": svg}.get(ending := Path(path).suffix)
+    if made is not None:
+        files.write(path, made(found, view))
+    elif ending in (".png", ".pdf", ".tex"):
+        from xattn_viz.export import figures  # seldom asked for
+
+        figures.save(found, path, view=view)
+    else:
+        said = ".html, .json, .csv, .svg, .png, .pdf, .tex"
+        raise ValueError(f"{quoted(str(path))} ends in none of {said}, which say how to write a comparison.")
 
 
 def check_ending(path: str | Path) -> str:
@@ -55,11 +77,16 @@ def check_ending(path: str | Path) -> str:
     return suffix
 
 
-def svg(trace: Trace, view: View | None = None) -> str:
+def svg(trace: Trace | Comparison, view: View | None = None) -> str:
     """One map of a trace as a picture with labels, title, caption and a colour bar that names its scale (`plots.svg`).
 
-    Without a view it is the first head. Raises ValueError for a kind, layer or head that is not there.
+    Without a view it is the first head; of a comparison it is the difference of the mean over all, with what changed in
+    words. Raises ValueError for a kind, layer or head that is not there.
     """
+    if not isinstance(trace, Trace):
+        from xattn_viz.export import compared  # seldom asked for
+
+        return compared.svg(compared.checked(trace), view)
     view = view or View(layer=trace.cross.layers[0])
     said = shown(trace, view)
     return drawn(
@@ -72,7 +99,7 @@ def svg(trace: Trace, view: View | None = None) -> str:
     )
 
 
-def json(trace: Trace, view: View | None = None) -> str:
+def json(trace: Trace | Comparison, view: View | None = None) -> str:
     """Weights with their labels as standard JSON in ASCII, for programs that do not read NPZ.
 
     Without a view it is the whole trace: an object with `format` ("xattn_viz"), `version` (2), `input` (the text; for
@@ -93,8 +120,13 @@ def json(trace: Trace, view: View | None = None) -> str:
     an alignment links), `queries`, `keys` and `weights` [query][key].
 
     Padding behind sound is left out: `altered` then holds "cropped", and a row's weight on padding is 1 less its sum.
-    Raises ValueError for a view of a kind, layer or head that is not there.
+    A comparison is an object of its own (`export.compared.json`). Raises ValueError for a view of a kind, layer or head
+    that is not there.
     """
+    if not isinstance(trace, Trace):
+        from xattn_viz.export import compared
+
+        return compared.json(compared.checked(trace), view)
     value: dict[str, Any] = {
         "format": "xattn_viz",
         "version": JSON_VERSION,
@@ -162,7 +194,7 @@ def _grid(grid: HeadGrid) -> dict[str, Any]:
     return {name: _shortest(value) if isinstance(value, np.ndarray) else value for name, value in fields.items()}
 
 
-def csv(trace: Trace, view: View | None = None, *, kind: MapKind = "cross") -> str:
+def csv(trace: Trace | Comparison, view: View | None = None, *, kind: MapKind = "cross") -> str:
     r"""Weights as CSV, one row a weight: the columns of `AttentionMaps.to_frame`.
 
     Without a view they are those of all heads of one `kind`. With one they are those of the map on screen, without the
@@ -174,8 +206,15 @@ def csv(trace: Trace, view: View | None = None, *, kind: MapKind = "cross") -> s
     before it. Whoever wants the labels as they are takes one apostrophe off the cells that begin with one. Numbers
     stay numbers. Half a character (a lone surrogate), which UTF-8 cannot hold, stands as \ud800. Raises ValueError
     where the trace holds no map of that kind, layer or head.
+
+    Of a comparison there are `a`, `b` and `difference` in place of the weight, empty where there is none, of all heads
+    or of the map that a view means.
     """
-    if view is None:
+    if not isinstance(trace, Trace):
+        from xattn_viz.export import compared
+
+        frame = compared.table(compared.checked(trace), view)
+    elif view is None:
         frame = trace.of_kind(kind).without_padding().to_frame()
     else:
         said = shown(trace, view)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 import numpy as np
 from PIL import Image
@@ -51,6 +51,9 @@ from xattn_viz.plots.paper import (
 )
 from xattn_viz.plots.svg import GROUND, ISOLATES, Sheet, Style, Text, TooNarrowError, font_names, map_sheet, pooled
 from xattn_viz.web.explorer import about
+
+if TYPE_CHECKING:
+    from xattn_viz.analysis.compare import Comparison
 
 __all__ = [
     "ENDINGS",
@@ -210,7 +213,7 @@ def check_ending(path: str | Path) -> str:
 
 
 def save(
-    trace: Trace,
+    trace: Trace | Comparison,
     path: str | Path,
     *,
     view: View | None = None,
@@ -236,7 +239,7 @@ def save(
 
 
 def draw(
-    trace: Trace,
+    trace: Trace | Comparison,
     view: View | None = None,
     what: What = "map",
     *,
@@ -265,10 +268,15 @@ def draw(
 
     Raises InputError for what the trace does not have and for options that cannot be, ValueError for a kind, layer or
     head that is not there.
+
+    Of a comparison of two traces (`analysis.compare`) a "map" is drawn, the difference of the mean over all where no
+    view names a head: blue below 0, red above, struck out where only one of the two has such a cell.
     """
     if what not in WHAT:
         raise InputError(f"A figure is one of {', '.join(WHAT)}: got {quoted(what)}.")
     style = _style(options, view)
+    if not isinstance(trace, Trace):
+        return _difference(trace, view, what, style, date)
     view = replace(view or first_view(trace), colours=style.colour_map)
     heads, words = tuple(options.get("heads", ())), tuple(options.get("words", ()))
     for name, given, wanted in (("heads", heads, "heads"), ("words", words, "picture")):
@@ -286,15 +294,33 @@ def draw(
         "picture": lambda: _picture(trace, view, style, words),
         "evidence": lambda: _evidence(trace, view, style),
     }
+    sheet, said = _fitted(drawer[what], style)
+    return Figure(what, (sheet.width, sheet.height), _caption(trace, said, sheet.notes, date), sheet)
+
+
+def _fitted(made: Callable[[], tuple[Sheet, list[str]]], style: Style) -> tuple[Sheet, list[str]]:
+    """What was drawn. Raises InputError, with the width that it takes, where it does not fit."""
     try:
-        sheet, said = drawer[what]()
+        return made()
     except TooNarrowError as error:
         needed = error.needed / _UNITS["cm"]
         raise InputError(
             f"{error} at {_cm(style)} cm in type of {style.size:g} pt: it takes about {needed:.1f} cm, or smaller "
             f"type, {SIZES[0]:g} pt at least."
         ) from None
-    return Figure(what, (sheet.width, sheet.height), _caption(trace, said, sheet.notes, date), sheet)
+
+
+def _difference(found: Comparison, view: View | None, what: What, style: Style, date: datetime.date | None) -> Figure:
+    from xattn_viz.export import compared  # seldom asked for
+
+    if what != "map":
+        raise InputError(f"Of a comparison a map is drawn, its difference, and not {what}.")
+    one = compared.selected(compared.checked(found), view)
+    sheet, said = _fitted(lambda: (map_sheet(one, style), compared.lines(found, view, date=date)), style)
+    columns = f"Rows: {one.rows_title}. Columns: {one.keys_title}. {one.scale_name.capitalize()}."
+    first, second, *rest, models = said
+    lines = [one.title, "", first, second, columns, *rest, models.rpartition(", ")[0]]
+    return Figure(what, (sheet.width, sheet.height), _caption(found.traces[0], lines, sheet.notes, date), sheet)
 
 
 def caption(trace: Trace, view: View | None = None, what: What = "map", **options: Unpack[Options]) -> str:

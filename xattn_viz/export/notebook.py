@@ -16,6 +16,7 @@ import numpy as np
 
 from xattn_viz import web
 from xattn_viz.analysis.attribution import Attribution
+from xattn_viz.analysis.compare import Comparison
 from xattn_viz.analysis.head_costs import HeadCosts
 from xattn_viz.analysis.profiles import HeadProfiles
 from xattn_viz.analysis.timing import TimedWords, words_and_path
@@ -241,6 +242,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], said: str, *, sha
 
 _DRAWN: dict[type, Callable[[Any], dict[str, str]]] = {
     Trace: lambda trace: _frame(html(trace)),
+    Comparison: lambda found: _frame(html(found)),
     AttentionMaps: _maps,
     Alignment: _alignment,
     Attribution: _attribution,

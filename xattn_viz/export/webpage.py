@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xattn_viz import web
 from xattn_viz.core.tokens import visible
@@ -19,6 +19,9 @@ from xattn_viz.export.shown import shown
 from xattn_viz.web.evidence import kept
 from xattn_viz.web.explorer import about, pack
 from xattn_viz.web.explorer.sound import Playback
+
+if TYPE_CHECKING:
+    from xattn_viz.analysis.compare import Comparison
 
 _ENTRY = re.compile(r"\bexport default function (\w+)\(")
 
@@ -118,7 +121,7 @@ CAVEAT = "Attention weights show where a head read from, not why the model chose
 
 
 def html(
-    trace: Trace,
+    trace: Trace | Comparison,
     view: View | None = None,
     *,
     beside: Trace | None = None,
@@ -130,14 +133,21 @@ def html(
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
     `view` is what it shows first, in all that it says; without one, what the explorer begins with. `beside` is another
-    output of the same source to show beside this one, under the names `beside_name` and `name`. `languages` are
+    trace to show beside this one and to compare with it, under the names `beside_name` and `name`; a comparison
+    (`analysis.compare`) brings both along. `languages` are
     the names of what is read and what is written, such as "English", "" where they are not known. `playback` is the
     sound of the trace, to be played in the page.
 
     Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
     itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
-    not there, for a `beside` with another source and for a `playback` of another trace.
+    not there and for a `playback` of another trace, InputError for a `beside` that has nothing to compare.
     """
+    if not isinstance(trace, Trace):
+        one, other = trace.traces
+        name, beside_name = trace.names
+        view = trace.first_view(view)
+        both = {"name": name, "beside_name": beside_name}
+        return html(one, view, beside=other, languages=languages, playback=playback, **both)
     said = None if view is None else shown(trace, view)
     select = {} if said is None else said.view.format()
     packed = pack(
@@ -154,7 +164,10 @@ def html(
     made_by = about(trace)["model"]
     parts = [answer and f"Answer: {answer}.", made_by and f"Model: {made_by}.", CAVEAT]
     if said is not None:
-        parts += [f"Shown first: {said.title}. {said.caption} {said.choice}", f"Saved from {said.origin}."]
+        parts += [
+            f"Shown first: {said.title}. {said.caption} {said.choice if beside is None else ''}",
+            f"Saved from {said.origin}.",
+        ]
     return page(
         packed,
         title=f"Cross-attention: {visible(trace.output)[:80]}",

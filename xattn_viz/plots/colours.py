@@ -35,6 +35,13 @@ STOPS: dict[str, str] = {
     ),
     "grey": "000000ffffff",
 }
+#: Differences by whether the ground is dark, stop for stop as the explorer has them: below 0 blue, above it red, and 0
+#: near the ground. RdBu of ColorBrewer (Brewer and Harrower, Apache 2.0) the other way round, and after berlin
+#: (Crameri, MIT).
+DIVERGING = {
+    False: "0530612166ac4393c392c5ded1e5f0f7f7f7fddbc7f4a582d6604db2182b67001f",
+    True: "9eb0ff63a6dc37809f21546c142f3b110f10331105571f0a8a3f2ac4756affacac",
+}
 # The accent of the app and Okabe and Ito's colours, told apart by the colour-blind; on a light ground darker ones, each
 # at least 3 : 1 against it.
 _SERIES = {
@@ -58,7 +65,17 @@ def stops(name: str, *, dark: bool) -> list[str]:
 
 def table(name: str, *, dark: bool) -> NDArray[np.uint8]:
     """256 colours from weight 0 to the largest, `[colour, channel]`. Raises ValueError as `stops` does."""
-    channels = np.array(_channels(name, dark))
+    return _between(_channels(name, dark))
+
+
+def diverging(*, dark: bool) -> NDArray[np.uint8]:
+    """256 colours for differences, `[colour, channel]`: from the lowest, below 0, to the highest as far above it."""
+    digits = DIVERGING[dark]
+    return _between([[int(digits[at + c : at + c + 2], 16) for c in (0, 2, 4)] for at in range(0, len(digits), 6)])
+
+
+def _between(stops: list[list[int]]) -> NDArray[np.uint8]:
+    channels = np.array(stops)
     places = np.linspace(0, len(channels) - 1, 256)
     mixed = [np.interp(places, np.arange(len(channels)), channels[:, c]) for c in range(3)]
     colours: NDArray[np.uint8] = np.rint(np.stack(mixed, axis=1)).astype(np.uint8)

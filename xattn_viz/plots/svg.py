@@ -47,6 +47,8 @@ _OF_SCRIPTS = {
 INK, GROUND = "#1d1b18", "#ffffff"
 #: The colour of frames around linked words, which no colour map holds.
 LINKED = "#21d4fd"
+# What a cell without a counterpart has for a colour, and of how many each is struck out besides.
+_NO_COUNTERPART, _MOST_STRUCK = "#dcd8cf", 2000
 _SLANT = 50  # degrees that the labels of columns are turned by
 _RISE, _RUN = math.sin(math.radians(_SLANT)), math.cos(math.radians(_SLANT))
 #: Takes the marks off that keep the direction of a label apart.
@@ -341,7 +343,8 @@ def drawn(
     style = Style(colour_map=colour_map)
     sheet = map_sheet(chosen, style, row=row, column=column, linked=linked)
     lines = [*(said or [f"Rows: {chosen.rows_title}. Columns: {chosen.keys_title}."])]
-    lines.append(f"{chosen.what}: {colour_map}, reversed, {chosen.scale_name}")
+    colour = "blue below 0, red above" if chosen.apart else f"{colour_map}, reversed"
+    lines.append(f"{chosen.what}: {colour}, {chosen.scale_name}")
     write_below(sheet, lines, style)
     return sheet.svg()
 
@@ -391,7 +394,8 @@ def map_sheet(
     column_labels(sheet, chosen.keys, replace(grid, top=grid.top - above), f)
     high = min(max(bottom - grid.top, 6 * f), 10 * f)
     if style.bar:
-        colour_bar(sheet, style, (0.0, chosen.top), chosen.what, right + f, grid.top + 0.35 * f, high)
+        low, table = (-chosen.top, diverging_table()) if chosen.apart else (0.0, None)
+        colour_bar(sheet, style, (low, chosen.top), chosen.what, right + f, grid.top + 0.35 * f, high, table=table)
         bottom = max(bottom, grid.top + high + f)
     sheet.height = bottom + style.margin
     return sheet
@@ -460,11 +464,18 @@ def _row_title(sheet: Sheet, chosen: SelectedMap, style: Style, grid: Grid, bott
 
 def paint(sheet: Sheet, chosen: SelectedMap, style: Style, grid: Grid) -> None:
     """The cells of a map, with their values where they are asked for."""
-    levels = weight_levels(chosen.weights, chosen.top)
-    sheet.add(Cells(levels, style.table, grid.left, grid.top, grid.width, grid.height))
+    if chosen.apart:
+        table, levels = [*diverging_table(), _NO_COUNTERPART], difference_levels(chosen.weights, chosen.top)
+    else:
+        table, levels = style.table, weight_levels(chosen.weights, chosen.top)
+    sheet.add(Cells(levels, table, grid.left, grid.top, grid.width, grid.height))
+    if chosen.apart:
+        _strike(sheet, levels, grid)
     if style.values:
         for (row, column), weight in np.ndenumerate(chosen.weights):
-            fill = style.table[levels[row, column]]
+            if np.isnan(weight):
+                continue
+            fill = table[levels[row, column]]
             x, y = grid.left + (column + 0.5) * grid.width, grid.top + (row + 0.5) * grid.height + 0.35 * style.size
             said = short_decimal(float(weight), chosen.top)
             sheet.add(Text(said, x, y, style.size, "middle", ink=ink_on(fill)))
@@ -474,6 +485,26 @@ def weight_levels(weights: NDArray[np.floating], top: float) -> NDArray[np.int_]
     """The colour of each weight by its number, 0 … 255, the last for `top` and what is above."""
     levels: NDArray[np.int_] = np.rint(np.clip(weights.astype(np.float64) / top, 0, 1) * 255).astype(int)
     return levels
+
+
+def diverging_table() -> list[str]:
+    """The 256 colours of differences, 0 in the middle, on a light ground."""
+    return [f"#{bytes(colour).hex()}" for colour in colours.diverging(dark=False)]
+
+
+def difference_levels(weights: NDArray[np.floating], top: float) -> NDArray[np.int_]:
+    """The colour of each difference by its number, 0 for -`top` to 255 for `top`, 256 where there is none."""
+    shares = np.clip((weights.astype(np.float64) / top + 1) / 2, 0, 1)
+    levels: NDArray[np.int_] = np.where(np.isnan(shares), 256, np.rint(np.nan_to_num(shares) * 255)).astype(int)
+    return levels
+
+
+def _strike(sheet: Sheet, levels: NDArray[np.int_], grid: Grid) -> None:
+    """A line through each cell that has no counterpart; where they are too many, their colour alone says it."""
+    places = np.argwhere(levels == 256).tolist()
+    for row, column in places if len(places) <= _MOST_STRUCK else []:
+        x, y = grid.left + column * grid.width, grid.top + row * grid.height
+        sheet.add(Line(((x, y + grid.height), (x + grid.width, y)), "#8d877c", 0.5))
 
 
 def ink_on(fill: str) -> str:
