@@ -184,13 +184,18 @@ def test_two_outputs_stand_beside_each_other() -> None:
     assert beside["sheet"]["keys"] == header["keys"]
 
 
-def test_outputs_of_two_sources_or_models_are_refused() -> None:
+def test_of_two_sources_columns_are_paired_too_and_what_has_nothing_in_common_is_refused() -> None:
     trace = texts()
     other = replace(trace.cross, keys=replace(trace.cross.keys, labels=tuple("abcdefghijkl")))
-    with pytest.raises(ValueError, match="the same source: here are 12 tokens and 12 others"):
-        pack(trace, beside=Trace((other,), "abcdefghijkl", OUTPUT))
-    with pytest.raises(ValueError, match="2 layers of 2 heads and 2 layers of 3 heads"):
-        pack(trace, beside=planted())
+    header, _ = unpacked(pack(trace, beside=Trace((other,), "abcdefghijkl", OUTPUT)))
+    assert header["beside"]["columns"]["pieces"] == [[i, i] for i in range(12)]
+    assert "units" not in header["beside"]
+    header, _ = unpacked(pack(trace, beside=replace(planted(), provenance={"model": "another"})))
+    assert header["beside"]["units"] == ["words", "sentences"]
+    with pytest.raises(xv.InputError, match="the columns of the first are text, those of the second patches"):
+        pack(trace, beside=captioned())
+    with pytest.raises(xv.InputError, match="One page shows one sound or one picture"):
+        pack(captioned(), beside=replace(captioned(), input=255 - np.asarray(captioned().input)))
 
 
 def test_a_captioners_picture_comes_back_with_the_grid_of_its_patches() -> None:

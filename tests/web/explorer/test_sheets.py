@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.web.explorer import pack
-from xattn_viz.web.explorer.sheets import Axes, paired, sentence_indices, sentence_spans
+from xattn_viz.web.explorer.sheets import Axes, sentence_indices, sentence_spans
 
 # SOURCE and OUTPUT of packed.py, token by token; `</s>` and `<s>` are alone.
 SOURCE_SENTENCES = [[0, 1, 2, 3], [4, 5, 6, 7, 8], [9, 10], [11]]
@@ -132,28 +131,3 @@ def test_groups_of_sentences_hold_every_position_once() -> None:
     other = axes.add(Axis("text", labels=("x", "y")), text)
     assert axes.sentence_groups(number) == [[0, 1], [2]]
     assert axes.sentence_groups(other) == [[0], [1]]
-
-
-@pytest.mark.parametrize(
-    ("labels", "others", "wanted"),
-    [
-        ("abc", "abc", [(0, 0), (1, 1), (2, 2)]),
-        ("abc", "ac", [(0, 0), (1, None), (2, 1)]),
-        ("ac", "abc", [(0, 0), (None, 1), (1, 2)]),
-        ("abc", "axc", [(0, 0), (1, 1), (2, 2)]),
-        ("abc", "axyc", [(0, 0), (1, 1), (None, 2), (2, 3)]),
-        ("", "ab", [(None, 0), (None, 1)]),
-    ],
-)
-def test_rows_find_their_counterparts(labels: str, others: str, wanted: list[tuple[int | None, int | None]]) -> None:
-    assert paired(labels, others) == wanted
-
-
-def test_every_row_stands_once_and_in_order() -> None:
-    chance = random.Random(4)  # noqa: S311
-    for _ in range(50):
-        labels, others = ("".join(chance.choices("abcd", k=chance.randint(0, 300))) for _ in range(2))
-        found = paired(labels, others)
-        assert [i for i, _ in found if i is not None] == list(range(len(labels)))
-        assert [j for _, j in found if j is not None] == list(range(len(others)))
-        assert all(pair != (None, None) for pair in found)

@@ -2,7 +2,7 @@
 
 Layout: u32 header length (little-endian), the header as UTF-8 JSON padded with blanks to 4 bytes, then data. Offsets
 in the header count from the start of the data. A trace is packed as sheets, one a kind of attention; where a second
-output of the same source is shown beside it, that one's cross-attention is a sheet more. Pixels are sent as they are,
+trace is shown beside it (`beside.py`), that one's cross-attention is a sheet more. Pixels are sent as they are,
 red, green and blue, so that the script needs no decoder and paints them at once; large pictures are sent smaller.
 """
 
@@ -26,7 +26,7 @@ from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import HeadGrid, Hypothesis, Step, Trace, probability
 from xattn_viz.core.view import all_steps
-from xattn_viz.web.explorer.sheets import Axes, Data, Limits, paired_by_units, sentence_spans, sheet
+from xattn_viz.web.explorer.sheets import Axes, Data, Limits, sentence_spans, sheet
 from xattn_viz.web.explorer.sound import Playback, pack_sound
 
 #: Up to this many bytes every map of a sheet is sent in full; above, its overview is pooled and one layer is sent at a
@@ -73,17 +73,20 @@ def pack(
 
     `select` is what to show at first (`map`: "encoder"; `head`: "2.1" is layer 2, head 1 counted from 1; `row`: a
     position). `layer` of `kind` is the layer sent in full where the whole of a sheet would exceed `full_limit` bytes
-    (None: no limit); of other such sheets only the overview is sent. `beside` is another output of the same source,
-    which is shown beside this one, by the names `name` and `beside_name`. `growing` says that the output is not
-    complete yet. `unlinked` is a sentence that says why no link can show this, where none can. `languages` are the
-    names of what is read and what is written, "" where they are not known. `small` makes it one of several on a page:
-    it shows sentences, a map and the `parts` named ("heads", "steps", "cell"), begins with what `state` says besides
-    (`lines`, `checked`), and leaves the address alone. `playback` is the sound of the trace to be played, and its words
-    in time. Raises ValueError for a layer that is not there, for a `beside` with another source and for a `playback` of
-    another trace.
+    (None: no limit); of other such sheets only the overview is sent. `beside` is another trace, of the same source or
+    another, by the same model or another, which is shown beside this one by the names `name` and `beside_name`.
+    `growing` says that the output is not complete yet. `unlinked` is a sentence that says why no link can show this,
+    where none can. `languages` are the names of what is read and what is written, "" where they are not known. `small`
+    makes it one of several on a page: it shows sentences, a map and the `parts` named ("heads", "steps", "cell"),
+    begins with what `state` says besides (`lines`, `checked`), and leaves the address alone. `playback` is the sound of
+    the trace to be played, and its words in time. Raises ValueError for a layer that is not there and for a `playback`
+    of another trace, InputError for a `beside` that has nothing to compare (`analysis.compare`).
     """
-    _check_beside(trace, beside)
-    texts = (trace.input, trace.output, beside.output if beside else "")
+    if beside is not None:
+        from xattn_viz.web.explorer.beside import check_beside, counterparts  # nobody who compares nothing waits for it
+
+        check_beside(trace, beside)
+    texts = (trace.input, trace.output, *((beside.input, beside.output) if beside else ()))
     axes = Axes(sentences=any(isinstance(text, str) and len(sentence_spans(text)) > 1 for text in texts))
     data = Data()
 
@@ -92,7 +95,8 @@ def pack(
     def packed(maps: AttentionMaps, whose: Trace) -> dict[str, Any]:
         chosen = None
         if maps.kind == kind:
-            chosen = maps.layers[maps.layer_index(layer if layer is not None else -1)]
+            is_there = layer is not None and (whose is trace or layer in maps.layers)
+            chosen = maps.layers[maps.layer_index(layer if is_there and layer is not None else -1)]
         rows = whose.input if maps.kind == "encoder" else whose.output
         columns = whose.output if maps.kind == "decoder" else whose.input
         limit = full_limit
@@ -123,7 +127,10 @@ def pack(
     header |= {name: value for name, value in said.items() if value}
     if beside is not None:
         names = [visible(name), visible(beside_name)]
-        header["beside"] = {"names": names, **_beside(beside, packed(beside.cross, beside), sheets[0], axes)}
+        theirs = packed(beside.cross, beside)
+        own = {"id": identity(beside), "about": about(beside), "steps": [_step(step) for step in beside.steps]}
+        aligned = counterparts(trace, beside, sheets[0], theirs, axes)
+        header["beside"] = {"names": names, "sheet": theirs, **own, **aligned}
     header |= pack_pictures(trace, axes, data, full_limit)
     if trace.cross.keys.kind == "audio" and trace.cross.keys.times is not None:
         header["sound"] = pack_sound(trace, playback, data)
@@ -147,17 +154,6 @@ def _links(alignment: Alignment, maps: AttentionMaps) -> dict[str, Any]:
     rows = {"predicted": maps.queries} | ({} if maps.read is None else {"input": maps.read})
     cells = {name: linked_cells(alignment, axis, maps.keys) for name, axis in rows.items()}
     return {"cells": cells, "said": visible(links_caption(alignment))}
-
-
-def _beside(beside: Trace, other: dict[str, Any], ours: dict[str, Any], axes: Axes) -> dict[str, Any]:
-    """Another output, with the row of ours that each of its rows stands beside; `other` and `ours` are their sheets."""
-    pairs = {
-        rows: paired_by_units(axes, ours[field], other[field])
-        for rows, field in (("predicted", "queries"), ("input", "read"))
-        if ours[field] is not None and other[field] is not None
-    }
-    steps = [_step(step) for step in beside.steps]
-    return {"id": identity(beside), "sheet": other, "steps": steps, "pairs": pairs}
 
 
 def identity(trace: Trace) -> str:
@@ -219,22 +215,6 @@ def _grid(grid: HeadGrid) -> dict[str, Any]:
 def _rounded(array: NDArray[np.float32]) -> list[list[float | None]]:
     """Four digits of each number; null for none."""
     return [[None if np.isnan(value) else float(f"{value:.4g}") for value in row] for row in array.tolist()]
-
-
-def _check_beside(trace: Trace, beside: Trace | None) -> None:
-    if beside is None:
-        return
-    ours, theirs = trace.cross, beside.cross
-    if (ours.layers, ours.n_heads) != (theirs.layers, theirs.n_heads):
-        raise ValueError(
-            f"Two outputs stand beside each other only where one model wrote both: here are {len(ours.layers)} layers "
-            f"of {ours.n_heads} heads and {len(theirs.layers)} layers of {theirs.n_heads} heads."
-        )
-    if ours.keys != theirs.keys:
-        raise ValueError(
-            f"Two outputs stand beside each other only where they have the same source: here are {len(ours.keys)} "
-            f"tokens and {len(theirs.keys)} others."
-        )
 
 
 def _step(step: Step) -> dict[str, Any]:

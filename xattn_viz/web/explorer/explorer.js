@@ -41,6 +41,7 @@ import { isOverSound } from "./sound/sound.js";
 import { makeSoundBar } from "./sound/soundbar.js";
 import { makeSoundMap } from "./sound/soundmap.js";
 import { followed } from "./sound/time.js";
+import { makeChanges } from "./text/changes.js";
 import { makeGuide } from "./text/guide.js";
 import { makeHeatmap } from "./text/heatmap.js";
 import { makeReadout } from "./text/readout.js";
@@ -139,6 +140,7 @@ function makeExplorer(root) {
   const main = makeMap(change, player);
   const second = makeMap(change, player);
   main.name("Chosen map");
+  const changes = makeChanges(change);
   const legend = makeLegend();
   const beams = makeBeams(() => show);
   const check = makeCheck(change, () => open);
@@ -146,7 +148,7 @@ function makeExplorer(root) {
   const maps = make("div", { class: "xv-maps" }, main.element, second.element);
   const wider = makeGrip("width", "Width of the overview", () => overview.element, paint);
   const higher = makeGrip("height", "Height of the map", () => maps, paint);
-  const side = make("div", { class: "xv-side" }, maps, higher.element, legend.element, sound.note);
+  const side = make("div", { class: "xv-side" }, changes.element, maps, higher.element, legend.element, sound.note);
   const stage = make(
     "div",
     { class: "xv-body" },
@@ -287,11 +289,14 @@ function makeExplorer(root) {
     noise.paint(scene);
     controls.paint(scene);
     legend.paint(scene);
-    second.element.hidden = !scene.second;
+    const beside = scene.difference ? null : scene.second;
+    second.element.hidden = !beside;
     second.name(scene.compared ? "Map of the other output" : "Pinned map");
     sentences.paint(scene);
-    main.entitle(scene, scene.main);
-    if (scene.second) second.entitle(scene, scene.second);
+    changes.paint(scene);
+    main.name(scene.difference ? "Difference of both maps" : "Chosen map");
+    main.entitle(scene, scene.shown);
+    if (beside) second.entitle(scene, beside);
     const isWide = width >= BESIDE && width - (wider.size || Math.max(PANE * width, oneLine)) >= HEAD * rem();
     guide.place(isWide ? main.element.querySelector(".xv-map-head") : null);
     stage.style.setProperty("--xv-heads", wider.size ? `${wider.size}px` : "");
@@ -302,11 +307,11 @@ function makeExplorer(root) {
     const { height, most } = heights();
     stage.style.setProperty("--xv-high", `${Math.round(high)}px`);
     if (!talk.isOn) overview.paint(scene, room.overview);
-    const beside = scene.second && (talk.isOn || room.maps >= 720 * rem());
-    maps.classList.toggle("xv-two", Boolean(beside));
-    const ofMap = { width: beside ? (room.maps - 24 * rem()) / 2 : room.maps, height, most };
-    main.paint(scene, scene.main, ofMap);
-    if (scene.second) second.paint(scene, scene.second, ofMap);
+    const isTwo = beside && (talk.isOn || room.maps >= 720 * rem());
+    maps.classList.toggle("xv-two", Boolean(isTwo));
+    const ofMap = { width: isTwo ? (room.maps - 24 * rem()) / 2 : room.maps, height, most };
+    main.paint(scene, scene.shown, ofMap);
+    if (beside) second.paint(scene, beside, ofMap);
     for (const grip of talk.isOn ? [] : [wider, higher]) grip.paint();
     beams.paint(scene);
     check.paint(scene);

@@ -19,8 +19,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,9 +30,6 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, AttentionMaps
 from xattn_viz.core.tokens import Span, visible, visible_text
 from xattn_viz.core.view import axis_titles
-
-#: A row of one output and its counterpart in the other; None where there is none.
-Pair = tuple[int | None, int | None]
 
 _HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates, halves of a character
 
@@ -143,35 +139,6 @@ def _between(spans: Sequence[Span], marks: Sequence[bool], text: str) -> dict[st
         gaps.append(visible_text(text[end : max(end, start)]))
         end = max(end, start + len(inside))
     return {"gaps": gaps, "rest": visible_text(text[end:])} | ({"blanks": blanks} if blanks else {})
-
-
-def paired(labels: Sequence[str], others: Sequence[str]) -> list[Pair]:
-    """Every row of both outputs, once and in order, beside its counterpart.
-
-    Equal labels that `difflib` matches stand beside each other; between them rows are paired in turn, and what one
-    output has more of has no counterpart.
-    """
-    found: list[Pair] = []
-    for _, i, i_end, j, j_end in SequenceMatcher(None, labels, others, autojunk=False).get_opcodes():
-        found.extend(zip_longest(range(i, i_end), range(j, j_end)))
-    return found
-
-
-def paired_by_units(axes: Axes, number: int, other: int) -> dict[str, list[Pair]]:
-    """The pairs of two axes, by their numbers, for each unit: "pieces", "words" and, if there are any, "sentences"."""
-    some = any("sentences" in axes.packed[n] for n in (number, other))
-    units = ["pieces", "words", *(["sentences"] if some else [])]
-    return {unit: paired(_labels(axes, number, unit), _labels(axes, other, unit)) for unit in units}
-
-
-def _labels(axes: Axes, number: int, unit: str) -> list[str]:
-    axis = axes.packed[number]
-    labels: list[str] = axis["labels"]
-    indices = axis.get(unit)
-    if indices is None:
-        return labels
-    starts = [0, *(i for i, (a, b) in enumerate(pairwise(indices), 1) if a != b), len(labels)]
-    return ["".join(labels[start:end]) for start, end in pairwise(starts)]
 
 
 #: The largest side of a pooled tile of the overview, in cells.

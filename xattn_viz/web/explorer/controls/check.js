@@ -28,7 +28,8 @@ export function makeCheck(change, opening) {
   function paint(scene) {
     const { checked, units, rows, special } = scene.state;
     const row = checked && scene.main.matrix?.rows[checked.row];
-    element.hidden = !row?.positions.length;
+    const column = checked && scene.main.matrix?.columns[checked.column];
+    element.hidden = !row?.positions.length || !column?.positions.length;
     if (!checked || element.hidden) return;
     const key = JSON.stringify([scene.main.sheet.id, scene.main.view.name, checked, units, rows, special]);
     if (key === shown && body.childElementCount) return;

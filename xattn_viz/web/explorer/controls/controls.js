@@ -1,4 +1,4 @@
-import { COLOUR_MAPS, inkOn } from "../core/colours.js";
+import { COLOUR_MAPS, inkOn, tableFor } from "../core/colours.js";
 import { checkbox, make } from "../core/dom.js";
 import { cellIn, KINDS, wordsOf } from "../core/kinds.js";
 import { decimals } from "../core/matrix.js";
@@ -62,6 +62,15 @@ export function makeControls(change, canLink, linking) {
   );
   colours.addEventListener("change", () => change({ colours: colours.value }));
   const bar = makeColourBar();
+  const shows = switcher(
+    "What of two maps is shown",
+    "shows",
+    { both: "Side by side", difference: "Difference" },
+    change,
+  );
+  const other = make("select", { "aria-label": "Head of the second trace" });
+  other.addEventListener("change", () => change({ other: other.value }));
+  let offered = "";
   const pin = make("button", { type: "button", class: "xv-button" });
   pin.addEventListener("click", () => {
     if (!last) return;
@@ -104,6 +113,8 @@ export function makeControls(change, canLink, linking) {
     bar.element,
     picture.element,
     lineControls,
+    shows.element,
+    other,
     pin,
     make("span", { class: "xv-switch" }, ...save),
     link,
@@ -136,10 +147,31 @@ export function makeControls(change, canLink, linking) {
     reach.textContent = state.threshold.toFixed(2);
     colours.value = state.colours;
     lineControls.hidden = state.units === "sentences" || isOverSound(scene.main) || isOverPicture(scene.main);
+    shows.show(state.shows, scene.comparable ? ["both", "difference"] : []);
+    offerViews(scene);
     pin.hidden = Boolean(trace.beside);
     link.hidden = !canLink();
     pin.textContent = state.pinned ? "Unpin" : "Pin";
     pin.dataset.help = state.pinned ? "Take the second map away" : "Keep this map beside the next one you choose";
+  }
+
+  /**
+   * The views of the second trace, to be chosen apart from those of the first.
+   *
+   * @param {Scene} scene
+   */
+  function offerViews({ trace: { beside }, second, compared, state, main }) {
+    other.hidden = !compared || !beside || !second;
+    if (!beside || !second) return;
+    const [name] = [beside.names[1]];
+    const views = beside.sheet.views.map((view) => [view.name, `${name}: ${viewTitle(view)}`]);
+    const key = JSON.stringify([name, views]);
+    if (key !== offered) {
+      offered = key;
+      const options = [["", `${name}: the same map`], ...views].map(([value, said]) => make("option", { value }, said));
+      other.replaceChildren(...options);
+    }
+    other.value = state.other || (second.view.name === main.view.name ? "" : second.view.name);
   }
   return { element, paint };
 }
@@ -170,7 +202,8 @@ function makeColourBar() {
   const marked = [0, 0.5, 1];
   const element = make("span", { class: "xv-colour-bar" }, ...marked.map(() => make("span")));
   /** @param {Scene} scene */
-  function paint({ theme: { table }, main, state }) {
+  function paint({ theme, main, shown, state }) {
+    const table = tableFor(theme, shown);
     element.hidden = isOverPicture(main) && Boolean(state.several);
     const rgb = (/** @type {number} */ share) => {
       const at = Math.round(share * 255) * 3;
@@ -180,7 +213,7 @@ function makeColourBar() {
     element.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
     for (const [i, share] of marked.entries()) {
       const number = /** @type {HTMLElement} */ (element.children[i]);
-      number.textContent = decimals(share * main.top);
+      number.textContent = decimals((shown.apart ? 2 * share - 1 : share) * shown.top);
       number.style.color = inkOn(rgb(share));
     }
   }
@@ -205,6 +238,16 @@ export function makeLegend() {
     }[scene.state.scale];
     const map = dark || isOverPicture(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;
     const several = isOverPicture(scene.main) && scene.state.several;
+    if (scene.difference && scene.second) {
+      const [one, other] = [scene.main, scene.second].map((panel) => panel.name || viewTitle(panel.view));
+      text.textContent = `Difference of weights: red where ${other} has more, blue where ${one} has more, up to ${decimals(scene.shown.top)}`;
+      const m = scene.shown.matrix;
+      const isAlone = [...(m?.rows ?? []), ...(m?.columns ?? [])].some((group) => group.alone);
+      marks.replaceChildren(
+        ...(isAlone ? [make("span", { class: "xv-mark xv-hatched" }, "only in one of the two")] : []),
+      );
+      return;
+    }
     text.textContent = several
       ? `in full colour: each ${wordsOf(scene.main.sheet).one}’s own maximum`
       : `${scene.main.top.toFixed(2)} = ${whose} (${map})`;
@@ -245,14 +288,14 @@ function otherKind(scene, kind) {
  * Two or more choices of which one holds.
  *
  * @param {string} label
- * @param {"map" | "units" | "rows" | "scale"} field
+ * @param {"map" | "units" | "rows" | "scale" | "shows"} field
  * @param {Record<string, string>} choices
  * @param {Change} change
  */
 function switcher(label, field, choices, change) {
   const buttons = Object.entries(choices).map(([value, text]) => {
     const button = make("button", { type: "button", class: "xv-button", "data-value": value }, text);
-    const fresh = field === "scale" ? {} : NOTHING_CHOSEN;
+    const fresh = field === "scale" || field === "shows" ? {} : NOTHING_CHOSEN;
     button.addEventListener("click", () => change({ [field]: value, ...fresh }));
     return button;
   });

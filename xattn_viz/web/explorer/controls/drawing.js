@@ -1,4 +1,4 @@
-import { LINKED } from "../core/colours.js";
+import { LINKED, levelOf, tableFor } from "../core/colours.js";
 import { makeSvg } from "../core/dom.js";
 import { widthOf } from "../core/mapframe.js";
 import { patchGrid, regionWords, wordInFocus } from "../picture/patches.js";
@@ -59,7 +59,8 @@ const CELL = 28;
  * @returns {Drawing}
  */
 export function cellsDrawing(scene, m) {
-  const { theme, main } = scene;
+  const { theme, shown } = scene;
+  const table = tableFor(theme, shown);
   const longest = (/** @type {{label: string}[]} */ all) =>
     Math.max(...all.map(({ label }) => widthOf(short(label), TEXT_FONT)), 0);
   const left = AXIS_TITLE + longest(m.rows) + 2 * EDGE;
@@ -68,15 +69,21 @@ export function cellsDrawing(scene, m) {
   /** @type {Drawing["draw"]} */
   const draw = (svg, top) => {
     // While one steps through the rows, those to come are left out as on screen.
-    m.values.subarray(0, main.written * m.columns.length).forEach((value, i) => {
-      const at = Math.round((value / main.top) * 255) * 3;
-      const fill = `rgb(${[...theme.table.subarray(at, at + 3)].join(",")})`;
-      const x = left + (i % m.columns.length) * CELL;
-      const y = top + above + Math.floor(i / m.columns.length) * CELL;
+    m.values.subarray(0, shown.written * m.columns.length).forEach((value, i) => {
+      const [r, c] = [Math.floor(i / m.columns.length), i % m.columns.length];
+      const [x, y] = [left + c * CELL, top + above + r * CELL];
+      if (Number.isNaN(value)) {
+        const line = { d: `M${x} ${y + CELL}l${CELL} ${-CELL}`, stroke: inkOf(scene), "stroke-opacity": 0.4 };
+        svg.append(makeSvg("path", line));
+        return;
+      }
+      if (!m.rows[r].positions.length || !m.columns[c].positions.length) return; // what only the other map has
+      const at = levelOf(shown, value) * 3;
+      const fill = `rgb(${[...table.subarray(at, at + 3)].join(",")})`;
       svg.append(makeSvg("rect", { x, y, width: CELL, height: CELL, fill, "shape-rendering": "crispEdges" }));
     });
     const size = { fill: inkOf(scene), "font-size": TEXT_FONT };
-    m.rows.slice(0, main.written).forEach((row, r) => {
+    m.rows.slice(0, shown.written).forEach((row, r) => {
       const y = top + above + (r + 0.5) * CELL + 4;
       svg.append(text(short(row.label), { ...size, x: left - 8, y, "text-anchor": "end" }));
     });
@@ -84,11 +91,11 @@ export function cellsDrawing(scene, m) {
       const [x, y] = [left + (c + 0.5) * CELL, top + above - 8];
       svg.append(text(short(column.label), { ...size, transform: `translate(${x} ${y}) rotate(-45)` }));
     });
-    for (const { row, column } of main.linked.filter((cell) => cell.row < main.written)) {
+    for (const { row, column } of shown.linked.filter((cell) => cell.row < shown.written)) {
       const [x, y] = [left + column * CELL + 1.5, top + above + row * CELL + 1.5];
       svg.append(...outlined(x, y, CELL - 3, CELL - 3, LINKED));
     }
-    const { row, column } = main.focus;
+    const { row, column } = shown.focus;
     if (row >= 0) svg.append(...outlined(left, top + above + row * CELL, wide, CELL));
     if (column >= 0) svg.append(...outlined(left + column * CELL, top + above, CELL, high));
   };

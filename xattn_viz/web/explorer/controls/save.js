@@ -1,11 +1,12 @@
+import { tableFor } from "../core/colours.js";
 import { makeSvg } from "../core/dom.js";
-import { axisTitles, titled, wordsOf } from "../core/kinds.js";
+import { axisTitles, wordsOf } from "../core/kinds.js";
 import { widthOf } from "../core/mapframe.js";
 import { decimals, readingOf } from "../core/matrix.js";
-import { viewTitle } from "../core/payload.js";
 import { restingOn } from "../picture/beside.js";
 import { isOverPicture } from "../picture/patches.js";
 import { isOverSound, seconds } from "../sound/sound.js";
+import { panelTitle } from "../text/heatmap.js";
 import {
   AXIS_TITLE,
   cellsDrawing,
@@ -49,13 +50,14 @@ export async function saveImage(scene, format) {
  *
  * @param {Scene} scene
  */
-export function fileName({ trace, main, state }) {
+export function fileName({ trace, main, state, shown }) {
   const { layer, head, reduce } = main.view;
   const last = head === null ? String(reduce) : `H${head + 1}`;
   const parts = main.view.whole ? [] : [layer === null ? String(reduce) : `L${layer + 1}${last}`];
   if (main.sheet.kind !== "cross") parts.unshift(main.sheet.kind);
   if (state.units !== "pieces") parts.push(state.units);
   if (state.rows === "input") parts.push("read");
+  if (shown.apart) parts.push("difference");
   return `${trace.about.stem}_${parts.join("-")}`;
 }
 
@@ -64,9 +66,9 @@ export function fileName({ trace, main, state }) {
  * @returns {SVGSVGElement | null}
  */
 function mapSvg(scene) {
-  const m = scene.main.matrix;
+  const m = scene.shown.matrix;
   if (!m) return null;
-  const { theme, trace, main, state } = scene;
+  const { theme, main, state, shown } = scene;
   const drawing = isOverSound(main)
     ? soundDrawing(scene, m)
     : isOverPicture(main)
@@ -76,7 +78,7 @@ function mapSvg(scene) {
   const [left, down, wide, high] = drawing.map;
   const width = Math.max(drawing.width, left + wide + (hasBar ? BAR_ROOM : 0), NARROWEST);
   const fits = (/** @type {string[]} */ said) => said.flatMap((line) => wrapped(line, width - 2 * EDGE));
-  const above = fits([trace.about.pair].filter(Boolean));
+  const above = fits(pairsOf(scene));
   const below = fits(linesOf(scene, m));
   const top = EDGE + LINE * (1 + above.length);
   const ends = top + Math.max(drawing.height, hasBar ? down + BAR_LEAST + 2 * EDGE : 0);
@@ -85,7 +87,7 @@ function mapSvg(scene) {
   const svg = makeSvg("svg", { width, height, viewBox, "font-family": "system-ui, sans-serif" });
   const fill = inkOf(scene);
   const size = { x: EDGE, fill, "font-size": TEXT_FONT };
-  const title = titled(trace, main, viewTitle(main.view), true);
+  const title = panelTitle(scene, shown, true);
   svg.append(makeSvg("rect", { width, height, fill: `rgb(${theme.ground.join(",")})` }));
   svg.append(text(title, { ...size, y: EDGE + 12, "font-size": TITLE_FONT, "font-weight": 600 }));
   above.forEach((line, i) => {
@@ -99,6 +101,17 @@ function mapSvg(scene) {
     svg.append(text(line, { ...size, y: ends + LINE * (i + 1) - 6 }));
   });
   return svg;
+}
+
+/**
+ * What was read and written: of both, with their names, where the map is the difference of two traces.
+ *
+ * @param {Scene} scene
+ */
+function pairsOf({ trace: { about, beside }, shown, compared }) {
+  const both = shown.apart && compared && beside;
+  const pairs = both ? [`${beside.names[0]}: ${about.pair}`, `${beside.names[1]}: ${beside.about.pair}`] : [about.pair];
+  return pairs.filter(Boolean);
 }
 
 /**
@@ -136,7 +149,8 @@ const BAR_ROOM = 100; // with its numbers and its name, beside a map
  * @param {number} high
  */
 function drawColourBar(svg, scene, left, top, high) {
-  const { table } = scene.theme;
+  const { shown } = scene;
+  const table = tableFor(scene.theme, shown);
   for (let y = 0; y < high; y++) {
     const at = Math.round((1 - y / (high - 1)) * 255) * 3;
     const fill = `rgb(${[...table.subarray(at, at + 3)].join(",")})`;
@@ -145,9 +159,10 @@ function drawColourBar(svg, scene, left, top, high) {
   }
   const size = { fill: inkOf(scene), "font-size": TEXT_FONT };
   for (const share of [0, 0.5, 1]) {
-    svg.append(text(decimals(share * scene.main.top), { ...size, x: left + BAR + 6, y: top + (1 - share) * high + 5 }));
+    const weight = (shown.apart ? 2 * share - 1 : share) * shown.top;
+    svg.append(text(decimals(weight), { ...size, x: left + BAR + 6, y: top + (1 - share) * high + 5 }));
   }
-  const what = wordsOf(scene.main.sheet).share ? "share" : "weight";
+  const what = shown.apart ? "difference" : wordsOf(scene.main.sheet).share ? "share" : "weight";
   const place = `translate(${left + BAR + 6 + widthOf("0.000", TEXT_FONT) + 12} ${top + high / 2}) rotate(-90)`;
   svg.append(text(what, { ...size, "text-anchor": "middle", transform: place }));
 }
@@ -158,7 +173,7 @@ function drawColourBar(svg, scene, left, top, high) {
  * @param {Scene} scene
  * @param {Matrix} m
  */
-function linesOf({ trace, main, state, theme, range }, m) {
+function linesOf({ trace, main, state, theme, range, shown }, m) {
   const { sheet } = main;
   const words = wordsOf(sheet);
   const [row, column] = axisTitles(sheet, state);
@@ -180,17 +195,22 @@ function linesOf({ trace, main, state, theme, range }, m) {
     main.linked.length ? (trace.links?.said ?? "") : "",
   ];
   const many = isOverPicture(main) && state.several;
+  const models = [trace.about.model, (shown.apart && trace.beside?.about.model) || ""];
   return [
     [
       ...caption,
-      many ? `In full colour: each ${words.one}’s own maximum.` : `${words.share ? "Shares" : "Weights"}: ${colours}.`,
+      shown.apart
+        ? `Differences: blue below 0, red above, ${decimals(-shown.top)} to ${decimals(shown.top)}. Struck out: only in one of the two.`
+        : many
+          ? `In full colour: each ${words.one}’s own maximum.`
+          : `${words.share ? "Shares" : "Weights"}: ${colours}.`,
     ]
       .filter(Boolean)
       .join(" "),
     isOverSound(main) ? "Each pixel shows the largest weight in it." : "",
     isOverPicture(main) ? besidePicture(main) : "",
-    selectedLine(main, m),
-    [trace.about.model, new Date().toLocaleDateString("sv")].filter(Boolean).join(", "),
+    selectedLine(shown, m),
+    [...new Set(models), new Date().toLocaleDateString("sv")].filter(Boolean).join(", "),
   ].filter(Boolean);
 }
 
@@ -201,7 +221,8 @@ function linesOf({ trace, main, state, theme, range }, m) {
 function selectedLine({ focus }, m) {
   const [row, column] = [m.rows[focus.row]?.label, m.columns[focus.column]?.label];
   if (row !== undefined && column !== undefined) {
-    return `Selected: ${row} → ${column}, ${decimals(m.values[focus.row * m.columns.length + focus.column])}.`;
+    const value = m.values[focus.row * m.columns.length + focus.column];
+    return `Selected: ${row} → ${column}, ${Number.isNaN(value) ? "only in one of the two" : decimals(value)}.`;
   }
   return row !== undefined ? `Selected: row ${row}.` : column !== undefined ? `Selected: column ${column}.` : "";
 }

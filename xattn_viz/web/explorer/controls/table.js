@@ -30,7 +30,7 @@ export function makeTable() {
   /** @param {Scene} scene */
   function paint(scene) {
     last = scene;
-    const m = scene.main.matrix;
+    const m = scene.shown.matrix;
     if (!element.open || !m) return;
     const { units, rows, special } = scene.state;
     const key = [
@@ -42,6 +42,7 @@ export function makeTable() {
       rows,
       special,
       scene.main.written,
+      scene.shown.apart && scene.second?.view.name,
     ].join(" ");
     if (key === shown) return;
     shown = key;
@@ -73,7 +74,7 @@ function fullTable(m) {
   );
   const body = writtenRows(m).map(([row, r]) => {
     const weights = [...m.values.subarray(r * m.columns.length, (r + 1) * m.columns.length)];
-    const cells = weights.map((value) => make("td", {}, decimals(value)));
+    const cells = weights.map((value) => make("td", {}, Number.isNaN(value) ? "" : decimals(value)));
     return make("tr", {}, make("th", { scope: "row" }, isolated(row.label)), ...cells);
   });
   return make(
@@ -112,7 +113,8 @@ function soundTable(panel, m) {
 function strongestTable(m) {
   const body = writtenRows(m).map(([row, r]) => {
     const weights = m.values.subarray(r * m.columns.length, (r + 1) * m.columns.length);
-    const order = m.columns.map((_, c) => c).sort((a, b) => weights[b] - weights[a]);
+    const size = (/** @type {number} */ c) => Math.abs(weights[c]) || 0; // what has no counterpart has no difference
+    const order = m.columns.map((_, c) => c).sort((a, b) => size(b) - size(a));
     const cells = order
       .slice(0, STRONGEST)
       .map((c) => make("td", {}, isolated(m.columns[c].label), ` ${decimals(weights[c])}`));

@@ -15,6 +15,13 @@ const STOPS = {
 
 export const COLOUR_MAPS = Object.keys(STOPS);
 
+// Below 0 blue, above 0 red, told apart by the colour-blind, with 0 near the ground in the middle: on a light ground RdBu
+// of ColorBrewer (Brewer and Harrower, Apache 2.0) the other way, on a dark one after berlin (Crameri, MIT).
+const DIVERGING = {
+  light: "0530612166ac4393c392c5ded1e5f0f7f7f7fddbc7f4a582d6604db2182b67001f",
+  dark: "9eb0ff63a6dc37809f21546c142f3b110f10331105571f0a8a3f2ac4756affacac",
+};
+
 // Around linked words stands a colour that no colour map holds.
 export const LINKED = "#21d4fd";
 
@@ -29,11 +36,33 @@ export const LINKED = "#21d4fd";
  * @returns {Uint8Array} [colour, channel]
  */
 export function colourTable(name, dark) {
-  const stops = (STOPS[/** @type {keyof typeof STOPS} */ (name)] ?? STOPS.magma).match(/../g) ?? [];
+  const stops = STOPS[/** @type {keyof typeof STOPS} */ (name)] ?? STOPS.magma;
+  return stopsTable(stops, !dark);
+}
+
+/**
+ * The 256 colours that a map is drawn in: those of the theme, or of differences, 0 in the middle.
+ *
+ * @param {Theme} theme
+ * @param {{apart?: boolean}} panel
+ * @returns {Uint8Array} [colour, channel]
+ */
+export function tableFor({ table, dark }, { apart }) {
+  return apart ? diverging[dark ? "dark" : "light"] : table;
+}
+
+const diverging = { light: stopsTable(DIVERGING.light, false), dark: stopsTable(DIVERGING.dark, false) };
+
+/**
+ * @param {string} digits of stops
+ * @param {boolean} isReversed
+ */
+function stopsTable(digits, isReversed) {
+  const stops = digits.match(/../g) ?? [];
   const last = stops.length / 3 - 1;
   const table = new Uint8Array(256 * 3);
   for (let i = 0; i < 256; i++) {
-    const place = ((dark ? i : 255 - i) / 255) * last;
+    const place = ((isReversed ? 255 - i : i) / 255) * last;
     const before = Math.min(Math.floor(place), last - 1);
     for (let channel = 0; channel < 3; channel++) {
       const from = Number.parseInt(stops[before * 3 + channel], 16);
@@ -42,6 +71,17 @@ export function colourTable(name, dark) {
     }
   }
   return table;
+}
+
+/**
+ * The place of a number in its table of 256 colours.
+ *
+ * @param {{top: number, apart?: boolean}} panel where the scale ends; `apart` for a difference, with 0 in the middle
+ * @param {number} value
+ */
+export function levelOf({ top, apart }, value) {
+  const share = apart ? (value / top + 1) / 2 : value / top;
+  return Math.round(Math.min(Math.max(share, 0), 1) * 255);
 }
 
 /**

@@ -259,11 +259,13 @@ export function columnLabelsOf(m, made) {
  * @param {HTMLElement} labels
  * @param {number} focus -1 for none
  * @param {number} every n-th label is shown
+ * @param {(index: number) => boolean} [differs] which of them the other map has something else for
  */
-export function markFocus(labels, focus, every) {
+export function markFocus(labels, focus, every, differs = () => false) {
   for (let i = 0; i < labels.childElementCount; i++) {
     const label = labels.children[i];
     label.classList.toggle("xv-focus", i === focus);
+    label.classList.toggle("xv-differs", differs(i));
     label.classList.toggle("xv-aside", focus >= 0 && i !== focus && Math.abs(i - focus) < every);
   }
 }

@@ -144,48 +144,113 @@ export function columnMaxima(m) {
 }
 
 /**
- * Two outputs' maps row by row: each row stands beside its counterpart, or beside an empty row where there is none.
+ * Two maps row by row and, where their sources differ, column by column: each stands beside its counterpart, or beside
+ * an empty one where there is none.
  *
  * @param {Matrix} ours
  * @param {Matrix} theirs
- * @param {import("./payload.js").Pair[]} pairs
+ * @param {import("./payload.js").Pair[]} pairs of rows
+ * @param {import("./payload.js").Pair[] | null} across pairs of columns, null where they are the same
  * @returns {[Matrix, Matrix]}
  */
-export function aligned(ours, theirs, pairs) {
-  const [left, right] = [ours, theirs].map((m) => new Map(m.rows.map((row, r) => [row.number, r])));
-  const rowOf = (/** @type {Map<number, number>} */ of, /** @type {number | null} */ group) =>
+export function aligned(ours, theirs, pairs, across) {
+  const down = inOrder(ours.rows, theirs.rows, pairs);
+  const columns = across && inOrder(ours.columns, theirs.columns, across);
+  const spread = (/** @type {Matrix} */ m, /** @type {0 | 1} */ side) =>
+    spreadRows(columns ? spreadColumns(m, columns[side]) : m, down[side]);
+  return [spread(ours, 0), spread(theirs, 1)];
+}
+
+/**
+ * Which row or column stands in each place, -1 for none, and whether the other map has something else there.
+ *
+ * @typedef {{from: number, differs: boolean}[]} Order
+ *
+ * @param {Group[]} ours
+ * @param {Group[]} theirs
+ * @param {import("./payload.js").Pair[]} pairs of their numbers
+ * @returns {[Order, Order]}
+ */
+function inOrder(ours, theirs, pairs) {
+  const [left, right] = [ours, theirs].map((all) => new Map(all.map((group, at) => [group.number, at])));
+  const placeOf = (/** @type {Map<number, number>} */ of, /** @type {number | null} */ group) =>
     group === null ? -1 : (of.get(group) ?? -1);
-  const rows = pairs.map(([i, j]) => [rowOf(left, i), rowOf(right, j)]).filter(([i, j]) => i >= 0 || j >= 0);
-  const differs = rows.map(([i, j]) => ours.rows[i]?.text !== theirs.rows[j]?.text);
-  const spread = (/** @type {Matrix} */ m, /** @type {number[]} */ order) => spreadRows(m, order, differs);
-  return [
-    spread(
-      ours,
-      rows.map(([i]) => i),
-    ),
-    spread(
-      theirs,
-      rows.map(([, j]) => j),
-    ),
-  ];
+  const order = pairs.map(([i, j]) => [placeOf(left, i), placeOf(right, j)]).filter(([i, j]) => i >= 0 || j >= 0);
+  const differs = order.map(([i, j]) => ours[i]?.text.trim() !== theirs[j]?.text.trim());
+  const of = (/** @type {0 | 1} */ side) => order.map((pair, n) => ({ from: pair[side], differs: differs[n] }));
+  return [of(0), of(1)];
+}
+
+/** @returns {Group} what stands where there is no counterpart */
+const noGroup = () => ({ number: -1, label: "", text: "", positions: [], special: false });
+
+/**
+ * @param {Matrix} m
+ * @param {Order} order
+ * @returns {Matrix}
+ */
+function spreadRows(m, order) {
+  const width = m.columns.length;
+  const values = new Float32Array(order.length * width);
+  const rows = order.map(({ from, differs }, to) => {
+    if (from < 0) return noGroup();
+    values.set(m.values.subarray(from * width, (from + 1) * width), to * width);
+    return { ...m.rows[from], differs };
+  });
+  const parked = order.map(({ from }) => m.parked[from] ?? 0);
+  return { ...m, values, rows, rowOf: places(rows, m.rowOf.length), parked };
 }
 
 /**
  * @param {Matrix} m
- * @param {number[]} order which row stands in each place, -1 for none
- * @param {boolean[]} differs
+ * @param {Order} order
  * @returns {Matrix}
  */
-function spreadRows(m, order, differs) {
+function spreadColumns(m, order) {
   const width = m.columns.length;
-  const values = new Float32Array(order.length * width);
-  const rows = order.map((from, to) => {
-    if (from < 0) return { number: -1, label: "", text: "", positions: [], special: false };
-    values.set(m.values.subarray(from * width, (from + 1) * width), to * width);
-    return { ...m.rows[from], differs: differs[to] };
+  const values = new Float32Array(m.rows.length * order.length);
+  for (let r = 0; r < m.rows.length; r++) {
+    order.forEach(({ from }, to) => {
+      if (from >= 0) values[r * order.length + to] = m.values[r * width + from];
+    });
+  }
+  const columns = order.map(({ from, differs }) => (from < 0 ? noGroup() : { ...m.columns[from], differs }));
+  return { ...m, values, columns, columnOf: places(columns, m.columnOf.length) };
+}
+
+/**
+ * What the second of two aligned maps has more than the first, cell by cell; NaN where one of them has no such cell. A
+ * row or column is named for both where they are called otherwise.
+ *
+ * @param {Matrix} ours
+ * @param {Matrix} theirs
+ * @returns {Matrix}
+ */
+export function differenceOf(ours, theirs) {
+  const both = (/** @type {Group[]} */ mine, /** @type {Group[]} */ others) =>
+    mine.map((one, at) => inBoth(one, others[at]));
+  const [rows, columns] = [both(ours.rows, theirs.rows), both(ours.columns, theirs.columns)];
+  let largest = 0;
+  const values = ours.values.map((value, at) => {
+    if (rows[Math.floor(at / columns.length)].alone || columns[at % columns.length].alone) return Number.NaN;
+    const apart = theirs.values[at] - value;
+    largest = Math.max(largest, Math.abs(apart));
+    return apart;
   });
-  const parked = order.map((from) => m.parked[from] ?? 0);
-  return { ...m, values, rows, rowOf: places(rows, m.rowOf.length), parked };
+  return { ...ours, values, rows, columns, parked: ours.parked.map(() => 0), largest };
+}
+
+/**
+ * @param {Group} one
+ * @param {Group} other
+ * @returns {Group}
+ */
+function inBoth(one, other) {
+  if (!one.positions.length || !other.positions.length) {
+    return { ...(one.positions.length ? one : other), alone: true };
+  }
+  if (one.label === other.label) return one;
+  return { ...one, label: `${one.label} → ${other.label}`, text: `${one.text} → ${other.text}` };
 }
 
 /**
@@ -216,6 +281,7 @@ export function makePanel(sheet, view, state) {
     view,
     matrix: found,
     top: scaleTop(sheet, view, state, found),
+    apart: false,
     focus: { row: -1, column: -1 },
     linked: [],
     written: found?.rows.length ?? 0,
@@ -240,10 +306,10 @@ function scaleTop(sheet, view, state, shown) {
 }
 
 /**
- * Two decimals: as fine as the weights are that were sent.
+ * Two decimals: as fine as the weights are that were sent. A difference below 0 has a minus sign.
  *
  * @param {number} value
  */
 export function decimals(value) {
-  return value.toFixed(2);
+  return value < 0 ? `\u2212${(-value).toFixed(2)}` : value.toFixed(2);
 }

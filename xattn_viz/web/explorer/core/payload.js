@@ -91,11 +91,14 @@ import { openSound, seconds } from "../sound/sound.js";
  *
  * @typedef {[number | null, number | null]} Pair a row of one output and its counterpart in the other
  *
- * @typedef {object} Beside another output of the same source
+ * @typedef {object} Beside another trace: of the same source or another, by the same model or another
  * @property {string} id
- * @property {[string, string]} names of this output and of the other
+ * @property {[string, string]} names of this one and of the other
+ * @property {{pair: string, model: string}} about what a file of a map says of the other
  * @property {Sheet} sheet
- * @property {Record<string, Record<string, Pair[]>>} pairs by what names the rows, and by units
+ * @property {Record<string, Record<string, Pair[]>>} pairs of rows, by what names them, and by units
+ * @property {Record<string, Pair[]>} [columns] pairs of columns by units, where the sources differ
+ * @property {string[]} [units] that both have, where the models cut texts otherwise
  *
  * @typedef {object} Links where words that an alignment links lie on maps between source and output
  * @property {Record<string, [number, number][]>} cells row and column between pieces, by what names the rows

@@ -2,7 +2,7 @@ import { isOverPicture, patchSide, pictureTop } from "../picture/patches.js";
 import { rangeOf } from "../sound/time.js";
 import { onPicture } from "./colours.js";
 import { cellIn } from "./kinds.js";
-import { aligned, makePanel, readingOf } from "./matrix.js";
+import { aligned, differenceOf, makePanel, readingOf } from "./matrix.js";
 import { splitName } from "./state.js";
 import { unitsOf } from "./units.js";
 
@@ -23,6 +23,7 @@ import { unitsOf } from "./units.js";
  * @property {View} view
  * @property {Matrix | null} matrix
  * @property {number} top where its colour scale ends
+ * @property {boolean} apart whether it is a difference, from -top to top
  * @property {Cell} focus what is hovered, else what is chosen, as rows and columns of this map; -1 for none
  * @property {Cell[]} linked the cells between words that an alignment links, where they are shown
  * @property {number} written how many rows are written while one steps through them, else all
@@ -32,7 +33,10 @@ import { unitsOf } from "./units.js";
  * @property {State} state
  * @property {Panel} main
  * @property {Panel | null} second the pinned map, or the same map of the other output
- * @property {boolean} compared whether the second map is that of another output, its rows aligned with these
+ * @property {boolean} compared whether the second map is that of another trace, its rows and columns aligned with these
+ * @property {boolean} comparable whether rows and columns of both maps stand for the same, so that they have a difference
+ * @property {Panel | null} difference what the second has more, in place of both, where that is shown
+ * @property {Panel} shown the difference, else the chosen map
  * @property {Theme} theme
  * @property {Cell} focus that of the chosen map
  * @property {import("../sound/sound.js").Stretch | null} range what of the sound is in view
@@ -48,7 +52,8 @@ import { unitsOf } from "./units.js";
  * @returns {Scene}
  */
 export function makeScene(trace, wanted, theme) {
-  const possible = unitsOf(trace).includes(wanted.units) ? wanted : { ...wanted, units: "pieces" };
+  const units = unitsOf(trace);
+  const possible = units.includes(wanted.units) ? wanted : { ...wanted, units: units[0] };
   const sheet = sheetOf(trace, possible.map, possible.noise);
   const state = { ...possible, scale: scaleOf(sheet, possible.scale) };
   const chosen = sheet.views.find((view) => view.name === state.head) ?? sheet.views[0];
@@ -64,12 +69,17 @@ export function makeScene(trace, wanted, theme) {
     if (isOverPicture(panel)) panel.top = pictureTop(panel, state.scale);
   }
   if (compared && second && isOverPicture(main)) main.top = second.top = Math.max(main.top, second.top);
+  const comparable = second !== null && canDiffer(main, second);
+  const apart = comparable && second && state.shows === "difference" ? differencePanel(main, second) : null;
   return {
     trace,
     state,
     main,
     second,
     compared,
+    comparable,
+    difference: apart,
+    shown: apart ?? main,
     theme: isOverPicture(main) ? onPicture(theme, state.colours) : theme,
     focus: main.focus,
     range: trace.sound && rangeOf(trace.sound, state),
@@ -138,6 +148,43 @@ function scaleOf(sheet, wanted) {
 }
 
 /**
+ * Whether two maps have a difference: between the same rows and columns, and shown cell by cell.
+ *
+ * @param {Panel} main
+ * @param {Panel} second
+ */
+function canDiffer({ sheet, matrix: ours }, { sheet: other, matrix: theirs }) {
+  if (!ours || !theirs || sheet.keys.edges || sheet.queries.edges || sheet.keys.grid || sheet.queries.grid)
+    return false;
+  return (
+    sheet.kind === other.kind &&
+    ours.rows.length === theirs.rows.length &&
+    ours.columns.length === theirs.columns.length
+  );
+}
+
+/** @type {WeakMap<Matrix, {theirs: Matrix, made: Matrix}>} */
+const differences = new WeakMap();
+
+/**
+ * What the second map has more than the chosen one, made once.
+ *
+ * @param {Panel} main
+ * @param {Panel} second
+ * @returns {Panel}
+ */
+function differencePanel(main, second) {
+  const [ours, theirs] = /** @type {[Matrix, Matrix]} */ ([main.matrix, second.matrix]);
+  let cached = differences.get(ours);
+  if (cached?.theirs !== theirs) {
+    cached = { theirs, made: differenceOf(ours, theirs) };
+    differences.set(ours, cached);
+  }
+  const { made } = cached;
+  return { ...main, matrix: made, top: Math.max(made.largest, 1e-6), apart: true, linked: [] };
+}
+
+/**
  * @param {Trace} trace
  * @param {State} state
  */
@@ -149,7 +196,7 @@ function pinnedPanel(trace, state) {
 }
 
 /**
- * The same map of both outputs, row by row, in colours of one scale.
+ * The same map of both traces, row by row and column by column, in colours of one scale.
  *
  * @param {Trace} trace
  * @param {Panel} main
@@ -157,14 +204,17 @@ function pinnedPanel(trace, state) {
  * @returns {[Panel, Panel]}
  */
 function comparedPanels(trace, main, state) {
-  const { names, sheet, pairs } = /** @type {import("./payload.js").Beside} */ (trace.beside);
-  const view = sheet.views.find((each) => each.name === main.view.name) ?? sheet.views[0];
+  const { names, sheet, pairs, columns } = /** @type {import("./payload.js").Beside} */ (trace.beside);
+  const find = (/** @type {string} */ name) => sheet.views.find((each) => each.name === name);
+  // Of a model with other layers and heads the mean over all stands beside what it has no counterpart of.
+  const view = find(state.other) ?? find(main.view.name) ?? find("mean") ?? sheet.views[0];
   const other = makePanel(sheet, view, state);
   const top = Math.max(main.top, other.top);
   const reading = readingOf(main.sheet, state) ? "input" : "predicted";
   const order = pairs[reading]?.[state.units] ?? [];
+  const across = columns ? (columns[state.units] ?? columns.pieces) : null;
   const [ours, theirs] =
-    main.matrix && other.matrix ? bothAligned(main.matrix, other.matrix, order) : [main.matrix, other.matrix];
+    main.matrix && other.matrix ? bothAligned(main.matrix, other.matrix, order, across) : [main.matrix, other.matrix];
   return [
     { ...main, name: names[0], top, matrix: ours },
     { ...other, name: names[1], top, matrix: theirs },
@@ -179,12 +229,13 @@ const alignments = new WeakMap();
  *
  * @param {Matrix} ours
  * @param {Matrix} theirs
- * @param {import("./payload.js").Pair[]} pairs
+ * @param {import("./payload.js").Pair[]} pairs of rows
+ * @param {import("./payload.js").Pair[] | null} across of columns, where they differ
  */
-function bothAligned(ours, theirs, pairs) {
+function bothAligned(ours, theirs, pairs, across) {
   let cached = alignments.get(ours);
   if (cached?.theirs !== theirs) {
-    cached = { theirs, both: aligned(ours, theirs, pairs) };
+    cached = { theirs, both: aligned(ours, theirs, pairs, across) };
     alignments.set(ours, cached);
   }
   return cached.both;

@@ -17,6 +17,8 @@ import { KINDS } from "./kinds.js";
  * @property {boolean} sorted whether its heads are in the order of that grid, the largest first
  * @property {boolean} links whether linked words are framed on the map, where an alignment links some
  * @property {string} pinned a view's name, its kind and a full stop before it where that is not "cross", or ""
+ * @property {string} shows "both" maps that are compared, or their "difference"
+ * @property {string} other the view of the second trace, "" where it is the same one
  * @property {boolean} lines whether all lines are drawn
  * @property {number} threshold of the lines, 0 … 1
  * @property {number} row the chosen row of the shown matrix, -1 for none
@@ -48,6 +50,8 @@ const DEFAULTS = {
   sorted: false,
   links: true,
   pinned: "",
+  shows: "both",
+  other: "",
   lines: false,
   threshold: 0.3,
   row: 0,
@@ -84,6 +88,8 @@ const IN_ADDRESS = {
   sorted: /^(true|false)$/,
   links: /^(true|false)$/,
   pinned: new RegExp(`^((${Object.keys(KINDS).slice(1).join("|")})\\.)?(\\d+\\.(\\d+|mean)|mean|max)$`),
+  shows: /^(both|difference)$/,
+  other: /^(\d+\.(\d+|mean)|mean|max)$/,
   row: /^\d+$/,
   column: /^\d+$/,
   noise: /^\d+$/,
@@ -185,6 +191,8 @@ export const ACTS = [
   "sorted",
   "links",
   "pinned",
+  "shows",
+  "other",
   "overlay",
 ];
 

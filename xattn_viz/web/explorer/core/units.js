@@ -11,6 +11,7 @@
  * @property {number[]} positions
  * @property {boolean} special
  * @property {boolean} [differs] whether the other output has something else here
+ * @property {boolean} [alone] whether it has no counterpart, so that there is no difference
  */
 
 const LONGEST_BEGINNING = 32;
@@ -22,11 +23,13 @@ const LONGEST_BEGINNING = 32;
  */
 export function unitsOf(trace) {
   const axes = trace.sheets.flatMap((sheet) => [sheet.keys, sheet.queries]);
-  if (trace.beside) axes.push(trace.beside.sheet.queries);
+  const { beside } = trace;
+  if (beside) axes.push(beside.sheet.keys, beside.sheet.queries);
   const units = ["pieces"];
   if (axes.some((axis) => axis.words)) units.push("words");
   if (axes.some((axis) => axis.sentences)) units.push("sentences");
-  return units;
+  const common = units.filter((unit) => !beside?.units || beside.units.includes(unit));
+  return common.length ? common : units;
 }
 
 /**

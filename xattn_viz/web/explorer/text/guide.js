@@ -40,7 +40,7 @@ export function makeGuide(change) {
   function paint(scene) {
     last = scene;
     const { surprises, growing } = scene.trace;
-    list.hidden = growing || !surprises.length;
+    list.hidden = growing || !surprises.length || scene.compared;
     const key = JSON.stringify(surprises);
     if (key !== listed) {
       listed = key;

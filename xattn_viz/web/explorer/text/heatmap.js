@@ -1,7 +1,8 @@
-import { inkOn, LINKED, pixels } from "../core/colours.js";
+import { inkOn, LINKED, levelOf, pixels, tableFor } from "../core/colours.js";
 import { fitted, isEnlarged, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
 import { columnLabelsOf, fitGrid, makeMapFrame, markFocus, markRows, rowLabelsOf } from "../core/mapframe.js";
+import { decimals } from "../core/matrix.js";
 import { viewTitle } from "../core/payload.js";
 import { makeLens } from "./lens.js";
 
@@ -12,6 +13,22 @@ import { makeLens } from "./lens.js";
  * @typedef {import("../core/scene.js").Panel} Panel
  * @typedef {import("../core/scene.js").Scene} Scene
  */
+
+const HATCHED = 6; // pixels from stripe to stripe
+
+/**
+ * What a map is called; a difference by what is taken from what.
+ *
+ * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {boolean} [whole] as in `titled`
+ */
+export function panelTitle({ trace, main, second }, panel, whole) {
+  if (!panel.apart || !second) return titled(trace, panel, viewTitle(panel.view), whole);
+  const [one, other] = [main, second].map(({ view }) => viewTitle(view));
+  const name = main.name && `${second.name} \u2212 ${main.name}`;
+  return titled(trace, { ...panel, name }, one === other ? one : `${other} \u2212 ${one}`, whole);
+}
 
 /**
  * @param {import("../core/scene.js").Change} change
@@ -108,7 +125,7 @@ export function makeHeatmap(change) {
    * @param {Panel} panel
    */
   function entitle(scene, panel) {
-    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
+    title.textContent = panelTitle(scene, panel);
     const m = panel.matrix;
     grid.hidden = !m?.rows.length || !m.columns.length;
     empty.textContent = m
@@ -135,7 +152,7 @@ export function makeHeatmap(change) {
     const layout = JSON.stringify([
       room,
       m.rows.map((row) => [row.label, row.differs]),
-      m.columns.map((column) => column.label),
+      m.columns.map((column) => [column.label, column.differs]),
     ]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
@@ -144,9 +161,18 @@ export function makeHeatmap(change) {
       view.style.setProperty("--xv-pane", fit.scrolls ? `${Math.max(room.height, room.most)}px` : "none");
     }
     const { units, rows, links } = scene.state;
-    const look = [layout, panel.sheet.id, panel.view.name, units, rows, links, panel.linked.length, panel.top].join(
-      " ",
-    );
+    const second = panel.apart && scene.second ? [scene.second.sheet.id, scene.second.view.name] : [];
+    const look = [
+      layout,
+      panel.sheet.id,
+      panel.view.name,
+      ...second,
+      units,
+      rows,
+      links,
+      panel.linked.length,
+      panel.top,
+    ].join(" ");
     const theme = [look, scene.state.colours, scene.theme.dark, window.devicePixelRatio].join(" ");
     if (theme !== painted) {
       painted = theme;
@@ -156,7 +182,7 @@ export function makeHeatmap(change) {
     if (fit.scrolls) reveal(panel.focus, fit);
     markRows(rowLabels, scene, panel, m, fit.everyRow);
     hideComing(panel, fit.cellHeight);
-    markFocus(columnLabels, panel.focus.column, fit.everyColumn);
+    markFocus(columnLabels, panel.focus.column, fit.everyColumn, (c) => Boolean(m.columns[c].differs));
     lens.paint(scene, panel, fit);
     stage.dataset.cellWidth = String(fit.cellWidth);
     stage.dataset.cellHeight = String(fit.cellHeight);
@@ -222,17 +248,16 @@ export function paintCells(canvas, scene, panel, fit) {
   const context = fitted(canvas, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
   const image = new ImageData(fit.columns, fit.rows);
   const dots = new Uint32Array(image.data.buffer);
-  const ink = pixels(scene.theme.table);
-  const factor = 255 / panel.top;
-  for (let i = 0; i < dots.length; i++) dots[i] = ink[Math.round(m.values[i] * factor)];
-  // A row without a counterpart holds no weights, which is something else than weights of 0.
-  m.rows.forEach((row, r) => {
-    if (!row.positions.length) dots.fill(0, r * fit.columns, (r + 1) * fit.columns);
-  });
+  const ink = pixels(tableFor(scene.theme, panel));
+  for (let i = 0; i < dots.length; i++) dots[i] = ink[levelOf(panel, m.values[i])];
+  // What has no counterpart holds no weights, which is something else than weights of 0.
+  const absent = scene.compared ? absentCells(m) : [];
+  for (const cell of absent) dots[cell] = 0;
   const small = new OffscreenCanvas(fit.columns, fit.rows);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, fit.columns * fit.cellWidth, fit.rows * fit.cellHeight);
+  if (panel.apart) hatch(context, absent, fit, scene.theme.ink);
   for (const { row, column } of panel.linked) {
     const [width, height] = [Math.max(fit.cellWidth - 5, 1), Math.max(fit.cellHeight - 5, 1)];
     strokeFrame(context, [column * fit.cellWidth + 2.5, row * fit.cellHeight + 2.5, width, height], LINKED);
@@ -244,13 +269,55 @@ export function paintCells(canvas, scene, panel, fit) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   m.values.forEach((value, i) => {
-    if (value < 0.05) return;
+    if (!(Math.abs(value) >= 0.05)) return;
     const pixel = image.data.subarray(i * 4, i * 4 + 3);
     context.fillStyle = inkOn([pixel[0], pixel[1], pixel[2]]);
     const x = ((i % fit.columns) + 0.5) * fit.cellWidth;
     const y = (Math.floor(i / fit.columns) + 0.5) * fit.cellHeight;
-    context.fillText(value.toFixed(2), x, y + 0.5);
+    context.fillText(decimals(value), x, y + 0.5);
   });
+}
+
+/**
+ * The cells whose row or column is not there, or has no counterpart.
+ *
+ * @param {import("../core/matrix.js").Matrix} m
+ */
+function absentCells({ rows, columns }) {
+  const isAbsent = (/** @type {import("../core/units.js").Group} */ group) => group.alone || !group.positions.length;
+  const across = columns.flatMap((column, c) => (isAbsent(column) ? [c] : []));
+  return rows.flatMap((row, r) =>
+    (isAbsent(row) ? columns.map((_, c) => c) : across).map((c) => r * columns.length + c),
+  );
+}
+
+/**
+ * Stripes over cells that have no difference.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number[]} cells
+ * @param {Grid} fit
+ * @param {string} ink
+ */
+function hatch(context, cells, fit, ink) {
+  if (!cells.length) return;
+  context.save();
+  context.beginPath();
+  for (const cell of cells) {
+    const [x, y] = [(cell % fit.columns) * fit.cellWidth, Math.floor(cell / fit.columns) * fit.cellHeight];
+    context.rect(x, y, fit.cellWidth, fit.cellHeight);
+  }
+  context.clip();
+  context.globalAlpha = 0.35;
+  context.strokeStyle = ink;
+  const [wide, high] = [fit.columns * fit.cellWidth, fit.rows * fit.cellHeight];
+  context.beginPath();
+  for (let x = -high; x < wide; x += HATCHED) {
+    context.moveTo(x, high);
+    context.lineTo(x + high, 0);
+  }
+  context.stroke();
+  context.restore();
 }
 
 /**

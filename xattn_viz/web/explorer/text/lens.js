@@ -1,4 +1,4 @@
-import { inkOn } from "../core/colours.js";
+import { inkOn, levelOf, tableFor } from "../core/colours.js";
 import { isolated, make, rem } from "../core/dom.js";
 import { decimals } from "../core/matrix.js";
 
@@ -46,7 +46,7 @@ export function makeLens(element, view, stage) {
       isolated(m.rows[row].label),
       " → ",
       isolated(m.columns[column].label),
-      make("span", { class: "xv-lens-weight" }, decimals(value)),
+      make("span", { class: "xv-lens-weight" }, Number.isNaN(value) ? "no counterpart" : decimals(value)),
     );
     const head = columns.map((c) =>
       make("th", { class: c === column ? "xv-focus" : "" }, isolated(m.columns[c].label)),
@@ -106,9 +106,10 @@ function neighbours(index, count, most) {
  */
 function lensCell(scene, panel, row, column, fit, isChosen) {
   const value = panel.matrix?.values[row * fit.columns + column] ?? 0;
-  const at = Math.round(Math.min(value / panel.top, 1) * 255) * 3;
-  const [r, g, b] = scene.theme.table.subarray(at, at + 3);
-  const cell = make("td", { class: isChosen ? "xv-focus" : "" }, value < 0.05 ? "" : value.toFixed(2));
+  const cell = make("td", { class: isChosen ? "xv-focus" : "" }, Math.abs(value) >= 0.05 ? decimals(value) : "");
+  if (Number.isNaN(value)) return cell;
+  const at = levelOf(panel, value) * 3;
+  const [r, g, b] = tableFor(scene.theme, panel).subarray(at, at + 3);
   if (row < panel.written) Object.assign(cell.style, { background: `rgb(${r} ${g} ${b})`, color: inkOn([r, g, b]) });
   else cell.textContent = "";
   return cell;

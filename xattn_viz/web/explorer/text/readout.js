@@ -30,10 +30,27 @@ export function makeReadout() {
 function sentences(scene) {
   const { main, second, state, compared } = scene;
   if (!second) return sentence(scene, main);
-  if (compared) return [`${main.name}: `, ...sentence(scene, main), ` ${second.name}: `, ...sentence(scene, second)];
+  if (compared || scene.difference) {
+    const [one, other] = [main, second].map((panel) => panel.name || capital(viewTitle(panel.view)));
+    return [`${one}: `, ...sentence(scene, main), ` ${other}: `, ...sentence(scene, second), ...apart(scene)];
+  }
   // The pointer may be in the map beside, which may be of another kind.
   const there = state.hover?.kind === second.sheet.kind && state.hover.kind !== main.sheet.kind;
   return sentence(scene, there ? second : main);
+}
+
+/**
+ * By how much the cell in focus differs, where the difference is shown.
+ *
+ * @param {Scene} scene
+ * @returns {Parts}
+ */
+function apart({ shown: { matrix: m, focus, apart: isApart } }) {
+  if (!isApart || !m || focus.row < 0 || focus.column < 0) return [];
+  const value = m.values[focus.row * m.columns.length + focus.column];
+  return Number.isNaN(value)
+    ? [" There is no difference: only one of the two has this cell."]
+    : [" Difference: ", make("strong", {}, `${value > 0 ? "+" : ""}${decimals(value)}`), "."];
 }
 
 /**
@@ -50,7 +67,8 @@ function sentence(scene, panel) {
     const written = panel.sheet.steps[step]?.token;
     if (written !== undefined) return ["This step wrote ", isolated(written), ", which is hidden."];
   }
-  if (row >= 0 && !m.rows[row].positions.length) return ["nothing stands for it here."];
+  const isThere = (/** @type {Group[]} */ all, /** @type {number} */ at) => at < 0 || all[at].positions.length > 0;
+  if (!isThere(m.rows, row) || !isThere(m.columns, column)) return ["nothing stands for it here."];
   if (isOverSound(panel)) return [...rowOverSound(scene, panel, m), ...(row < 0 ? [] : unsure(scene, panel, m))];
   if (isAtStep(scene, panel, m)) return [...stepSentence(scene, panel, m), ...unsure(scene, panel, m)];
   if (row >= 0) return [...rowSentence(scene, panel, m), ...remarks(scene, panel, m)];

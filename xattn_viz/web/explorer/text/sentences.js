@@ -35,8 +35,10 @@ export function makeSentences(change, player) {
     change(revealed(last.trace.sound, last.state, stretch));
   };
   const output = makeSentence("row", "xv-rows", change, playWord);
+  const otherSource = makeSentence("column", "xv-other-source", change);
   const other = makeSentence("row", "xv-others", change);
-  const page = make("div", { class: "xv-page" }, source.element, output.element, other.element);
+  const texts = [source, output, otherSource, other].map(({ element }) => element);
+  const page = make("div", { class: "xv-page" }, ...texts);
   page.append(lines);
   const unsure = make("p", { class: "xv-unsure-words", role: "group", "aria-label": "What the model was unsure of" });
   unsure.addEventListener("click", (event) => {
@@ -79,10 +81,14 @@ export function makeSentences(change, player) {
     if (compared && second) {
       other.show(rowAxis(second.sheet, state), state.special, `Output sentence ${second.name}`, second.name);
     }
+    // What both read stands once.
+    const reads = compared && second && !listens && second.sheet.keys !== main.sheet.keys;
+    otherSource.element.hidden = !reads;
+    if (reads) otherSource.show(second.sheet.keys, state.special, `${words.columns} ${second.name}`, "");
     const sources = listens ? 0 : main.sheet.keys.labels.length;
     // The letters keep their size while the output grows to about the length of its source.
     const outputs = draws ? 0 : trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
-    const length = sources + outputs * (compared ? 2 : 1);
+    const length = (reads ? 2 : 1) * sources + outputs * (compared ? 2 : 1);
     const lengths = length <= 34 ? "short" : length <= 90 ? "medium" : length <= 240 ? "long" : "huge";
     element.dataset.length = trace.sound ? "heard" : lengths;
     page.classList.toggle("xv-alone", draws);
@@ -91,8 +97,9 @@ export function makeSentences(change, player) {
     if (!main.matrix) return;
     if (textless || draws) output.paint(scene, [], -1, () => ({ tint: 0 }));
     else paintOutput(output, scene, main, main.matrix);
-    if (!listens) paintSource(scene, main, main.matrix);
+    if (!listens) paintSource(source, scene, main, main.matrix);
     if (compared && second?.matrix) paintOutput(other, scene, second, second.matrix);
+    if (reads && second?.matrix) paintSource(otherSource, scene, second, second.matrix);
     output.write(state.step);
     source.write(main.sheet.kind === "decoder" ? state.step : -1);
     tick();
@@ -150,17 +157,19 @@ export function makeSentences(change, player) {
   }
 
   /**
+   * @param {ReturnType<typeof makeSentence>} text
    * @param {Scene} scene
    * @param {Panel} panel
    * @param {Matrix} m
    */
-  function paintSource(scene, panel, m) {
+  function paintSource(text, scene, panel, m) {
     const { row, column } = panel.focus;
     const width = m.columns.length;
     const maxima = columnMaxima(m);
     const top = isOverPicture(panel) ? largestOnPatches(panel) : panel.top;
-    source.paint(scene, m.columnOf, column, (c) => ({
+    text.paint(scene, m.columnOf, column, (c) => ({
       tint: row >= 0 ? Math.min(m.values[row * width + c] / top, 1) : 0,
+      differs: m.columns[c].differs,
       unattended: !m.columns[c].special && maxima[c] < UNATTENDED,
     }));
   }
