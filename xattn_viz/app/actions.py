@@ -17,12 +17,40 @@ from xattn_viz.core.view import View
 _MOST_BEAMS = 100  # an address names no later one either
 
 
-def ask(query: Query, view: View | None = None) -> None:
-    """Ask this, of its first segment; `view` is what to look at, else what is looked at now, as far as it holds."""
+def ask(query: Query, view: View | None = None, *, compared: Query | None = None) -> None:
+    """Ask this, of its first segment; `view` is what to look at, else what is looked at now, as far as it holds.
+
+    `compared` is what it is compared with, if anything.
+    """
     state = page_state.current()
     _end(state)
     looked = view or state.view.afresh()
-    _put(replace(state.begin(query, looked), outcomes=()))
+    _put(replace(state.begin(query, looked), outcomes=(), compared=compared))
+
+
+def compare_with(query: Query | None) -> None:
+    """Show what comes of this beside what is shown, and their difference; None ends that."""
+    state = page_state.current()
+    if state.running is not None and state.running.task.query == state.compared:
+        state.running.run.stop()
+    other = None if query is None else query.best
+    _put(replace(state, compared=other, view=replace(state.view, shows="both", other=""), first=state.view))
+
+
+@while_here
+def take_compared(text_key: str, model_key: str) -> None:
+    """Another sentence, or another model, was given to compare with; either may be that of the first."""
+    query, given = page_state.current().query.best, st.session_state
+    model = given.get(model_key) or query.model
+    text = str(given.get(text_key) or "").strip() if query.source == "text" else ""
+    options = query.options if model == query.model else ()
+    compare_with(replace(query, model=model, input=text or query.input, options=options))
+
+
+@while_here
+def stop_comparing() -> None:
+    """What is shown is to stand alone again."""
+    compare_with(None)
 
 
 def go_to(said: Mapping[str, str]) -> None:
@@ -45,13 +73,13 @@ def submit_text() -> None:
     """The text in the field is asked for, of the same model with the same options."""
     state = page_state.current()
     query = replace(state.query, input=st.session_state.text, output=Output())
-    ask(query, state.view if query == state.query else None)
+    ask(query, state.view if query == state.query else None, compared=state.compared)
 
 
 def run_again() -> None:
     """The same is to be traced again, after a stop or a failure."""
     state = page_state.current()
-    ask(state.query.best, state.view)
+    ask(state.query.best, state.view, compared=state.compared)
 
 
 @while_here
@@ -150,17 +178,17 @@ def name_model() -> None:
         _turn_to(name)
 
 
-def agree() -> None:
-    """The visitor wants the model that the address names."""
+def agree(model: str) -> None:
+    """The visitor wants this model, which the address names."""
     state = page_state.current()
-    page_state.agree(state.query.model)
+    page_state.agree(model)
     page_state.put(replace(state, outcomes=()))
 
 
-def allow_weights() -> None:
-    """The visitor allows `.bin` weights, read as data only."""
+def allow_weights(model: str) -> None:
+    """The visitor allows `.bin` weights of this model, read as data only."""
     state = page_state.current()
-    page_state.allow_weights(state.query.model)
+    page_state.allow_weights(model)
     page_state.put(replace(state, outcomes=()))
 
 

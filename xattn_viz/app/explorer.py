@@ -58,7 +58,8 @@ def _show(shown: Shown, asked: tuple[object, ...]) -> None:
         st.rerun()
     kind = page_state.kind()
     above = st.container() if shown.other is not None else None
-    said, identity = draw(shown.trace, page_state.current().first, beside=shown.beside, playback=kind.playback(shown))
+    first, playback = page_state.current().first, kind.playback(shown)
+    said, identity = draw(shown.trace, first, beside=shown.beside, names=shown.names, playback=playback)
     view = _looked_at(shown.trace)
     if above is not None:
         with above:
@@ -85,12 +86,13 @@ def draw(
     first: View,
     *,
     beside: Trace | None = None,
+    names: tuple[str, str] = NAMES,
     growing: bool = False,
     playback: Sound | None = None,
 ) -> tuple[Any, str]:
     """Only the explorer: what its script says, and the identity of what it shows, which `first` is the first view of.
 
-    `growing` as in `explorer.pack`.
+    `beside`, by the second of the `names`, and `growing` as in `explorer.pack`.
     """
     # The script asks for a layer by kind and number where the trace is too large to be sent whole.
     asked = (st.session_state.get(_KEY) or {}).get("layer") or {}
@@ -100,7 +102,7 @@ def draw(
     counts = {name: count for name, count in (("turn", state.turn), ("choices", state.first_choices)) if count}
     options = {"select": first.format() | counts, "layer": layer, "kind": maps.kind, "growing": growing}
     options |= {"unlinked": state.unlinked, "languages": page_state.languages_of(trace)}
-    packed, identity = pack(trace, beside, {**options, "name": NAMES[0], "beside_name": NAMES[1]}, playback)
+    packed, identity = pack(trace, beside, {**options, "name": names[0], "beside_name": names[1]}, playback)
     said = _component()(
         data=packed,
         key=_KEY,
@@ -239,7 +241,7 @@ def downloads(shown: Shown, view: View) -> None:
 
     def html() -> str:
         sound = playback[1]() if playback else None
-        name, beside_name = NAMES
+        name, beside_name = shown.names
         said: dict[str, Any] = {"name": name, "beside_name": beside_name, "languages": page_state.languages_of(trace)}
         return export.html(trace, view, beside=shown.beside, playback=sound, **said)
 
@@ -251,6 +253,8 @@ def downloads(shown: Shown, view: View) -> None:
         "JSON of all maps": ("application/json", lambda: export.json(trace)),
         "CSV of all heads": ("text/csv", lambda: export.csv(trace, kind=view.kind)),
     }
+    if shown.beside is not None:
+        made |= _compared(trace, shown.beside, shown.names, view)
     if view.maps(trace).weights[0, 0].size > MOST_WRITTEN:
         del made["JSON"], made["CSV"]
     if trace.cross.weights.size > MOST_WRITTEN:
@@ -260,7 +264,8 @@ def downloads(shown: Shown, view: View) -> None:
         for name, (mime, make) in made.items():
             ending, _, of_all = name.partition(" of ")
             whole = of_all or ending == "NPZ"
-            file_name = export.file_name(trace, None if whole else view) + f".{ending.lower()}"
+            stem = export.file_name(trace, None if whole else view) + ("_difference" if of_all == "both" else "")
+            file_name = f"{stem}.{ending.lower()}"
             st.download_button(name, make, file_name, mime, on_click="ignore", key=name)
         _figure(trace, view)
         _moving(trace, view)
@@ -268,6 +273,28 @@ def downloads(shown: Shown, view: View) -> None:
         st.page_link(PAGES / "stories.py", label="Stories")
         if told := st.session_state.pop("story-told", ""):
             st.markdown(literal(told), width="content")
+
+
+def _compared(
+    trace: Trace, beside: Trace, names: tuple[str, str], view: View
+) -> dict[str, tuple[str, Callable[[], str | bytes]]]:
+    """The files of two traces that stand beside each other: their difference, and the numbers of both."""
+
+    def found() -> Any:
+        from xattn_viz.analysis.compare import compare  # nobody who compares nothing waits for it
+
+        other = View.parse({"head": view.other}, view) if view.other else view
+        plain = View(units="words" if view.units == "sentences" else view.units, rows=view.rows, special=view.special)
+        views = [
+            replace(plain, layer=one.layer, head=one.head).on(whose) for one, whose in ((view, trace), (other, beside))
+        ]
+        return compare(trace, beside, (views[0], views[1]), names=names)
+
+    return {
+        "SVG of both": ("image/svg+xml", lambda: export.svg(found())),
+        "JSON of both": ("application/json", lambda: export.json(found())),
+        "CSV of both": ("text/csv", lambda: export.csv(found())),
+    }
 
 
 def _add(view: View) -> None:

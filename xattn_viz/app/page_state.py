@@ -42,6 +42,10 @@ Tab = Literal["map", "evidence"]
 AnyExample = Example | SpeechExample | SceneExample
 #: What two outputs beside each other are called, the chosen one first.
 NAMES = ("Chosen", "The model\u2019s best")
+#: What two traces that are compared are called.
+COMPARED = ("A", "B")
+#: The kinds of pages where two queries can be compared.
+COMPARING = ("text", "audio")
 #: How many of a visitor's own sounds are kept, and as many pictures.
 _KEPT = 3
 
@@ -50,7 +54,8 @@ _KEPT = 3
 class Shown:
     """What is on screen: the segments of a query, the model's best output of the one in view, and the output in view.
 
-    `trace` is what the explorer shows; `beside` is another output in the same explorer, `other` another drawing, above.
+    `trace` is what the explorer shows; `beside` is another trace in the same explorer, and `names` are what the two are
+    called there; `other` is another drawing, above.
     """
 
     query: Query
@@ -59,6 +64,7 @@ class Shown:
     trace: Trace
     beside: Trace | None = None
     other: Trace | None = None
+    names: tuple[str, str] = NAMES
 
 
 @contextmanager
@@ -128,7 +134,8 @@ class PageState:
     """What was asked on a page, what is looked at, and what came of it.
 
     `tab` is whether the map is shown or what was measured of its heads, `measurement` what of that was asked last.
-    `segment` counts from 0; `is_beside` says that another output stands beside the model's best. `first` is the view
+    `segment` counts from 0; `is_beside` says that another output stands beside the model's best, `compared` is what the
+    query is compared with, another one or the same. `first` is the view
     that what is shown began with, and `turn` another number where it begins so once more. `choices` counts the maps
     that the visitor chose in the explorer, as far as its script told, `first_choices` those before this was asked: a
     later one stays when the trace arrives. `history` holds the last query of each model, `outcomes` what came of the
@@ -139,6 +146,7 @@ class PageState:
     view: View = field(default_factory=View)
     segment: int = 0
     is_beside: bool = False
+    compared: Query | None = None
     first: View = field(default_factory=View)
     turn: int = 0
     choices: int = 0
@@ -192,7 +200,7 @@ class PageState:
     @property
     def asked(self) -> tuple[object, ...]:
         """What all of the page is drawn from; what else there is, parts of it follow by themselves."""
-        return self.query, self.segment, self.is_beside, self.first, self.turn, self.tab
+        return self.query, self.segment, self.is_beside, self.compared, self.first, self.turn, self.tab
 
     @property
     def running(self) -> Running | None:
@@ -204,7 +212,8 @@ class PageState:
         """Why no address shows somebody else what is shown here, in a sentence; empty where one does."""
         if any(self.query.input in kept for kept in visit().own.values()):
             return "Only this visit has what you gave it: save the page as HTML to pass it on."
-        if self.query.source not in self.query.address() or len(self.query.output.target) >= runner.LONGEST_TEXT:
+        longest = max(len(self.query.output.target), len(self.compared.input) if self.compared else 0)
+        if self.query.source not in self.query.address() or longest >= runner.LONGEST_TEXT:
             return "This text is too long for a link: save the page as HTML to pass it on."
         return ""
 
@@ -215,6 +224,8 @@ class PageState:
             said["sentence" if self.query.source == "text" else "window"] = str(self.segment + 1)
         if self.is_beside and not self.query.output.is_best:
             said["beside"] = "true"
+        if self.compared is not None:
+            said |= runner.compared_address(self.query, self.compared)
         if self.tab != "map":
             said["tab"] = self.tab
         return said | self.view.format()
@@ -330,7 +341,8 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     state = before or PageState(asked)
     tab: Tab = "evidence" if said.get("tab") == "evidence" else "map"
     state = state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true")
-    return replace(state, outcomes=(), tab=tab)
+    compared = runner.parse_compared(said, asked, lambda name: name in choices(asked.model) and name != OTHER)
+    return replace(state, outcomes=(), tab=tab, compared=compared if page.name in COMPARING else None)
 
 
 def may_be_named(name: str) -> bool:

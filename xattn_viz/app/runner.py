@@ -38,6 +38,7 @@ Source = Literal["text", "sound", "picture", "scene"]
 Names = Mapping[Source, Callable[[str], bool]]
 # Before the name of an option of the model, so that none can be mistaken for something else.
 _OPTION = "option."
+_COMPARED, _COMPARED_MODEL, _COMPARED_OPTION = "compare", "compare-model", "compare-option."
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,34 @@ def parse_query(
         text = first.input
     model = name if is_known else first.model
     return Query(model, text, "text", _options(said), said.get("whole") == "true", output)
+
+
+def parse_compared(said: Mapping[str, str], asked: Query, is_model: Callable[[str], bool]) -> Query | None:
+    """The query that an address compares another one with, `asked`; None where it says none.
+
+    What it does not say is as in that one: the model, what is read, the options where the model is the same.
+    """
+    text, model = said.get(_COMPARED, "")[:LONGEST_TEXT], said.get(_COMPARED_MODEL, "")
+    is_known = bool(model) and (model == asked.model or is_model(model))
+    if not text.strip() and not is_known:
+        return None
+    named = {name.removeprefix("compare-"): value for name, value in said.items() if name.startswith(_COMPARED_OPTION)}
+    other = replace(asked.best, model=model) if is_known else asked.best
+    options = _options(named) or (asked.options if other.model == asked.model else ())
+    is_text = asked.source == "text" and bool(text.strip())
+    return replace(other, options=options, input=text if is_text else asked.input)
+
+
+def compared_address(asked: Query, other: Query) -> dict[str, str]:
+    """The parameters of an address that say what a query is compared with, as `parse_compared` reads them."""
+    found: dict[str, str] = {}
+    if other.source == "text" and other.input != asked.input and len(other.input) < LONGEST_TEXT:
+        found[_COMPARED] = other.input
+    if other.model != asked.model or not found:
+        found[_COMPARED_MODEL] = other.model
+    if other.options != (asked.options if other.model == asked.model else ()):
+        found |= {_COMPARED_OPTION + name: written(value) for name, value in other.options}
+    return found
 
 
 def written(value: str | bool) -> str:

@@ -56,10 +56,10 @@ def explain(outcome: Failed | Stopped, place: DeltaGenerator) -> None:
     with place.container():
         if isinstance(error, NotAgreed):
             st.info(literal(str(error)))
-            st.button(f"Load {literal(model)}", on_click=actions.agree)
+            st.button(f"Load {literal(model)}", on_click=actions.agree, args=(model,))
         elif wants_consent(error):
             st.error(literal(f"{model} {_BIN}"))
-            st.button("Load it anyway (weights only)", on_click=actions.allow_weights)
+            st.button("Load it anyway (weights only)", on_click=actions.allow_weights, args=(model,))
         else:
             st.error(literal(str(error) if isinstance(error, InputError | ModelError) else _FAULT))
 
@@ -110,8 +110,30 @@ def _show_traces(line: DeltaGenerator) -> None:
         shown = replace(shown, trace=best, other=trace)
     elif is_other and state.is_beside:
         shown = replace(shown, beside=best)
+    if state.compared is not None and shown.other is None:
+        against = _outcome(Task(state.compared), line)
+        if isinstance(against, Running):
+            _watch()
+            return
+        state, shown = page_state.current(), _beside(shown, against, state.segment)
     page_state.put(replace(state, shown=shown))
     _show(shown, line)
+
+
+def _beside(shown: Shown, against: Outcome, segment: int) -> Shown:
+    """What is shown with what came of the query that it is compared with, or as it was, below a sentence why."""
+    if isinstance(against, Failed | Running) or not against.traces:
+        return shown
+    other = against.traces[min(segment, len(against.traces) - 1)]
+    if other != shown.trace:
+        from xattn_viz.web.explorer.beside import check_beside  # nobody who compares nothing waits for it
+
+        try:
+            check_beside(shown.trace, other)
+        except InputError as error:
+            st.error(literal(str(error)))
+            return shown
+    return replace(shown, beside=other, names=page_state.COMPARED)
 
 
 def _show(shown: Shown, line: DeltaGenerator) -> None:
@@ -248,6 +270,8 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
         elif kind.own:  # nothing was written token by token: the answer is no row of a map
             st.markdown(f"**{literal(best.output[:1].upper() + best.output[1:])}.**", width="content")
         kind.control(state.query, best)
+        if kind.name in page_state.COMPARING and shown.other is None:
+            _choose_compared(state)
         is_best = shown.trace is best and shown.other is None
         marked = kind.mark(shown) if is_best else ""
         is_answer = bool(marked and kind.own and not best.steps)  # an answer beside it leaves little room
@@ -303,6 +327,35 @@ def _choose_output(best: Trace, state: PageState) -> None:
         st.checkbox("Beside the model\u2019s best", key="beside", help=_BESIDE_HELP, on_change=actions.take_beside)
 
 
+def _choose_compared(state: PageState) -> None:
+    """What the query is compared with: another sentence, another model, or both; drawn once it is opened."""
+    other = state.compared
+    with (opened := st.popover("Compare" if other is None else "Compared", key="compare", on_change="rerun")):
+        if not opened.open:
+            return
+        given = (page_state.output_key("compare-text"), page_state.output_key("compare-model"))
+        if state.query.source == "text":
+            st.session_state[given[0]] = "" if other is None else other.input
+            placeholder = "Another sentence; Enter compares"
+            st.text_input(
+                "Sentence", key=given[0], placeholder=placeholder, on_change=actions.take_compared, args=given
+            )
+        models = [name for name in page_state.choices(state.query.model) if name != page_state.OTHER]
+        st.session_state[given[1]] = state.query.model if other is None else other.model
+        st.selectbox(
+            "Model",
+            dict.fromkeys([*models, st.session_state[given[1]]]),
+            format_func=page_state.title,
+            key=given[1],
+            on_change=actions.take_compared,
+            args=given,
+        )
+        if other is None:
+            st.button("Compare two heads of this", on_click=actions.compare_with, args=(state.query.best,))
+        else:
+            st.button("Stop comparing", on_click=actions.stop_comparing)
+
+
 def _listed(best: Trace, output: Output) -> dict[Output, str]:
     """The outputs that there are, and how the list names each."""
     found = {Output(): f"The model\u2019s best: {best.output}"}
@@ -320,6 +373,10 @@ def _listed(best: Trace, output: Output) -> dict[Output, str]:
 def _remark(shown: Shown) -> str:
     """How likely the output is against others, or what to notice in an example; empty where neither can be said."""
     best, query = shown.best, shown.query
+    if shown.names == page_state.COMPARED and shown.beside is not None:
+        models = shown.trace.model, shown.beside.model
+        which = ", ".join(f"{name}: {page_state.title(model)}" for name, model in zip(shown.names, models, strict=True))
+        return f"{which}." if models[0] != models[1] else "A above, B below: words that differ are marked."
     if shown.other is not None:
         return "The same noise to begin with, another prompt."
     if shown.trace is not best:
