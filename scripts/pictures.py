@@ -28,6 +28,13 @@ THREE = "The museum opens at nine. Tickets for students cost less. We waited in 
 SWAPPED = PROMPTS[1].text.replace("above", "below")
 BESIDE = "The letter that she wrote last night is still on the table."
 EVIDENCE = {"model": "firefox-en-pt", "text": BESIDE, "head": "2.1", "tab": "evidence"}
+COMPARED = {
+    "model": "firefox-en-pt",
+    "text": "We sat by the bank and talked.",
+    "compare": "We sat by the old river and talked.",
+    "head": "2.1",
+    "shows": "difference",
+}
 OTHER = {"target": "A carta escrita por ela na noite passada continua sobre a mesa.", "beside": "true"}
 
 
@@ -199,6 +206,7 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
         "dark",
         _hover,
     ),
+    ("translate-compare", COMPARED, (1280, 800), "light", _hover),
     ("translate-self", {"text": LONG, "head": "2.1", "option.self_attention": "true"}, (1280, 720), "light", _encoder),
     ("translate-check", {}, (1280, 900), "dark", _check),
     ("evidence-dark", EVIDENCE, (1280, 800), "dark", _evidence),
