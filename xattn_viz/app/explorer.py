@@ -245,10 +245,12 @@ def downloads(shown: Shown, view: View) -> None:
         said: dict[str, Any] = {"name": name, "beside_name": beside_name, "languages": page_state.languages_of(trace)}
         return export.html(trace, view, beside=shown.beside, playback=sound, **said)
 
+    # Rows of two traces beside each other have other numbers than those of one.
+    alone = view if shown.beside is None else view.afresh()
     made: dict[str, tuple[str, Callable[[], str | bytes]]] = {
         "HTML": ("text/html", html),
-        "JSON": ("application/json", lambda: export.json(trace, view)),
-        "CSV": ("text/csv", lambda: export.csv(trace, view)),
+        "JSON": ("application/json", lambda: export.json(trace, alone)),
+        "CSV": ("text/csv", lambda: export.csv(trace, alone)),
         "NPZ": ("application/octet-stream", lambda: export.npz(trace)),
         "JSON of all maps": ("application/json", lambda: export.json(trace)),
         "CSV of all heads": ("text/csv", lambda: export.csv(trace, kind=view.kind)),

@@ -40,7 +40,7 @@ STOPS: dict[str, str] = {
 #: (Crameri, MIT).
 DIVERGING = {
     False: "0530612166ac4393c392c5ded1e5f0f7f7f7fddbc7f4a582d6604db2182b67001f",
-    True: "9eb0ff63a6dc37809f21546c142f3b110f10331105571f0a8a3f2ac4756affacac",
+    True: "9eb0ff72b2ea4695bd2b6883193a4d120f10481a0d81301ab45b43da8775ffacac",
 }
 # The accent of the app and Okabe and Ito's colours, told apart by the colour-blind; on a light ground darker ones, each
 # at least 3 : 1 against it.

@@ -98,6 +98,7 @@ def test_the_difference_has_0_in_the_middle_of_its_colours_and_nothing_where_one
     middle = pixels[0, 0]
     assert (middle == table[127]).all() or (middle == table[128]).all()
     expect(page.locator(".xv-mark.xv-hatched")).to_be_visible()
+    expect(page.locator(".xv-what")).to_contain_text("Red = B has more weight there, blue = A has.")
     both.to_cell(1, 1, APART)
     assert both.said().endswith("There is no difference: only one of the two has this cell.")
     both.to_cell(1, 3, APART)

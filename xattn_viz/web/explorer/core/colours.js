@@ -19,7 +19,7 @@ export const COLOUR_MAPS = Object.keys(STOPS);
 // of ColorBrewer (Brewer and Harrower, Apache 2.0) the other way, on a dark one after berlin (Crameri, MIT).
 const DIVERGING = {
   light: "0530612166ac4393c392c5ded1e5f0f7f7f7fddbc7f4a582d6604db2182b67001f",
-  dark: "9eb0ff63a6dc37809f21546c142f3b110f10331105571f0a8a3f2ac4756affacac",
+  dark: "9eb0ff72b2ea4695bd2b6883193a4d120f10481a0d81301ab45b43da8775ffacac",
 };
 
 // Around linked words stands a colour that no colour map holds.

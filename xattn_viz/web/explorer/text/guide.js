@@ -1,6 +1,7 @@
 import { isolated, make } from "../core/dom.js";
 import { axisTitles, wordsOf } from "../core/kinds.js";
 import { decimals } from "../core/matrix.js";
+import { viewTitle } from "../core/payload.js";
 import { sheetOf } from "../core/scene.js";
 import { NOTHING_CHOSEN } from "../core/state.js";
 import { groups, places, rowAxis } from "../core/units.js";
@@ -145,7 +146,7 @@ function isSeen({ main, state }, { head, row, column }) {
  * @param {Scene} scene
  * @returns {Parts}
  */
-function whatToSee({ trace, main, state, theme }) {
+function whatToSee({ trace, main, second, state, theme, difference }) {
   const { sheet } = main;
   const [ofRows, ofColumns] = axisTitles(sheet, state);
   const [read, written] = trace.languages;
@@ -154,6 +155,10 @@ function whatToSee({ trace, main, state, theme }) {
     if (state.several) return ["Each chosen word has a colour of its own: the fuller, the more it looked there."];
     if (patchSide(sheet) === "columns") return [`Choose ${row}. Bright = where it looked in the picture.`];
     return [`Choose ${withArticle(named(ofColumns, "", state.units))}. Bright = where in the picture it was read.`];
+  }
+  if (difference && second) {
+    const [one, other] = [main, second].map((panel) => panel.name || viewTitle(panel.view));
+    return [`Each row is ${row}. Red = ${other} has more weight there, blue = ${one} has.`];
   }
   const bright = theme.dark ? "Bright" : "Dark";
   const meant = wordsOf(sheet).share
