@@ -14,7 +14,7 @@ JS := node_modules/.installed
 # Commits from here on have subjects of at most 71 characters.
 COUNTED := dd44702
 
-.PHONY: run test check newest oldest pins format examples self-check alignment-heads pictures bench train-images clean
+.PHONY: run test check newest oldest pins format examples self-check alignment-heads pictures docs bench train-images clean
 # A file that a failed command left half done would count as made.
 .DELETE_ON_ERROR:
 
@@ -83,6 +83,15 @@ pictures: $(DEV)
 	@$(PY) -m scripts.rooms
 	@$(PY) scripts/browser.py
 	@$(PY) scripts/pictures.py
+
+# The documentation as a site, in build/site. It runs the notebooks and makes each figure anew; a warning is an error.
+docs: export OMP_NUM_THREADS = 1
+docs: $(DEV)
+	@$(PIP) -q -r docs/requirements.txt $(PINS)
+	@rm -rf build/site
+	@$(PY) -m sphinx -W --keep-going -q -d build/site-read docs build/site -E
+	@$(PY) -m scripts.site build/site
+	@echo "build/site/index.html"
 
 # Print each figure of benchmarks/ beside what it is to reach.
 bench: $(DEV)

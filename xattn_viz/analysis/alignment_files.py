@@ -1,12 +1,11 @@
 """Word alignments as files, in the formats of the field, and gold of others read from them.
 
-| format | what a line is | counts from |
-|---|---|---|
-| tsv | source, target and links, between tabs; links as in Pharaoh | 0 |
-| pharaoh | the links of a pair, `0-0 1-2`; possible ones `1?2` or `1p2` | 0 |
-| naacl | one link: pair, source word, target word, then S or P and a confidence (Mihalcea and Pedersen 2003) | 1 |
-| json | one document: a list of pairs | 0 |
-| xml | one document: `<s>` with both texts, `<sure>` and `<possible>`, as the Czech–English set of Mareček has | 1 |
+- tsv: a line has source, target and links, between tabs; links as in Pharaoh.
+- pharaoh: a line has the links of a pair, `0-0 1-2`, from 0; possible ones `1?2` or `1p2`.
+- naacl: a line has one link: pair, source word and target word, from 1, then S or P and a confidence (Mihalcea and
+  Pedersen 2003).
+- json: one document, a list of pairs, from 0.
+- xml: one document, `<s>` with both texts, `<sure>` and `<possible>`, from 1, as the Czech–English set of Mareček has.
 
 The English–Portuguese gold of Graça et al. 2008 (Building a Golden Collection of Parallel Multi-Language Word
 Alignment) is naacl, with sentences as `<s snum=1> … </s>`, and so are the sets of the shared tasks of 2003 and 2005.
