@@ -103,20 +103,17 @@ def test_each_command_as_a_process_answers_a_mistake_with_one_sentence(tmp_path:
     asked = {
         "serve --port 0": "0 is not in the range",
         "trace": "Missing argument 'MODEL|TRACE.npz'. See xattn-viz trace --help.",
-        "trace firefox-en-pt": "A model needs an input",
-        "trace none.npz": "'none.npz': No such file",
         "transcribe whisper-tiny-en a.wav --format mp3": "'mp3' is not one of",
         "align firefox-en-pt none.tsv --threshold much": "'much' is not a valid float",
         "score firefox-en-pt pairs.tsv": "is not in utf-8",
-        "evidence": "Missing command. See xattn-viz evidence --help.",
         "evidence costs firefox-en-pt": "Missing argument 'INPUT'",
-        "evidence profile firefox-en-pt --gold x --layer 1": "No such option",
+        "compare firefox-en-pt one": "give a second input",
         "figure pairs.tsv.npz -o map.gif": "ends in one of",
         "animate cat.npz -o a.svg --size big": "'big' is no size",
         "story none.json -o talk.html": "No such file",
         "models --all": "No such option",
         "doctor now": "unexpected extra argument",
-        "trase": "No such command 'trase'. ",
+        "trase": "Did you mean one of: 'trace', ",
     }
     running = [
         subprocess.Popen(
@@ -208,6 +205,12 @@ def test_a_fault_of_the_model_is_said_once_on_stderr(
     ("arguments", "words"),
     [
         (["trace", "no-such-model", TEXT], "no-such-model"),
+        (["trace", "firefox-en-pt"], "A model needs an input"),
+        (["trace", "none.npz"], "'none.npz': No such file"),
+        (["trace", "cat.npz", TEXT], "has its input already"),
+        (["trace"], "Missing argument 'MODEL|TRACE.npz'. See xattn-viz trace --help."),
+        (["evidence"], "Missing command. See xattn-viz evidence --help."),
+        (["evidence", "profile", "firefox-en-pt", "--layer", "1"], "No such option"),
         (["trace", "firefox-en-pt", "  "], ""),
         (["trace", "firefox-en-pt", TEXT, "--out", "map.png"], "'map.png' ends in none of .html"),
         (

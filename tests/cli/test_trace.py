@@ -20,6 +20,7 @@ from xattn_viz.cli import main
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import select
 from xattn_viz.examples import clips
+from xattn_viz.export import compared
 from xattn_viz.inputs import audio
 from xattn_viz.models.base import Adapter
 from xattn_viz.models.families.whisper import FAMILY as SPEECH_FAMILY
@@ -237,3 +238,45 @@ def test_pictures_and_sounds_come_through_a_pipe(
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
     assert [word["text"] for word in json.loads(printed[0])] == ["Go", "forward", "10", "meters."]
+
+
+def test_compare_says_what_changes_and_shows_the_difference(
+    tiny: Adapter, typed: Typed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "70")
+    one, other = tiny.trace(TEXT), tiny.trace("a large sentence")
+    files = [str(tmp_path / name) for name in ("a.npz", "b.npz")]
+    for trace, file in zip((one, other), files, strict=True):
+        xv.save(trace, file)
+    found = xv.compare(one, other, xv.View(layer=0, head=1))
+    changes = [change.says for change in found.changes()]
+    for given in (["tiny", TEXT, "a large sentence"], ["tiny", TEXT, "-"], files):
+        typed(b"a large sentence\n")
+        assert main(["compare", *given, "--layer", "1", "--head", "2"]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[0] == f"A: {TEXT} → {visible(one.output)}"
+        assert printed[3:] == [*(changes or ["No weight changes by 0.05 or more."]), *filter(None, [found.alone])]
+    out = tmp_path / "c.svg"
+    assert main(["compare", *files, "--layer", "1", "--head", "2", "--json", "-o", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["changes"] == changes
+    assert np.allclose(np.array(said["difference"], float), found.difference[0, 0], rtol=0, atol=1e-6, equal_nan=True)
+    assert said["wrote"] == str(out)
+    assert out.read_text(encoding="utf-8") == xv.export.svg(found)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["compare", *files]) == 0
+    mean = xv.compare(one, other)
+    wanted = text_map(compared.selected(mean), width=70, coloured=False)
+    assert capsys.readouterr().out.splitlines()[-len(wanted) :] == wanted
+    for mistaken, words in (
+        (["tiny", TEXT], "give a second input, or another model with --model-b"),
+        ([*files, TEXT], "give two files that end in .npz, and nothing else"),
+        ([files[0], TEXT], "give two files that end in .npz, and nothing else"),
+        ([*files, "--layer", "9"], "There is no layer 9"),
+        ([*files, "-o", "c.pdf"], "ends in none of"),
+    ):
+        assert main(["compare", *mistaken]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["compare", "tiny", TEXT, "--model-b", "tiny"]) == 0
+    assert "\n\nNo weight changes by 0.05 or more.\n" in capsys.readouterr().out

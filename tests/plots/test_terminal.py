@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,3 +64,30 @@ def test_over_sound_the_seconds_stand_over_their_moment() -> None:
     _, _, above, row = text_map(chosen, width=77, coloured=False)
     assert above.split() == ["0", "1", "2"]
     assert row.index("█") == above.index("2")  # the frame that begins at 2 s
+
+
+@pytest.mark.parametrize("columns", [7, 150])
+def test_a_difference_has_0_in_the_middle_of_its_colours_and_its_sign(columns: int) -> None:
+    chosen = select(maps_of(5, columns), 0, 0)
+    apart = np.random.default_rng(1).uniform(-1, 1, (5, columns)).astype(np.float32)
+    apart[1] = np.nan
+    apart[0, 0] = 0
+    chosen = replace(chosen, weights=apart, top=1.0, apart=True)
+    table = colours.diverging(dark=True)
+    lines = text_map(chosen, width=80)
+    assert "−1.00 to 1.00" in lines[1]
+    for line, values in zip(lines[3:8], apart, strict=True):
+        cells = _CELL.findall(line)
+        if np.isnan(values).all():
+            assert not cells
+            assert line.count("·") == (7 if columns == 7 else 75)
+            continue
+        together = -(-columns // len(cells))
+        groups = [values[at : at + together] for at in range(0, columns, together)]
+        for (_, *ground, said), group in zip(cells, groups, strict=True):
+            value = float(group[np.abs(group).argmax()])
+            assert np.array_equal([int(part) for part in ground], table[round(255 * (value + 1) / 2)])
+            if said.strip():
+                assert abs(float(said.replace("−", "-")) - value) <= 0.0051
+    plain = text_map(chosen, width=80, coloured=False)
+    assert not any("\x1b" in line for line in plain)

@@ -33,6 +33,7 @@ COMMANDS = {
     "align": ("alignment", "Link the words of pairs of sentences and their translations."),
     "score": ("alignment", "Measure alignments, and every head, by pairs with links that people made."),
     "evidence": ("evidence", "Ask a model what its heads and its source bring: costs, attribution and more."),
+    "compare": ("trace", "Say what changes from one trace to another: inputs, models, or saved ones."),
     "figure": ("figures", "Write a figure for a paper, as PDF, SVG, PNG or TikZ, and print its caption."),
     "animate": ("figures", "Write a moving picture: steps of an output, heads in turn, or a drawing forming."),
     "story": ("figures", "Make one page for a talk, which needs no network, of a story."),
@@ -52,6 +53,14 @@ class _Commands(click.Group):
             return None
         found: click.Command = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name)
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # which knows nothing of commands that nobody imported
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

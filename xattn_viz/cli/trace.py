@@ -1,7 +1,8 @@
-"""One input of a model, looked at: `trace` prints its output and its map, `transcribe` the words of a recording."""
+"""Inputs of a model, looked at: `trace` prints a map, `compare` what changes, `transcribe` the words of a recording."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,13 +14,15 @@ from typing import Any, get_args
 import click
 
 import xattn_viz as xv
+from xattn_viz.analysis.compare import LEAST
 from xattn_viz.analysis.timing import Head
 from xattn_viz.analysis.timing import Method as TimingMethod
 from xattn_viz.cli import common
 from xattn_viz.cli.common import Said
 from xattn_viz.core import files
 from xattn_viz.core.tokens import visible
-from xattn_viz.core.view import select
+from xattn_viz.core.view import SelectedMap, select
+from xattn_viz.export import compared
 from xattn_viz.inputs import audio
 from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.plots.terminal import text_map
@@ -103,15 +106,97 @@ def _read(trace: xv.Trace, layer: int, head: int) -> list[str]:
         return []
     if not sys.stdout.isatty():
         return [_said(link) for link in xv.most_attended(trace.cross, layer=layer, head=head)]
+    return ["", *_drawn(select(trace.cross, layer, head))]
+
+
+def _drawn(chosen: SelectedMap) -> list[str]:
+    """A map for the terminal, in colour where that is wanted."""
     width = shutil.get_terminal_size().columns
     coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"  # https://no-color.org
-    return ["", *text_map(select(trace.cross, layer, head), width=width, coloured=coloured)]
+    return text_map(chosen, width=width, coloured=coloured)
 
 
 def _said(link: xv.WordLink) -> str:
     """A link as a line of a table: number and word of the target, then of the source, numbers from 1."""
     target, source = visible(link.target), visible(link.source)
     return f"{link.target_index + 1}\t{target}\t{link.source_index + 1}\t{source}"
+
+
+@common.command('xattn-viz compare firefox-en-pt "The cat sat." "The dog sat."')
+@common.MODEL_OR_TRACE
+@click.argument(
+    "first",
+    metavar="INPUT|TRACE.npz",
+    help="The first sentence or file, - for standard input; or the second trace that was saved.",
+    shell_complete=common.complete_files,
+)
+@click.argument("second", required=False, help="The second sentence or file.", shell_complete=common.complete_files)
+@click.option(
+    "--model-b",
+    metavar="MODEL",
+    shell_complete=common.complete_models,
+    help="That of the second.",
+)
+@common.out("What to write, by its ending: .html, .json, .csv, .svg.")
+@common.LAYER
+@common.HEAD
+@common.SET
+@common.JSON
+def compare(
+    model: str,
+    first: str,
+    second: str | None,
+    model_b: str | None,
+    out: Path | None,
+    layer: int | None,
+    head: int | None,
+    settings: Said,
+    as_json: bool,
+) -> None:
+    """Say what changes from one trace to another: inputs, models, or saved ones.
+
+    Two inputs are compared, one input of two models (--model-b), or two traces that were saved. Without a layer and a
+    head it is the mean over all. A terminal shows the difference, the second less the first.
+    """
+    if out is not None:
+        xv.export.check_ending(out)
+    one, other = _pair(model, first, second, model_b, settings)
+    view = None
+    if layer is not None or head is not None:
+        view = xv.View(layer=-1 if layer is None else layer, head=head or 0)
+        for each in (one, other):
+            common.check_head(each.cross, view.layer or 0, head or 0)
+    found = xv.compare(one, other, view)
+    if out is not None:
+        xv.export.write(found, out)
+    said: dict[str, Any] = {}
+    if as_json:
+        mean = xv.View(layer=None, head="mean")
+        said = {"heads_from": 0, **json.loads(compared.json(found, view or mean)), "wrote": out}
+    lines = [f"{name}: {_texts(each)}" for name, each in zip(found.names, found.traces, strict=True)]
+    changes = [change.says for change in found.changes()] or [f"No weight changes by {LEAST} or more."]
+    lines += ["", *changes, *filter(None, [found.alone])]
+    if sys.stdout.isatty():
+        lines += ["", *_drawn(compared.selected(found))]
+    common.answer(as_json, said, *lines, *([] if out is None else [common.wrote(out)]))
+
+
+def _pair(model: str, first: str, second: str | None, model_b: str | None, said: Said) -> tuple[xv.Trace, xv.Trace]:
+    """The two traces that are compared. Raises ValueError where they are not two."""
+    if model.endswith(".npz"):
+        if second is not None or model_b is not None or not first.endswith(".npz"):
+            raise ValueError("Two saved traces are compared: give two files that end in .npz, and nothing else.")
+        return xv.load_trace(model), xv.load_trace(first)
+    if second is None and model_b is None:
+        raise ValueError("One trace cannot be compared: give a second input, or another model with --model-b.")
+    one = common.traced(model, first, said)[1]
+    again = one.input if first == "-" and isinstance(one.input, str) else first
+    return one, common.traced(model_b or model, again if second is None else second, said)[1]
+
+
+def _texts(trace: xv.Trace) -> str:
+    read = f"{visible(trace.input)} → " if isinstance(trace.input, str) else ""
+    return f"{read}{visible(trace.output)}"
 
 
 @common.command("xattn-viz transcribe whisper-tiny-en talk.wav -o talk.srt")

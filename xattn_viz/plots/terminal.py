@@ -26,9 +26,10 @@ def text_map(chosen: SelectedMap, *, width: int = 80, coloured: bool = True) -> 
     """A map in lines of at most `width` characters: its title, its columns by number, and below what they stand for.
 
     With `coloured` each cell has its colour of magma as ground (24-bit ANSI escapes) and its weight in it where there
-    is room; else it is its weight, or one of five shades. Where there are more columns than characters, neighbours
-    share one, which shows the largest of them; of sound the line above says seconds. Labels are made visible, so that
-    no token steers the terminal.
+    is room; else it is its weight, or one of five shades. Of differences the colours have 0 in their middle and numbers
+    their sign, and a cell that one of the two does not have is a dot. Where there are more columns than characters,
+    neighbours share one, which shows the largest of them; of sound the line above says seconds. Labels are made
+    visible, so that no token steers the terminal.
     """
     names = [visible(chosen.queries.name(row)) for row in range(len(chosen.queries))]
     most = max(int(_LABELS * width), 4)
@@ -37,21 +38,25 @@ def text_map(chosen: SelectedMap, *, width: int = 80, coloured: bool = True) -> 
     together = -(-len(chosen.keys) // room)
     weights = _pooled(chosen.weights, together)
     cell = max(min(room // max(weights.shape[1], 1), _WIDEST), 1)
-    lines = [chosen.title, f"↓ {chosen.rows_title}, → {chosen.keys_title}; {chosen.what} 0 to {chosen.top:.2f}"]
+    span = f"−{chosen.top:.2f}" if chosen.apart else "0"
+    lines = [chosen.title, f"↓ {chosen.rows_title}, → {chosen.keys_title}; {chosen.what} {span} to {chosen.top:.2f}"]
     lines.append(" " * (beside + 1) + _above(chosen.keys, weights.shape[1], cell, together))
-    table = colours.table("magma", dark=True)
+    table = colours.diverging(dark=True) if chosen.apart else colours.table("magma", dark=True)
+    draw = _difference if chosen.apart else _cell
     for name, row in zip(names, weights, strict=True):
         label = _cut(name, beside)
-        cells = "".join(_cell(float(value), chosen.top, cell, table if coloured else None) for value in row)
+        cells = "".join(draw(float(value), chosen.top, cell, table if coloured else None) for value in row)
         lines.append(" " * (beside - _wide(label)) + label + " " + cells + (_RESET if coloured else ""))
     return [_cut(line, width) for line in lines[:3]] + lines[3:] + _legend(chosen.keys, width)
 
 
 def _pooled(weights: NDArray[np.floating], together: int) -> NDArray[np.floating]:
-    """The largest of each so many neighbours, `[query, group]`."""
+    """The largest, above or below 0, of each so many neighbours, `[query, group]`."""
     if together <= 1:
         return weights
-    return np.maximum.reduceat(weights, np.arange(0, weights.shape[1], together), axis=1)
+    groups = np.arange(0, weights.shape[1], together)
+    high, low = (largest.reduceat(weights, groups, axis=1) for largest in (np.fmax, np.fmin))
+    return np.where(-low > high, low, high)
 
 
 def _cell(value: float, top: float, wide: int, table: NDArray[np.uint8] | None) -> str:
@@ -59,9 +64,27 @@ def _cell(value: float, top: float, wide: int, table: NDArray[np.uint8] | None) 
     said = f"{value:.2f}".removeprefix("0") if wide >= _WITH_VALUE and value >= _LEAST else ""
     if table is None:
         return said.center(wide) if said else _SHADES[round(share * (len(_SHADES) - 1))] * wide
-    ground = [int(channel) for channel in table[round(share * 255)]]
+    return _on(table[round(share * 255)], said.center(wide))
+
+
+def _difference(value: float, top: float, wide: int, table: NDArray[np.uint8] | None) -> str:
+    if math.isnan(value):
+        return ("" if table is None else _RESET) + "·".center(wide)
+    share = min(max(value / (top or 1.0), -1.0), 1.0)
+    said = ""
+    if wide > _WITH_VALUE and abs(value) >= _LEAST:
+        said = f"{value:+.2f}".replace("0.", ".", 1).replace("-", "−")
+    if table is None:
+        shade = _SHADES[round(abs(share) * (len(_SHADES) - 1))]
+        return said.center(wide) if said else ("−" if value < 0 and shade != " " else shade) * wide
+    return _on(table[round((share + 1) / 2 * 255)], said.center(wide))
+
+
+def _on(colour: NDArray[np.uint8], said: str) -> str:
+    """What is said in a cell, on its colour."""
+    ground = [int(channel) for channel in colour]
     ink = 255 if colours.takes_white(*ground) else 0
-    return f"\x1b[38;2;{ink};{ink};{ink};48;2;{';'.join(map(str, ground))}m{said.center(wide)}"
+    return f"\x1b[38;2;{ink};{ink};{ink};48;2;{';'.join(map(str, ground))}m{said}"
 
 
 def _above(keys: Axis, count: int, cell: int, together: int) -> str:
