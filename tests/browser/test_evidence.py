@@ -14,7 +14,6 @@ from playwright.sync_api import Locator, Page, expect
 import xattn_viz as xv
 from tests.browser import speech
 from tests.browser import translate as visitor
-from tests.server import Server
 from xattn_viz import web
 from xattn_viz.examples import EXAMPLES
 from xattn_viz.web.evidence import number
@@ -22,6 +21,7 @@ from xattn_viz.web.evidence import number
 MODEL, TEXT = EXAMPLES[0].model, EXAMPLES[0].text
 # Each run has a sentence of its own, as the server keeps what was measured before.
 SENTENCES = iter(["The old teacher read a very long letter.", "The young farmer sold a beautiful white horse."])
+SOUNDS = iter(["muted", "amiable"])
 
 
 def open_tab(page: Page) -> None:
@@ -163,8 +163,8 @@ def test_what_the_model_writes_without_heads_or_over_another_word(app_url: str, 
     expect(page.get_by_role("alert")).to_be_visible(timeout=visitor.PATIENCE)
 
 
-def test_a_long_measurement_tells_how_far_it_is_and_stops(fresh_app: Callable[[], Server], page: Page) -> None:
-    speech.open_speech(page, fresh_app().url)
+def test_a_long_measurement_tells_how_far_it_is_and_stops(app_url: str, page: Page) -> None:
+    speech.open_speech(page, app_url, sound=next(SOUNDS))
     open_tab(page)
     expect(page.get_by_text("Links between words are for a text")).to_be_visible()
     measure(page).click()

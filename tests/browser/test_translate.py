@@ -213,12 +213,10 @@ def test_the_address_opens_the_same_thing(app_url: str, page: Page, open_page: C
     assert visitor.sentence(visitor.output(another)) == visitor.sentence(visitor.output(page))
 
 
-@pytest.mark.parametrize("path", ["/translate", "/translate?text=Hello."])
-def test_a_deep_link_opens_on_a_fresh_server(
-    fresh_app: Callable[[], Server], page: Page, watch: Watch, path: str
-) -> None:
+def test_deep_links_open_on_a_fresh_server(fresh_app: Callable[[], Server], page: Page, watch: Watch) -> None:
     watch.allow("404")  # Streamlit's script looks for the server below the path first
     server = fresh_app()
-    for _ in ("cold", "warm"):
-        assert_opened(page, server.url + path)
-    assert is_torch_loaded(server) in ("text" in path, None)  # so the first map's test would have seen it
+    for path in ("/translate", "/translate?text=Hello."):
+        for _ in ("cold", "warm"):
+            assert_opened(page, server.url + path)
+        assert is_torch_loaded(server) in ("text" in path, None)  # so the first map's test would have seen it

@@ -50,7 +50,7 @@ def followed(name: str) -> Trace:
     return labelled("a").with_evidence(Deletion((curves[0],), (curves[1],), ((0,),)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(traces())
 @example(labelled(*NASTY, input="\ud800", output="One. \ud800 Two."))
 @example(followed("\ud800"))
