@@ -11,8 +11,11 @@ from xattn_viz import examples
 from xattn_viz.app import slides, stories
 from xattn_viz.core.story import Slide, Story
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
+from xattn_viz.export import story as export
 from xattn_viz.models import registry
 from xattn_viz.models.base import Adapter, ModelError
+from xattn_viz.web.explorer.sound import Playback
 
 CAT = (("model", "firefox-en-pt"), ("text", "The cat sat on the mat."))
 BRIDGE = (("model", "firefox-en-pt"), ("text", "The old bridge creaks. It is old."))
@@ -37,6 +40,7 @@ def test_what_ships_needs_no_model() -> None:
     assert slides.needs_model(Slide(CAT, measure="cost"))
     heard = slides.find(Slide((("model", "whisper-tiny-en"), ("sound", "forward"))), refuse)
     assert isinstance(heard, tuple)
+    assert isinstance(heard[1], Playback)
     assert heard[0] == examples.load("forward")
     assert [word.text for word in heard[1].words] == ["Go", "forward", "10", "meters."]
 
@@ -48,6 +52,19 @@ def test_a_slide_shows_what_its_query_asks() -> None:
     assert mine.output == "O gato dorme."
     costs = traced(Slide(CAT, measure="cost")).evidence
     assert [grid.name for grid in costs] == ["cost"]
+
+
+def test_a_slide_that_compares_shows_both() -> None:
+    slide = Slide((*CAT, ("compare", "The dog sat on the mat.")), View(layer=1, head=0, shows="difference"))
+    assert slides.needs_model(slide)
+    both = slides.find(slide, registry.load)
+    assert isinstance(both, tuple)
+    assert [one.input for one in both if isinstance(one, Trace)] == [CAT[1][1], "The dog sat on the mat."]
+    packed = export.packed(Story("Two", (slide,)), [both], is_whole=True)
+    assert b'"shows":"difference"' in packed
+    assert b'"beside"' in packed
+    heard = Slide((("model", "whisper-tiny-en"), ("sound", "forward"), ("compare-model", "whisper-tiny-en")))
+    assert "compares texts only" in str(slides.find(heard, refuse))
 
 
 def test_a_scene_and_a_prompt_are_drawn_and_read() -> None:

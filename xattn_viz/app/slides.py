@@ -27,6 +27,7 @@ from xattn_viz.inputs.images import Picture
 from xattn_viz.models import registry
 from xattn_viz.models.base import READS, Adapter, ModelError
 from xattn_viz.shapes.scene import from_link
+from xattn_viz.web.explorer.beside import check_beside
 from xattn_viz.web.explorer.sound import Playback
 
 #: From the name of a model to the model. Raises ModelError where it is not there or may not be loaded.
@@ -45,7 +46,8 @@ def needs_model(slide: Slide) -> bool:
     """Whether a model has to run before a slide can be shown."""
     try:
         query, segment = _asked(slide)
-        return bool(slide.measure or segment) or runner.shipped(Task(query)) is None
+        asked = [query, *filter(None, [_compared(slide, query)])]
+        return bool(slide.measure or segment) or any(runner.shipped(Task(one)) is None for one in asked)
     except ValueError:  # what is wrong with it `find` says, and no model
         return False
 
@@ -87,6 +89,11 @@ def _asked(slide: Slide) -> tuple[Query, int]:
     return query, int(number) - 1
 
 
+def _compared(slide: Slide, query: Query) -> Query | None:
+    """What the query of a slide is compared with, if anything."""
+    return runner.parse_compared(slide.asked, query, lambda _: True)
+
+
 def _found(slide: Slide, query: Query, segment: int, named: Sound | Picture | None, load: Load) -> Found:
     trace = next(iter(() if segment else runner.shipped(Task(query)) or ()), None)
     if trace is None or slide.measure:
@@ -99,6 +106,12 @@ def _found(slide: Slide, query: Query, segment: int, named: Sound | Picture | No
             trace = trace.with_evidence(head_costs(model, trace).grid())
         if "alignment" in slide.measure:
             trace = trace.with_evidence(_alignment(model, trace, load))
+    if (other := _compared(slide, query)) is not None:
+        if query.source != "text":
+            raise InputError("A slide compares texts only: this one compares a sound or a picture.")
+        beside = next(iter(runner.shipped(Task(other)) or ()), None) or _traced(load(other.model), other, segment, None)
+        check_beside(trace, beside)
+        return trace, beside
     if isinstance(named, Sound):
         return trace, Playback.of(trace, named.samples, *words_and_path(trace))
     return trace

@@ -87,8 +87,10 @@ def add(state: PageState, view: View) -> str:
         said["text"] = query.input
     if state.segment:
         said["sentence" if query.source == "text" else "window"] = str(state.segment + 1)
-    maps = view.maps(state.shown.trace)
+    maps, compared = view.maps(state.shown.trace), state.compared if state.shown.beside is not None else None
+    said |= {} if compared is None else runner.compared_address(query, compared)
     is_row = view.query is not None and view.is_head and maps.queries.kind == maps.keys.kind == "text"
+    is_row = is_row and state.shown.beside is None  # of two, rows have other numbers
     caption = "In the row of “{row}”, {head} puts {weight} on “{most}”." if is_row else ""
     try:
         slide = Slide(tuple(said.items()), view, caption)

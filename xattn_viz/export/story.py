@@ -33,8 +33,9 @@ from xattn_viz.web.explorer.sound import Playback
 _NAMED = re.compile(r"\{(\w{1,40})\}", re.ASCII)
 #: What a slide says whose model has yet to run.
 AWAITED = "The model runs for this slide …"
-#: What a slide shows: a trace, with its sound where it has one, or a sentence that says why there is none.
-Found = Trace | tuple[Trace, Playback] | str
+#: What a slide shows: a trace, with its sound where it has one or with the trace that it is compared with; or a
+#: sentence that says why there is none.
+Found = Trace | tuple[Trace, Playback | Trace] | str
 
 
 def caption(slide: Slide, trace: Trace) -> str:
@@ -61,13 +62,15 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False, 
     error. Raises ValueError for that, naming the slide, and where there are not as many as slides.
     """
     parts: list[bytes] = []
-    places: dict[int, int] = {}
+    places: dict[tuple[int, int], int] = {}
     slides: list[dict[str, Any]] = []
     for number, (slide, one) in enumerate(zip(story.slides, found, strict=True), 1):
         if one is None:
             slides.append({"missing": AWAITED, "awaited": True})
             continue
-        trace, playback = one if isinstance(one, tuple) else (one, None)
+        trace, more = one if isinstance(one, tuple) else (one, None)
+        playback = more if isinstance(more, Playback) else None
+        beside = more if isinstance(more, Trace) else None
         try:
             if isinstance(trace, str):
                 raise ValueError(trace)
@@ -78,10 +81,12 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False, 
                 raise ValueError(f"Slide {number} cannot be shown: {error}") from None
             slides.append({"missing": visible_text(str(error))})
             continue
-        if id(trace) not in places:
-            places[id(trace)] = len(parts)
-            parts.append(pack(trace, playback=playback, full_limit=None))
-        shows = {"part": places[id(trace)], "trace": identity(trace), "select": said.view.format()}
+        both = id(trace), id(beside)
+        if both not in places:
+            places[both] = len(parts)
+            parts.append(pack(trace, beside=beside, playback=playback, full_limit=None))
+        whose = identity(trace) + (identity(beside) if beside is not None else "")
+        shows = {"part": places[both], "trace": whose, "select": said.view.format()}
         slides.append(shows | {"caption": visible_text(told)})
     ends = np.cumsum([len(part) for part in parts], dtype=int).tolist()
     header = {
