@@ -14,7 +14,11 @@ from xattn_viz.models import registry
 _OF_A_MODEL = ("model", "hypothesis", "target", "prefix", "beside", "head", "row", "column", "map", "pinned", "units")
 _OPTIONS = ("option.self_attention", "option.num_beams", "option.keep_projections", "option.")
 NAMES = {
-    "translate": ("text", "whole", "compare", "compare-model", "sentence", "option.shortlist", *_OF_A_MODEL, *_OPTIONS),
+    "translate": (
+        *("text", "file", "whole", "compare", "compare-model", "sentence", "option.shortlist"),
+        *_OF_A_MODEL,
+        *_OPTIONS,
+    ),
     "speech": ("sound", "window", "option.language", "option.crop", "option.task", *_OF_A_MODEL, *_OPTIONS),
     "images": ("picture", "scene", "option.hint", "option.grey", *_OF_A_MODEL, *_OPTIONS),
     "draw": ("text", "noise", "option.seed", "option.steps", "option.guidance", *_OF_A_MODEL, *_OPTIONS),

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from xattn_viz.app import page_state, runner
-from xattn_viz.app.page_state import PageState, while_here
+from xattn_viz.app.page_state import PageState, Seen, while_here
 from xattn_viz.app.runner import Measurement, Output, Query, Source
 from xattn_viz.core.maps import MapKind
 from xattn_viz.core.view import View
@@ -40,7 +40,7 @@ def compare_with(query: Query | None) -> None:
 @while_here
 def take_compared(text_key: str, model_key: str) -> None:
     """Another sentence, or another model, was given to compare with; either may be that of the first."""
-    query, given = page_state.current().query.best, st.session_state
+    query, given = _anew(page_state.current().query.best), st.session_state
     model = given.get(model_key) or query.model
     text = str(given.get(text_key) or "").strip() if query.source == "text" else ""
     options = query.options if model == query.model else ()
@@ -72,7 +72,7 @@ def look(told: Any) -> None:
 def submit_text() -> None:
     """The text in the field is asked for, of the same model with the same options."""
     state = page_state.current()
-    query = replace(state.query, input=st.session_state.text, output=Output())
+    query = replace(_anew(state.query), input=st.session_state.text, output=Output())
     ask(query, state.view if query == state.query else None, compared=state.compared)
 
 
@@ -104,7 +104,7 @@ def take_shelved(slug: str) -> None:
 
 def take_input(source: Source, name: str) -> None:
     """An input was chosen or given that has a name. One that is an example brings what is worth seeing in it."""
-    query = page_state.current().query.reading(source, name)
+    query = _anew(page_state.current().query).reading(source, name)
     example = page_state.example_of(query)
     ask(query, page_state.view_of(example) if example else None)
 
@@ -112,13 +112,13 @@ def take_input(source: Source, name: str) -> None:
 @while_here
 def take_whole() -> None:
     """The text is to be traced as one segment, or sentence by sentence again."""
-    ask(replace(page_state.current().query.best, whole=st.session_state.whole))
+    ask(replace(_anew(page_state.current().query.best), whole=st.session_state.whole))
 
 
 @while_here
 def take_option(name: str) -> None:
     """An option of the model was changed; query and address name it where it is not the default."""
-    query = page_state.current().query
+    query = _anew(page_state.current().query)
     defaults = {option.name: option.default for option in page_state.options_of(query.model)}
     value = st.session_state[option_key(name)]
     chosen = {**dict(query.options), name: value if isinstance(value, bool | str) else str(value)}
@@ -152,7 +152,7 @@ def choose_model() -> None:
 @while_here
 def choose_reader(name: str) -> None:
     """Another model is to read the text that is there."""
-    query = page_state.current().query
+    query = _anew(page_state.current().query)
     ask(Query(name, query.input, whole=query.whole), page_state.usual_view(name))
     page_state.fill_in()
 
@@ -295,7 +295,7 @@ def _turn_to(name: str) -> None:
     state = page_state.current()
     last, usual = state.history.get(name), page_state.default_queries().get(name)
     wanted = last or usual
-    query = state.query.best
+    query = _anew(state.query.best)
     if query.source != "text":
         # One hears the other model hear the same, and sees it look at the same. Of an example, options are its own.
         mine = wanted is not None and (last is not None or wanted.input == query.input)
@@ -306,6 +306,49 @@ def _turn_to(name: str) -> None:
     example = page_state.example_of(wanted)
     ask(wanted, page_state.view_of(example) if example else page_state.usual_view(name))
     page_state.fill_in()
+
+
+def return_to(one: Seen) -> None:
+    """Something seen before, on this page or another, is shown again as it was looked at last."""
+    page_state.give_back(one)
+    here = page_state.visit()
+    if one.page != page_state.kind().name:
+        here.turn_to = one.page
+        before: PageState | None = st.session_state.get(f"{one.page}-page")
+        st.session_state[f"{one.page}-page"] = one.state if before is None else before.returned(one.state)
+        return
+    state = page_state.current()
+    _end(state)
+    _put(state.returned(one.state))
+    page_state.fill_in()
+
+
+def compare_seen(one: Seen) -> None:
+    """Something seen before on this page is to stand beside what is shown, without a run."""
+    page_state.give_back(one)
+    state = page_state.current()
+    for outcome in one.state.outcomes:
+        state = state.with_outcome(outcome)
+    page_state.put(state)
+    compare_with(one.state.query)
+
+
+def open_file(key: str) -> None:
+    """A file was dropped on the page, or chosen in the widget of this key."""
+    file = st.session_state.get(key)
+    if file is not None:
+        from xattn_viz.app import opened  # which knows this module
+
+        opened.take(file.getvalue(), file.name)
+
+
+def _anew(query: Query) -> Query:
+    """A query; instead of one for an opened file, which is never run, that of its model itself."""
+    if query.source != "file":
+        return query
+    from xattn_viz.app import opened
+
+    return opened.asked_anew(query)
 
 
 def _put(state: PageState) -> None:

@@ -13,6 +13,7 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz.app import actions, page_state, runner
 from xattn_viz.app.page import literal
+from xattn_viz.app.page_state import Visit
 from xattn_viz.app.runner import Query
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.view import PARAMETERS
@@ -26,6 +27,8 @@ from xattn_viz.shapes.sentence import ARTICLES
 SEED = "seed"
 _Choice = TypeVar("_Choice")
 _SHELF = "shelf"
+#: The key of what takes files that are dropped on the page.
+_DROPPED = "dropped"
 _WHOLE_HELP = "Trace the text as one segment instead of sentence by sentence: for a summary, say."
 _STREAM_HELP = "The map grows while the model works. It then takes a little longer."
 
@@ -54,18 +57,74 @@ def show() -> None:
                 _swap(asked)
                 kind.choice(asked)
         with st.popover("Options", key="options"):
-            for option in page_state.options_of(asked.model):
+            is_file = asked.source == "file"
+            for option in () if is_file else page_state.options_of(asked.model):
                 if option.name != SEED and not is_text(option):
                     _option(option, dict(asked.options).get(option.name, option.default))
-            if (kind.reads, kind.makes) == ("text", "text"):
+            if is_file:
+                st.caption("A file is shown as it is: its model is not run again for other options.")
+            elif (kind.reads, kind.makes) == ("text", "text"):
                 st.session_state.whole = asked.whole
                 st.checkbox("Whole text", key="whole", help=_WHOLE_HELP, on_change=actions.take_whole)
             st.checkbox("Stream the result", key="live", help=_STREAM_HELP)
         kind.inputs(asked)
+    _files(visit)
     state = page_state.current()
     looks = PARAMETERS if state.tab == "map" else ()
     shown = {name: value for name, value in state.address().items() if name not in looks}
     follow_address(actions.go_to, shown, visit.address, looks=looks)
+
+
+def _files(visit: Visit) -> None:
+    """What takes files dropped anywhere on the page, and what was wrong with the last one."""
+    with st.container(key="dropping"):
+        st.file_uploader("A saved trace", key=_DROPPED, on_change=actions.open_file, args=(_DROPPED,))
+        _dropping_component()(data={"key": _DROPPED}, key="drop")
+    asked, said = visit.fault
+    with st.container(key="file-fault"):  # there or not, what follows stays where it is
+        if said and asked == page_state.current().asked:
+            st.error(literal(said))
+
+
+# A file that is dropped outside of the page's own fields, or a trace that is dropped anywhere, goes to the uploader of
+# this key, which shows nothing itself.
+_DROPPING_SCRIPT = r"""
+export default function ({ data }) {
+  const has = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+  const inField = ({ target }) => target instanceof Element && target.closest('[data-testid="stFileUploader"]');
+  const mark = (on) => document.documentElement.classList.toggle("xv-dropping", on);
+  const over = (event) => {
+    if (!has(event) || inField(event)) return;
+    event.preventDefault();
+    mark(true);
+  };
+  const left = (event) => event.relatedTarget === null && mark(false);
+  const dropped = (event) => {
+    mark(false);
+    if (!has(event)) return;
+    const [file] = event.dataTransfer.files;
+    const field = document.querySelector(`.st-key-${data.key} input[type=file]`);
+    if (!file || !field || (inField(event) && !/\.(npz|zip)$/i.test(file.name))) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const one = new DataTransfer();
+    one.items.add(file);
+    field.files = one.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const heard = { dragover: over, dragleave: left, drop: dropped };
+  for (const [name, hear] of Object.entries(heard)) document.addEventListener(name, hear, true);
+  return () => {
+    mark(false);
+    for (const [name, hear] of Object.entries(heard)) document.removeEventListener(name, hear, true);
+  };
+}
+"""
+
+
+@cache
+def _dropping_component() -> ComponentRenderer:
+    return st.components.v2.component("xattn_viz_dropping", js=_DROPPING_SCRIPT)
 
 
 def _swap(asked: Query) -> None:
@@ -299,13 +358,27 @@ def _show(key: str, text: str, most: int, rule: Mapping[str, Any] | None) -> Non
 _ADDRESS = "address"
 # Streamlit would begin the page anew at a step back or forth, so that its fields are emptied: on the same page the step
 # is handled here. What is looked at is the explorer's own, which alone hears of a step that changes nothing else.
+# The name of the visit stays with the tab, out of the address, which people pass on: after a reload it is told once.
 _ADDRESS_SCRIPT = """
 let leave = () => {};
 let state = null;
 let left = null;
+let isNamed = false;
+
+function name(visit, tell) {
+  try {
+    const before = sessionStorage.getItem("xattn_viz visit");
+    if (before !== null && before !== visit && !isNamed) tell("named", before);
+    else sessionStorage.setItem("xattn_viz visit", visit);
+  } catch {
+    // A browser that keeps nothing forgets the visit at a reload.
+  }
+  isNamed = true;
+}
 
 export default function ({ data, setTriggerValue }) {
   leave();
+  name(data.visit, setTriggerValue);
   const place = location.pathname;
   const looks = new Set(data.looks);
   const asked = () => JSON.stringify([...new URLSearchParams(location.search)].filter(([name]) => !looks.has(name)));
@@ -350,6 +423,7 @@ def follow_address(
     """
     data: dict[str, Any] = {"looks": looks, "state": urlencode(dict(state))}
     data["said"] = None if said is None else urlencode(dict(said))
+    data["visit"] = page_state.visit().name
 
     def heard() -> None:
         search = (st.session_state.get(_ADDRESS) or {}).get("moved")
@@ -357,8 +431,14 @@ def follow_address(
             moved(dict(parse_qsl(search.removeprefix("?"))))
             st.rerun()  # all of the page, also where this came in one message with what a part of it told
 
+    def named() -> None:
+        if isinstance(name := (st.session_state.get(_ADDRESS) or {}).get("named"), str):
+            from xattn_viz.app import history
+
+            history.go_on_as(name)
+
     with st.container(key="history"):
-        _address_component()(data=data, key=_ADDRESS, on_moved_change=heard)
+        _address_component()(data=data, key=_ADDRESS, on_moved_change=heard, on_named_change=named)
 
 
 @cache

@@ -72,6 +72,8 @@ def show(trace: Trace, told: Any) -> None:
     name = next(name for name, (kind, _) in _PAGES.items() if kind is page_state.kind())
     state = page_state.current()
     try:
+        if state.query.source == "file":
+            check_file(state, trace)
         with st.spinner("Computing this head\u2019s queries and keys \u2026"):
             cell = cell_of(trace, told)
             opened = _opened((address_of(name, state), str(cell)), state, trace, cell)
@@ -80,6 +82,14 @@ def show(trace: Trace, told: Any) -> None:
         return
     page_state.visit().opened_head = opened
     st.switch_page(PAGES / "layer.py", query_params={"section": "steps", OF: opened.said[0], CELL: opened.said[1]})
+
+
+def check_file(state: PageState, trace: Trace) -> None:
+    """Raise ModelError where a model would have to run that is not known to have made an opened file."""
+    from xattn_viz.app import opened
+
+    if any(maps.projections is None for maps in trace.maps) and (reason := opened.unasked(state.query)):
+        raise ModelError(f"The queries and keys of this head are not in the file. {reason}")
 
 
 def address_of(name: str, state: PageState) -> str:
@@ -158,7 +168,7 @@ def head_of(trace: Trace, cell: Cell) -> tuple[RealHead, str | None]:
 def _opened(said: tuple[str, str], state: PageState, trace: Trace, cell: Cell) -> OpenedHead:
     head, fault = head_of(trace, cell)
     model = page_state.title(state.query.model).partition(" · ")[0]
-    texts = (page_state.kind().input_title(state.query), trace.output)
+    texts = (page_state.input_title(state.query), trace.output)
     return OpenedHead(said, head, f"{model}: {' → '.join(f'“{shortened(text)}”' for text in texts if text)}", fault)
 
 
@@ -193,6 +203,11 @@ def _traces(task: Task) -> runner.Traces:
     content = registry.content(query.model)
     if traces := runner.kept(task, content) or runner.shipped(task):
         return traces
+    if query.source == "file":
+        from xattn_viz.app import opened
+
+        if traces := opened.traces(task):
+            return traces
     if not page_state.is_agreed(query.model):
         raise NotAgreed(query.model)
     line = st.empty()

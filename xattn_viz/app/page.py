@@ -30,6 +30,10 @@ SENTENCES = {
     "Stories": "Give a talk of views with captions: one that ships, or your own.",
 }
 _TITLES = {"text": "Translate", "audio": "Speech", "image": "Images", "prompt": "Draw"}
+#: The key of the popover of what was seen before.
+PAST = "past"
+#: The script of the page of each kind.
+SCRIPTS = {"text": "translate.py", "audio": "speech.py", "image": "images.py", "prompt": "draw.py"}
 _WORDS_IN_TAB = 3
 
 # Between these Streamlit finds links (`www.`, `https://`, `a@b.c`), icons and emoji (`:name:`), arrows and dashes
@@ -87,7 +91,20 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-heading [data-testid="stHtml"] { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.75rem; }
 .st-key-heading h1 { font-size: 1.25rem; font-weight: 650; line-height: 2rem; padding: 0; margin: 0; }
 .st-key-heading p {
-  margin: 0; font-size: clamp(0.8125rem, 1.25vw, 1rem); line-height: 1.3; color: light-dark(#55524d, #b9b6ae);
+  margin: 0; font-size: clamp(0.8125rem, 1.14vw, 1rem); line-height: 1.3; color: light-dark(#55524d, #b9b6ae);
+}
+.st-key-past { flex: none; }
+.st-key-past [data-testid="stPopoverButton"] { min-height: 1.75rem; padding: 0 0.6rem; border-radius: 1rem; }
+.st-key-past [data-testid="stPopoverButton"] p { font-size: 0.8125rem; }
+@media (max-width: 90rem) { /* its sign alone: what is tight is the heading */
+  .st-key-past.st-key-past [data-testid="stPopoverButton"] p {
+    display: block; width: 0.9em; overflow: hidden; white-space: nowrap;
+  }
+  .st-key-past [data-testid="stPopoverButton"] [aria-hidden] { display: none; }
+}
+@media (max-width: 70rem) { /* below the "?" */
+  .st-key-heading { position: relative; }
+  .st-key-past.st-key-past { position: absolute; inset: 1.95rem 26rem auto auto; width: auto; }
 }
 @media (max-width: 47.99rem) { /* where Streamlit folds the pages into a menu */
   [data-testid="stMainBlockContainer"] { padding-top: 0.5rem; }
@@ -95,6 +112,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   .st-key-heading p { font-size: 0.75rem; line-height: 1.25; }
   .st-key-heading.st-key-heading { flex-wrap: nowrap; align-items: flex-start; gap: 0.25rem; }
   .st-key-heading h1 { line-height: 1.6rem; }
+  .st-key-past.st-key-past { inset-inline-end: 2.5rem; }
   .st-key-heading > :has(h1) { flex: 1 1 0; min-width: 0; }
   .st-key-line { gap: 0.35rem 0.5rem; }
   [data-testid="stButtonGroup"] > div { flex-wrap: wrap; overflow: visible; } /* else its last choice is cut */
@@ -117,24 +135,26 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 }
 .st-key-recording { flex: 0 0 9rem; }
 .st-key-recording [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
-.st-key-upload { flex: 1 1 0; min-width: 11rem; }
-.st-key-upload [data-testid="stFileUploaderDropzone"] {
+:is(.st-key-upload, .st-key-file) { flex: 1 1 0; min-width: 11rem; }
+:is(.st-key-upload, .st-key-file) [data-testid="stFileUploaderDropzone"] {
   min-height: 2.5rem; height: 2.5rem; padding-block: 0; display: flex; flex-flow: row nowrap; align-items: center;
 }
-.st-key-upload [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
-.st-key-upload [data-testid="stFileUploaderDropzone"]::after {
+:is(.st-key-upload, .st-key-file) [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+:is(.st-key-upload, .st-key-file) [data-testid="stFileUploaderDropzone"]::after {
   content: "or drop a sound file"; font-size: 0.875rem; opacity: 0.75;
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
 }
-.st-key-upload [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
-.st-key-upload [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
-.st-key-upload [data-testid="stFileChip"] > :first-child { display: none; }
+:is(.st-key-upload, .st-key-file) [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
+:is(.st-key-upload, .st-key-file) [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
+:is(.st-key-upload, .st-key-file) [data-testid="stFileChip"] > :first-child { display: none; }
 .st-key-panel-own [data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture"; }
+.st-key-file [data-testid="stFileUploaderDropzone"]::after { content: "a saved trace, or drop it on the page"; }
 .st-key-panel-own [data-testid="stAlert"] p { font-size: 0.875rem; line-height: 1.35; }
 .st-key-studio-explorer { flex: 1 1 20rem; min-width: min(100%, 20rem); }
 .st-key-two-ways { flex: none; }
 .st-key-two-ways p { font-size: 0.875rem; }
-[data-testid="stLayoutWrapper"]:has(> :is(.st-key-history, .st-key-typing)) { display: none; }
+[data-testid="stLayoutWrapper"]:has(> :is(.st-key-history, .st-key-typing, .st-key-dropping)) { display: none; }
+.xv-dropping [data-testid="stMain"] { outline: 3px dashed light-dark(#a34a00, #ffb454); outline-offset: -6px; }
 /* As wide as what they say. */
 .st-key-controls [data-testid="stElementContainer"]:has(> .stSelectbox) {
   flex: 0 1 auto; width: auto; max-width: min(100%, 26rem);
@@ -160,6 +180,28 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-shelf-items strong { text-transform: uppercase; }
 .st-key-shelf-items button p { font-weight: 600; }
 .st-key-shelf-items [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; font-size: 0.875rem; }
+.st-key-strip.st-key-strip {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 0.75rem; align-items: start;
+  width: min(47rem, 86vw); max-height: min(26rem, 60vh); overflow-y: auto;
+}
+[class*="st-key-seen-"] {
+  position: relative; gap: 0.15rem !important; padding: 0.5rem; border-radius: 0.5rem;
+  border: 1px solid color-mix(in srgb, currentColor 22%, transparent); /* a popover has no scheme of its own */
+}
+[class*="st-key-seen-"]:has(button:hover), .st-key-strip [class*="-on-screen"] { border-color: currentColor; }
+[class*="st-key-seen-"] img {
+  height: 5rem; width: 100%; object-fit: contain; object-position: left; image-rendering: pixelated; border-radius: 0;
+}
+[class*="st-key-return-"] button { min-height: 0; padding: 0; text-align: start; justify-content: start; }
+[class*="st-key-return-"] button::after { content: ""; position: absolute; inset: 0; } /* all of its card */
+[class*="st-key-return-"] button p { font-weight: 600; }
+[class*="st-key-seen-"] [class*="st-key-compare-"] { z-index: 1; } /* above the button that is all of the card */
+[class*="st-key-seen-"] [class*="st-key-compare-"] button { min-height: 1.6rem; padding: 0 0.5rem; }
+[class*="st-key-seen-"] [class*="st-key-compare-"] button p { font-size: 0.8125rem; }
+[class*="st-key-seen-"] :is(p, [data-testid="stMarkdownContainer"], [data-testid="stCaptionContainer"]) {
+  margin: 0; font-size: 0.875rem; line-height: 1.3; overflow-wrap: anywhere; color: inherit;
+}
+[class*="st-key-seen-"] [data-testid="stCaptionContainer"] p { font-size: 0.8125rem; opacity: 0.8; }
 .st-key-line, [class*="st-key-progress"], .st-key-writing { min-height: 1.9rem; }
 :is(.st-key-line, [class*="st-key-progress"], .st-key-writing) button { min-height: 1.9rem; padding: 0 0.75rem; }
 </style>
@@ -198,10 +240,18 @@ def begin(what: page_state.Kind | None, title: str = "") -> None:
         navigation()
         st.rerun()
     page_state.enter(what)
+    if to := page_state.visit().turn_to:
+        page_state.visit().turn_to = ""
+        st.switch_page(PAGES / SCRIPTS[to])
     title = _TITLES[what.name] if what else title
     _dress(" — ".join(filter(None, (_asked(what), title))) + f" · {NAME}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="heading"):
         st.html(f"<h1>{title}</h1><p>{SENTENCES[title]}</p>")
+        if what is not None and (past := st.popover("\u21ba History", key=PAST, on_change="rerun")).open:
+            from xattn_viz.app import history  # drawn once somebody opens it
+
+            with past:
+                history.show()
         _guide()(data={"page": what.name if what else title}, key="guide", width="content", height="content")
     try:
         registry.check_settings()
@@ -215,7 +265,7 @@ def _asked(what: page_state.Kind | None) -> str:
     if what is None:
         return ""
     asked = page_state.current().query
-    words = visible_text(asked.input if asked.source == "text" else what.input_title(asked)).split()
+    words = visible_text(asked.input if asked.source == "text" else page_state.input_title(asked)).split()
     first = " ".join(words[:_WORDS_IN_TAB]) + (" …" if len(words) > _WORDS_IN_TAB else "")
     return shortened(first, 30)
 

@@ -6,6 +6,10 @@ The address in the browser is a function of it, and the visitor's steps back and
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
+import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,12 +17,14 @@ from functools import lru_cache, wraps
 from typing import Any, Literal, ParamSpec
 
 import streamlit as st
+from cachetools import TTLCache
 
 from xattn_viz.app import runner
 from xattn_viz.app.runner import (
     BEAMS,
     CROP,
     SELF_ATTENTION,
+    Done,
     Measurement,
     Names,
     Outcome,
@@ -46,8 +52,14 @@ NAMES = ("Chosen", "The model\u2019s best")
 COMPARED = ("A", "B")
 #: The kinds of pages where two queries can be compared.
 COMPARING = ("text", "audio")
-#: How many of a visitor's own sounds are kept, and as many pictures.
+#: The names of the kinds.
+PAGES = ("text", "audio", "image", "prompt")
+#: How many of a visitor's own sounds are kept, and as many pictures and opened files.
 _KEPT = 3
+#: So many traces of a visit are remembered; those of all visits take so many bytes, each for so long, in seconds.
+MOST_SEEN, SEEN_BYTES, SEEN_SECONDS = 60, 512_000_000, 12 * 3600
+#: Names the files that the server was started with, between `os.pathsep` (`opened.environment`).
+OPEN = "XATTN_VIZ_OPEN"
 
 
 @dataclass(frozen=True)
@@ -217,6 +229,11 @@ class PageState:
             return "This text is too long for a link: save the page as HTML to pass it on."
         return ""
 
+    def returned(self, seen: PageState) -> PageState:
+        """The state in which what was seen before is shown again, as it was looked at last."""
+        again = self.begin(seen.query, seen.view, seen.segment, is_beside=seen.is_beside)
+        return replace(again, outcomes=seen.outcomes, tab=seen.tab, compared=seen.compared)
+
     def address(self) -> dict[str, str]:
         """The parameters of an address that say it."""
         said = self.query.address()
@@ -231,20 +248,45 @@ class PageState:
         return said | self.view.format()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A trace of a visit: on which page, that page as it was left, and what only the visitor had, with its store.
+
+    `number` counts them in the order in which they came.
+    """
+
+    number: int
+    page: str
+    state: PageState
+    given: tuple[str, Any] | None = None
+
+    @property
+    def shown(self) -> Shown:
+        """What was on screen."""
+        if self.state.shown is None:
+            raise RuntimeError("Nothing is remembered before it is on screen.")
+        return self.state.shown
+
+
 @dataclass
 class Visit:
     """What holds for all pages of a visit: the one that is shown, what the visitor gave, allowed and set.
 
+    `name` is what the visit is known by, in its own browser alone: what was seen of it is found by that after a reload.
     `is_away` says that the page shown has no kind, `address` what the address is to say from now on without a step in
-    the history. `own` are sounds and pictures of the visitor by a digest of their bytes, `chosen` what was set
-    on panels, `opened_head` the head that is open on the page about the layer
+    the history, `turn_to` the page that is to be shown instead. `own` are sounds and pictures of the visitor and files
+    that were opened, by a digest of their bytes, `fault` what was wrong with the last file, and what was asked then.
+    `chosen` is what was set on panels, `opened_head` the head that is open on the page about the layer
     (`open_in_layer.OpenedHead`), `layer` what the sections of that page keep.
     """
 
+    name: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     kind: Kind | None = None
     place: tuple[str, str] = ("", "")
     is_away: bool = False
     address: dict[str, str] | None = None
+    turn_to: str = ""
+    fault: tuple[object, str] = (None, "")
     agreed: list[str] = field(default_factory=list)
     weights_allowed: set[str] = field(default_factory=set)
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -255,19 +297,31 @@ class Visit:
     def keep(self, store: str, data: bytes, given: Any) -> str:
         """Keep what was made of these bytes; its name. Of older ones the last few stay, and what is in view."""
         name = hashlib.sha256(data).hexdigest()[:16]
+        self.keep_named(store, name, given)
+        return name
+
+    def keep_named(self, store: str, name: str, given: Any) -> None:
+        """Keep what the visitor gave by its name, as `keep` does."""
         kept = self.own.setdefault(store, {})
         kept.setdefault(name, given)
-        shown = current().shown
-        needed = {name, shown.query.input if shown else ""}
+        states: list[PageState | None] = [st.session_state.get(f"{page}-page") for page in PAGES]
+        needed = {name, *(state.shown.query.input for state in states if state is not None and state.shown)}
         spare = [one for one in kept if one not in needed]
         for one in spare[: max(len(kept) - _KEPT, 0)]:
             del kept[one]
-        return name
 
 
 def visit() -> Visit:
     """This visit."""
-    found: Visit = st.session_state.setdefault("visit", Visit())
+    found: Visit | None = st.session_state.get("visit")
+    if found is None:
+        found = st.session_state["visit"] = Visit()
+        if os.environ.get(OPEN):
+            from xattn_viz.app import opened  # few servers are started with files
+
+            for one in reversed(opened.served()):
+                found.own.setdefault("served", {})[one.state.query.input] = one.given and one.given[1]
+                remember(one.page, one.state)
     return found
 
 
@@ -297,8 +351,13 @@ def current() -> PageState:
 
 
 def put(state: PageState) -> PageState:
-    """Make this the state of the page."""
-    st.session_state[_key(kind())] = state
+    """Make this the state of the page; what is on screen is remembered as it is looked at."""
+    page = kind()
+    st.session_state[_key(page)] = state
+    shown = state.shown
+    is_whole = shown is not None and any(shown.best is one for one in shown.traces[state.segment : state.segment + 1])
+    if is_whole and shown is not None and shown.query == state.query:
+        remember(page.name, state)
     return state
 
 
@@ -315,7 +374,16 @@ def enter(kind: Kind | None) -> None:
     before, here.kind, here.place = here.place, kind, (kind.name, st.context.url or "")
     held: dict[str, str] | None = None
     if (state := st.session_state.get(_key(kind))) is None:
-        put(said_by(read_address()))
+        said = read_address()
+        if "served" in here.own and not before[0] and not runner.is_query(said):  # a visit begins with that file
+            first = seen()[0]
+            here.turn_to, held = first.page, first.state.address()
+            st.session_state[f"{first.page}-page"] = first.state
+        if st.session_state.get(_key(kind)) is None:
+            put(said_by(said))
+        else:
+            here.turn_to = ""
+            fill_in()
     elif was_away or before != here.place:
         if runner.is_query(said := read_address()):
             put(said_by(said, state))
@@ -330,7 +398,12 @@ def enter(kind: Kind | None) -> None:
 def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageState:
     """The state that an address says, with the history of the one before."""
     page = kind()
-    asked = runner.parse_query(
+    asked = None
+    if "file" in said:
+        from xattn_viz.app import opened  # which knows this module
+
+        asked = opened.parse(said)
+    asked = asked or runner.parse_query(
         said, default_queries(), lambda name: name in page.models() or may_be_named(name), page.names
     )
     if page.makes == "image":  # a drawing has no beams and no tokens; another prompt is all that can be asked
@@ -422,6 +495,8 @@ def while_here(callback: Callable[_P, None]) -> Callable[_P, None]:
 
 def _widgets(asked: Query) -> dict[str, str]:
     held = {"direction": asked.model}
+    if asked.source == "file" and kind().reads == "text":
+        return held | {"text": input_title(asked)}
     return held | {"text": asked.input} if asked.source == "text" else held
 
 
@@ -450,6 +525,85 @@ def read_address() -> dict[str, str]:
 def write_address(said: Mapping[str, str]) -> None:
     """Make the address say this: a step in the browser's history, where it said something else."""
     st.query_params.from_dict(dict(said))
+
+
+_seen: TTLCache[tuple[str, str, Query], Seen] = TTLCache(
+    SEEN_BYTES, SEEN_SECONDS, getsizeof=lambda seen: min(_bytes(seen), SEEN_BYTES)
+)
+_numbers = itertools.count(1)
+_guard = threading.Lock()
+
+
+def remember(page: str, state: PageState) -> None:
+    """Remember what is on screen on a page, instead of the same as it was looked at before; the oldest goes first."""
+    here = visit()
+    key = here.name, page, state.query
+    stores = [name for name, kept in here.own.items() if state.query.input in kept]
+    given = (stores[0], here.own[stores[0]][state.query.input]) if stores else None
+    whole = tuple(one for one in state.outcomes if isinstance(one, Done | Stopped))
+    left = replace(state, outcomes=whole, measurement=None)
+    with _guard:
+        before = _seen.get(key)
+        if before is not None:
+            _seen[key] = replace(before, state=left, given=given or before.given)
+            return
+        _seen[key] = Seen(next(_numbers), page, left, given)
+        if len(mine := _of(here.name)) > MOST_SEEN:
+            del _seen[min(mine, key=lambda one: _seen[one].number)]
+
+
+def seen() -> list[Seen]:
+    """What was seen in this visit and is still remembered, the last first."""
+    with _guard:
+        found = [_seen[key] for key in _of(visit().name)]
+    return sorted(found, key=lambda one: -one.number)
+
+
+def forget() -> None:
+    """Remember nothing of what was seen in this visit."""
+    with _guard:
+        for key in _of(visit().name):
+            del _seen[key]
+
+
+def go_on_as(name: str) -> bool:
+    """Let this visit be the one of that name, before a reload, where anything of that is remembered; whether it is."""
+    here = visit()
+    with _guard:
+        if name == here.name or not _of(name):
+            return name == here.name
+        for key in _of(here.name):
+            one = _seen.pop(key)
+            _seen.setdefault((name, *key[1:]), replace(one, number=next(_numbers)))
+        here.name = name
+    return True
+
+
+def give_back(one: Seen) -> None:
+    """Let this visit have again what the visitor gave for something seen before."""
+    if one.given is not None and one.state.query.input not in visit().own.get(one.given[0], {}):
+        visit().keep_named(one.given[0], one.state.query.input, one.given[1])
+
+
+def _of(name: str) -> list[tuple[str, str, Query]]:
+    return [key for key in _seen if key[0] == name]
+
+
+def _bytes(one: Seen) -> int:
+    shown, few = one.shown, 10_000  # beside its traces
+    others = tuple(one for one in (shown.trace, shown.other, shown.beside) if one is not None and one is not shown.best)
+    if one.given is not None and one.given[0] == "served":
+        return few  # all visits share them
+    return few + runner.size(shown.traces + others) + len(getattr(one.given[1], "data", b"") if one.given else b"")
+
+
+def input_title(query: Query) -> str:
+    """What people call the input of a query; of an opened file its text, or else the file's name."""
+    if query.source != "file":
+        return kind().input_title(query)
+    from xattn_viz.app import opened  # which knows this module
+
+    return opened.text_of(query)
 
 
 #: The choice that opens a field for a model of one's own.

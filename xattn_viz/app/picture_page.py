@@ -182,7 +182,7 @@ def _keep() -> None:
 def what_words_read(shown: Shown) -> None:
     """How much each word reads from each source, where a model reads several: a table."""
     trace = shown.trace
-    if not trace.cross.keys.parts:
+    if not trace.cross.keys.parts or shown.query.source == "file":  # the model behind a file may be any
         return
     opened = st.expander("What each word reads", key="sources", expanded=True, on_change="rerun")
     if not opened.open:

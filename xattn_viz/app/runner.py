@@ -33,7 +33,7 @@ from xattn_viz.models.resources import release
 #: A longer text stays out of the address: browsers and chat programs cut long ones.
 LONGEST_TEXT = 1000
 #: What a query is about, by the name that the address has for it.
-Source = Literal["text", "sound", "picture", "scene"]
+Source = Literal["text", "sound", "picture", "scene", "file"]
 #: By the name of a source, whether something of that name is there. What is only named has to be looked up.
 Names = Mapping[Source, Callable[[str], bool]]
 # Before the name of an option of the model, so that none can be mistaken for something else.
@@ -67,9 +67,9 @@ class Output:
 class Query:
     """What is asked of a model.
 
-    `input` is a text, to be traced `whole` or sentence by sentence; where `source` says so, it is the name of a sound
-    or a picture of the visit, or the characters of a scene. `options` are those that differ from the model's own, by
-    name.
+    `input` is a text, to be traced `whole` or sentence by sentence; where `source` says so, it is the name of a sound,
+    a picture or an opened file of the visit, or the characters of a scene. `options` are those that differ from the
+    model's own, by name.
     """
 
     model: str
@@ -104,7 +104,7 @@ class Query:
 
 def is_query(said: Mapping[str, str]) -> bool:
     """Whether an address names a model or what it is to read."""
-    return any(name in said for name in ("model", "text", "sound", "picture", "scene"))
+    return any(name in said for name in ("model", "text", "sound", "picture", "scene", "file"))
 
 
 def parse_query(
@@ -122,7 +122,7 @@ def parse_query(
     name = said.get("model", "")
     is_known = name in defaults or is_model(name)
     default = defaults.get(name, first)
-    output = _output(said)
+    output = parse_output(said)
     if names is not None:
         found = next(((source, said[source]) for source, there in names.items() if there(said.get(source, ""))), None)
         options = _options(said) or (() if found else default.options)
@@ -171,7 +171,8 @@ def written(value: str | bool) -> str:
     return value if isinstance(value, str) else str(value).lower()
 
 
-def _output(said: Mapping[str, str]) -> Output:
+def parse_output(said: Mapping[str, str]) -> Output:
+    """The output that an address says; the best where it says none."""
     return Output(
         hypothesis=next(_numbers(said.get("hypothesis", ""), 2), 0),
         target=said.get("target", "")[:LONGEST_TEXT].strip(),

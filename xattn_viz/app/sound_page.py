@@ -99,7 +99,7 @@ def word_panel(shown: Shown) -> None:
     opened = st.expander("Words in time", key="words", on_change="rerun")
     if not opened.open:
         return
-    found, seconds = tuple(chain.from_iterable(map(timed, shown.traces))), sound(shown.query.input).seconds
+    found, seconds = tuple(chain.from_iterable(map(timed, shown.traces))), _seconds(shown)
     with opened:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown("Download the whole sound\u2019s words:", width="content")
@@ -283,6 +283,16 @@ def _remark(shown: Shown) -> str:
     return clips.find(name).said if is_clip(name) else f"{title(name)}. {explorer.CAUTION}"
 
 
+def _playback(shown: Shown) -> tuple[str, Callable[[], Playback]] | None:
+    """What is heard; a trace from a file holds no sound."""
+    return None if shown.query.source == "file" else word_playback(shown.trace, shown.query.input)
+
+
+def _seconds(shown: Shown) -> float:
+    """How long the whole sound is; of a trace from a file, as long as what was heard of it."""
+    return stretch(shown.traces[-1])[1] if shown.query.source == "file" else sound(shown.query.input).seconds
+
+
 def _title(asked: Query) -> str:
     return _spoken(asked.input) if is_clip(asked.input) else title(asked.input)
 
@@ -305,7 +315,7 @@ KIND = Kind(
     place=_place,
     control=lambda asked, best: alignment_heads(best),
     doubt=lambda shown: wordless(shown.trace),
-    playback=lambda shown: word_playback(shown.trace, shown.query.input),
+    playback=_playback,
     panels=(explorer.chosen_head, explorer.downloads),
     below=(word_panel,),
 )

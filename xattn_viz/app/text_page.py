@@ -31,7 +31,7 @@ def notice(shown: Shown) -> str | None:
     """
     place, asked = st.empty(), shown.query  # there or not, what follows stays where it is
     note, card = shown.best.note("language"), page_state.card_of(asked.model)
-    if note is None or card is None or page_state.example_of(asked) is not None:
+    if note is None or card is None or asked.source == "file" or page_state.example_of(asked) is not None:
         return None
     wanted = card.language("source", dict(asked.options)) or ""
     found = other_language(str(shown.best.input), wanted) or ""

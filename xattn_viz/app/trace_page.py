@@ -166,7 +166,7 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
     """
     problem = st.empty()
     content = registry.content(task.query.model)  # of other files, the traces are others
-    if traces := runner.kept(task, content) or runner.shipped(task):
+    if traces := runner.kept(task, content) or runner.shipped(task) or _opened(task):
         runner.keep(task, content, traces)
         _put(done := Done(task, traces))
         return done
@@ -186,6 +186,24 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
     return outcome
 
 
+def _opened(task: Task) -> runner.Traces | None:
+    """The traces of a task that an opened file holds; None where there are none, or no file."""
+    if task.query.source != "file":
+        return None
+    from xattn_viz.app import opened
+
+    return opened.traces(task)
+
+
+def _unasked(query: Query) -> str:
+    """Why nothing more can be asked of the model behind an opened file, in a sentence; empty where something can."""
+    if query.source != "file":
+        return ""
+    from xattn_viz.app import opened
+
+    return opened.unasked(query)
+
+
 def _put(outcome: Outcome) -> None:
     page_state.put(page_state.current().with_outcome(outcome))
 
@@ -194,6 +212,8 @@ def _begin(task: Task) -> Running | Failed:
     """Begin a run, or say why there is none. No model is loaded only to say that there is nothing to read."""
     kind, query = page_state.kind(), task.query
     try:
+        if reason := _unasked(query):
+            raise InputError(reason)
         if not page_state.is_agreed(query.model):
             raise NotAgreed(query.model)
         if query.source == "text" and not page_state.was_loaded(query.model):
@@ -216,7 +236,11 @@ def _loader(query: Query) -> Callable[[runner.Report], Adapter]:
             raise NotAgreed(name)
         return load(name, kind, report, allow_weights=is_allowed)
 
-    return begin
+    if query.source != "file":
+        return begin
+    from xattn_viz.app import opened
+
+    return opened.same(begin, query)
 
 
 def _wait(run: Run, line: DeltaGenerator) -> None:
@@ -224,7 +248,7 @@ def _wait(run: Run, line: DeltaGenerator) -> None:
     if run.look(_PROGRESS_SECONDS):
         return
     shown = page_state.current().shown
-    on_screen = f" · On screen until then: {shortened(page_state.kind().input_title(shown.query))}" if shown else ""
+    on_screen = f" · On screen until then: {shortened(page_state.input_title(shown.query))}" if shown else ""
     place = "progress" if run.task.segment is None else "progress-output"
     with line.container(horizontal=True, vertical_alignment="center", key=place):
         bar = st.progress(0.0)
@@ -266,10 +290,12 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
             place = f"{kind.segment.capitalize()} {at + 1} of {count}{kind.place(best)}"
             st.markdown(literal(place), width="content")
         if kind.own and best.steps:
-            _choose_output(best, state)
+            if not _unasked(shown.query):
+                _choose_output(best, state)
         elif kind.own:  # nothing was written token by token: the answer is no row of a map
             st.markdown(f"**{literal(best.output[:1].upper() + best.output[1:])}.**", width="content")
-        kind.control(state.query, best)
+        if kind.makes == "text" or not _unasked(shown.query):
+            kind.control(state.query, best)
         if kind.name in page_state.COMPARING and shown.other is None:
             _choose_compared(state)
         is_best = shown.trace is best and shown.other is None
@@ -283,7 +309,8 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
 def has_evidence(shown: Shown) -> bool:
     """Whether the heads behind what is shown can be changed while its output is read again."""
     card = page_state.card_of(shown.trace.model)
-    return card is not None and {"write", "ablate"} <= card.can and bool(shown.trace.steps) and shown.other is None
+    can = card is not None and {"write", "ablate"} <= card.can and bool(shown.trace.steps) and shown.other is None
+    return can and not _unasked(shown.query)
 
 
 def _choose_tab(state: PageState) -> None:
@@ -377,6 +404,10 @@ def _remark(shown: Shown) -> str:
         models = shown.trace.model, shown.beside.model
         which = ", ".join(f"{name}: {page_state.title(model)}" for name, model in zip(shown.names, models, strict=True))
         return f"{which}." if models[0] != models[1] else "A above, B below: words that differ are marked."
+    if query.source == "file":
+        from xattn_viz.app import opened
+
+        return opened.remark(query)
     if shown.other is not None:
         return "The same noise to begin with, another prompt."
     if shown.trace is not best:

@@ -63,6 +63,7 @@ def pack(
     beside_name: str = "B",
     growing: bool = False,
     unlinked: str = "",
+    is_final: bool = False,
     languages: tuple[str, str] = ("", ""),
     small: Mapping[str, Any] | None = None,
     playback: Playback | None = None,
@@ -76,11 +77,12 @@ def pack(
     (None: no limit); of other such sheets only the overview is sent. `beside` is another trace, of the same source or
     another, by the same model or another, which is shown beside this one by the names `name` and `beside_name`.
     `growing` says that the output is not complete yet. `unlinked` is a sentence that says why no link can show this,
-    where none can. `languages` are the names of what is read and what is written, "" where they are not known. `small`
-    makes it one of several on a page: it shows sentences, a map and the `parts` named ("heads", "steps", "cell"),
-    begins with what `state` says besides (`lines`, `checked`), and leaves the address alone. `playback` is the sound of
-    the trace to be played, and its words in time. Raises ValueError for a layer that is not there and for a `playback`
-    of another trace, InputError for a `beside` that has nothing to compare (`analysis.compare`).
+    where none can, and `is_final` says that no other output can be asked for. `languages` are the names of what is read
+    and what is written, "" where they are not known. `small` makes it one of several on a page: it shows sentences, a
+    map and the `parts` named ("heads", "steps", "cell"), begins with what `state` says besides (`lines`, `checked`),
+    and leaves the address alone. `playback` is the sound of the trace to be played, and its words in time. Raises
+    ValueError for a layer that is not there and for a `playback` of another trace, InputError for a `beside` that has
+    nothing to compare (`analysis.compare`).
     """
     if beside is not None:
         from xattn_viz.web.explorer.beside import check_beside, counterparts  # nobody who compares nothing waits for it
@@ -121,6 +123,7 @@ def pack(
     said = {
         "growing": growing,
         "unlinked": unlinked,
+        "final": is_final,
         "languages": [visible(language) for language in languages] if any(languages) else None,
         "small": small,
     } | ({} if growing else _of_a_whole_trace(trace, measured))

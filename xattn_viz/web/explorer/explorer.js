@@ -405,9 +405,10 @@ function makeExplorer(root) {
       if (fresh.small) messenger.to(() => {});
       isLinked = order !== null;
       const elsewhere =
-        order &&
-        ((/** @type {object} */ asked) =>
-          order("continued", { ...asked, choices: choices(), ...(trace && shown(trace)) }));
+        order === null || fresh.final
+          ? null
+          : (/** @type {object} */ asked) =>
+              order("continued", { ...asked, choices: choices(), ...(trace && shown(trace)) });
       proceed =
         elsewhere &&
         ((prefix) => {

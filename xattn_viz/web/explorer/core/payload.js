@@ -119,6 +119,7 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {{parts: string[], state: Partial<import("./state.js").State>} | null} small what is shown besides sentences and
  *   map where it is one of several small explorers on a page, and what it begins with
  * @property {string} [unlinked] why no link can show this trace
+ * @property {boolean} [final] whether no other output can be asked for
  * @property {Sheet[]} sheets
  * @property {Step[]} steps
  * @property {boolean} growing whether the output is still being written
