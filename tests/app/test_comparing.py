@@ -68,11 +68,16 @@ def test_a_second_sentence_stands_beside_the_first_until_it_is_taken_away() -> N
 
 
 def test_what_is_wrong_with_the_second_is_said_and_the_first_stays() -> None:
-    app = opened(compare="a" * 999)
+    app = opened(compare=SECOND)
+    app.session_state["compare"] = True
+    app.run()
+    (field,) = (field for field in app.text_input if (field.key or "").startswith("compare-text"))
+    field.set_value(f"a{' ' * 1001}b").run()
     assert not app.exception
-    assert shown(app).trace.input == FIRST
-    if shown(app).beside is None:
-        assert len(app.error) == 1
+    assert (shown(app).trace.input, shown(app).beside) == (FIRST, None)
+    assert [error.value.replace("\\", "") for error in app.error] == [
+        "The text holds 1,001 blanks in a row: at most 1,000 are read. Take them out."
+    ]
     app = opened(**{"compare-model": "firefox-pt-en"})
     assert not app.exception
     assert getattr(shown(app).beside, "model", None) == "firefox-pt-en"

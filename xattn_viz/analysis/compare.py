@@ -135,7 +135,8 @@ class Comparison(Displayed):
         ValueError for a layer or head that is not there.
         """
         before, after = self.maps(layer, head)
-        reads = "rests on" if any(view and view.kind in METHODS for view in self.views) else "reads"
+        reads = "hears" if self.traces[0].cross.keys.kind == "audio" else "reads"
+        reads = "rests on" if any(view and view.kind in METHODS for view in self.views) else reads
         found = [
             self._change(row, before[row], after[row], reads)
             for row, (i, j) in enumerate(self.rows)

@@ -111,10 +111,7 @@ def _show_traces(line: DeltaGenerator) -> None:
     elif is_other and state.is_beside:
         shown = replace(shown, beside=best)
     if state.compared is not None and shown.other is None:
-        against = _outcome(Task(state.compared), line)
-        if isinstance(against, Running):
-            _watch()
-            return
+        against = _outcome(Task(state.compared), line, is_first=False)
         state, shown = page_state.current(), _beside(shown, against, state.segment)
     page_state.put(replace(state, shown=shown))
     _show(shown, line)
@@ -159,10 +156,11 @@ def _show(shown: Shown, line: DeltaGenerator) -> None:
     explorer.below(shown, told=told)
 
 
-def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
+def _outcome(task: Task, line: DeltaGenerator, *, is_first: bool = True) -> Outcome:
     """What comes of a task: kept from before, run now while `line` shows how far it is, or why there is nothing.
 
-    What was stopped or failed runs again only when it is asked for again. A run that is to be watched goes on.
+    What was stopped or failed runs again only when it is asked for again. A run that is to be watched goes on; one that
+    is not the first is waited for, so that the first stays in view.
     """
     problem = st.empty()
     content = registry.content(task.query.model)  # of other files, the traces are others
@@ -174,7 +172,7 @@ def _outcome(task: Task, line: DeltaGenerator) -> Outcome:
     outcome = page_state.current().outcome_of(task) or _begin(task)
     if isinstance(outcome, Running):
         _put(outcome)
-        if not st.session_state.get("live"):
+        if not is_first or not st.session_state.get("live"):
             _wait(outcome.run, line)
         outcome = runner.ended(outcome)
         if isinstance(outcome, Done) and page_state.options_of(task.query.model) != before:

@@ -13,7 +13,10 @@ import xattn_viz as xv
 from tests.browser.explorer.clip import CLIP, frames, lines, per_pixel, shown, spoken, view_of
 from tests.browser.explorer.conftest import PACKED, Explorer, assert_painted
 from tests.browser.explorer.harness import show
+from xattn_viz.analysis.compare import compare
+from xattn_viz.core.view import View
 from xattn_viz.examples import clips
+from xattn_viz.plots import colours
 from xattn_viz.web.explorer import pack
 
 
@@ -76,6 +79,22 @@ def test_two_transcripts_of_one_sound_stand_beside_each_other(harness: Page) -> 
     wanted = per_pixel(weights, *view_of(explorer, "Map of the other output"), painted.shape[1])
     assert [labels[r] for r in there] == list(other.cross.queries.labels or ())
     assert_painted(painted[there], wanted, top)
+    explorer.press("Difference")
+    apart = compare(crossed, other, View(layer=2, head=4)).difference[0, 0]
+    both = ~np.isnan(apart).all(1)
+    painted = lines(explorer, "Difference of both maps")
+    up, down = (
+        per_pixel(np.maximum(sign * apart[both], 0), *view_of(explorer, "Difference of both maps"), painted.shape[1])
+        for sign in (1, -1)
+    )
+    farthest = np.where(up >= down, up, -down)  # of the frames of a pixel, the one farthest from 0
+    top = float(explorer.stage("Difference of both maps").get_attribute("data-top") or 0)
+    table = colours.diverging(dark=True).astype(int)
+    level = np.rint((farthest / top + 1) * 127.5).astype(int)
+    # Two weights, each off by half of 1/255 of its maximum: on the smaller scale of the difference up to two colours.
+    near = [table[np.clip(level + step, 0, 255)] for step in range(-3, 4)]
+    fits = np.any([(painted[both] == colour).all(-1) for colour in near], axis=0)
+    assert fits.mean() > 0.999, fits.mean()
 
 
 def test_an_output_that_grows_has_its_spectrogram_and_nothing_to_play(harness: Page) -> None:

@@ -133,10 +133,10 @@ const RULER = 26;
  * @returns {Drawing}
  */
 export function soundDrawing(scene, m) {
-  const { theme, main, trace } = scene;
+  const { theme, shown, trace } = scene;
   const range = /** @type {Stretch} */ (scene.range);
   const sound = /** @type {Sound} */ (trace.sound);
-  const frames = main.sheet.queries.edges;
+  const frames = shown.sheet.queries.edges;
   const high = frames ? FRAME_ROWS : m.rows.length * ROW;
   const longest = Math.max(...m.rows.map(({ label }) => widthOf(short(label), TEXT_FONT)));
   const left = AXIS_TITLE + (frames ? 60 : longest + 2 * EDGE);
@@ -148,7 +148,7 @@ export function soundDrawing(scene, m) {
     const begin = top + begins;
     svg.append(
       embedded((canvas) => paintSound(canvas, sound, range, WIDE, SOUND, theme), left, begin, WIDE, SOUND),
-      embedded((canvas) => paintSoundCells(canvas, scene, main, range, WIDE, high), left, top + above, WIDE, high),
+      embedded((canvas) => paintSoundCells(canvas, scene, shown, range, WIDE, high), left, top + above, WIDE, high),
     );
     for (const { time, label } of ticks(range, WIDE, 60)) {
       const x = left + ((time - range.from) / (range.to - range.from)) * WIDE;
@@ -156,7 +156,7 @@ export function soundDrawing(scene, m) {
       svg.append(text(label, { ...size, x, y: begin + SOUND + 20, "text-anchor": "middle" }));
     }
     svg.append(...(frames ? secondsOf(frames, left, top + above, high, size) : labelsOf(m, left, top + above, size)));
-    const { row } = main.focus;
+    const { row } = shown.focus;
     if (row >= 0 && !frames) svg.append(...outlined(left, top + above + row * ROW, WIDE, ROW));
   };
   return {

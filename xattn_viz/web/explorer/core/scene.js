@@ -154,8 +154,7 @@ function scaleOf(sheet, wanted) {
  * @param {Panel} second
  */
 function canDiffer({ sheet, matrix: ours }, { sheet: other, matrix: theirs }) {
-  if (!ours || !theirs || sheet.keys.edges || sheet.queries.edges || sheet.keys.grid || sheet.queries.grid)
-    return false;
+  if (!ours || !theirs || sheet.queries.edges || sheet.keys.grid || sheet.queries.grid) return false;
   return (
     sheet.kind === other.kind &&
     ours.rows.length === theirs.rows.length &&

@@ -1,5 +1,5 @@
 import { isEnlarged, isolated, make, rem, SMALLEST_FONT } from "../core/dom.js";
-import { cellIn, titled } from "../core/kinds.js";
+import { cellIn } from "../core/kinds.js";
 import {
   LABEL_LINE,
   LARGEST_FONT,
@@ -9,7 +9,7 @@ import {
   rowLabelsOf,
   widthOf,
 } from "../core/mapframe.js";
-import { viewTitle } from "../core/payload.js";
+import { panelTitle } from "../text/heatmap.js";
 import { spokenSpan } from "./sound.js";
 import { framesOf, paintMarks, paintSound, paintSoundCells, paintTint, rowPixels } from "./soundpaint.js";
 import { followPointer } from "./soundpointer.js";
@@ -74,7 +74,7 @@ export function makeSoundMap(change, player) {
    * @param {Panel} panel
    */
   function entitle(scene, panel) {
-    title.textContent = titled(scene.trace, panel, viewTitle(panel.view));
+    title.textContent = panelTitle(scene, panel);
     const m = panel.matrix;
     grid.hidden = !m?.rows.length || !scene.trace.sound;
     empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
@@ -108,7 +108,15 @@ export function makeSoundMap(change, player) {
       fillRuler(ruler, scene.range, fit.wide);
       fillWords(words, sound, scene.range, fit.wide);
     }
-    const choice = [panel.sheet.id, panel.view.name, scene.state.units, scene.state.rows, scene.state.special];
+    const apart = panel.apart && scene.second ? [scene.second.sheet.id, scene.second.view.name] : [];
+    const choice = [
+      panel.sheet.id,
+      panel.view.name,
+      ...apart,
+      scene.state.units,
+      scene.state.rows,
+      scene.state.special,
+    ];
     const look = [inView, ...choice, panel.top, scene.state.colours].join(" ");
     if (look !== painted) {
       painted = look;
@@ -133,7 +141,7 @@ export function makeSoundMap(change, player) {
     const range = /** @type {Stretch} */ (scene.range);
     const { row } = panel.focus;
     const frames = framesOf(/** @type {number[]} */ (panel.sheet.keys.edges), range, picture.width);
-    const shares = row < 0 ? null : rowPixels(m, row, frames).map((weight) => weight / panel.top);
+    const shares = row < 0 ? null : rowPixels(m, row, frames).map((weight) => Math.abs(weight) / panel.top || 0);
     paintTint(tint, shares, made.wide, made.soundHigh, scene.theme);
     paintMarks(frame, scene, panel, made);
   }

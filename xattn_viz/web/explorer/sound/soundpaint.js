@@ -1,4 +1,4 @@
-import { mixed, pixels } from "../core/colours.js";
+import { levelOf, mixed, pixels, tableFor } from "../core/colours.js";
 import { fitted } from "../core/dom.js";
 import { attendedSpan } from "./sound.js";
 
@@ -155,7 +155,7 @@ export function framesOf(edges, range, count) {
 }
 
 /**
- * The weights of a row as pixels.
+ * The weights of a row as pixels, each the largest of its frames; of differences the one farthest from 0.
  *
  * @param {import("../core/matrix.js").Matrix} m
  * @param {number} row
@@ -166,7 +166,9 @@ export function rowPixels(m, row, [first, last]) {
   const line = new Float32Array(first.length);
   const start = row * m.columns.length;
   for (let x = 0; x < line.length; x++) {
-    for (let f = first[x]; f <= last[x]; f++) line[x] = Math.max(line[x], m.values[start + f]);
+    for (let f = first[x]; f <= last[x]; f++) {
+      if (Math.abs(m.values[start + f]) > Math.abs(line[x])) line[x] = m.values[start + f];
+    }
   }
   return line;
 }
@@ -185,12 +187,11 @@ export function paintSoundCells(canvas, scene, panel, range, width, height) {
   const frames = framesOf(/** @type {number[]} */ (panel.sheet.keys.edges), range, canvas.width);
   const image = new ImageData(canvas.width, m.rows.length);
   const dots = new Uint32Array(image.data.buffer);
-  const ink = pixels(scene.theme.table);
-  const factor = 255 / panel.top;
+  const ink = pixels(tableFor(scene.theme, panel));
   m.rows.forEach((row, r) => {
-    if (!row.positions.length) return; // a row without a counterpart holds no weights
+    if (!row.positions.length || row.alone) return; // a row without a counterpart holds no weights
     const line = rowPixels(m, r, frames);
-    for (let x = 0; x < line.length; x++) dots[r * canvas.width + x] = ink[Math.round(line[x] * factor)];
+    for (let x = 0; x < line.length; x++) dots[r * canvas.width + x] = ink[levelOf(panel, line[x])];
   });
   const small = new OffscreenCanvas(canvas.width, m.rows.length);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
@@ -320,7 +321,7 @@ function paintFocused(context, panel, x, fit) {
   const out = fit.cellHeight < LOW ? 2 : 0;
   const [top, high] = [row * fit.cellHeight - out, fit.cellHeight + 2 * out];
   if (row >= 0) outline(-4, top, fit.wide + 8, high);
-  const held = attendedSpan(panel, row);
+  const held = panel.apart ? null : attendedSpan(panel, row);
   if (held && column < 0) outline(x(held.from) - out, top, x(held.to) - x(held.from) + 2 * out, high);
   if (column < 0) return;
   const [left, right] = [x(edges[column]), x(edges[column + 1])];

@@ -40,7 +40,7 @@ export function makeChanges(change) {
     const key = [main.matrix, second.matrix, main.name];
     if (key.some((each, at) => each !== made[at])) {
       made = key;
-      const reads = wordsOf(main.sheet).share ? "rests on" : "reads";
+      const reads = wordsOf(main.sheet).share ? "rests on" : main.sheet.keys.edges ? "hears" : "reads";
       found = changesOf(main.matrix, second.matrix, main.name || "the chosen map", reads);
       list.replaceChildren(...found.map((each, number) => make("li", {}, buttonOfChange(each, number))));
       if (!found.length) list.append(make("li", {}, `No weight changed by ${LEAST_CHANGE} or more.`));
