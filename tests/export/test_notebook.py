@@ -134,6 +134,7 @@ def test_a_field_traces_what_is_typed_and_says_what_is_wrong() -> None:
     box.field.value = "   "
     assert box.explorer.trace.input == "another one"
     assert box.fault.value
+    assert box._repr_mimebundle_()["text/html"].startswith("<iframe")  # for who shows no widgets
     with pytest.raises(xv.ModelError, match="reads no text"):
         xv.explore(SPEECH_FAMILY.example(), TEXT)
 

@@ -98,7 +98,7 @@ def explore(model: Adapter | str, text: str, *, height: int = HEIGHT) -> Any:
             fault.value = visible(str(error))
 
     field.observe(trace, "value")
-    box = ipywidgets.VBox([field, fault, explorer])
+    box = Asked([field, fault, explorer])
     box.explorer, box.field, box.fault = explorer, field, fault
     return box
 
@@ -169,6 +169,14 @@ if anywidget is not None:
             made: Any = super()._repr_mimebundle_(**asked)
             data, more = made if isinstance(made, tuple) else (made or {}, {})
             return {**data, **_frame(self._drawn(self.trace, self.view), self.height)}, more
+
+    class Asked(ipywidgets.VBox):  # type: ignore[misc]
+        """A field above its explorer (`explore`), which stands alone where widgets do not run."""
+
+        def _repr_mimebundle_(self, **asked: Any) -> Any:
+            """The widget; beside it what the explorer is without one."""
+            made, alone = super()._repr_mimebundle_(**asked), self.explorer._repr_mimebundle_(**asked)[0]
+            return {**made, "text/html": alone["text/html"]}
 
 
 def _maps(maps: AttentionMaps) -> dict[str, str]:
