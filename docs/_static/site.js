@@ -9,3 +9,6 @@ const follow = () => {
 new MutationObserver(follow).observe(document.body, { attributeFilter: ["data-theme"] });
 dark.addEventListener("change", follow);
 follow();
+
+// Read from a disk, search cannot open the pages that it found, and shows their titles alone.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
