@@ -13,11 +13,13 @@ from email import message_from_bytes
 from importlib.metadata import distributions
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+import xattn_viz as xv
 from tests.server import ROOT, free_port, start
 
 EXTRAS = ("speech", "diffusion", "notebook", "evidence", "moving", "paper")
@@ -123,8 +125,9 @@ def test_the_installed_page_runs_outside_the_clone(installed: Path, tmp_path: Pa
     assert Path(done.stdout.splitlines()[-1]).is_relative_to(installed.parent)
 
 
-@pytest.mark.parametrize("command", [["xattn-viz", "serve"], ["python", "-m", "xattn_viz", "serve"]])
+@pytest.mark.parametrize("command", [["xattn-viz", "serve"], ["python", "-m", "xattn_viz", "open", "one.npz"]])
 def test_the_installed_app_starts_outside_the_clone(installed: Path, tmp_path: Path, command: list[str]) -> None:
+    xv.save(xv.from_attention(np.ones((1, 1, 1, 1)), target=["um"], source=["one"]), tmp_path / "one.npz")
     port = free_port()
     program, *arguments = command
     full = [str(installed / program), *arguments, "--port", str(port)]

@@ -102,6 +102,8 @@ def test_each_command_as_a_process_answers_a_mistake_with_one_sentence(tmp_path:
     (tmp_path / "pairs.tsv").write_bytes(b"\xff\xfe")
     asked = {
         "serve --port 0": "0 is not in the range",
+        "open": "Missing argument 'FILE…'",
+        "open pairs.tsv": "'pairs.tsv' is no saved trace",
         "trace": "Missing argument 'MODEL|TRACE.npz'. See xattn-viz trace --help.",
         "transcribe whisper-tiny-en a.wav --format mp3": "'mp3' is not one of",
         "align firefox-en-pt none.tsv --threshold much": "'much' is not a valid float",
@@ -266,8 +268,25 @@ def test_a_wrong_option_is_refused_without_a_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_clone_starts_its_own_app() -> None:
+def test_the_clone_starts_its_own_app(monkeypatch: pytest.MonkeyPatch, tiny: Adapter, tmp_path: Path) -> None:
     assert app_script() == ROOT / "app.py"
+    started: list[list[str]] = []
+    monkeypatch.setattr("runpy.run_module", lambda *given, **more: started.append(sys.argv))
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setenv("XATTN_VIZ_OPEN", "")
+    assert main([]) == main(["serve", "--port", "8600", "--address", "0.0.0.0"]) == 0  # noqa: S104
+    files = [tmp_path / name for name in ("one.npz", "two.npz")]
+    for file in files:
+        xv.save(tiny.trace(TEXT), file)
+    assert os.environ["XATTN_VIZ_OPEN"] == ""
+    assert main(["open", *map(str, files), "--port", "8600"]) == 0
+    assert os.environ["XATTN_VIZ_OPEN"] == os.pathsep.join(map(str, files))
+    run = ["streamlit", "run", str(ROOT / "app.py")]
+    assert started == [
+        run,
+        [*run, "--server.address", "0.0.0.0", "--server.port", "8600"],  # noqa: S104
+        [*run, "--server.port", "8600"],
+    ]
 
 
 def test_control_characters_do_not_reach_the_terminal(tiny: Adapter, capsys: pytest.CaptureFixture[str]) -> None:

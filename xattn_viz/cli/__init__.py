@@ -37,6 +37,7 @@ COMMANDS = {
     "figure": ("figures", "Write a figure for a paper, as PDF, SVG, PNG or TikZ, and print its caption."),
     "animate": ("figures", "Write a moving picture: steps of an output, heads in turn, or a drawing forming."),
     "story": ("figures", "Make one page for a talk, which needs no network, of a story."),
+    "open": ("serve", "Start the app with saved traces open, the first of them shown."),
     "models": ("serve", "List the models known by name."),
     "doctor": ("serve", "Say whether this installation is well, and what to do about each fault."),
 }

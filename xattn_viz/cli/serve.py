@@ -1,8 +1,9 @@
-"""The app and what is there to begin with: `serve`, `models`, `doctor`."""
+"""The app and what is there to begin with: `serve`, `open`, `models`, `doctor`."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import runpy
 import sys
 
@@ -13,16 +14,48 @@ from xattn_viz import doctor as _doctor
 from xattn_viz.cli import common
 from xattn_viz.models import registry
 
+_PORT = click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on; 8501 unless given.")
+_ADDRESS = click.option(
+    "--address", help="The address to listen on; this machine alone, unless 0.0.0.0 lets in whoever comes."
+)
+
 
 @common.command("xattn-viz serve --port 8600")
-@click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on; 8501 unless given.")
-@click.option("--address", help="The address to listen on; this machine alone, unless 0.0.0.0 lets in whoever comes.")
+@_PORT
+@_ADDRESS
 def serve(port: int | None, address: str | None) -> None:
     """Start the app, as without a command.
 
     It runs until Ctrl-C. The README says what to close where others than yourself can reach it.
     """
     registry.check_settings()
+    _start(port, address)
+
+
+@common.command("xattn-viz open cat.npz")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE…",
+    help="Saved traces (.npz), or a saved visit (.zip).",
+    shell_complete=common.complete_files,
+)
+@_PORT
+@_ADDRESS
+def open(files: tuple[str, ...], port: int | None, address: str | None) -> None:  # noqa: A001 - as the command is called
+    """Start the app with saved traces open, the first of them shown.
+
+    Whoever comes sees them; nothing of them is run again.
+    """
+    from xattn_viz.app import opened  # with all that a page imports
+
+    registry.check_settings()
+    os.environ.update(opened.environment(files))
+    _start(port, address)
+
+
+def _start(port: int | None, address: str | None) -> None:
     # Streamlit reads the configuration beside the script, so this starts like `streamlit run app.py` in the clone.
     sys.argv = ["streamlit", "run", str(_doctor.app_script())]
     if address is not None:
