@@ -376,9 +376,14 @@ def _choose_compared(state: PageState) -> None:
             args=given,
         )
         if other is None:
-            st.button("Compare two heads of this", on_click=actions.compare_with, args=(state.query.best,))
+            st.button(
+                "Compare two heads of this",
+                key="compare-heads",
+                on_click=actions.compare_with,
+                args=(state.query.best,),
+            )
         else:
-            st.button("Stop comparing", on_click=actions.stop_comparing)
+            st.button("Stop comparing", key="compare-stop", on_click=actions.stop_comparing)
 
 
 def _listed(best: Trace, output: Output) -> dict[Output, str]:

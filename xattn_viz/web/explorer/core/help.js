@@ -25,6 +25,11 @@ export const EXPLORER_HELP = [
     '[aria-label="Colour scale"]',
     "Where the colours end: at the largest weight of this map, or of all maps, so that heads can be compared.",
   ],
+  [
+    '[aria-label="What of two maps is shown"]',
+    "Both maps side by side, or one of what the second has more (red) and less (blue).",
+  ],
+  ['[aria-label="Head of the second trace"]', "Which map of the second stands beside that of the first."],
   ['[aria-label="Colour map"]', "In which colours weights are shown. Grey and cividis suit every eye."],
   ['[aria-label="Lines above this weight"]', "Lines are drawn between words whose weight is above this number."],
   ['[aria-label="Weights over the picture"]', "Weights as smooth light, or patch by patch as the model has them."],
