@@ -26,7 +26,7 @@ _ADDRESS = click.option(
 def serve(port: int | None, address: str | None) -> None:
     """Start the app, as without a command.
 
-    It runs until Ctrl-C. The README says what to close where others than yourself can reach it.
+    It runs until Ctrl-C. docs/install.md says what to close where others than yourself can reach it.
     """
     registry.check_settings()
     _start(port, address)
