@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from xattn_viz.export.notebook import explore, show
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
+    from xattn_viz.models.attention_files import load_attention
     from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
     from xattn_viz.models.external import from_attention
     from xattn_viz.models.registry import cards, load, rerun
@@ -149,6 +150,7 @@ __all__ = [
     "head_profiles",
     "layer_steps",
     "load",
+    "load_attention",
     "load_trace",
     "map_grids",
     "most_attended",
@@ -206,6 +208,7 @@ _HOMES = {
     "Intervention": "core.interventions",
     "layer_steps": "lessons.steps",
     "load": "models.registry",
+    "load_attention": "models.attention_files",
     "load_trace": "core.store",
     "map_grids": "analysis.head_measures",
     "ModelError": "models.base",
