@@ -45,6 +45,18 @@ def _pin(page: Page) -> None:
     page.locator(".xv-rows .xv-text").nth(4).hover()
 
 
+def _history(page: Page) -> None:
+    """What was traced in a visit: two sentences, a clip, a scene."""
+    at = page.url.partition("?")[0].rstrip("/")
+    for name in ("speech", "images", f"?{urlencode({'text': LONG})}", f"?{urlencode({'text': BESIDE})}"):
+        page.goto(f"{at}/{name}")
+        page.locator(".xv[data-painted]").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(2500)
+    page.get_by_role("button", name="History").click()
+    page.locator('[class*="st-key-seen-"] img').nth(4).wait_for(timeout=60_000)
+    page.wait_for_timeout(500)
+
+
 def _check(page: Page) -> None:
     """How one weight comes about."""
     page.locator(".xv-stage").first.click(position={"x": 150, "y": 66})
@@ -206,6 +218,7 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
         "dark",
         _hover,
     ),
+    ("translate-history", {}, (1280, 720), "light", _history),
     ("translate-compare", COMPARED, (1280, 800), "light", _hover),
     ("translate-self", {"text": LONG, "head": "2.1", "option.self_attention": "true"}, (1280, 720), "light", _encoder),
     ("translate-check", {}, (1280, 900), "dark", _check),

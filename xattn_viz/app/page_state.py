@@ -222,7 +222,8 @@ class PageState:
     @property
     def unlinked(self) -> str:
         """Why no address shows somebody else what is shown here, in a sentence; empty where one does."""
-        if any(self.query.input in kept for kept in visit().own.values()):
+        asked = [one.input for one in (self.query, self.compared) if one is not None]
+        if any(name in kept for kept in visit().own.values() for name in asked):
             return "Only this visit has what you gave it: save the page as HTML to pass it on."
         longest = max(len(self.query.output.target), len(self.compared.input) if self.compared else 0)
         if self.query.source not in self.query.address() or longest >= runner.LONGEST_TEXT:
