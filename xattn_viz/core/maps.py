@@ -96,6 +96,9 @@ class AttentionMaps(Displayed):
     are those of the cross-attention. One that looks at the whole model stands as layer 0 with one head. `contrast` says
     which token was asked about rather than which, where it was a difference: "gato rather than cão".
 
+    `title` is what maps are called that are no attention of a model and stand in its place: links that somebody made,
+    what another program found. They have one layer with one head, and their rows may sum to anything.
+
     Raises ValueError, with the shapes, on a wrong rank or dtype, a label count that does not fit, a value that is NaN
     or outside 0 … 1, and on row sums that nothing in `altered` explains.
     """
@@ -110,6 +113,7 @@ class AttentionMaps(Displayed):
     projections: Projections | None = None
     altered: tuple[Alteration, ...] = ()
     contrast: str = ""
+    title: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", read_only(self.weights))
@@ -128,8 +132,8 @@ class AttentionMaps(Displayed):
 
     @property
     def is_whole_model(self) -> bool:
-        """Whether it is a way of looking at the whole model, which has no heads."""
-        return self.kind in WHOLE_MODEL
+        """Whether it is a way of looking at the whole model, which has no heads, or no attention of a model."""
+        return self.kind in WHOLE_MODEL or bool(self.title)
 
     def layer_index(self, layer: int) -> int:
         """Where a layer stands in the arrays. `layer` is the model's own number, or counts from the end when negative.
@@ -186,6 +190,7 @@ class AttentionMaps(Displayed):
             step=self.step,
             altered=_with(self.altered, "cropped"),
             contrast=self.contrast,
+            title=self.title,
         )
 
     def to_words(self) -> AttentionMaps:
@@ -206,7 +211,16 @@ class AttentionMaps(Displayed):
             read = read and read.take([group[0] for group in groups])
         altered = _with(self.altered, "aggregated")
         return AttentionMaps(
-            weights, queries, keys, self.kind, self.layers, read, self.step, altered=altered, contrast=self.contrast
+            weights,
+            queries,
+            keys,
+            self.kind,
+            self.layers,
+            read,
+            self.step,
+            altered=altered,
+            contrast=self.contrast,
+            title=self.title,
         )
 
     def mean(self) -> AttentionMaps:
@@ -302,6 +316,8 @@ def _check_shapes(maps: AttentionMaps) -> None:
         raise ValueError(f"Weights [layer, head, query, key] have shape {shape}, but the axes say {wanted}.")
     if maps.read is not None and len(maps.read) != len(maps.queries):
         raise ValueError(f"{len(maps.read)} tokens read do not fit the {len(maps.queries)} rows of weights {shape}.")
+    if maps.title and shape[:2] != (1, 1):
+        raise ValueError(f"What is no attention ({maps.title!r:.60}) has one layer with one head: got shape {shape}.")
     if maps.projections is not None:
         q, k = maps.projections.queries.shape, maps.projections.keys.shape
         if (*q[:3], k[2]) != shape:
@@ -330,7 +346,7 @@ def _check_block(maps: AttentionMaps, weights: NDArray[np.float32], at: tuple[in
     over = ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
     if low < 0 or high > 1 + over:
         raise ValueError(f"Weights of shape {shape} reach from {low} to {high}, outside 0 … 1.")
-    if {"cropped", "aggregated", "ablated"} & set(maps.altered):
+    if maps.title or {"cropped", "aggregated", "ablated"} & set(maps.altered):
         return
     sums = weights.sum(axis=-1, dtype=np.float64)
     wrong = np.abs(sums - 1) > tolerance

@@ -43,6 +43,7 @@ _BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
     "encoder": ("source word being represented", "source word being read"),
     "decoder": ("word being written", "earlier word being read"),
 }
+_OF_OTHERS = "word of the output", "word of the source"
 _BETWEEN_LATENTS: dict[MapKind, tuple[str, str]] = {
     "cross": ("latent being filled", "patch being read"),
     "encoder": ("latent being updated", "latent being read"),
@@ -278,14 +279,14 @@ def select(
         keys=maps.keys.take(own_columns) if is_padded else maps.keys,
         # An empty or fully masked map has no maximum to end at; with any other end all its zeros look alike too.
         top=top if top > 0 else 1.0,
-        title=f"{kind_title(maps)}, {WHOLE if maps.is_whole_model else f'layer {number + 1}, {name} (counted from 1)'}",
+        title=whole_title(maps) or f"{kind_title(maps)}, layer {number + 1}, {name} (counted from 1)",
         rows_title=axis_titles(maps, by_input=by_input)[0],
         keys_title=_keys_title(maps, weights, is_padded=is_padded),
         scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
         doing=_doing(maps, by_input=by_input),
         who=_who(maps, head),
         on="of its total on" if maps.kind in METHODS else "on",
-        what="share" if maps.kind in METHODS else "weight",
+        what="share" if maps.kind in METHODS else "value" if maps.title else "weight",
     )
 
 
@@ -300,8 +301,15 @@ def kind_name(kind: MapKind) -> str:
 
 def kind_title(maps: AttentionMaps) -> str:
     """What maps are called, and what was contrasted: "Cross-attention", "Occlusion (gato rather than cão)"."""
-    name = _BY_LATENTS[maps.kind][0] if _has_latents(maps) else KIND_NAMES[maps.kind]
+    name = maps.title or (_BY_LATENTS[maps.kind][0] if _has_latents(maps) else KIND_NAMES[maps.kind])
     return f"{name} ({maps.contrast})" if maps.contrast else name
+
+
+def whole_title(maps: AttentionMaps) -> str:
+    """What a map without heads is called: "Occlusion, whole model", or by its own title; empty where it has heads."""
+    if not maps.is_whole_model:
+        return ""
+    return kind_title(maps) if maps.title else f"{kind_title(maps)}, {WHOLE}"
 
 
 def _who(maps: AttentionMaps, head: int | None) -> str:
@@ -326,6 +334,8 @@ def axis_titles(maps: AttentionMaps, *, by_input: bool = False) -> tuple[str, st
     """
     if _has_latents(maps):
         return _BETWEEN_LATENTS[maps.kind]
+    if maps.title and maps.kind == "cross":
+        return _OF_OTHERS
     row, column = _BETWEEN_TEXTS.get(maps.kind, _BETWEEN_TEXTS["cross"])
     doing = "represented" if maps.kind == "encoder" else "drawn"
     if maps.queries.kind == "image":

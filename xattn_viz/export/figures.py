@@ -433,7 +433,7 @@ def _several(
 def _heads(trace: Trace, view: View, style: Style, heads: Sequence[tuple[int, int]]) -> tuple[Sheet, list[str]]:
     maps = view.maps(trace)
     if maps.is_whole_model:
-        raise InputError(f"{kind_title(maps)} goes through the whole model, which has no heads.")
+        raise InputError(f"{kind_title(maps)} has no heads.")
     if not heads:
         layer = view.layer if view.layer is not None else maps.layers[-1]
         heads = [(layer, head) for head in range(maps.n_heads)]
@@ -448,7 +448,7 @@ def _heads(trace: Trace, view: View, style: Style, heads: Sequence[tuple[int, in
 def _grid(trace: Trace, view: View, style: Style) -> tuple[Sheet, list[str]]:
     maps = view.maps(trace)
     if maps.is_whole_model:
-        raise InputError(f"{kind_title(maps)} goes through the whole model, which has no heads.")
+        raise InputError(f"{kind_title(maps)} has no heads.")
     ones, lines = _several(trace, view, style, [(layer, head) for layer in maps.layers for head in range(maps.n_heads)])
     rows = [ones[i : i + maps.n_heads] for i in range(0, len(ones), maps.n_heads)]
     title = visible(f"{kind_title(maps)}, all heads")

@@ -353,7 +353,7 @@ def draw_heads(stage: Stage, trace: Trace, view: View) -> int:
     """The maps of heads one after the other. Returns the number of frames. Raises InputError where there are none."""
     maps, u = view.maps(trace), stage.unit
     if maps.is_whole_model:
-        raise InputError(f"{kind_title(maps)} goes through the whole model, which has no heads to go through.")
+        raise InputError(f"{kind_title(maps)} has no heads to go through.")
     is_small = len(maps.layers) * maps.n_heads <= MOST_HEADS
     layers = maps.layers if is_small or view.layer is None else (view.layer,)
     heads = [(layer, head) for layer in layers for head in range(maps.n_heads)]

@@ -18,7 +18,7 @@ from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import METHODS, Alteration, AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
-from xattn_viz.core.view import WHOLE, SelectedMap, View, axis_titles, head_title, kind_title, one_map, select
+from xattn_viz.core.view import SelectedMap, View, axis_titles, head_title, kind_title, one_map, select, whole_title
 from xattn_viz.web.explorer import about
 from xattn_viz.web.explorer.sheets import sentence_indices
 
@@ -86,7 +86,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
         queries=queries,
         keys=keys,
         top=top or 1.0,
-        title=f"{kind_title(one)}, {WHOLE if one.is_whole_model else head_title(view.layer, view.head)}",
+        title=whole_title(one) or f"{kind_title(one)}, {head_title(view.layer, view.head)}",
         rows_title=row,
         keys_title=column,
         scale_name=f"0 to {top or 1.0:.2f}, {whose}",
@@ -108,7 +108,7 @@ def shown(trace: Trace, view: View, *, date: datetime.date | None = None) -> Sho
             filter(
                 None,
                 (
-                    _caption(view, row, column, is_cropped=is_cropped, is_share=one.kind in METHODS, is_read=is_read),
+                    _caption(view, row, column, is_cropped=is_cropped, said=_no_attention(one), is_read=is_read),
                     links_caption(trace.alignment) if linked and trace.alignment else "",
                 ),
             )
@@ -183,7 +183,12 @@ def _stretch(axis: Axis) -> str:
     return f", {axis.times[0][0]:.2f} to {axis.times[-1][1]:.2f}" if axis.is_timed and axis.times else ""
 
 
-def _caption(view: View, row: str, column: str, *, is_cropped: bool, is_share: bool, is_read: bool) -> str:
+def _no_attention(maps: AttentionMaps) -> str:
+    """What the values of a map are, where they are no attention weights; empty where they are."""
+    return SHARES if maps.kind in METHODS else f"{maps.title}: no attention weights." if maps.title else ""
+
+
+def _caption(view: View, row: str, column: str, *, is_cropped: bool, said: str, is_read: bool) -> str:
     unit = {"words": "word", "sentences": "sentence"}.get(view.units)
     named = "token read at step t, the start token first" if is_read else "token predicted at step t"
     return " ".join(
@@ -194,7 +199,7 @@ def _caption(view: View, row: str, column: str, *, is_cropped: bool, is_share: b
                 f"Row t is named for the {named}." if "written" in row else "",
                 f"Between {unit}s: weights into a {unit} are summed, those from it averaged." if unit else "",
                 "Special tokens are left out: rows may sum to less than 1." if is_cropped else "",
-                SHARES if is_share else "",
+                said,
             ),
         )
     )

@@ -162,7 +162,11 @@ def html(
     )
     answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
     made_by = about(trace)["model"]
-    parts = [answer and f"Answer: {answer}.", made_by and f"Model: {made_by}.", CAVEAT]
+    parts = [
+        answer and f"Answer: {answer}.",
+        made_by and f"Model: {made_by}.",
+        CAVEAT if not trace.cross.title else " ".join(trace.remarks),
+    ]
     if said is not None:
         parts += [
             f"Shown first: {said.title}. {said.caption} {said.choice if beside is None else ''}",

@@ -22,7 +22,7 @@ from xattn_viz.analysis.head_measures import Surprise, head_names, map_grids, su
 from xattn_viz.analysis.word_units import linked_cells, links_caption
 from xattn_viz.core import view
 from xattn_viz.core.evidence import Alignment
-from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionMaps, MapKind
+from xattn_viz.core.maps import METHODS, AttentionMaps, MapKind
 from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import HeadGrid, Hypothesis, Step, Trace, probability
 from xattn_viz.core.view import all_steps
@@ -147,7 +147,8 @@ def _of_a_whole_trace(trace: Trace, measured: list[HeadGrid]) -> dict[str, Any]:
 
     `measured` are the numbers about the heads of its cross-attention.
     """
-    found: dict[str, Any] = {"surprises": [_surprise(one) for one in surprises(trace, measured)]}
+    of_heads = () if trace.cross.title else surprises(trace, measured)
+    found: dict[str, Any] = {"surprises": [_surprise(one) for one in of_heads]}
     found |= {"beams": _beams(trace)} if trace.hypotheses else {}
     return found | ({} if trace.alignment is None else {"links": _links(trace.alignment, trace.cross)})
 
@@ -187,7 +188,7 @@ def _grids(maps: AttentionMaps, trace: Trace, *, is_complete: bool) -> tuple[lis
         if (grid.kind, grid.layers, grid.values.shape[1]) == (maps.kind, maps.layers, maps.n_heads)
     ]
     known = {grid.name for grid in kept}
-    is_quick = is_complete and maps.weights.size <= MEASURED_LIMIT and maps.kind not in WHOLE_MODEL
+    is_quick = is_complete and maps.weights.size <= MEASURED_LIMIT and not maps.is_whole_model
     return kept, [grid for grid in map_grids(maps) if grid.name not in known] if is_quick else []
 
 

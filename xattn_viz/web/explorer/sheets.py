@@ -213,6 +213,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "heads": maps.n_heads,
         "altered": maps.altered,
         "contrast": maps.contrast,
+        **({"title": visible(maps.title)} if maps.title else {}),
         "titles": [*(axis_titles(maps, by_input=is_read)[0] for is_read in (False, True)), axis_titles(maps)[1]],
         # A trace keeps its identity when it is looked at in another way, and again after that.
         "digest": hashlib.sha256(maps.weights.data).hexdigest()[:8] if maps.kind in METHODS else "",

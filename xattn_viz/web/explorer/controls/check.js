@@ -92,7 +92,8 @@ function explain(scene, cell) {
     ];
   }
   if (wordsOf(sheet).share) {
-    const said = "This is no attention weight, and has no q · k: it is this row’s share of what the method found.";
+    const what = sheet.title ? "the value of a file" : "this row’s share of what the method found";
+    const said = `This is no attention weight, and has no q · k: it is ${what}.`;
     return [heading, make("p", {}, said)];
   }
   if (!sheet.exact) {

@@ -233,7 +233,7 @@ export function makeLegend() {
     const both = scene.compared && scene.second ? ` in ${scene.main.name} and ${scene.second.name}` : "";
     const whose = {
       word: `the maximum of this ${patchSide(scene.main.sheet) === "columns" && scene.main.sheet.queries.grid ? "patch" : wordsOf(scene.main.sheet).one}`,
-      head: `the maximum of ${viewTitle(scene.main.view)}${both}`,
+      head: `the maximum of ${scene.main.sheet.title ? "this map" : viewTitle(scene.main.view)}${both}`,
       common: "the maximum of all maps",
     }[scene.state.scale];
     const map = dark || isOverPicture(scene.main) ? scene.state.colours : `${scene.state.colours}, reversed`;

@@ -101,7 +101,7 @@ export function blocksOf(scene) {
     const own = layer !== null && named[layer] ? `, ${named[layer][1]} × ${named[layer][2]}` : "";
     const views = sheet.views.filter((view) => view.layer === layer);
     const face = layer === null ? "All layers" : `Layer ${layer + 1}${own}`;
-    return { text: views[0]?.whole ? "Whole model" : face, views };
+    return { text: views[0]?.whole ? (sheet.title ? "Map" : "Whole model") : face, views };
   });
   return blocks.filter(({ views }) => views.length);
 }

@@ -80,6 +80,7 @@ function method(name, face, who) {
   return { ...ATTENTION.cross, name, face, ...(who ? { who } : {}), on: "of its total on", share: SHARES };
 }
 
+const VALUES = "No attention weights of a model: the values of a file.";
 const SHARES = "No attention weights: each row’s shares of what the method found.";
 
 /** @type {Record<Kind, Words>} */
@@ -159,8 +160,19 @@ const BY_LATENTS = {
  * @param {import("./payload.js").Sheet} sheet
  * @returns {Words}
  */
-export function wordsOf({ kind, keys, queries, contrast }) {
+export function wordsOf({ kind, keys, queries, contrast, title }) {
   const words = KINDS[kind];
+  if (title)
+    return {
+      ...words,
+      name: title,
+      face: title,
+      predicting: "in the row of",
+      reading: "in the row of",
+      who: title[0].toLowerCase() + title.slice(1),
+      on: "on",
+      share: VALUES,
+    };
   if (words.share) {
     const told = contrast ? ` (${contrast})` : "";
     return { ...words, name: words.name + told, ...(words.who ? { who: words.who + told } : {}) };
@@ -194,7 +206,8 @@ export function axisTitles({ titles, read }, { rows, units }) {
  * @param {boolean} [whole] whether the kind is said of a trace of one kind too
  */
 export function titled(trace, panel, view, whole = trace.sheets.length > 1) {
-  const parts = [whole ? `${wordsOf(panel.sheet).name}, ` : "", view].join("");
+  const { title } = panel.sheet;
+  const parts = title || [whole ? `${wordsOf(panel.sheet).name}, ` : "", view].join("");
   return (panel.name ? `${panel.name}: ` : "") + parts[0].toUpperCase() + parts.slice(1);
 }
 

@@ -65,6 +65,7 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {string} id
  * @property {import("./kinds.js").Kind} kind
  * @property {string} [contrast] which token was asked about rather than which
+ * @property {string} [title] what the maps are called, where they are no attention of a model
  * @property {number[]} layers
  * @property {number} heads
  * @property {string[]} altered

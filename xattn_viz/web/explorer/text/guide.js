@@ -161,6 +161,7 @@ function whatToSee({ trace, main, second, state, theme, difference }) {
     return [`Each row is ${row}. Red = ${other} has more weight there, blue = ${one} has.`];
   }
   const bright = theme.dark ? "Bright" : "Dark";
+  if (sheet.title) return [`Each row is ${row}. ${bright} = the larger values.`];
   const meant = wordsOf(sheet).share
     ? "what counted for it"
     : isOverSound(main)
@@ -197,6 +198,7 @@ function withArticle(noun) {
  * @returns {Parts}
  */
 function whatItDoes(panel) {
+  if (panel.sheet.title) return [];
   const [name] = panel.sheet.names[panel.view.name] ?? [""];
   if (name) return ["This head ", isolated(name, ""), "."];
   const { matrix: m } = panel;
