@@ -23,7 +23,12 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"core": "axes, maps, traces, view, files", "shapes": "pictures whose truth is known"},
     {"attention": "the layer, masks, capture", "inputs": "files and arrays to read"},
     {"models": "adapters, engine, families", "analysis": "numbers about maps"},
-    {"examples": "worth seeing", "lessons": "what the Layer page shows", "corpus": "many traces"},
+    {
+        "examples": "worth seeing",
+        "lessons": "what the Layer page shows",
+        "corpus": "many traces",
+        "foreign": "files of others",
+    },
     {"plots": "Plotly figures, SVG", "web": "explorer, stepper, easel"},
     {"": "the public names", "export": "files and pages"},
     {"app": "all that imports streamlit"},

@@ -92,9 +92,10 @@ if TYPE_CHECKING:
     from xattn_viz.export import figures, subtitles
     from xattn_viz.export.moving import Animation, animate
     from xattn_viz.export.notebook import explore, show
+    from xattn_viz.foreign.attention_files import load_attention
+    from xattn_viz.foreign.other_tools import from_links
     from xattn_viz.inputs import InputError
     from xattn_viz.lessons import steps as layer_steps
-    from xattn_viz.models.attention_files import load_attention
     from xattn_viz.models.base import Adapter, ModelError, NeedsConsent
     from xattn_viz.models.external import from_attention
     from xattn_viz.models.registry import cards, load, rerun
@@ -145,6 +146,7 @@ __all__ = [
     "figures",
     "find_alignment_heads",
     "from_attention",
+    "from_links",
     "head_costs",
     "head_names",
     "head_profiles",
@@ -196,6 +198,7 @@ _HOMES = {
     "figures": "export.figures",
     "find_alignment_heads": "analysis.alignment_heads",
     "from_attention": "models.external",
+    "from_links": "foreign.other_tools",
     "head_costs": "analysis.head_costs",
     "HeadCosts": "analysis.head_costs",
     "head_names": "analysis.head_measures",
@@ -208,7 +211,7 @@ _HOMES = {
     "Intervention": "core.interventions",
     "layer_steps": "lessons.steps",
     "load": "models.registry",
-    "load_attention": "models.attention_files",
+    "load_attention": "foreign.attention_files",
     "load_trace": "core.store",
     "map_grids": "analysis.head_measures",
     "ModelError": "models.base",

@@ -41,6 +41,20 @@ def foreign(target: int = 3) -> Trace:
     return xv.from_attention(weights, target=["um", "dois", "três"][:target], source=list("abcd"))
 
 
+def test_files_of_other_programs_open_on_the_page_of_texts(tmp_path: Path) -> None:
+    saved = Path(__file__).parents[1] / "foreign" / "inseq" / "occlusion.json"
+    np.savez(arrays := tmp_path / "given.npz", cross_attentions=np.full((1, 1, 1, 2, 4), 0.25, np.float32))
+    for data, title in (
+        (saved.read_bytes(), "Occlusion, by inseq"),
+        (b"the cat\to gato\t0-0 1?1\n", "Links that somebody made"),
+        (arrays.read_bytes(), ""),
+    ):
+        (one,) = opened.read(data, "given")
+        assert (one.page, one.shown.trace.cross.title) == ("text", title)
+    with pytest.raises(InputError, match=r"^'given': the file, line 1: a link is 0-0"):
+        opened.read(b"a\tb\tc\n", "given")
+
+
 def archive(**members: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as file:

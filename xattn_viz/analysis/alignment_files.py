@@ -112,6 +112,17 @@ def read_gold(
     ]
 
 
+def read_links(text: str, name: str, format: Format) -> list[tuple[Links, Links]]:
+    """The sure and the possible links of each pair in the text of a Pharaoh or NAACL file, which has no sentences.
+
+    Those of a NAACL file are the pairs that it names, in their order. Raises InputError naming the file and the line.
+    """
+    if format == "pharaoh":
+        return _pharaoh_lines(text, name)
+    numbers = [int(line.split()[0]) for _, line in _lines(text) if _NAACL.fullmatch(line.strip())]
+    return _naacl_lines(text, name, sorted(set(numbers)))
+
+
 def read_pairs(path: str | Path | BinaryIO) -> list[tuple[str, str]]:
     """The texts of a file of pairs, named or open: source and target between tabs, whatever else stands behind them."""
     name, pairs = _name(path), []

@@ -104,7 +104,7 @@ export default function ({ data }) {
     if (!has(event)) return;
     const [file] = event.dataTransfer.files;
     const field = document.querySelector(`.st-key-${data.key} input[type=file]`);
-    if (!file || !field || (inField(event) && !/\.(npz|zip)$/i.test(file.name))) return;
+    if (!file || !field || (inField(event) && !/\.(npz|zip|safetensors|json|gz|html?)$/i.test(file.name))) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const one = new DataTransfer();

@@ -17,6 +17,7 @@ from PIL import Image
 from xattn_viz.app import actions, drawing_page, opened, page_state, picture_page, sound_page, text_page
 from xattn_viz.app.page import PAST, literal, shortened
 from xattn_viz.app.page_state import Kind, Seen
+from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
@@ -52,7 +53,7 @@ def show() -> None:
             st.button("Clear", key="clear-past", on_click=_clear)
         st.file_uploader(
             "Open a saved trace or visit",
-            type=("npz", "zip"),
+            type=("npz", "zip", *files.OF_OTHERS),
             key=_FILE,
             on_change=_open,
             label_visibility="collapsed",

@@ -1,4 +1,4 @@
-"""Traces that files hold, on the pages: a saved trace, a saved visit, and the files that the server was started with.
+"""Traces that files hold, on the pages: saved traces and visits, what other programs saved, what a server started with.
 
 An opened file is shown as it is, nothing of it is run again. What more can be asked of its model is asked only where
 that is a model of the page, by its name and its weights.
@@ -72,7 +72,9 @@ def environment(paths: Sequence[str | Path]) -> dict[str, str]:
     for a file that is not there or cannot be shown.
     """
     if not paths:
-        raise InputError("Name the file to open: a saved trace (.npz) or a saved visit (.zip).")
+        raise InputError(
+            "Name the file to open: a saved trace (.npz), a saved visit (.zip), or one of another program."
+        )
     for path in paths:
         if os.pathsep in str(path):
             raise InputError(f"{quoted(str(path))} cannot be opened: its name holds {os.pathsep!r}.")
@@ -122,10 +124,18 @@ def take(data: bytes, title: str) -> None:
 def read(data: bytes, title: str) -> list[Seen]:
     """What a file of this name holds, each as it is to be looked at first: one trace, or those of a saved visit.
 
+    The trace is one that was saved here, or made of what another program saved (`foreign.attention_files`).
+
     Nothing in it is run, and at most `MOST_BYTES` are unpacked. Raises InputError in one sentence that names the file.
     """
     if data.startswith((b"\x80", b"(dp0")) or b"data.pkl" in data[:200]:
         raise InputError(f"{quoted(title)} {_PICKLED}")
+    from xattn_viz.foreign import attention_files  # of other programs: nobody else waits for it
+
+    if attention_files.is_foreign(data):
+        if len(data) > MOST_BYTES:
+            raise InputError(f"{quoted(title)} has more than the {MOST_BYTES:,} bytes that are opened at once.")
+        return [_seen(title, _Saved(data, (attention_files.read_attention(data, title),)))]
     if not data.startswith(b"PK"):
         raise InputError(f"{quoted(title)} is no saved trace (.npz) and no saved visit (.zip).")
     try:

@@ -131,7 +131,7 @@ INPUT = click.argument("input", help=_INPUT, shell_complete=complete_files)
 MODEL_OR_TRACE = click.argument(
     "model",
     metavar="MODEL|TRACE.npz",
-    help=f"{_MODEL}; or a trace that was saved, which has its input already.",
+    help=f"{_MODEL}; or a trace that was saved, here or by another program, which has its input already.",
     shell_complete=complete_models,
 )
 INPUT_OR_NONE = click.argument("input", required=False, help=_INPUT, shell_complete=complete_files)
@@ -179,11 +179,24 @@ def settings_of(model: Adapter, said: Said) -> dict[str, Any]:
 
 def is_saved(model: str, input: str | None) -> bool:
     """Whether a trace in a file stands where a model can. Raises ValueError where it has an input, or a model none."""
-    is_file = model.endswith(".npz")
+    is_file = is_trace(model)
     if is_file == (input is not None):
         given = "A trace in a file has its input already" if is_file else "A model needs an input"
         raise ValueError(f"{given}: give a model and its input, or a file that ends in .npz.")
     return is_file
+
+
+def is_trace(path: str) -> bool:
+    """Whether a file is named by its ending that holds a trace, or what another program saved for one."""
+    return path.lower().endswith((".npz", *(f".{ending}" for ending in files.OF_OTHERS)))
+
+
+def load_saved(path: str) -> xv.Trace:
+    """The trace in a file that was saved here, or what another program saved as one."""
+    files.check(path)
+    with Path(path).open("rb") as file:
+        is_ours = path.lower().endswith(".npz") and b"_attentions" not in file.read(200)
+    return xv.load_trace(path) if is_ours else xv.load_attention(path)
 
 
 def traced(model: str, input: str, said: Said) -> tuple[Adapter, xv.Trace]:
@@ -196,7 +209,7 @@ def traced(model: str, input: str, said: Said) -> tuple[Adapter, xv.Trace]:
 
 def saved_or_traced(model: str, input: str | None, said: Said) -> tuple[Adapter | None, xv.Trace]:
     """The trace in a file, or a model and the trace of its input."""
-    return (None, xv.load_trace(model)) if is_saved(model, input) else traced(model, input or "", said)
+    return (None, load_saved(model)) if is_saved(model, input) else traced(model, input or "", said)
 
 
 def read_input(model: Adapter, said: str) -> Any:

@@ -38,7 +38,7 @@ def serve(port: int | None, address: str | None) -> None:
     nargs=-1,
     required=True,
     metavar="FILE…",
-    help="Saved traces (.npz), or a saved visit (.zip).",
+    help="Saved traces (.npz), a saved visit (.zip), or what other programs saved (docs/formats.md).",
     shell_complete=common.complete_files,
 )
 @_PORT

@@ -70,7 +70,7 @@ def trace(
 def _traces(model: str, input: str | None, said: Said) -> Iterator[xv.Trace]:
     """The traces of an input, one for each 30 s of a sound; or that which was saved."""
     if common.is_saved(model, input):
-        yield xv.load_trace(model)
+        yield common.load_saved(model)
         return
     adapter = common.load(model)
     read, settings = common.read_input(adapter, input or ""), common.settings_of(adapter, said)
@@ -183,10 +183,10 @@ def compare(
 
 def _pair(model: str, first: str, second: str | None, model_b: str | None, said: Said) -> tuple[xv.Trace, xv.Trace]:
     """The two traces that are compared. Raises ValueError where they are not two."""
-    if model.endswith(".npz"):
-        if second is not None or model_b is not None or not first.endswith(".npz"):
+    if common.is_trace(model):
+        if second is not None or model_b is not None or not common.is_trace(first):
             raise ValueError("Two saved traces are compared: give two files that end in .npz, and nothing else.")
-        return xv.load_trace(model), xv.load_trace(first)
+        return common.load_saved(model), common.load_saved(first)
     if second is None and model_b is None:
         raise ValueError("One trace cannot be compared: give a second input, or another model with --model-b.")
     one = common.traced(model, first, said)[1]

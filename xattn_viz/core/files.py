@@ -12,6 +12,8 @@ from xattn_viz.core.records import quoted
 
 #: What ends the name of a file that is not complete yet.
 PART = ".part"
+#: What ends the names of files of other programs that open as traces (`foreign.attention_files`).
+OF_OTHERS = ("safetensors", "json", "gz", "html", "htm", "tsv", "xml")
 _MOST_NAMED = 40  # characters of the name that a part has too: a name may have 255 bytes, and a part adds some
 
 

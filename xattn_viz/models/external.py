@@ -303,7 +303,7 @@ def _joined(pieces: Sequence[str]) -> tuple[str, list[Span], list[bool]]:
 
     Each is a word, but where they mark how words begin (▁, Ġ) or go on (##, @@).
     """
-    special = [bool(_SPECIAL.fullmatch(piece)) for piece in pieces]
+    special = [is_special(piece) for piece in pieces]
     marked = any(piece.startswith(("▁", "Ġ")) for piece in pieces)
     text, spans, goes_on = "", list[Span](), True
     for piece, own in zip(pieces, special, strict=True):
@@ -316,6 +316,17 @@ def _joined(pieces: Sequence[str]) -> tuple[str, list[Span], list[bool]]:
         spans.append((len(text), len(text) + len(bare)))
         text, goes_on = text + bare, piece.endswith("@@")
     return text, spans, special
+
+
+def name_tokens(pieces: Sequence[str]) -> tuple[Axis, str]:
+    """What names the positions of tokens that are known by their texts alone, and the text that they make."""
+    text, spans, special = _joined(pieces)
+    return _axis(text, spans, special, list(pieces)), text
+
+
+def is_special(piece: str) -> bool:
+    """Whether a token looks like a start, an end or padding, which is no part of the text."""
+    return bool(_SPECIAL.fullmatch(piece))
 
 
 def _axis(text: str, spans: list[Span], special: list[bool], pieces: list[str]) -> Axis:

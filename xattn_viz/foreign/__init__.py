@@ -1,0 +1,1 @@
+"""What other programs save, read as traces."""
