@@ -57,6 +57,10 @@ def test_figure_writes_what_is_asked_for_and_prints_its_caption(
     assert main(["figure", str(file), "-o", str(out), *bare]) == 0
     view = xv.View(special=False, rows="input", units="words", scale="common")
     assert out.read_text(encoding="utf-8") == xv.figures.draw(tiny.trace(TEXT), view, "grid").svg()
+    links = tmp_path / "links.tsv"  # of other programs too
+    links.write_text("a b\tc d\t0-1 1?0\n", encoding="utf-8")
+    assert main(["figure", str(links), "-o", str(out)]) == 0
+    assert "Links that somebody made: a b → c d." in capsys.readouterr().out
     two = ["--what", "heads", "--heads", "1.2,2.1", "--scale", "head", "--transparent", "-o", str(tmp_path / "f.pdf")]
     assert main(["figure", str(file), *two]) == 0
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")

@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 
 import xattn_viz as xv
+from tests.web.explorer.packed import unpacked
 from xattn_viz.core.store import load_trace, to_bytes
 from xattn_viz.export.shown import shown
 from xattn_viz.foreign import other_tools
 from xattn_viz.foreign.attention_files import is_foreign, read_attention
+from xattn_viz.web.explorer import pack
 
 HERE = Path(__file__).parent
 WANTED = json.loads(gzip.decompress((HERE / "inseq" / "wanted.json.gz").read_bytes()))
@@ -128,6 +130,12 @@ def test_links_are_shown_as_a_map_of_what_is_sure_and_possible(tmp_path: Path) -
     svg = xv.export.svg(trace, xv.View(layer=0))
     assert "Links that somebody made" in svg
     assert "ross-attention" not in svg
+    header, _ = unpacked(pack(trace))
+    (sheet,) = header["sheets"]
+    assert (sheet["title"], len(sheet["views"])) == ("Links that somebody made", 1)
+    assert "surprises" not in header  # which are about heads
+    assert "Attention weights show" not in (written := xv.export.html(trace))
+    assert trace.remarks[0] in written
 
 
 def test_no_more_is_unpacked_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

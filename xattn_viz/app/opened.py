@@ -337,6 +337,8 @@ def unasked(query: Query) -> str:
         return "This file is not here any more: open it again."
     trace, page = file.traces[0], page_state.kind()
     card = page_state.card_of(trace.model)
+    if not trace.model and trace.cross.title:
+        return "No model made it: nothing more can be asked of it."
     if not trace.model or not page_state.is_agreed(trace.model) or (card is not None and not page.has(card)):
         name = f"Made by {trace.model}, which" if trace.model else "What made it"
         return f"{name} is no model on the list: nothing more can be asked of it."

@@ -19,9 +19,11 @@ from tests.browser.explorer.harness import show
 from tests.browser.explorer.planted import planted
 from tests.web.explorer.packed import texts
 from xattn_viz import export
+from xattn_viz.analysis.alignment_files import LinkedPair
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import View
+from xattn_viz.foreign.other_tools import from_links
 from xattn_viz.web.explorer import pack
 
 KINDS = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
@@ -132,6 +134,20 @@ def test_other_ways_of_looking_are_not_called_attention(harness: Page, tmp_path:
     explorer.token("output", 0).hover()
     expect(explorer.root).to_have_attribute("data-row", "0")
     assert explorer.said().startswith(f"Predicting {queries[0]}, value-weighted norms of this head put")
+
+
+def test_what_is_no_attention_goes_by_its_title(harness: Page) -> None:
+    pair = LinkedPair(("the", "black", "cat"), ("gato", "preto"), frozenset({(2, 0)}), frozenset({(1, 1)}))
+    trace = from_links(pair)
+    show(harness, pack(trace))
+    one = Explorer(harness, trace, "harness")
+    expect(harness.locator('[aria-label="Chosen map"] h3')).to_have_text("Links that somebody made")
+    one.token("output", 1).hover()
+    said = harness.locator(".xv").inner_text()
+    assert "In the row of preto, links that somebody made put 0.50 on black." in " ".join(said.split())
+    assert "the maximum of this map" in said
+    assert not re.search(r"ttention|whole model|[Hh]ead\b.*\d|Surprises|looked", said)
+    assert_painted(one.pixels(), trace.cross.weights[0, 0], 1.0)
 
 
 def test_steps_and_probabilities_belong_to_what_was_decoded(harness: Page) -> None:
