@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import re
 from pathlib import Path
@@ -143,6 +144,13 @@ def test_no_more_is_unpacked_than_is_read(monkeypatch: pytest.MonkeyPatch) -> No
     for data in (gzip.compress(b"{" + b" " * 1000), b"{" + b" " * 1000):
         with pytest.raises(xv.InputError, match="more than 1,000 bytes"):
             read_attention(data, "a.json")
+    for limit, data in (("MOST_VALUES", b"[[],[],[]]"), ("MOST_LINES", b"a\tb\t0-0\n" * 3)):
+        monkeypatch.setattr(other_tools, limit, 2)
+        with pytest.raises(xv.InputError, match="more than 2 "):
+            read_attention(data, "a.json")
+    np.savez(file := io.BytesIO(), cross_attentions=np.eye(2, dtype=np.float32))
+    with pytest.raises(xv.InputError, match="more than 99"):
+        read_attention(file.getvalue(), "a.npz", max_bytes=99)
 
 
 def changed(**fields: Any) -> bytes:

@@ -135,7 +135,8 @@ def read(data: bytes, title: str) -> list[Seen]:
     if attention_files.is_foreign(data):
         if len(data) > MOST_BYTES:
             raise InputError(f"{quoted(title)} has more than the {MOST_BYTES:,} bytes that are opened at once.")
-        return [_seen(title, _Saved(data, (attention_files.read_attention(data, title),)))]
+        trace = attention_files.read_attention(data, title, max_bytes=MOST_BYTES)
+        return [_seen(title, _Saved(data, (trace,)))]
     if not data.startswith(b"PK"):
         raise InputError(f"{quoted(title)} is no saved trace (.npz) and no saved visit (.zip).")
     try:

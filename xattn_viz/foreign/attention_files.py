@@ -62,9 +62,17 @@ def load_attention(
 
 
 def read_attention(
-    data: bytes, name: str, tokens: Mapping[str, Any] | None = None, *, index: int | None = None
+    data: bytes,
+    name: str,
+    tokens: Mapping[str, Any] | None = None,
+    *,
+    index: int | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Trace:
-    """As `load_attention`, of the bytes of a file of that name, and of what its tokens' JSON says."""
+    """As `load_attention`, of the bytes of a file of that name, and of what its tokens' JSON says.
+
+    Arrays unpack to at most `max_bytes`.
+    """
     if data.startswith((b"\x80", b"(dp0")) or b"data.pkl" in data[:200]:
         raise InputError(f"{quoted(name)} {_PICKLED}")
     said, read = tokens or {}, _reader(data)
@@ -75,7 +83,7 @@ def read_attention(
             text = str(error)
             text = text if text.startswith((name, quoted(name))) else f"{quoted(name)}: {text}"
             raise InputError(f"{text.rstrip('.')}.") from error
-    arrays = _read_npz(data, name) if data.startswith(b"PK") else _read_safetensors(data, name)
+    arrays = _read_npz(data, name, max_bytes) if data.startswith(b"PK") else _read_safetensors(data, name)
     given = {one: found for one in NAMES if (found := _layers(arrays, one)) is not None}
     if NAMES[0] not in given:
         raise InputError(
@@ -135,6 +143,8 @@ def _read_marked_up(data: bytes, name: str, tokens: Mapping[str, Any], index: in
 def _read_links(data: bytes, name: str, tokens: Mapping[str, Any], index: int | None) -> Trace:
     """One pair of a file of word links: the first, unless another is chosen."""
     text, number = _text(data), index or 0
+    if max(map(text.count, ("\n", "<s", '"target"'))) > other_tools.MOST_LINES:
+        raise InputError(f"it has more than {other_tools.MOST_LINES:,} lines or pairs: give those wanted alone.")
     kind = alignment_files.detect(text, name)
     if kind in ("pharaoh", "naacl"):
         if not tokens.get("source") or not tokens.get("target"):
@@ -157,6 +167,8 @@ def _read_links(data: bytes, name: str, tokens: Mapping[str, Any], index: int | 
 def _text(data: bytes) -> str:
     if len(data) > other_tools.MOST_TEXT:
         raise InputError(f"it has more than {other_tools.MOST_TEXT:,} bytes of text.")
+    if sum(map(data.count, (b",", b"[", b"{", b"<"))) > other_tools.MOST_VALUES:
+        raise InputError(f"it holds more than {other_tools.MOST_VALUES:,} values.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -174,12 +186,12 @@ def _layers(arrays: Mapping[str, Any], name: str) -> Any:
     return found or None
 
 
-def _read_npz(data: bytes, name: str) -> dict[str, Any]:
+def _read_npz(data: bytes, name: str, most: int) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BYTES:
-            raise InputError(f"{quoted(name)} unpacks to {size:,} bytes, more than {MAX_BYTES:,}.")
+        if size > most:
+            raise InputError(f"{quoted(name)} unpacks to {size:,} bytes, more than {most:,}.")
         with np.load(io.BytesIO(data), allow_pickle=False) as held:
             return {one: held[one] for one in held.files if one.split(".")[0] in NAMES}
     except InputError:

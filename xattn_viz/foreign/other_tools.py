@@ -26,8 +26,9 @@ from xattn_viz.core.trace import Step, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.models.external import from_attention, is_special, name_tokens
 
-#: The most bytes of text that are read, which Python takes some ten times as many for.
-MOST_TEXT = 1 << 27
+#: The most bytes of text that are read, and the most values and lines: what Python makes of these takes a few hundred
+#: MB, however small the file is. A page of BertViz for 48 heads of 200 × 200 tokens has 2 million values.
+MOST_TEXT, MOST_VALUES, MOST_LINES = 1 << 26, 4_000_000, 400_000
 #: What links are called in place of attention, and what a possible one weighs beside a sure one.
 LINKS, POSSIBLE = "Links that somebody made", 0.5
 _NEXT = "<|next|>"  # what the last row predicts, where nobody says it
