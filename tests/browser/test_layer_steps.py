@@ -240,6 +240,19 @@ def test_nothing_scrolls_sideways(app_url: str, page: Page, said: str) -> None:
     expect(page.locator("[data-plate]:visible")).to_have_count(15)
 
 
+def test_matrices_get_smaller_when_what_is_above_them_grows(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "layer.html"
+    data = json.dumps(stepper.pack_setting(from_words(*DEFAULT, n_heads=2), ""))
+    file.write_text(PAGE.format(css=web.css("stepper"), script=web.script("stepper"), data=data), encoding="utf-8")
+    page.goto(file.as_uri())
+    last, cell = page.locator('[data-plate="w_o"]'), page.locator('[data-plate="x"] td').first
+    expect(last).to_be_in_viewport(ratio=1)
+    before = visitor.box(cell)["height"]
+    page.evaluate("document.body.prepend(Object.assign(document.createElement('div'), { style: 'height: 240px' }))")
+    expect(last).to_be_in_viewport(ratio=1)
+    assert visitor.box(cell)["height"] < before
+
+
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_real_head_shows_its_own_weights(page: Page, tmp_path: Path, bias: bool) -> None:
     kept = real_head(planted(6, 550, bias=bias), 5, 2, 3, 11)

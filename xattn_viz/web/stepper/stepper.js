@@ -1,6 +1,6 @@
 import { makeTalk } from "../explorer/controls/talk.js";
 import { mixed, rgbOf } from "../explorer/core/colours.js";
-import { make, makeLeaving } from "../explorer/core/dom.js";
+import { around, make, makeLeaving } from "../explorer/core/dom.js";
 import { explained } from "./arithmetic.js";
 import { followDrag, openEditor } from "./editing.js";
 import { makeFormula } from "./formula.js";
@@ -228,6 +228,11 @@ function makeStepper(root) {
 
   const observer = new ResizeObserver(() => paint());
   observer.observe(root);
+  // What comes above it later moves it down, and makes what it lies in higher.
+  const pushed = new ResizeObserver(() => {
+    if (root.getBoundingClientRect().top > Number(root.dataset.begins)) paint();
+  });
+  for (const each of around(root)) pushed.observe(each);
 
   return {
     load(fresh, receiver) {
@@ -245,6 +250,7 @@ function makeStepper(root) {
     leave() {
       talk.stop();
       observer.disconnect();
+      pushed.disconnect();
       clearTimeout(timer);
     },
   };

@@ -123,14 +123,22 @@ export function heightLeft(maps) {
  * @param {Node} element
  */
 function scrolled(element) {
-  let sum = window.scrollY;
-  /** @type {Node | null} */
-  let around = element.parentNode;
-  while (around && around !== document.documentElement) {
-    if (around instanceof Element) sum += around.scrollTop;
-    around = around instanceof ShadowRoot ? around.host : around.parentNode;
+  return around(element).reduce((sum, each) => sum + each.scrollTop, window.scrollY);
+}
+
+/**
+ * The elements that an element lies in, through the roots of shadows, up to the body.
+ *
+ * @param {Node} element
+ */
+export function around(element) {
+  const found = [];
+  let each = element.parentNode;
+  while (each && each !== document.documentElement) {
+    if (each instanceof Element) found.push(each);
+    each = each instanceof ShadowRoot ? each.host : each.parentNode;
   }
-  return sum;
+  return found;
 }
 
 /**
