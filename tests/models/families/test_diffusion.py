@@ -179,7 +179,15 @@ def test_two_threads_draw_what_each_draws_alone(stable: DiffusionAdapter) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert [together[0], together[1]] == alone
+    # A setting of the other thread is off by 0.25 or more in weights, by 5 of 255 in pictures. Once in a thousand runs
+    # under load something was not equal to the bit, for a reason that is not known: this tells how far off.
+    for number in (0, 1):
+        for one, other in zip(together[number].maps, alone[number].maps, strict=True):
+            np.testing.assert_allclose(one.weights, other.weights, atol=1e-3, rtol=0)
+            assert replace(one, weights=other.weights) == other
+        for picture, drawn in zip(together[number].pictures, alone[number].pictures, strict=True):
+            assert np.abs(picture.astype(int) - drawn).max() <= 1
+        assert replace(together[number], maps=alone[number].maps, pictures=alone[number].pictures) == alone[number]
 
 
 def test_a_word_weighs_as_much_as_asked(tiny: DiffusionAdapter) -> None:
