@@ -1,9 +1,10 @@
 """How soon the overview of a large trace is on screen: 16 layers × 16 heads × 512 × 512, already traced.
 
-Two planted traces of that size (random rows that sum to 1, float16, as the app keeps them) lie in the cache of a small
-page that shows one of them with the app's explorer; a button changes to the other. From the click to the painting of
-the frame that holds the other's overview. The peer is an empty rerun of the same page: a click on a button that changes
-nothing, until Streamlit says that the script has ended and that frame is painted. In turn. To reach: at most 2.5.
+Two planted traces of that size (random rows that sum to 1, float16, as the app keeps them) lie in the cache of a page
+of the app that shows one of them in its explorer and nothing else; a button changes to the other. From the click to
+the painting of the frame that holds the other's overview. The peer is an empty rerun of the same page: a click on a
+button that changes nothing, until Streamlit says that the script has ended and that frame is painted. In turn. To
+reach: at most 2.5.
 
 Reported besides: the same the first time each trace is shown, when nothing of it has been packed for the page yet.
 """
@@ -16,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page
 
-from benchmarks._browser import RESTING, app, browser, cold_page
+from benchmarks._browser import RESTING, app, browser, cold_page, copy_of_the_app
 from benchmarks._measure import figure, interleaved, milliseconds, paired_ratio
 from benchmarks.interaction import NOTES, RERUN, TRACE, click_to_paint
-from tests.server import ROOT
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.store import save
@@ -35,8 +35,7 @@ from xattn_viz.app import explorer, page, page_state, text_page
 def traces():
     return [load_trace(f"{number}.npz") for number in range(2)]
 
-page_state.enter(text_page.KIND)
-page.dress()
+page.begin(text_page.KIND)
 st.session_state.setdefault("number", 0)
 st.session_state.number ^= st.button("Other", key="other")
 st.button("Nothing", key="nothing")
@@ -86,10 +85,8 @@ def click(page: Page, key: str, ready: str) -> float:
 def main() -> None:
     """Measure, and print the figures."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "xattn_viz").symlink_to(ROOT / "xattn_viz")
-        (folder / ".streamlit").symlink_to(ROOT / ".streamlit")
-        (folder / "app.py").write_text(PAGE, encoding="utf-8")
+        folder = copy_of_the_app(Path(name))
+        (folder / "pages" / "translate.py").write_text(PAGE, encoding="utf-8")
         for number in range(2):
             save(planted(number), folder / f"{number}.npz")
         serve_and_measure(folder)
