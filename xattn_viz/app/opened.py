@@ -128,10 +128,10 @@ def read(data: bytes, title: str) -> list[Seen]:
 
     Nothing in it is run, and at most `MOST_BYTES` are unpacked. Raises InputError in one sentence that names the file.
     """
-    if data.startswith((b"\x80", b"(dp0")) or b"data.pkl" in data[:200]:
-        raise InputError(f"{quoted(title)} {_PICKLED}")
     from xattn_viz.foreign import attention_files  # of other programs: nobody else waits for it
 
+    if attention_files.is_pickle(data):
+        raise InputError(f"{quoted(title)} {_PICKLED}")
     if attention_files.is_foreign(data):
         if len(data) > MOST_BYTES:
             raise InputError(f"{quoted(title)} has more than the {MOST_BYTES:,} bytes that are opened at once.")

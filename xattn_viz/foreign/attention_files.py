@@ -73,7 +73,7 @@ def read_attention(
 
     Arrays unpack to at most `max_bytes`.
     """
-    if data.startswith((b"\x80", b"(dp0")) or b"data.pkl" in data[:200]:
+    if is_pickle(data):
         raise InputError(f"{quoted(name)} {_PICKLED}")
     said, read = tokens or {}, _reader(data)
     if read is not None:
@@ -94,6 +94,11 @@ def read_attention(
         return from_attention(**given, **said, index=index)
     except InputError as error:
         raise InputError(f"{quoted(name)}: {error}") from error
+
+
+def is_pickle(data: bytes) -> bool:
+    """Whether the bytes begin as a pickle does, or as PyTorch's archive of one."""
+    return data.startswith((b"\x80", b"(dp0")) or b"data.pkl" in data[:200]
 
 
 def is_foreign(data: bytes) -> bool:
