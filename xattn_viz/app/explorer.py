@@ -102,10 +102,8 @@ def draw(
     counts = {name: count for name, count in (("turn", state.turn), ("choices", state.first_choices)) if count}
     options = {"select": first.format() | counts, "layer": layer, "kind": maps.kind, "growing": growing}
     options |= {"unlinked": state.unlinked, "languages": page_state.languages_of(trace)}
-    if state.query.source == "file":
-        from xattn_viz.app import opened  # which knows what a page shows
-
-        options["is_final"] = bool(opened.unasked(state.query))
+    if page_state.unasked(state.query):
+        options["is_final"] = True
     packed, identity = pack(trace, beside, {**options, "name": names[0], "beside_name": names[1]}, playback)
     said = _component()(
         data=packed,

@@ -598,6 +598,15 @@ def _bytes(one: Seen) -> int:
     return few + runner.size(shown.traces + others) + len(getattr(one.given[1], "data", b"") if one.given else b"")
 
 
+def unasked(query: Query) -> str:
+    """Why nothing more can be asked of the model behind an opened file, in a sentence; empty where something can."""
+    if query.source != "file":
+        return ""
+    from xattn_viz.app import opened  # which knows this module
+
+    return opened.unasked(query)
+
+
 def input_title(query: Query) -> str:
     """What people call the input of a query; of an opened file its text, or else the file's name."""
     if query.source != "file":

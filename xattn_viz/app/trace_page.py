@@ -193,15 +193,6 @@ def _opened(task: Task) -> runner.Traces | None:
     return opened.traces(task)
 
 
-def _unasked(query: Query) -> str:
-    """Why nothing more can be asked of the model behind an opened file, in a sentence; empty where something can."""
-    if query.source != "file":
-        return ""
-    from xattn_viz.app import opened
-
-    return opened.unasked(query)
-
-
 def _put(outcome: Outcome) -> None:
     page_state.put(page_state.current().with_outcome(outcome))
 
@@ -210,7 +201,7 @@ def _begin(task: Task) -> Running | Failed:
     """Begin a run, or say why there is none. No model is loaded only to say that there is nothing to read."""
     kind, query = page_state.kind(), task.query
     try:
-        if reason := _unasked(query):
+        if reason := page_state.unasked(query):
             raise InputError(reason)
         if not page_state.is_agreed(query.model):
             raise NotAgreed(query.model)
@@ -288,11 +279,11 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
             place = f"{kind.segment.capitalize()} {at + 1} of {count}{kind.place(best)}"
             st.markdown(literal(place), width="content")
         if kind.own and best.steps:
-            if not _unasked(shown.query):
+            if not page_state.unasked(shown.query):
                 _choose_output(best, state)
         elif kind.own:  # nothing was written token by token: the answer is no row of a map
             st.markdown(f"**{literal(best.output[:1].upper() + best.output[1:])}.**", width="content")
-        if kind.makes == "text" or not _unasked(shown.query):
+        if kind.makes == "text" or not page_state.unasked(shown.query):
             kind.control(state.query, best)
         if kind.name in page_state.COMPARING and shown.other is None:
             _choose_compared(state)
@@ -308,7 +299,7 @@ def has_evidence(shown: Shown) -> bool:
     """Whether the heads behind what is shown can be changed while its output is read again."""
     card = page_state.card_of(shown.trace.model)
     can = card is not None and {"write", "ablate"} <= card.can and bool(shown.trace.steps) and shown.other is None
-    return can and not _unasked(shown.query)
+    return can and not page_state.unasked(shown.query)
 
 
 def _choose_tab(state: PageState) -> None:
