@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -21,7 +21,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.examples import clips
 from xattn_viz.models.base import Adapter, ModelError
 
-_KIND = common.choice("--kind", get_args(AttentionKind), "cross", "Whose heads.")
+_KIND = common.choice("--kind", ("cross", "encoder", "decoder"), "cross", "Whose heads.")
 _OUT = common.out(f"A file of the trace that keeps what was found too: {', '.join(xv.export.FORMATS)}.")
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Method = Literal[
     "value-norms", "value-zeroing", "input-x-gradient", "integrated-gradients", "occlusion", "rollout", "alti"
 ]
-AttentionKind = Literal["cross", "encoder", "decoder"]
+#: `text-to-image` is the other direction where text and image share one softmax: there tokens read the picture.
+AttentionKind = Literal["cross", "encoder", "decoder", "text-to-image"]
 MapKind = Literal[AttentionKind, Method]
 METHODS: tuple[Method, ...] = get_args(Method)
 #: Those of them that look at the whole model.
@@ -34,6 +35,7 @@ KIND_NAMES: dict[MapKind, str] = {
     "cross": "Cross-attention",
     "encoder": "Encoder self-attention",
     "decoder": "Decoder self-attention",
+    "text-to-image": "Text-to-image attention",
     "value-norms": "Value-weighted norms",
     "value-zeroing": "Value zeroing",
     "input-x-gradient": "Gradient × input",
@@ -42,8 +44,9 @@ KIND_NAMES: dict[MapKind, str] = {
     "rollout": "Attention rollout",
     "alti": "ALTI",
 }
-#: Why the rows of a map may sum to something other than 1.
-Alteration = Literal["cropped", "aggregated", "ablated", "masked"]
+#: Why the rows of a map may sum to something other than 1; `joint`: it is a block of a softmax over text and image, and
+#: what a row lacks lies on its own modality.
+Alteration = Literal["cropped", "aggregated", "ablated", "masked", "joint"]
 # Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
 ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 _AT_ONCE = 1 << 22  # weights that are checked at once: a map can be as large as memory, and each takes 20 bytes or so
@@ -128,7 +131,7 @@ class AttentionMaps(Displayed):
     @property
     def reads_source(self) -> bool:
         """Whether rows are tokens of the output and columns positions of the source: of cross-attention and methods."""
-        return self.kind not in ("encoder", "decoder")
+        return self.kind not in ("encoder", "decoder", "text-to-image")
 
     @property
     def is_whole_model(self) -> bool:
@@ -346,7 +349,7 @@ def _check_block(maps: AttentionMaps, weights: NDArray[np.float32], at: tuple[in
     over = ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
     if low < 0 or high > 1 + over:
         raise ValueError(f"Weights of shape {shape} reach from {low} to {high}, outside 0 … 1.")
-    if maps.title or {"cropped", "aggregated", "ablated"} & set(maps.altered):
+    if maps.title or {"cropped", "aggregated", "ablated", "joint"} & set(maps.altered):
         return
     sums = weights.sum(axis=-1, dtype=np.float64)
     wrong = np.abs(sums - 1) > tolerance

@@ -42,6 +42,7 @@ _BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
     "cross": ("word being written", "source word being read"),
     "encoder": ("source word being represented", "source word being read"),
     "decoder": ("word being written", "earlier word being read"),
+    "text-to-image": ("prompt word that reads", "patch being read"),
 }
 _OF_OTHERS = "word of the output", "word of the source"
 _BETWEEN_LATENTS: dict[MapKind, tuple[str, str]] = {
@@ -301,7 +302,8 @@ def kind_name(kind: MapKind) -> str:
 
 def kind_title(maps: AttentionMaps) -> str:
     """What maps are called, and what was contrasted: "Cross-attention", "Occlusion (gato rather than cão)"."""
-    name = maps.title or (_BY_LATENTS[maps.kind][0] if _has_latents(maps) else KIND_NAMES[maps.kind])
+    own = "Image-to-text attention" if maps.kind == "cross" and "joint" in maps.altered else KIND_NAMES[maps.kind]
+    name = maps.title or (_BY_LATENTS[maps.kind][0] if _has_latents(maps) else own)
     return f"{name} ({maps.contrast})" if maps.contrast else name
 
 

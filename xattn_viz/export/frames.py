@@ -280,7 +280,11 @@ def draw_steps(stage: Stage, trace: Trace, view: View) -> int:
 
 def _read_and_written(stage: Stage, trace: Trace, view: View, one: SelectedMap) -> float:
     """The text that is read, in the colours of each row, and what is written so far; and where they end."""
-    sides = {"encoder": (trace.input, trace.input), "decoder": (trace.output, trace.output)}
+    sides = {
+        "encoder": (trace.input, trace.input),
+        "decoder": (trace.output, trace.output),
+        "text-to-image": (trace.output, trace.input),
+    }
     columns, rows = sides.get(view.kind, (trace.input, trace.output))
     below, ink = 100 * stage.unit, (stage.palette["ink"], stage.palette["accent"])
     if (read := _Sentence.of(stage, columns, one.keys)) is not None:

@@ -138,8 +138,8 @@ def _between_units(trace: Trace, maps: AttentionMaps, units: str) -> tuple[NDArr
     weights, queries, keys = maps.weights[0, 0], maps.queries, maps.keys
     if units == "pieces":
         return weights, queries, keys
-    rows_text = trace.input if maps.kind == "encoder" else trace.output
-    columns_text = trace.output if maps.kind == "decoder" else trace.input
+    rows_text = trace.input if maps.kind in ("encoder", "text-to-image") else trace.output
+    columns_text = trace.output if maps.kind in ("decoder", "text-to-image") else trace.input
     if units == "sentences":  # which are to an axis what words are: stretches of its positions, in order
         queries, keys = _in_sentences(queries, rows_text), _in_sentences(keys, columns_text)
     if keys.words is not None:

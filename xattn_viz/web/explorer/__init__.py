@@ -49,7 +49,7 @@ MEASURED_LIMIT = 2_000_000
 #: JSON has no infinity.
 _LEAST = -1e9
 
-_ORDER: tuple[MapKind, ...] = ("cross", "encoder", "decoder", *METHODS)
+_ORDER: tuple[MapKind, ...] = ("cross", "text-to-image", "encoder", "decoder", *METHODS)
 
 
 def pack(
@@ -99,8 +99,8 @@ def pack(
         if maps.kind == kind:
             is_there = layer is not None and (whose is trace or layer in maps.layers)
             chosen = maps.layers[maps.layer_index(layer if is_there and layer is not None else -1)]
-        rows = whose.input if maps.kind == "encoder" else whose.output
-        columns = whose.output if maps.kind == "decoder" else whose.input
+        rows = whose.input if maps.kind in ("encoder", "text-to-image") else whose.output
+        columns = whose.output if maps.kind in ("decoder", "text-to-image") else whose.input
         limit = full_limit
         if limit is not None and maps.keys.kind == "audio":
             limit = min(limit, SOUND_LIMIT)
@@ -283,8 +283,11 @@ def pack_pictures(trace: Trace, axes: Axes, data: Data, limit: int | None) -> di
     single = sorted((maps for maps in trace.maps if id(maps) not in chosen), key=lambda maps: maps.step or 0)
     if single and (limit is None or sum(maps.weights.size for maps in single) <= limit):
         whole = Limits(None, 0, None, means=False)
-        steps = [sheet(maps, (trace.output, trace.input), axes, data, whole) | {"step": maps.step} for maps in single]
-        packed["noise"] = steps
+        texts = (trace.output, trace.input)  # of the rows and of the columns
+        packed["noise"] = [
+            sheet(maps, texts[::-1] if maps.kind == "text-to-image" else texts, axes, data, whole) | {"step": maps.step}
+            for maps in single
+        ]
     return packed
 
 

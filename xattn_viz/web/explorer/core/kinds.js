@@ -17,7 +17,7 @@
  * @property {string} [who] who puts, where that is no head: a method that goes through the whole model
  * @property {string} [share] what a row's numbers are, where they are no weights
  *
- * @typedef {"cross" | "encoder" | "decoder"} Attention
+ * @typedef {"cross" | "encoder" | "decoder" | "text-to-image"} Attention
  * @typedef {"value-norms" | "value-zeroing" | "input-x-gradient" | "integrated-gradients" | "occlusion" | "rollout" | "alti"} Method
  * @typedef {Attention | Method} Kind
  */
@@ -66,6 +66,20 @@ const ATTENTION = {
     unattended: "output word",
     one: "word",
   },
+  "text-to-image": {
+    face: "Text → image",
+    name: "Text-to-image attention",
+    columns: "Picture",
+    rows: "Prompt",
+    columnsCaption: "",
+    rowsCaption: "",
+    predicting: "reading for",
+    reading: "reading for",
+    put: "put",
+    on: "on",
+    unattended: "patch",
+    one: "word",
+  },
 };
 
 /**
@@ -94,6 +108,9 @@ export const KINDS = {
   rollout: method("Attention rollout", "Rollout", "attention rollout"),
   alti: method("ALTI", "ALTI", "ALTI"),
 };
+
+/** What the picture reads of the prompt, where both share one softmax. */
+const JOINT = { face: "Image → text", name: "Image-to-text attention" };
 
 /** @type {Record<string, Partial<Words>>} */
 const OVER_A_PICTURE = {
@@ -160,7 +177,7 @@ const BY_LATENTS = {
  * @param {import("./payload.js").Sheet} sheet
  * @returns {Words}
  */
-export function wordsOf({ kind, keys, queries, contrast, title }) {
+export function wordsOf({ kind, keys, queries, contrast, title, altered }) {
   const words = KINDS[kind];
   if (title)
     return {
@@ -179,7 +196,8 @@ export function wordsOf({ kind, keys, queries, contrast, title }) {
   }
   if (keys.kind === "latent" || queries.kind === "latent") return { ...KINDS[kind], ...BY_LATENTS[kind] };
   if (!keys.grid && !queries.grid) return KINDS[kind];
-  return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"] };
+  const joint = kind === "cross" && altered.includes("joint") ? JOINT : {};
+  return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"], ...joint };
 }
 
 /**
@@ -221,6 +239,7 @@ export function titled(trace, panel, view, whole = trace.sheets.length > 1) {
  */
 export function cellIn(from, to, { row, column }) {
   if (from.kind === to.kind) return { row, column };
+  if (from.queries === to.keys && from.keys === to.queries) return { row: column, column: row }; // both directions
   if (from.queries === to.queries) return { row, column: -1 };
   if (from.keys === to.queries) return { row: column, column: -1 };
   if (from.queries === to.keys) return { row: -1, column: row };

@@ -132,7 +132,7 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {import("../picture/pictures.js").Pixels | null} picture that the patches lie in
  * @property {import("../picture/pictures.js").Pixels[]} drawn the picture after each denoising step
  * @property {[string, number, number][]} modules where each layer is in the model, and the rows and columns of its own grid
- * @property {(step: number) => Sheet | null} noise the maps of one denoising step
+ * @property {(step: number, kind?: string) => Sheet | null} noise the maps of one denoising step
  */
 
 /**

@@ -99,7 +99,7 @@ const linkedIn = new WeakMap();
  * @returns {Cell[]}
  */
 function linkedCells({ links }, { sheet, matrix }, state) {
-  const readsSource = sheet.kind !== "encoder" && sheet.kind !== "decoder";
+  const readsSource = !["encoder", "decoder", "text-to-image"].includes(sheet.kind);
   if (!links || !matrix || !state.links || !readsSource || state.units === "sentences") return [];
   const known = linkedIn.get(matrix);
   if (known) return known;
@@ -133,7 +133,7 @@ function rowsWritten({ sheet, matrix }, { step }) {
  */
 export function sheetOf(trace, kind, noise = -1) {
   const sheet = trace.sheets.find((each) => each.kind === kind) ?? trace.sheets[0];
-  return (sheet.kind === "cross" && trace.noise(noise)) || sheet;
+  return trace.noise(noise, sheet.kind) ?? sheet;
 }
 
 /**

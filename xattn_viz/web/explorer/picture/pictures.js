@@ -21,14 +21,14 @@ export function openPictures(header, data, open) {
     width,
     height,
   });
-  /** @type {Map<number, Sheet>} */
+  /** @type {Map<string, Sheet>} */
   const opened = new Map();
-  const noise = (/** @type {number} */ step) => {
-    const packed = header.noise?.[step];
+  const noise = (/** @type {number} */ step, kind = "cross") => {
+    const packed = header.noise?.filter((/** @type {any} */ each) => each.kind === kind)[step];
     if (!packed) return null;
     const id = `${header.id} ${packed.kind} ${step}`;
-    const sheet = opened.get(step) ?? withMeans(open({ ...packed, id }));
-    opened.set(step, sheet);
+    const sheet = opened.get(id) ?? withMeans(open({ ...packed, id }));
+    opened.set(id, sheet);
     return sheet;
   };
   return {
