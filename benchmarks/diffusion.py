@@ -64,7 +64,8 @@ class Case:
                 made = unet(latents, time, said, encoder_attention_mask=prompt.mask).sample
                 clips = bool(schedule.config.clip_sample)
                 latents = schedule.step(made, time, latents, use_clipped_model_output=clips).prev_sample
-            return parts.decoder.decode(latents)
+            picture: Picture = parts.decoder.decode(latents)
+            return picture
 
         return draw
 

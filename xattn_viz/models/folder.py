@@ -22,7 +22,10 @@ from xattn_viz.models.base import ModelError
 #: Set by who serves the app to others: only folders inside this one are then loaded.
 ROOT_VARIABLE = "XATTN_VIZ_ROOT"
 #: The folders that a pipeline consists of; of no other folder in a model's folder anything is read.
-PARTS = ("text_encoder", "unet", "vae", "tokenizer", "scheduler")
+PARTS = (
+    *(f"{part}{number}" for part in ("text_encoder", "tokenizer") for number in ("", "_2", "_3")),
+    *("unet", "transformer", "vae", "scheduler"),
+)
 #: No file of a model but its weights is larger, in bytes; the largest tokenizers take a tenth of it.
 MOST_BYTES = 512_000_000
 
@@ -49,9 +52,12 @@ class Folder:
 
     def names(self) -> tuple[str, ...]:
         """The names of the files in the folder and in the `PARTS` of a pipeline, in order. No file is looked into."""
-        parts = [part for part in PARTS if self._is_inside(self.path / part) and os.path.isdir(self.path / part)]
         found = [name for name in self._entries("") if not os.path.isdir(self.path / name)]
-        return tuple(sorted([*found, *(f"{part}/{name}" for part in parts for name in self._entries(part))]))
+        return tuple(sorted([*found, *(f"{part}/{name}" for part in self.parts() for name in self._entries(part))]))
+
+    def parts(self) -> list[str]:
+        """Which of the `PARTS` of a pipeline it has."""
+        return [part for part in PARTS if self._is_inside(self.path / part) and os.path.isdir(self.path / part)]
 
     def has(self, name: str) -> bool:
         """Whether there is a file of that name, or a link that claims to be one."""

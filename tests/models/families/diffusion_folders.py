@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from tests.models.families.seq2seq_folders import sentencepiece_model
 from xattn_viz.models.tiny import SENTENCES
 
 LENGTH = 32
@@ -114,3 +118,149 @@ def _tokenizer(folder: Path, pad: str) -> CLIPTokenizer:
         vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), pad_token=pad, model_max_length=LENGTH
     )
     return made
+
+
+#: What the networks of other pipelines read, by the class of the pipeline.
+_ENCODERS = {
+    "StableDiffusionXLPipeline": ("clip", "projected"),
+    "StableDiffusion3Pipeline": ("projected", "projected", "t5"),
+    "FluxPipeline": ("clip", "t5"),
+    "PixArtAlphaPipeline": ("t5",),
+    "PixArtSigmaPipeline": ("t5",),
+}
+
+
+def write_pipeline(folder: Path, name: str, *, without_t5: bool = False, **changes: Any) -> Path:
+    """Write a small pipeline by the class's name; `without_t5` as SD3 may be; `changes` are those of the network."""
+    torch.manual_seed(5)
+    parts: dict[str, Any] = {}
+    for number, kind in enumerate(_ENCODERS[name], start=1):
+        end = "" if number == 1 else f"_{number}"
+        is_left = kind == "t5" and without_t5
+        parts[f"text_encoder{end}"] = None if is_left else _encoder(kind)
+        parts[f"tokenizer{end}"] = None if is_left else _t5_tokenizer(folder) if kind == "t5" else _clip(folder, end)
+    parts |= _NETWORKS[name](changes)
+    latents = 4 if "unet" in parts or name.startswith("PixArt") else 8
+    parts["vae"] = AutoencoderKL(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=latents,
+        norm_num_groups=4,
+        sample_size=32,
+        shift_factor=0.1 if latents == 8 else None,
+        use_quant_conv=latents == 4,
+        use_post_quant_conv=latents == 4,
+    )
+    for part in parts.values():
+        if isinstance(part, torch.nn.Module):
+            _spread(part)
+    getattr(diffusers, name)(**parts).save_pretrained(folder)
+    shutil.rmtree(folder / "made")
+    return folder
+
+
+def _encoder(kind: str) -> Any:
+    if kind == "t5":
+        settings = {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+        return transformers.T5EncoderModel(transformers.T5Config(vocab_size=400, **settings))
+    made = CLIPTextModel if kind == "clip" else transformers.CLIPTextModelWithProjection
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    ids = {"bos_token_id": 0, "eos_token_id": 1}
+    return made(CLIPTextConfig(vocab_size=400, max_position_embeddings=LENGTH, projection_dim=16, **sizes, **ids))
+
+
+def _clip(folder: Path, end: str) -> CLIPTokenizer:
+    files = folder / "made" / f"clip{end}"
+    files.mkdir(parents=True)
+    return _tokenizer(files, "<|endoftext|>" if not end else "!")
+
+
+def _t5_tokenizer(folder: Path) -> Any:
+    files = folder / "made" / "t5"
+    files.mkdir(parents=True)
+    sentencepiece_model(files, "spiece.model", pad_id=0, eos_id=1, bos_id=-1, unk_id=2)
+    return transformers.T5Tokenizer.from_pretrained(files)
+
+
+def _xl_network(changes: dict[str, Any]) -> dict[str, Any]:
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        attention_head_dim=(2, 4),
+        transformer_layers_per_block=(1, 2),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=4 * 6 + 16,
+        cross_attention_dim=32,
+        norm_num_groups=4,
+        **changes,
+    )
+    schedule = diffusers.EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading"
+    )
+    return {"unet": unet, "scheduler": schedule}
+
+
+def _sd3_network(changes: dict[str, Any]) -> dict[str, Any]:
+    network = diffusers.SD3Transformer2DModel(
+        sample_size=8,
+        patch_size=2,
+        in_channels=8,
+        out_channels=8,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        caption_projection_dim=16,
+        pooled_projection_dim=32,
+        pos_embed_max_size=8,
+        **{"dual_attention_layers": (0,), "qk_norm": "rms_norm"} | changes,
+    )
+    return {"transformer": network, "scheduler": diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)}
+
+
+def _flux_network(changes: dict[str, Any]) -> dict[str, Any]:
+    network = diffusers.FluxTransformer2DModel(
+        in_channels=32,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        axes_dims_rope=(2, 2, 4),
+        **{"guidance_embeds": True} | changes,
+    )
+    schedule = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True)
+    return {"transformer": network, "scheduler": schedule}
+
+
+def _pixart_network(changes: dict[str, Any]) -> dict[str, Any]:
+    network = diffusers.PixArtTransformer2DModel(
+        sample_size=8,
+        patch_size=2,
+        in_channels=4,
+        out_channels=8,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        cross_attention_dim=16,
+        caption_channels=32,
+        **changes,
+    )
+    schedule = diffusers.DPMSolverMultistepScheduler(beta_schedule="linear", beta_start=0.0001, beta_end=0.02)
+    return {"transformer": network, "scheduler": schedule}
+
+
+_NETWORKS = {
+    "StableDiffusionXLPipeline": _xl_network,
+    "StableDiffusion3Pipeline": _sd3_network,
+    "FluxPipeline": _flux_network,
+    "PixArtAlphaPipeline": _pixart_network,
+    "PixArtSigmaPipeline": _pixart_network,
+}

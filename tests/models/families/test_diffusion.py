@@ -307,7 +307,7 @@ def test_an_ablated_head_writes_nothing(stable: DiffusionAdapter) -> None:
 def test_the_picture_is_seen_as_it_forms(stable: DiffusionAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Trace] = []
     decoded: list[object] = []
-    autoencoder = stable.model.decoder.autoencoder  # type: ignore[attr-defined]
+    autoencoder = stable.model.decoder.autoencoder
     hook = autoencoder.decoder.register_forward_hook(lambda *given: decoded.append(1))
     monkeypatch.setattr(base, "PARTIAL_SECONDS", 0)
     whole = stable.trace(PROMPT, steps=5, on_partial=seen.append)

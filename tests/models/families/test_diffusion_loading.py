@@ -67,7 +67,7 @@ def test_what_the_training_writes_can_be_drawn_with(shapes: Path) -> None:
 
 def test_a_missing_library_or_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("xattn_viz.models.families.diffusion.adapter.OWN_FOLDER", Path("nowhere"))
+        patch.setattr("xattn_viz.models.families.diffusion.loading.OWN_FOLDER", Path("nowhere"))
         with pytest.raises(ModelError, match="draw-shapes is not in this installation"):
             diffusion.FAMILY.load("draw-shapes")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -78,7 +78,11 @@ def test_a_missing_library_or_model_is_named(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("path", "change", "words"),
     [
-        ("model_index.json", lambda text: text.replace("StableDiffusion", "StableDiffusionXL"), "XLPipeline: only Sta"),
+        (
+            "model_index.json",
+            lambda text: text.replace("StableDiffusion", "Wan"),
+            "WanPipeline: only Stable Diffusion 1",
+        ),
         ("model_index.json", lambda text: "{", "its model_index.json is damaged"),
         ("unet/diffusion_pytorch_model.safetensors", None, "no weights in safetensors"),
         ("unet/diffusion_pytorch_model.safetensors", lambda text: "", "its unet is damaged"),
@@ -168,8 +172,8 @@ def test_a_pipeline_comes_from_the_hub(hub: Hub, folder: Path, monkeypatch: pyte
 
 def test_another_pipeline_is_refused_before_its_weights_are_fetched(hub: Hub, folder: Path, tmp_path: Path) -> None:
     other = shutil.copytree(folder, tmp_path / "other")
-    (other / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionXLPipeline"}))
+    (other / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionControlNetPipeline"}))
     hub.models[f"{NAME}-xl"] = (other, "good")
-    with pytest.raises(ModelError, match=r"only Stable Diffusion 1\.x and 2\.x"):
+    with pytest.raises(ModelError, match=r"only Stable Diffusion 1\.x, 2\.x, XL"):
         diffusion.FAMILY.load(f"{NAME}-xl")
     assert not any("safetensors" in request for request in hub.requests)

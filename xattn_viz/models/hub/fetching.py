@@ -260,12 +260,12 @@ _PARTS: Mapping[Form, re.Pattern[str]] = {
     "safetensors": re.compile(r"model-\d+-of-\d+\.safetensors"),
     "pickle": re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
 }
-# Of a pipeline that draws. Filters of what it draws are left out.
-_PIPELINE = (
-    "text_encoder/model.safetensors",
-    _WHOLE["pipeline"],
-    "vae/diffusion_pytorch_model.safetensors",
-)
+# The weights of a pipeline that draws, by folder: whole or in parts. Filters of what it draws are left out.
+_PIPELINE = {
+    part: ("model" if part.startswith("text_encoder") else "diffusion_pytorch_model")
+    for part in PARTS
+    if part.startswith(("text_encoder", "unet", "transformer", "vae"))
+}
 # What a checkpoint's tokenizer may consist of, besides its .json files.
 _TOKENIZER_ENDINGS = (".json", ".model", ".spm", ".tokenizer", ".codes", "merges.txt", "vocab.txt", "dict.txt")
 #: How the names of a checkpoint's files end that are not its weights; some tokenizers have endings of their own.
@@ -279,13 +279,23 @@ def weights(names: Iterable[str], forms: Sequence[Form]) -> tuple[Form, list[str
     there = sorted(names)
     for form in forms:
         if form == "pipeline":
-            if {*_PIPELINE[:2]} <= {*there}:
-                return form, [name for name in _PIPELINE if name in there]
+            found = {part: _of_part(part, there) for part in _PIPELINE}
+            if found["text_encoder"] and (found["unet"] or found["transformer"]):
+                return form, [name for names in found.values() for name in names]
         elif _WHOLE[form] in there:
             return form, [_WHOLE[form]]
         if form in _PARTS and (parts := [name for name in there if _PARTS[form].fullmatch(name)]):
             return form, parts
     return None
+
+
+def _of_part(part: str, names: Sequence[str]) -> list[str]:
+    """The weights in a folder of a pipeline: one file, or else parts of it."""
+    whole = f"{part}/{_PIPELINE[part]}.safetensors"
+    if whole in names:
+        return [whole]
+    pieces = re.compile(rf"{part}/{_PIPELINE[part]}-\d+-of-\d+\.safetensors")
+    return [name for name in names if pieces.fullmatch(name)]
 
 
 def choose(sizes: Mapping[str, int], forms: Sequence[Form]) -> tuple[Form | None, dict[str, int]]:

@@ -23,10 +23,12 @@ OWN = "draw-shapes"
 OWN_FOLDER = Path(__file__).with_name(OWN)
 #: How strongly the prompt pulls unless said otherwise: our model was trained to draw without guidance.
 GUIDANCE, OWN_GUIDANCE = "7.5", "1"
-#: How a pipeline's model_index.json names what this family runs.
+#: How a pipeline's model_index.json names what this family runs by a loop of its own; `pipelines.KINDS` has others.
 PIPELINE = "StableDiffusionPipeline"
 #: The most denoising steps, the strongest guidance, and how much more a word can weigh.
 MOST_STEPS, MOST_GUIDANCE, MOST_WEIGHT = 100, 20.0, 10.0
+#: The most rows of pixels of a picture.
+MOST_SIDE = 2048
 #: The file that says what a pipeline is.
 INDEX = "model_index.json"
 

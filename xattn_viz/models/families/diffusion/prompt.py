@@ -6,7 +6,7 @@ People write a weight as for other models that draw: "a (blue:1.5) circle".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from math import isinf, isnan, log
@@ -162,7 +162,7 @@ class Prompt:
 
     `mask` `[1, token]` is 0 at padding, None where the model looks at padding as at everything else. `factors` says of
     each token how much more it shall weigh than it does, by what the prompt itself says. `note` says what the model
-    read where that is not what was typed.
+    read where that is not what was typed, `plain` is what was typed without such weights.
     """
 
     tokens: Tokens
@@ -170,6 +170,12 @@ class Prompt:
     mask: Tensor | None
     factors: tuple[float, ...]
     note: str = ""
+    plain: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was typed."""
+        return self.tokens.text
 
     @property
     def count(self) -> int:
@@ -195,6 +201,11 @@ class Prompt:
             (*tokens.special, True),
         ).axis()
 
+    def fold(self, weights: Tensor, put_together: Callable[..., Tensor]) -> Tensor:
+        """Weights `[..., position]` as the axis has them: padding is one position, or left out where it is masked."""
+        own, padding = weights[..., : self.count], weights[..., self.count :]
+        return torch.cat([own, put_together(padding, -1, keepdim=True)], -1) if self.is_padded else own
+
     def bias(self, weights: Mapping[int, float]) -> Tensor | None:
         """What to add to the scores `[token]`, so that each of these words weighs as many times as much as it did.
 
@@ -214,6 +225,63 @@ class Prompt:
                 if a < end and b > start and not self.tokens.special[token]:
                     bias[token] += log(factor) if factor else -torch.inf
         return bias
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One prompt as several text encoders read it, their tokens one behind the other: each by its encoder's name.
+
+    It does what a `Prompt` does; `text` is what was typed. Words are counted in each part anew, and a word's number
+    means it in all of them.
+    """
+
+    parts: Mapping[str, Prompt]
+    text: str
+
+    @property
+    def plain(self) -> str:
+        """What was typed, without the weights of words."""
+        return next(iter(self.parts.values())).plain
+
+    @property
+    def note(self) -> str:
+        """As `Prompt.note`."""
+        return next(iter(self.parts.values())).note
+
+    @property
+    def length(self) -> int:
+        """How many positions there are, with padding."""
+        return sum(part.ids.shape[1] for part in self.parts.values())
+
+    def axis(self) -> Axis:
+        """The tokens of all parts, padding as one position of each."""
+        axes = {name: part.axis() for name, part in self.parts.items()}
+        if len(axes) == 1:
+            return next(iter(axes.values()))
+        labels, words, special, stretches = list[str](), list[int](), list[bool](), list[tuple[str, int, int]]()
+        for name, axis in axes.items():
+            stretches.append((name, len(labels), len(labels) + len(axis)))
+            words += [word + (words[-1] + 1 if words else 0) for word in (axis.words or ())]
+            labels += [f"{name}: {label}" if label == PADDING else label for label in axis.labels or ()]
+            special += axis.is_special.tolist()
+        return Axis("text", tuple(labels), words=tuple(words), special=tuple(special), parts=tuple(stretches))
+
+    def fold(self, weights: Tensor, put_together: Callable[..., Tensor]) -> Tensor:
+        """As `Prompt.fold`, of each part."""
+        pieces = torch.split(weights, [part.ids.shape[1] for part in self.parts.values()], -1)
+        return torch.cat([p.fold(w, put_together) for p, w in zip(self.parts.values(), pieces, strict=True)], -1)
+
+    def bias(self, weights: Mapping[int, float]) -> Tensor | None:
+        """As `Prompt.bias`; a part that read nothing has no words to weigh."""
+        found = [(part, part.bias(weights) if part.count else None) for part in self.parts.values()]
+        if all(bias is None for _, bias in found):
+            return None
+        return torch.cat([torch.zeros(part.ids.shape[1]) if bias is None else bias for part, bias in found])
+
+
+def unread(length: int) -> Prompt:
+    """What stands for a text encoder that is not there: so many positions that hold nothing."""
+    return Prompt(Tokens("", (), (), (), ()), torch.zeros(1, length, dtype=torch.long), None, ())
 
 
 class Words:
@@ -247,7 +315,7 @@ class Words:
             raise InputError(" ".join(faults))
         factors = tuple(map(said.factor, tokens.spans))
         read = self._padded(replace(tokens, text=typed, spans=said.typed(tokens.spans)), factors)
-        return replace(read, note=_note(said, words))
+        return replace(read, note=_note(said, words), plain=said.plain)
 
     def read_without(self, text: object) -> Prompt:
         """Read what the picture shall not show, or nothing at all, to guide away from. Raises InputError as `read`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -22,11 +22,13 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, pixel_shuffle
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import Alteration, AttentionMaps
-from xattn_viz.models.families.diffusion.prompt import Prompt
+from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
+from xattn_viz.models.families.diffusion.prompt import Joined, Prompt
 
 WHOLE_BYTES = 32_000_000
 MOST_GRID, MOST_KEPT = 32, 10
+#: What the maps of a large model take at most: fewer steps are kept then, and if need be on a coarser grid.
+MOST_BYTES = 256_000_000
 PREVIEWS = "The earlier pictures are previews: each latent place in its nearest colour, fitted to the finished picture."
 
 Picture = NDArray[np.uint8]
@@ -34,19 +36,28 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Site:
-    """A cross-attention layer: its block's name in the U-Net, its number of heads, and the rows of its square grid."""
+    """A layer in which the picture reads the prompt: its block's name, number of heads, and rows of its square grid.
+
+    Where it is `joint`, text and image are one sequence, in which the text comes first or last.
+    """
 
     name: str
     heads: int
     grid: int
+    joint: Literal["", "first", "last"] = ""
 
 
-def find_sites(unet: Any) -> dict[Attention, Site]:
+#: The kinds of map of a model with joint attention: each modality reads the other.
+BOTH: tuple[MapKind, ...] = ("cross", "text-to-image")
+
+
+def find_sites(unet: Any, side: int | None = None) -> dict[Attention, Site]:
     """The cross-attention modules of a U-Net in the order in which they run: down, middle, up.
 
-    A block that goes down halves the grid for the next, rounding up, and one that goes up doubles it again.
+    A block that goes down halves the grid for the next, rounding up, and one that goes up doubles it again. The first
+    has `side` rows, or those that the U-Net was made for.
     """
-    grids = [int(unet.config.sample_size)]
+    grids = [int(side or unet.config.sample_size)]
     for _ in unet.down_blocks[1:]:
         grids.append(-(-grids[-1] // 2))
     stages = [
@@ -75,12 +86,21 @@ class Plan:
     def of(cls, sites: Sequence[Site], keys: int, steps: int) -> Plan:
         """The plan for a run of so many steps; all is kept where that fits and layers have equally many heads."""
         heads, finest = {site.heads for site in sites}, max(site.grid for site in sites)
-        needed = 2 * sum(site.heads for site in sites) * finest**2 * keys * steps
+        directions = 2 if sites[0].joint else 1
+        needed = 2 * sum(site.heads for site in sites) * finest**2 * keys * steps * directions
         if len(heads) == 1 and needed <= WHOLE_BYTES:
             return cls(finest, heads.pop(), tuple(range(steps)), True)
         fitting = [site.grid for site in sites if site.grid <= MOST_GRID]
-        kept = np.linspace(0, steps - 1, min(steps, MOST_KEPT)).round().astype(int)
-        return cls(max(fitting, default=MOST_GRID), 1, tuple(kept.tolist()), False)
+        grid, kept = max(fitting, default=_coarser(finest, MOST_GRID)), min(steps, MOST_KEPT)
+        while grid > 1 and cls(grid, 1, tuple(range(kept)), False).size(sites, keys) > MOST_BYTES:
+            grid, kept = (grid, kept // 2) if kept > 1 else (_coarser(grid, grid // 2), 1)
+        chosen = np.linspace(0, steps - 1, kept).round().astype(int)
+        return cls(grid, 1, tuple(chosen.tolist()), False)
+
+    def size(self, sites: Sequence[Site], keys: int) -> int:
+        """How many bytes the maps take at most: sum and mean over all steps in float32, each step kept in float16."""
+        directions = 2 if sites[0].joint else 1
+        return directions * len(sites) * self.heads * self.grid**2 * keys * (4 + 4 + 2 * len(self.steps))
 
     def notes(self, sites: Sequence[Site], steps: int) -> tuple[str, ...]:
         """What people should know of it."""
@@ -95,52 +115,82 @@ class Plan:
 class Gathering:
     """The maps of one run: `see` takes a layer's weights, `end` ends a denoising step."""
 
-    def __init__(self, sites: Mapping[Attention, Site], plan: Plan, prompt: Prompt, *, ablated: bool) -> None:
+    def __init__(self, sites: Mapping[Any, Site], plan: Plan, prompt: Prompt | Joined, *, ablated: bool) -> None:
         self._layers = {module: (number, site) for number, (module, site) in enumerate(sites.items())}
         self._plan, self._prompt = plan, prompt
-        self._queries, self._keys = Axis.picture(plan.grid, plan.grid), prompt.axis()
-        self._shape = (len(sites), plan.heads, len(self._queries), len(self._keys))
-        self._sum, self._step = np.zeros(self._shape, np.float32), self._blank()
+        picture, words = Axis.picture(plan.grid, plan.grid), prompt.axis()
+        joint = next(iter(sites.values())).joint
+        self._axes: dict[MapKind, tuple[Axis, Axis]] = {"cross": (picture, words)}
+        if joint:
+            self._axes["text-to-image"] = (words, picture)
+        self._sum = {kind: self._blank(kind, np.float32) for kind in self._axes}
+        self._step = {kind: self._blank(kind) for kind in self._axes}
         self._altered: tuple[Alteration, ...] = (
+            *(("joint",) if joint else ()),
             *(() if plan.is_whole else ("aggregated",)),
             *(("ablated",) if ablated else ()),
         )
         self._done, self._maps = 0, list[AttentionMaps]()
 
-    def see(self, module: Attention, weights: Tensor) -> None:
+    def see(self, module: Any, weights: Mapping[MapKind, Tensor]) -> None:
         """Take a layer's weights of the step that runs, `[head, query, key]` on the layer's own grid."""
         number, site = self._layers[module]
-        if not self._plan.is_whole:
-            weights = weights.mean(0, keepdim=True)
-        weights = onto(self._of_keys(weights), site.grid, self._plan.grid).cpu()
-        self._sum[number] += weights.numpy()
-        self._step[number] = weights.half().numpy()
+        for kind, each in weights.items():
+            own = each if self._plan.is_whole else each.mean(0, keepdim=True)
+            own = self._folded(kind, own, site.grid).cpu()
+            self._sum[kind][number] += own.numpy()
+            self._step[kind][number] = own.half().numpy()
 
     def end(self) -> None:
         """End a step: its maps are kept, if they are to be."""
         if self._done in self._plan.steps:
-            self._maps.append(self._made(self._step, self._done, self._altered))
-            self._step = self._blank()
+            self._maps += [self._made(kind, step, self._done, self._altered) for kind, step in self._step.items()]
+            self._step = {kind: self._blank(kind) for kind in self._axes}
         self._done += 1
+
+    def notes(self) -> tuple[str, ...]:
+        """What a joint softmax leaves for the other modality, on average over all heads and steps that are done."""
+        if "joint" not in self._altered or not self._done:
+            return ()
+        of_picture, of_text = (self._sum[kind].sum(-1, dtype=np.float64) / self._done for kind in BOTH)
+        layers = of_picture.mean((1, 2))
+        return (
+            "Text and image share one softmax, so rows of these maps do not sum to 1. On average a place of the picture"
+            f" puts {of_picture.mean():.1%} of its weight on the prompt ({layers.min():.1%} to {layers.max():.1%} by "
+            f"layer), padding included, and the rest on the picture; a token puts {of_text.mean():.1%} on the picture.",
+        )
 
     def maps(self) -> tuple[AttentionMaps, ...]:
         """The mean over the steps that are done, in float32, then the steps that are kept, in float16."""
         altered = self._altered if "aggregated" in self._altered else ("aggregated", *self._altered)
-        return (self._made(self._sum / np.float32(max(self._done, 1)), None, altered), *self._maps)
+        whole = {kind: summed / np.float32(max(self._done, 1)) for kind, summed in self._sum.items()}
+        return (*(self._made(kind, mean, None, altered) for kind, mean in whole.items()), *self._maps)
 
-    def _made(self, weights: NDArray[Any], step: int | None, altered: tuple[Alteration, ...]) -> AttentionMaps:
+    def _made(
+        self, kind: MapKind, weights: NDArray[Any], step: int | None, altered: tuple[Alteration, ...]
+    ) -> AttentionMaps:
         weights.flags.writeable = False  # it is this map's from here on, and need not be copied
-        layers = tuple(range(len(self._layers)))
-        return AttentionMaps(weights, self._queries, self._keys, "cross", layers, step=step, altered=altered)
+        queries, keys = self._axes[kind]
+        return AttentionMaps(weights, queries, keys, kind, tuple(range(len(self._layers))), step=step, altered=altered)
 
-    def _blank(self) -> NDArray[np.float16]:
-        return np.zeros(self._shape, np.float16)
+    def _blank(self, kind: MapKind, dtype: Any = np.float16) -> NDArray[Any]:
+        queries, keys = self._axes[kind]
+        return np.zeros((len(self._layers), self._plan.heads, len(queries), len(keys)), dtype)
 
-    def _of_keys(self, weights: Tensor) -> Tensor:
-        """Padding behind the prompt is left out where it is masked, and else becomes one key that takes its sum."""
-        count = self._prompt.count
-        own = weights[..., :count]
-        return torch.cat([own, weights[..., count:].sum(-1, keepdim=True)], -1) if self._prompt.is_padded else own
+    def _folded(self, kind: MapKind, weights: Tensor, grid: int) -> Tensor:
+        """On the plan's grid, with padding as one position: what it gets is summed, what it gives is averaged.
+
+        Of a picture that is read, places that become one are summed, so that rows keep their sums.
+        """
+        if kind == "cross":
+            return onto(self._prompt.fold(weights, torch.sum), grid, self._plan.grid)
+        turned = onto(self._prompt.fold(weights.transpose(1, 2), torch.mean), grid, self._plan.grid)
+        return turned.transpose(1, 2) * (grid / self._plan.grid) ** 2
+
+
+def _coarser(grid: int, most: int) -> int:
+    """The rows of the finest grid of at most `most` rows into whose places those of a grid go evenly."""
+    return max((rows for rows in range(1, max(most, 1) + 1) if grid % rows == 0), default=1)
 
 
 def onto(weights: Tensor, own: int, grid: int) -> Tensor:
@@ -187,7 +237,9 @@ class Learnt:
 
     def decode(self, latents: Tensor) -> Picture:
         """The picture, `[row, column, 3]`."""
-        return _pixels(self.autoencoder.decode(latents / self.autoencoder.config.scaling_factor).sample)
+        config = self.autoencoder.config
+        shift = getattr(config, "shift_factor", None) or 0.0
+        return _pixels(self.autoencoder.decode(latents / config.scaling_factor + shift).sample)
 
 
 class StepPictures:
@@ -217,9 +269,9 @@ class StepPictures:
             self._fit(self._latents[-1], self._decoder.decode(self._latents[-1]))
         return (*self._pictures, *map(self._preview, self._latents))
 
-    def finished(self, latents: Tensor) -> tuple[Picture, ...]:
-        """All pictures, the finished one last, in the place of the last prediction."""
-        picture = self._decoder.decode(latents)
+    def finished(self, latents: Tensor, picture: Picture | None = None) -> tuple[Picture, ...]:
+        """All pictures, the finished one last, in the place of the last prediction; decoded, where it is not given."""
+        picture = self._decoder.decode(latents) if picture is None else picture
         if self._latents:
             self._fit(latents, picture)
         return (*self.so_far()[:-1], picture)

@@ -17,24 +17,27 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.models import provenance as base
 from xattn_viz.models.base import ModelError, check_number
 from xattn_viz.models.families.diffusion import MOST_WEIGHT
 from xattn_viz.models.families.diffusion.prompt import Prompt, Words
-from xattn_viz.models.families.diffusion.results import Decoder, Site
+from xattn_viz.models.families.diffusion.results import Decoder, Picture, Site
 from xattn_viz.models.provenance import Identity
 
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """What `trace` was asked for; see `DiffusionAdapter.check`."""
+    """What `trace` was asked for; see `DiffusionAdapter.check`. What a model does not offer is None."""
 
     seed: int = 0
     steps: int = 1
     guidance: float = 1.0
     negative_prompt: str = ""
     weights: Mapping[int, float] = field(default_factory=dict)
+    scheduler: str | None = None
+    size: int | None = None
 
     @classmethod
     def of(cls, checked: base.Settings, negative_prompt: object, weights: object) -> Settings:
@@ -51,7 +54,9 @@ class Settings(base.Settings):
 
     def as_keywords(self) -> dict[str, Any]:
         """The keywords of `trace` as JSON values."""
-        return {**super().as_keywords(), "weights": {str(word): factor for word, factor in self.weights.items()}}
+        said = {**super().as_keywords(), "weights": {str(word): factor for word, factor in self.weights.items()}}
+        offered = ("scheduler", "size")  # of a pipeline only
+        return {name: value for name, value in said.items() if name not in offered or value is not None}
 
 
 def _check_weights(given: object) -> dict[int, float]:
@@ -63,8 +68,9 @@ def _check_weights(given: object) -> dict[int, float]:
     }
 
 
-#: Called with a cross-attention module and its weights, float32 `[head, query, key]`. It may raise to end the run.
-See = Callable[[Attention, Tensor], object]
+#: Called with a cross-attention module and its weights by their kind of map, float32 `[head, query, key]`. It may raise
+#: to end the run.
+See = Callable[[Attention, Mapping[MapKind, Tensor]], object]
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class Processor(AttnProcessor2_0):  # type: ignore[misc]
         if watch.see is not None:
             weights = _weights(query[0], key[0], attn.scale, mask)
             weights[off] = 0
-            watch.see(attn, weights)
+            watch.see(attn, {"cross": weights})
         merged = output.transpose(1, 2).flatten(2)  # [batch, query, head x d_v]
         projected: Tensor = attn.to_out[0](merged) / attn.rescale_output_factor
         return projected
@@ -157,6 +163,54 @@ class Model:
     decoder: Decoder
     sites: Mapping[Attention, Site]
     identity: Identity
+
+    said = ""
+    takes_negative_prompts = True
+
+    @property
+    def networks(self) -> tuple[Any, ...]:
+        """Its networks."""
+        return (self.reader, self.unet, getattr(self.decoder, "autoencoder", None))
+
+    def sites_at(self, size: int | None) -> Mapping[Any, Site]:
+        """Its layers; its pictures have one size."""
+        return self.sites
+
+    def steps_of(self, settings: Settings) -> int:
+        """How many steps a run takes."""
+        return settings.steps
+
+    def decoding(self, settings: Settings) -> dict[str, Any]:
+        """How pictures are drawn, for the provenance."""
+        schedule = self.schedule.config
+        return {
+            "method": "DDIM",
+            "prediction_type": schedule.prediction_type,
+            "timestep_spacing": schedule.timestep_spacing,
+        }
+
+    def read(self, text: object) -> Prompt:
+        """Read a prompt. Raises InputError as `Words.read`."""
+        return self.words.read(text)
+
+    def read_without(self, text: str) -> Prompt:
+        """Read what to draw away from. Raises InputError as `Words.read`."""
+        return self.words.read_without(text)
+
+    def draw(
+        self,
+        prompt: Prompt,
+        without: Prompt | None,
+        settings: Settings,
+        see: See | None = None,
+        on_step: Callable[[Denoised], object] = lambda step: None,
+        *,
+        is_mean: bool = False,
+    ) -> Picture:
+        """The picture; `on_step` is called after each step. `see` may be called with heads where `is_mean`."""
+        for step in self.denoise(prompt, without, settings, see):
+            on_step(step)
+        return self.decoder.decode(step.latents)
 
     def denoise(
         self, prompt: Prompt, without: Prompt | None, settings: Settings, see: See | None = None

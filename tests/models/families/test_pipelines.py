@@ -1,0 +1,333 @@
+"""SDXL, SD3, FLUX and PixArt from small random folders: maps against explicit attention, pictures against diffusers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.models.families import diffusion_folders
+from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View, axis_titles, kind_title
+from xattn_viz.inputs import InputError
+from xattn_viz.models.base import ModelError
+from xattn_viz.models.families import diffusion
+from xattn_viz.models.families.diffusion import results
+from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
+from xattn_viz.models.families.diffusion.results import BOTH, Plan, Site
+from xattn_viz.models.registry import load, rerun
+from xattn_viz.web.explorer import pack
+
+PROMPT, STEPS, PIXELS, GRID = "The cat sat on the mat.", 2, 16, 4
+#: By a name of its own: the pipeline, and how it differs.
+FOLDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "xl": ("StableDiffusionXLPipeline", {}),
+    "sd3": ("StableDiffusion3Pipeline", {"without_t5": True, "dual_attention_layers": (), "qk_norm": None}),
+    "sd3.5": ("StableDiffusion3Pipeline", {}),
+    "flux": ("FluxPipeline", {}),
+    "schnell": ("FluxPipeline", {"guidance_embeds": False}),
+    "alpha": ("PixArtAlphaPipeline", {}),
+    "sigma": ("PixArtSigmaPipeline", {}),
+}
+Weights = NDArray[np.float32]
+# Schedulers of diffusers hand tensors to numpy the older way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a pipeline, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def find(name: str) -> Path:
+        if name not in made:
+            pipeline, changes = FOLDERS[name]
+            made[name] = diffusion_folders.write_pipeline(tmp_path_factory.mktemp("made") / name, pipeline, **changes)
+        return made[name]
+
+    return find
+
+
+def adapter(folder: Path) -> DiffusionAdapter:
+    model = load(folder)
+    assert isinstance(model, DiffusionAdapter)
+    return model
+
+
+def of_the_library(folder: Path, *, scheduler: str = "", **asked: Any) -> NDArray[np.uint8]:
+    """The picture of diffusers' own pipeline, by its own attention."""
+    absent = {} if (folder / "text_encoder_3").exists() else {"text_encoder_3": None, "tokenizer_3": None}
+    left = absent if "3Pipeline" in (folder / "model_index.json").read_text() else {}
+    pipe = diffusers.DiffusionPipeline.from_pretrained(folder, low_cpu_mem_usage=False, **left)
+    pipe.set_progress_bar_config(disable=True)
+    if scheduler:
+        pipe.scheduler = getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
+    kind = type(pipe).__name__
+    if kind.startswith("PixArt"):
+        asked |= {"use_resolution_binning": False, "clean_caption": False}
+    if kind == "FluxPipeline" and not pipe.transformer.config.guidance_embeds:
+        asked["max_sequence_length"] = 256
+    drawn = pipe(
+        PROMPT,
+        height=PIXELS,
+        width=PIXELS,
+        num_inference_steps=STEPS,
+        generator=torch.Generator().manual_seed(5),
+        output_type="np",
+        **asked,
+    ).images[0]
+    picture: NDArray[np.uint8] = (drawn * 255).round().astype(np.uint8)
+    return picture
+
+
+def explicit(seen: list[Weights]) -> Callable[..., torch.Tensor]:
+    """Attention written out, softmax(q kᵀ / √d + mask) v, that keeps the weights of the last of the batch."""
+
+    def attend(query: Any, key: Any, value: Any, attn_mask: Any = None, *given: Any, **named: Any) -> torch.Tensor:
+        scores = query @ key.transpose(-1, -2) * (named.get("scale") or query.shape[-1] ** -0.5)
+        if named.get("is_causal"):
+            scores += torch.full(scores.shape[-2:], -torch.inf).triu(1)
+        weights = (scores if attn_mask is None else scores + attn_mask).softmax(-1)
+        seen.append(weights[-1].numpy())
+        made: torch.Tensor = weights @ value
+        return made
+
+    return attend
+
+
+def blocks(name: str, whole: Weights, axes: dict[str, Any]) -> dict[str, Weights] | None:
+    """One attention's weights as the maps hold them, by kind; None for one that reads no prompt.
+
+    `axes` says how many tokens and positions each encoder has, in their order.
+    """
+    text, is_joint = sum(length for _, length in axes["parts"]), name in ("sd3", "sd3.5", "flux", "schnell")
+    heads, queries, keys = whole.shape
+    if not is_joint and (keys != text or queries == keys):
+        return None
+    if is_joint and keys != text + GRID**2:
+        return None
+    image = slice(text, None) if is_joint and "sd3" not in name else slice(None, queries - text if is_joint else None)
+    words = slice(None, text) if not is_joint or "sd3" not in name else slice(keys - text, None)
+    found = {"cross": along(whole[:, image, words], -1, axes, np.sum)}
+    if is_joint:
+        found["text-to-image"] = along(whole[:, words, image], 1, axes, np.mean)
+    own = round(found["cross"].shape[1] ** 0.5)
+    places = found["cross"].reshape(heads, own, own, -1).repeat(GRID // own, 1).repeat(GRID // own, 2)
+    found["cross"] = places.reshape(heads, GRID * GRID, -1)
+    return found
+
+
+def along(weights: Weights, axis: int, axes: dict[str, Any], put_together: Any) -> Weights:
+    """With each encoder's padding as one position, or without it."""
+    kept, start = [], 0
+    for count, length in axes["parts"]:
+        own, padding = (weights.take(range(start + a, start + b), axis) for a, b in ((0, count), (count, length)))
+        kept += [own] if axes["masked"] else [own, put_together(padding, axis, keepdims=True)]
+        start += length
+    return np.concatenate(kept, axis)
+
+
+def tokens(model: DiffusionAdapter) -> dict[str, Any]:
+    """How many tokens the prompt has for each encoder whose tokens are keys, and how many positions."""
+    parts = model.model.read(PROMPT).parts.values()
+    return {"parts": [(p.count, p.ids.shape[1]) for p in parts], "masked": any(p.mask is not None for p in parts)}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_maps_and_picture_are_those_of_the_library(
+    name: str, folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folders(name)
+    model = adapter(folder)
+    guided: dict[str, Any] = {} if name in ("flux", "schnell") else {"guidance": 3.0}
+    trace = model.trace(PROMPT, seed=5, steps=STEPS, size=PIXELS, kinds=model.card.kinds, **guided)
+    theirs: dict[str, Any] = {"guidance_scale": 3.0 if guided else 3.5 if name == "flux" else 1.0}
+    picture = of_the_library(folder, **theirs)
+    assert trace.picture is not None
+    assert trace.picture.tobytes() == picture.tobytes()  # the same parts run the same way
+    assert len(trace.pictures) == STEPS
+
+    seen: list[Weights] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.functional, "scaled_dot_product_attention", explicit(seen))
+        near = of_the_library(folder, **theirs)
+    assert np.abs(near.astype(int) - picture).max() <= 1
+    axes = tokens(model)
+    found = [one for weights in seen if (one := blocks(name, weights, axes)) is not None]
+    layers = len(trace.layers)
+    assert len(found) == layers * STEPS
+    is_whole = len({len(one["cross"]) for one in found}) == 1
+    for kind in model.card.kinds:
+        own = [one[kind] if is_whole else one[kind].mean(0, keepdims=True) for one in found]
+        expected = np.stack(own).reshape(STEPS, layers, *own[0].shape)
+        # float32 on both sides, summed in another order, in steps that are a rounding apart; kept steps in float16.
+        np.testing.assert_allclose(trace.of_kind(kind).weights, expected.mean(0), atol=1e-5)
+        steps = [maps for maps in trace.maps if maps.kind == kind and maps.step is not None]
+        np.testing.assert_allclose(np.stack([maps.weights for maps in steps]), expected, atol=2**-11)
+    if len(model.card.kinds) == 2:
+        says_how_much(trace)
+
+
+def says_how_much(trace: Trace) -> None:
+    """Both directions say what they are, and that their rows do not sum to 1, and by how much."""
+    cross, back = (trace.of_kind(kind) for kind in BOTH)
+    assert "joint" in cross.altered
+    assert (cross.queries, cross.keys) == (back.keys, back.queries)
+    assert [kind_title(maps) for maps in (cross, back)] == ["Image-to-text attention", "Text-to-image attention"]
+    assert axis_titles(cross) == ("patch being drawn", "prompt word being read")
+    assert axis_titles(back) == ("prompt word that reads", "patch being read")
+    assert cross.weights.sum(-1).max() < 1
+    said = next(note for note in trace.remarks if "do not sum to 1" in note)
+    assert f"puts {cross.weights.sum(-1).mean():.1%} of its weight on the prompt" in said
+    assert f"a token puts {back.weights.sum(-1).mean():.1%} on the picture" in said
+    assert View("text-to-image").on(trace).kind == "text-to-image"
+    assert b"text-to-image" in pack(trace)
+
+
+def test_prompts_that_several_encoders_read_say_whose_token_is_whose(folders: Callable[[str], Path]) -> None:
+    keys = adapter(folders("sd3.5")).trace(PROMPT, steps=1).cross.keys
+    assert keys.parts is not None
+    assert [name for name, *_ in keys.parts] == ["CLIP", "T5"]
+    (_, _, end), (_, start, _) = keys.parts
+    assert end == start
+    assert keys.labels is not None
+    words = keys.to_words().labels or ()
+    assert [words.count(word) for word in ("cat", "mat")] == [2, 2]
+    assert (keys.labels[end - 1], keys.labels[-1]) == ("CLIP: padding", "T5: padding")
+    alone = adapter(folders("sd3")).trace(PROMPT, steps=1).cross.keys
+    assert alone.parts is not None
+    assert alone.parts[1][2] - alone.parts[1][1] == 1  # what stands for T5 is one position that holds nothing
+    lowered = adapter(folders("alpha")).trace("The CAT", steps=1)
+    assert lowered.input == "The CAT"
+    assert "cat" in "".join(lowered.cross.keys.labels or ())
+
+
+def test_a_word_of_a_joint_sequence_weighs_as_much_as_asked(folders: Callable[[str], Path]) -> None:
+    for name in ("sd3.5", "flux"):
+        model = adapter(folders(name))
+        plain = model.trace(PROMPT, steps=1, size=PIXELS).cross
+        weighed = model.trace(PROMPT, steps=1, size=PIXELS, weights={1: 3.0}).cross
+        typed = model.trace("The (cat:3) sat on the mat.", steps=1, size=PIXELS).cross
+        assert np.array_equal(weighed.weights, typed.weights)
+        labels = plain.keys.to_words().labels or ()
+        at = [i for i, word in enumerate(plain.keys.words or ()) if labels[word] == "cat"]
+        factor = np.ones(len(plain.keys), np.float32)
+        factor[at] = 3
+        # The whole row, of which the map holds what lies on the prompt, is divided by its new sum.
+        expected = plain.weights[0] * factor / (1 + 2 * plain.weights[0][..., at].sum(-1, keepdims=True))
+        np.testing.assert_allclose(weighed.weights[0], expected, atol=1e-5)  # what the first layer reads is the same
+
+
+def test_schedulers_and_what_to_draw_away_from_are_the_librarys(folders: Callable[[str], Path]) -> None:
+    folder = folders("xl")
+    model = adapter(folder)
+    for scheduler, kind in (("DPM++ 2M", "DPMSolverMultistepScheduler"), ("Euler ancestral", "")):
+        kind = kind or "EulerAncestralDiscreteScheduler"
+        asked: dict[str, Any] = {"guidance_scale": 4.0, "negative_prompt": "A small boat"}
+        expected = of_the_library(folder, scheduler=kind, **asked)
+        trace = model.trace(
+            PROMPT, seed=5, steps=STEPS, guidance=4, scheduler=scheduler, negative_prompt="A small boat"
+        )
+        assert trace.picture is not None
+        assert trace.picture.tobytes() == expected.tobytes()
+        assert trace.provenance["decoding"]["method"] == scheduler
+    again = rerun(trace)
+    assert (again.maps, again.provenance) == (trace.maps, trace.provenance)
+
+
+def test_a_head_is_switched_off_in_a_joint_sequence(folders: Callable[[str], Path]) -> None:
+    model = adapter(folders("sd3.5"))
+    trace = model.trace(PROMPT, steps=1, kinds=BOTH, ablate=[("cross", 1, 0)])
+    for kind in BOTH:
+        weights = trace.of_kind(kind).weights
+        assert not weights[1, 0].any()
+        assert weights[1, 1].any()
+    assert trace.pictures[-1].tobytes() != model.plain(PROMPT, steps=1).tobytes()
+
+
+@pytest.mark.parametrize("name", ["xl", "flux"])
+def test_two_threads_draw_what_each_draws_alone(name: str, folders: Callable[[str], Path]) -> None:
+    model = adapter(folders(name))
+
+    def run(number: int) -> Trace:
+        asked: dict[str, Any] = {"weights": {1: 4.0}} if number else {"ablate": [("cross", 0, 1)]}
+        return model.trace(("A small boat", PROMPT)[number], seed=number, steps=4, size=PIXELS, **asked)
+
+    alone, together = [run(0), run(1)], dict[int, Trace]()
+    threads = [threading.Thread(target=lambda i=i: together.update({i: run(i)})) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in (0, 1):  # as for Stable Diffusion, within what threads may round differently
+        np.testing.assert_allclose(together[number].cross.weights, alone[number].cross.weights, atol=1e-3)
+
+
+def test_memory_is_bounded_and_known_before(folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    # The layers of SDXL, SD3.5 large and FLUX at their own sizes, and the longest prompts that they read.
+    for count, heads, grid, joint, keys in (
+        (70, 20, 64, "", 78),
+        (38, 38, 64, "last", 335),
+        (57, 24, 64, "first", 513),
+    ):
+        sites = [Site("", heads, grid, joint)] * count  # type: ignore[arg-type]
+        plan = Plan.of(sites, keys, 50)
+        assert plan.size(sites, keys) <= results.MOST_BYTES
+        assert grid % plan.grid == 0
+    model = adapter(folders("sd3.5"))
+    monkeypatch.setattr(results, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(results, "MOST_GRID", 2)
+    trace = model.trace(PROMPT, steps=2, kinds=BOTH)
+    said = model.most_bytes(PROMPT, steps=2)
+    assert sum(maps.weights.nbytes for maps in trace.maps) <= said
+    monkeypatch.undo()
+    whole = model.trace(PROMPT, steps=2, kinds=BOTH)
+    cross, back = (whole.of_kind(kind).weights.mean(1) for kind in BOTH)
+    folded = cross.reshape(2, 2, 2, 2, 2, -1).mean((2, 4)).reshape(2, 4, -1)
+    np.testing.assert_allclose(trace.cross.weights[:, 0], folded, atol=1e-6)
+    folded = back.reshape(2, -1, 2, 2, 2, 2).sum((3, 5)).reshape(2, -1, 4)
+    np.testing.assert_allclose(trace.of_kind("text-to-image").weights[:, 0], folded, atol=1e-6)
+
+
+def test_weights_in_several_files_are_read(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders("flux"), tmp_path / "copy")
+    network = diffusers.FluxTransformer2DModel.from_pretrained(folder / "transformer", low_cpu_mem_usage=False)
+    shutil.rmtree(folder / "transformer")
+    network.save_pretrained(folder / "transformer", max_shard_size="20KB")
+    assert len(list((folder / "transformer").glob("*.safetensors"))) > 1
+    one, other = (adapter(each).plain(PROMPT, steps=1, size=PIXELS) for each in (folder, folders("flux")))
+    assert one.tobytes() == other.tobytes()
+
+
+def test_what_cannot_be_is_said(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    flux = adapter(folders("flux"))
+    with pytest.raises(ModelError, match="takes no negative prompt"):
+        flux.trace(PROMPT, negative_prompt="rain", guidance=3)
+    with pytest.raises(InputError, match="this model reads at most 511"):
+        flux.trace("." * 1200)
+    with pytest.raises(ModelError, match="has no scheduler 'DDIM'; there are Flow Euler"):
+        flux.trace(PROMPT, scheduler="DDIM")
+    with pytest.raises(ModelError, match="no option 'guidance'"):
+        adapter(folders("schnell")).trace(PROMPT, guidance=2)
+    copy = shutil.copytree(folders("xl"), tmp_path / "copy")
+    index = json.loads((copy / "model_index.json").read_text())
+    for kind, words in (
+        ("KandinskyV22Pipeline", "no part of the picture looks at a word"),
+        ("WanPipeline", r"only Stable Diffusion 1\.x, 2\.x, XL and 3\.x, FLUX and PixArt"),
+    ):
+        (copy / "model_index.json").write_text(json.dumps(index | {"_class_name": kind}))
+        with pytest.raises(ModelError, match=words):
+            diffusion.FAMILY.load(str(copy))
+    (copy / "model_index.json").write_text(json.dumps(index))
+    shutil.rmtree(copy / "text_encoder_2")
+    with pytest.raises(ModelError, match="lacks the folder text_encoder_2"):
+        diffusion.FAMILY.load(str(copy))
