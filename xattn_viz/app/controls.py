@@ -242,9 +242,28 @@ def _typing_component() -> ComponentRenderer:
     return st.components.v2.component("xattn_viz_typing", js=_TYPING_SCRIPT)
 
 
+_LONGEST_OPTION = 300  # characters
+
+
 def is_text(option: Option) -> bool:
     """Whether an option is a text, which has a field of its own beside what the model reads."""
     return not option.choices and isinstance(option.default, str)
+
+
+def text_option(option: Option, asked: Query) -> None:
+    """The field of an option that is a text."""
+    key = actions.option_key(option.name)
+    st.session_state[key] = str(dict(asked.options).get(option.name, option.default))
+    st.text_input(
+        literal(option.title),
+        key=key,
+        placeholder=f"{option.title}: {option.help[:1].lower()}{option.help[1:]}",
+        max_chars=_LONGEST_OPTION,
+        on_change=actions.take_option,
+        args=(option.name,),
+        label_visibility="collapsed",
+        width=240,
+    )
 
 
 def _name_of_another() -> None:

@@ -30,6 +30,8 @@ _LAST_SEED = 2**31 - 1
 def _inputs(asked: Query) -> None:
     controls.text_field(asked, most=MOST_CHARACTERS)
     controls.of_prompt("text", asked.model, asked.input)
+    for text in filter(controls.is_text, page_state.options_of(asked.model)):
+        controls.text_option(text, asked)
     option = next((option for option in page_state.options_of(asked.model) if option.name == controls.SEED), None)
     if option is not None:
         _seed(option, asked)

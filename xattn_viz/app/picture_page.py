@@ -20,7 +20,7 @@ from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import View
 from xattn_viz.examples import HINTS, SCENES
 from xattn_viz.models import registry
-from xattn_viz.models.base import ModelError, Option
+from xattn_viz.models.base import ModelError
 from xattn_viz.shapes import Scene, Thing, sentence
 from xattn_viz.shapes.prompts import HINT
 from xattn_viz.shapes.scene import MOST_THINGS, to_link
@@ -30,7 +30,6 @@ from xattn_viz.web import easel
 _KEY = "easel"
 #: What the page takes; `images.read` looks at what is in a file, whatever it is called.
 FILES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff")
-_LONGEST_OPTION = 300  # characters
 _CAPTIONS = {example.slug: caption(example.scene).capitalize() for example in SCENES}
 _FALLS = (
     "*Falls without*: by how much the log-probability of the word falls when that source is taken away, the picture "
@@ -63,28 +62,13 @@ def _choice(asked: Query) -> None:
 
 def _inputs(asked: Query) -> None:
     for option in filter(controls.is_text, page_state.options_of(asked.model)):
-        _text_option(option, asked)
+        controls.text_option(option, asked)
+        if option.name == HINT:
+            controls.of_hint(actions.option_key(option.name), st.session_state[actions.option_key(option.name)])
     is_open = page_state.visit().chosen.get("easel", False)
     st.session_state.setdefault("own", is_open)  # widgets forget what they held while another page is shown
     st.toggle("Draw or upload", key="own", on_change=_keep)
     st.button(KIND.action, type="primary", key="ask", on_click=actions.run_again)
-
-
-def _text_option(option: Option, asked: Query) -> None:
-    key = actions.option_key(option.name)
-    st.session_state[key] = str(dict(asked.options).get(option.name, option.default))
-    st.text_input(
-        literal(option.title),
-        key=key,
-        placeholder=f"{option.title}: {option.help[:1].lower()}{option.help[1:]}",
-        max_chars=_LONGEST_OPTION,
-        on_change=actions.take_option,
-        args=(option.name,),
-        label_visibility="collapsed",
-        width=240,
-    )
-    if option.name == HINT:
-        controls.of_hint(key, st.session_state[key])
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def write_pipeline(folder: Path, name: str, *, without_t5: bool = False, **chang
         parts[f"text_encoder{end}"] = None if is_left else _encoder(kind)
         parts[f"tokenizer{end}"] = None if is_left else _t5_tokenizer(folder) if kind == "t5" else _clip(folder, end)
     parts |= _NETWORKS[name](changes)
-    latents = 4 if "unet" in parts or name.startswith("PixArt") else 8
+    latents = {"FluxPipeline": 8, "StableDiffusion3Pipeline": 16}.get(name, 4)
     parts["vae"] = AutoencoderKL(
         block_out_channels=(8, 8),
         down_block_types=("DownEncoderBlock2D",) * 2,
@@ -148,7 +148,7 @@ def write_pipeline(folder: Path, name: str, *, without_t5: bool = False, **chang
         latent_channels=latents,
         norm_num_groups=4,
         sample_size=32,
-        shift_factor=0.1 if latents == 8 else None,
+        shift_factor=0.1 if latents > 4 else None,
         use_quant_conv=latents == 4,
         use_post_quant_conv=latents == 4,
     )
@@ -210,8 +210,8 @@ def _sd3_network(changes: dict[str, Any]) -> dict[str, Any]:
     network = diffusers.SD3Transformer2DModel(
         sample_size=8,
         patch_size=2,
-        in_channels=8,
-        out_channels=8,
+        in_channels=16,
+        out_channels=16,
         num_layers=2,
         attention_head_dim=8,
         num_attention_heads=2,

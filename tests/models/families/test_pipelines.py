@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.models.families import diffusion_folders
 from xattn_viz.core.trace import Trace
@@ -170,7 +173,7 @@ def test_maps_and_picture_are_those_of_the_library(
         own = [one[kind] if is_whole else one[kind].mean(0, keepdims=True) for one in found]
         expected = np.stack(own).reshape(STEPS, layers, *own[0].shape)
         # float32 on both sides, summed in another order, in steps that are a rounding apart; kept steps in float16.
-        np.testing.assert_allclose(trace.of_kind(kind).weights, expected.mean(0), atol=1e-5)
+        np.testing.assert_allclose(trace.of_kind(kind).weights, expected.mean(0), atol=3e-5)
         steps = [maps for maps in trace.maps if maps.kind == kind and maps.step is not None]
         np.testing.assert_allclose(np.stack([maps.weights for maps in steps]), expected, atol=2**-11)
     if len(model.card.kinds) == 2:
@@ -242,6 +245,71 @@ def test_schedulers_and_what_to_draw_away_from_are_the_librarys(folders: Callabl
         assert trace.provenance["decoding"]["method"] == scheduler
     again = rerun(trace)
     assert (again.maps, again.provenance) == (trace.maps, trace.provenance)
+
+
+@pytest.mark.parametrize("name", ["xl", "sd3.5", "flux"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_drawing_begins_as_a_picture(name: str, masked: bool, folders: Callable[[str], Path]) -> None:
+    folder = folders(name)
+    model = adapter(folder)
+    start = np.random.default_rng(3).integers(0, 256, (PIXELS, PIXELS, 3), np.uint8)
+    mask = np.zeros((PIXELS, PIXELS), bool)
+    mask[:, PIXELS // 2 :] = True
+    kind = FOLDERS[name][0].removesuffix("Pipeline") + ("InpaintPipeline" if masked else "Img2ImgPipeline")
+    pipe = getattr(diffusers, kind).from_pretrained(folder, low_cpu_mem_usage=False)
+    pipe.set_progress_bar_config(disable=True)
+    guidance = 3.5 if name == "flux" else 3.0
+    asked: dict[str, Any] = {"mask_image": Image.fromarray(mask.astype(np.uint8) * 255)} if masked else {}
+    if "height" in inspect.signature(pipe.__call__).parameters:
+        asked |= {"height": PIXELS, "width": PIXELS}
+    drawn = pipe(
+        PROMPT,
+        image=Image.fromarray(start),
+        strength=0.5,
+        num_inference_steps=5,
+        guidance_scale=guidance,
+        generator=torch.Generator().manual_seed(5),
+        output_type="np",
+        **asked,
+    ).images[0]
+    trace = model.trace(
+        PROMPT,
+        seed=5,
+        steps=5,
+        size=PIXELS,
+        guidance=guidance,
+        start=start,
+        mask=mask if masked else None,
+        strength=0.5,
+    )
+    assert trace.picture is not None
+    assert trace.picture.tobytes() == (drawn * 255).round().astype(np.uint8).tobytes()
+    steps = len(trace.pictures)
+    assert steps == (2 if name == "xl" else 3)
+    assert [maps.step for maps in trace.maps] == [None, *range(steps)]
+    said = next(note for note in trace.remarks if "began as a picture" in note)
+    assert ("the 50% of it that the mask marks" in said) is masked
+    again = rerun(json_again(trace))
+    assert (again.maps, again.provenance) == (trace.maps, trace.provenance)
+
+
+def json_again(trace: Trace) -> Trace:
+    """The same with its provenance as a file keeps it."""
+    return replace(trace, provenance=json.loads(json.dumps(trace.provenance)))
+
+
+def test_a_start_that_cannot_be_is_refused(folders: Callable[[str], Path]) -> None:
+    model, start = adapter(folders("xl")), np.zeros((8, 8, 3), np.uint8)
+    for asked, words in (
+        ({"mask": start}, "give start, or leave them away"),
+        ({"start": start, "mask": start}, "dark everywhere"),
+        ({"start": start, "strength": 0.1, "steps": 5}, "A strength of 0.1 leaves none of 5 steps"),
+        ({"start": start, "strength": 2}, "strength must be a number from 0 to 1"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            model.trace(PROMPT, **asked)
+    with pytest.raises(ModelError, match="draws from noise only"):
+        adapter(folders("alpha")).trace(PROMPT, start=start)
 
 
 def test_a_head_is_switched_off_in_a_joint_sequence(folders: Callable[[str], Path]) -> None:

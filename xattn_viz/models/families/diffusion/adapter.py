@@ -14,6 +14,7 @@ from xattn_viz.models.base import Adapter, Hooks, ModelCard, ModelError
 from xattn_viz.models.engine.results import LIBRARIES
 from xattn_viz.models.families.diffusion.pipelines import Pipeline
 from xattn_viz.models.families.diffusion.results import PREVIEWS, Gathering, Picture, Plan, StepPictures
+from xattn_viz.models.families.diffusion.start import Start
 from xattn_viz.models.families.diffusion.unet import Denoised, Model, Settings
 from xattn_viz.models.provenance import Size, provenance
 from xattn_viz.models.resources import bytes_held, check_free, run_slot
@@ -22,15 +23,25 @@ from xattn_viz.models.resources import bytes_held, check_free, run_slot
 class DiffusionAdapter(Adapter):
     """One loaded model. Nothing in it changes during a run, so threads share it."""
 
-    further = ("negative_prompt", "weights")
-
     def __init__(self, card: ModelCard, model: Model | Pipeline) -> None:
         self.card, self.model = card, cast(Any, model)  # both do the same for it, each with parts of its own
+        offered = [option.name for option in card.options]
+        own = ("negative_prompt", "weights", *(("start", "mask", "strength") if model.begins_as_pictures else ()))
+        self.further = tuple(name for name in own if name not in offered)
         self.memory = bytes_held(*model.networks)
         heads = tuple(site.heads for site in model.sites.values())
         self.size = Size(dict.fromkeys(card.kinds, heads))
 
-    def check(self, *, negative_prompt: str = "", weights: Mapping[int, float] | None = None, **asked: Any) -> Settings:
+    def check(
+        self,
+        *,
+        negative_prompt: str = "",
+        weights: Mapping[int, float] | None = None,
+        start: Any = None,
+        mask: Any = None,
+        strength: Any = None,
+        **asked: Any,
+    ) -> Settings:
         """As `Adapter.check`.
 
         Options, each a number or what says one: `seed`; `steps`, 1 to 100; `guidance`, where 1 is none. With guidance
@@ -40,10 +51,26 @@ class DiffusionAdapter(Adapter):
         attention weights are multiplied by it and each row is divided by its sum: the attention re-weighting of Hertz
         et al. 2022 (Prompt-to-Prompt Image Editing with Cross Attention Control), but rows stay distributions. A prompt
         can say the same itself: "a (blue:1.5) circle".
+
+        A pipeline of diffusers can begin as a picture: `start` is what `inputs.images.read` takes, `strength` (0.6)
+        says how much of it is drawn over, and `mask`, where it is light, which part (SDEdit, Meng et al. 2022;
+        outside of the mask each step gets the start back with that step's noise).
         """
         if negative_prompt and not self.model.takes_negative_prompts:
             raise ModelError(f"{self.card.title} takes no negative prompt: it was trained to need no second drawing.")
-        return Settings.of(super().check(**asked), negative_prompt, weights)
+        if "negative_prompt" in (option.name for option in self.card.options):
+            asked["negative_prompt"] = negative_prompt
+        checked = super().check(**asked)
+        begun = self._start(start, mask, strength, checked.options)
+        return Settings.of(checked, negative_prompt, weights, begun)
+
+    def _start(self, start: Any, mask: Any, strength: Any, options: Mapping[str, Any]) -> Start | None:
+        if any(given is not None for given in (start, mask, strength)) and not self.model.begins_as_pictures:
+            raise ModelError(f"{self.card.title} draws from noise only: leave start, mask and strength away.")
+        begun = Start.of(start, mask, strength, options.get("size") or self.model.side or 0)
+        if begun is not None and not self.model.steps_begun(options["steps"], begun.strength):
+            raise ModelError(f"A strength of {begun.strength:g} leaves none of {options['steps']} steps: give more.")
+        return begun
 
     def _trace(self, input: Any, settings: Settings, hooks: Hooks) -> Trace:  # type: ignore[override]
         """The pictures and maps of a prompt.
@@ -117,6 +144,7 @@ class DiffusionAdapter(Adapter):
         notes = [
             *([prompt.note] if prompt.note else []),
             *([model.said] if model.said else []),
+            *([settings.start.note()] if settings.start else []),
             *gathering.notes(),
             *plan.notes(sites, model.steps_of(settings)),
             *(() if model.decoder.is_cheap else (PREVIEWS,)),

@@ -199,6 +199,8 @@ def _card_of(name: str, model: Pipeline) -> ModelCard:
         if model.guides
         else []
     )
+    if model.takes_negative_prompts:
+        own.append(Option("negative_prompt", "Negative prompt", "", "What the picture shall not show."))
     own.append(Option("scheduler", "Scheduler", schedulers[0], "By which rule the noise is taken away.", schedulers))
     sides = [str(side) for side in (256, 512, 768, 1024) if side < model.side]
     own.append(

@@ -244,6 +244,11 @@ class Pipeline:
         return not self.kind.is_distilled
 
     @property
+    def begins_as_pictures(self) -> bool:
+        """Whether the library has a way to begin as a picture with it."""
+        return bool(self.kind.redraws)
+
+    @property
     def networks(self) -> tuple[nn.Module, ...]:
         """Its networks."""
         return tuple(part for part in self.parts.values() if isinstance(part, nn.Module))
@@ -300,12 +305,19 @@ class Pipeline:
 
     def steps_of(self, settings: Settings) -> int:
         """How many steps a run takes."""
+        if settings.start is not None:
+            return self.steps_begun(settings.steps, settings.start.strength)
         scheduler = self._scheduler_of(settings)
         try:
             scheduler.set_timesteps(settings.steps)
             return len(scheduler.timesteps)
         except ValueError:  # one that wants to know the length of the sequence too
             return settings.steps
+
+    def steps_begun(self, steps: int, strength: float) -> int:
+        """How many of so many steps are taken from a picture: the library rounds down for a U-Net, up for others."""
+        taken = min(steps * strength, steps)
+        return int(taken) if self.kind.part == "unet" else steps - int(steps - taken)
 
     def decoding(self, settings: Settings) -> dict[str, Any]:
         """How pictures are drawn, for the provenance."""
@@ -345,6 +357,9 @@ class Pipeline:
             "generator": torch.Generator().manual_seed(settings.seed),
             "output_type": "np",
         }
+        if settings.start is not None:
+            asked["image"], asked["mask_image"] = settings.start.images()
+            asked["strength"] = settings.start.strength
         taken = inspect.signature(pipe.__call__).parameters
         with watching(watch):
             drawn = pipe(**said, **{name: value for name, value in asked.items() if name in taken}).images[0]
@@ -352,7 +367,10 @@ class Pipeline:
         return picture
 
     def _pipe(self, settings: Settings) -> Any:
-        made = getattr(diffusers, self.kind.draws)
+        name, start = self.kind.draws, settings.start
+        if start is not None:
+            name = f"{self.kind.redraws}{'Img2Img' if start.mask is None else 'Inpaint'}Pipeline"
+        made = getattr(diffusers, name)
         return made(**self.parts, scheduler=self._scheduler_of(settings), **self.kind.extra)
 
     def _scheduler_of(self, settings: Settings) -> Any:

@@ -328,7 +328,10 @@ class Words:
         """The tokens of a text as they come, special ones covering nothing."""
         found = self._tokenizer.encode(said.plain)
         special = tuple(bool(mark) for mark in found.special_tokens_mask)
-        return Tokens(said.plain, tuple(found.ids), tuple(found.offsets), tuple(found.tokens), special)
+        # A mark of a space that is a piece of its own covers nothing; tokenizers of T5 say the letter behind it.
+        pairs = zip(found.tokens, found.offsets, strict=True)
+        spans = tuple((start, start) if piece == "▁" else (start, end) for piece, (start, end) in pairs)
+        return Tokens(said.plain, tuple(found.ids), spans, tuple(found.tokens), special)
 
     def _words(self, said: WeightedPrompt) -> list[sentence.Word] | None:
         """The words of a text as a model of whole words learned them; None where it reads any text."""

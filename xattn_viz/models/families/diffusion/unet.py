@@ -24,6 +24,7 @@ from xattn_viz.models.base import ModelError, check_number
 from xattn_viz.models.families.diffusion import MOST_WEIGHT
 from xattn_viz.models.families.diffusion.prompt import Prompt, Words
 from xattn_viz.models.families.diffusion.results import Decoder, Picture, Site
+from xattn_viz.models.families.diffusion.start import Start
 from xattn_viz.models.provenance import Identity
 
 
@@ -38,13 +39,17 @@ class Settings(base.Settings):
     weights: Mapping[int, float] = field(default_factory=dict)
     scheduler: str | None = None
     size: int | None = None
+    start: Start | None = None
 
     @classmethod
-    def of(cls, checked: base.Settings, negative_prompt: object, weights: object) -> Settings:
+    def of(
+        cls, checked: base.Settings, negative_prompt: object, weights: object, start: Start | None = None
+    ) -> Settings:
         """The settings of a run. Raises ModelError with one sentence about what cannot be."""
         if negative_prompt and checked.options["guidance"] == 1:
             raise ModelError("A negative prompt works by guidance: give a guidance above 1, or leave it away.")
-        own = {**vars(checked), **checked.options, "options": {}}
+        own = {**vars(checked), **checked.options, "options": {}, "start": start}
+        own.pop("negative_prompt", None)
         return cls(**own, negative_prompt=str(negative_prompt or ""), weights=_check_weights(weights or {}))
 
     @property
@@ -55,7 +60,10 @@ class Settings(base.Settings):
     def as_keywords(self) -> dict[str, Any]:
         """The keywords of `trace` as JSON values."""
         said = {**super().as_keywords(), "weights": {str(word): factor for word, factor in self.weights.items()}}
-        offered = ("scheduler", "size")  # of a pipeline only
+        begun = said.pop("start")
+        said |= {} if begun is None else {**begun, "start": begun["picture"]}
+        said.pop("picture", None)
+        offered = ("scheduler", "size", "mask")  # of a pipeline only
         return {name: value for name, value in said.items() if name not in offered or value is not None}
 
 
@@ -165,7 +173,8 @@ class Model:
     identity: Identity
 
     said = ""
-    takes_negative_prompts = True
+    takes_negative_prompts, begins_as_pictures = True, False
+    side: int | None = None  # of pictures to begin with, of which it takes none
 
     @property
     def networks(self) -> tuple[Any, ...]:
