@@ -1,5 +1,7 @@
 """Pictures whose truth is known: coloured shapes on paper, what they are called, and a judge that reads them back.
 
+Charts are drawn too (`charts`), and questions asked about both, with the parts that an answer is about (`questions`).
+
 The small image models are trained on these scenes and measured on them; the page lets people draw them.
 """
 
