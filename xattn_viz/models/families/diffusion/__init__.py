@@ -1,7 +1,8 @@
-"""Diffusion models that draw what a prompt says: Stable Diffusion 1.x and 2.x, and `draw-shapes`, which is at hand.
+"""Diffusion models that draw what a prompt says: Stable Diffusion, FLUX, PixArt, and `draw-shapes`, which is at hand.
 
-Both are a text encoder, a U-Net whose pixels look at the prompt, and a decoder, stored as diffusers stores a pipeline;
-one loop runs them (Ho et al. 2020, Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models).
+Each is text encoders, a network in which places of the picture look at the prompt, and a decoder, stored as diffusers
+stores a pipeline (Ho et al. 2020, Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models).
+Pipelines of diffusers are drawn by its own code (`pipelines`), `draw-shapes` by a loop of its own (`unet`).
 Code in a checkpoint is never run, and its weights are read from safetensors only.
 """
 
@@ -23,7 +24,7 @@ OWN = "draw-shapes"
 OWN_FOLDER = Path(__file__).with_name(OWN)
 #: How strongly the prompt pulls unless said otherwise: our model was trained to draw without guidance.
 GUIDANCE, OWN_GUIDANCE = "7.5", "1"
-#: How a pipeline's model_index.json names what this family runs by a loop of its own; `pipelines.KINDS` has others.
+#: How a model_index.json names the pipelines of Stable Diffusion 1.x and 2.x; `pipelines.KINDS` has others.
 PIPELINE = "StableDiffusionPipeline"
 #: The most denoising steps, the strongest guidance, and how much more a word can weigh.
 MOST_STEPS, MOST_GUIDANCE, MOST_WEIGHT = 100, 20.0, 10.0

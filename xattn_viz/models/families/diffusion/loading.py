@@ -97,8 +97,8 @@ def _check_kind(name: str, folder: Folder) -> str:
 
 
 def _load(found: Checkpoint) -> DiffusionAdapter:
-    if found.folder.has(INDEX) and (kind := _check_kind(found.name, found.folder)) != PIPELINE:
-        return _load_pipeline(found, KINDS[kind])
+    if found.folder.has(INDEX):
+        return _load_pipeline(found, KINDS[_check_kind(found.name, found.folder)])
     where = device()
     # Weights may be stored in float16, which processors compute slowly or not at all.
     dtype = torch.float16 if where.type == "cuda" else torch.float32
@@ -139,7 +139,7 @@ def _load_pipeline(found: Checkpoint, kind: Kind) -> DiffusionAdapter:
     try:
         with found.copied() as folder:
             part = "scheduler"
-            schedule = _scheduler(found, folder / part)
+            schedule = _scheduler(found, folder / part, kind)
             for part, made in kind.encoders.items():
                 there = part in found.folder.parts()
                 parts[part] = _reader(folder / part, found.state(part), dtype, made) if there else None
@@ -158,6 +158,8 @@ def _load_pipeline(found: Checkpoint, kind: Kind) -> DiffusionAdapter:
         if isinstance(loaded, torch.nn.Module):
             loaded.to(where)
     network = parts[kind.part]
+    if not isinstance(getattr(network.config, "sample_size", 0), int):
+        raise ModelError(f"{found.name} cannot be shown: its {kind.part} says no square size of pictures.")
     if kind.part == "unet" and network.config.in_channels != network.config.out_channels:
         raise ModelError(f"{found.name} cannot be shown: it draws from more than noise, a masked picture among it.")
     identity = partial(Identity.of, name=found.name, commit=found.commit, digest=found.digest(), notes=found.notes)
@@ -180,8 +182,13 @@ def _tokenizers(found: Checkpoint, kind: Kind) -> dict[str, Any]:
     return parts
 
 
-def _scheduler(found: Checkpoint, folder: Path) -> Any:
-    """The folder's own scheduler. Raises ModelError for one that takes the network more than once a step."""
+def _scheduler(found: Checkpoint, folder: Path, kind: Kind) -> Any:
+    """The folder's own scheduler, of Stable Diffusion 1.x and 2.x DDIM with its settings.
+
+    Raises ModelError for one that takes the network more than once a step.
+    """
+    if kind.draws == PIPELINE:
+        return DDIMScheduler.from_pretrained(folder, clip_sample=False)
     name = found.folder.json("scheduler/scheduler_config.json")["_class_name"]
     if name not in {*SCHEDULERS.values(), *OTHER_SCHEDULERS.values()}:
         known = ", ".join([*SCHEDULERS.values(), *OTHER_SCHEDULERS.values()])
@@ -213,6 +220,8 @@ def _card_of(name: str, model: Pipeline) -> ModelCard:
             between=(16, MOST_SIDE),
         )
     )
+    if (known := FAMILY.card_of(name)) is not None:
+        return replace(known, download_mb=None, options=tuple(own))
     return card(name, Path(name).name, options=tuple(own), kinds=model.kinds, at_once=model.kinds)
 
 

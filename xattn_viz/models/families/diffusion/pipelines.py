@@ -22,6 +22,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderMo
 
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelError
+from xattn_viz.models.families.diffusion import GUIDANCE
 from xattn_viz.models.families.diffusion.joint import See, Watch, install, watching
 from xattn_viz.models.families.diffusion.prompt import Joined, Words, unread
 from xattn_viz.models.families.diffusion.results import BOTH, Decoder, Learnt, Picture, Site, find_sites
@@ -131,6 +132,17 @@ def _flux_length(transformer: Any) -> int:
 
 _T5 = {"text_encoder": T5EncoderModel}
 KINDS: Mapping[str, Kind] = {
+    "StableDiffusionPipeline": Kind(
+        "StableDiffusionPipeline",
+        "StableDiffusion",
+        "UNet2DConditionModel",
+        {"text_encoder": CLIPTextModel},
+        {"": Reads("tokenizer")},
+        _encode_sd,
+        GUIDANCE,
+        "25",
+        extra={"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False},
+    ),
     "StableDiffusionXLPipeline": Kind(
         "StableDiffusionXLPipeline",
         "StableDiffusionXL",
@@ -415,7 +427,7 @@ def _prediction(scheduler: Any, made: Any, output: Tensor, sample: Tensor) -> Te
 
 def check_kind(name: str, kind: object) -> None:
     """Raise ModelError, in one sentence, for a pipeline that cannot be shown."""
-    if kind in KINDS or kind == "StableDiffusionPipeline":
+    if kind in KINDS:
         return
     if str(kind).startswith("Kandinsky"):
         raise ModelError(
@@ -424,5 +436,5 @@ def check_kind(name: str, kind: object) -> None:
         )
     raise ModelError(
         f"{name} is a {kind!s:.60}: only Stable Diffusion 1.x, 2.x, XL and 3.x, FLUX and PixArt can be shown "
-        f"(StableDiffusionPipeline, {', '.join(KINDS)})."
+        f"({', '.join(KINDS)})."
     )
