@@ -361,7 +361,8 @@ def of_prompt(key: str, model: str, text: str) -> None:
     if page_state.knows_shapes(model):
         _show(key, text, LONGEST, _PROMPT)
     else:
-        _show(key, text, MOST_OF_CLIP, None)
+        card = page_state.card_of(model)
+        _show(key, text, (card and card.most_tokens) or MOST_OF_CLIP, None)
 
 
 def of_hint(key: str, text: str) -> None:

@@ -18,6 +18,7 @@ from xattn_viz.core.tokens import visible, visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.examples import PROMPTS
+from xattn_viz.inputs import InputError
 from xattn_viz.models.base import Option
 from xattn_viz.plots.colours import overlay
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
@@ -74,6 +75,25 @@ def _other_prompt(asked: Query, best: Trace) -> None:
     controls.of_prompt(key, asked.model, target)
 
 
+def begun(shown: Shown, view: View) -> None:
+    """The picture that a drawing began as, and the mask over it: what is pale stayed as it was."""
+    start, mask = (shown.trace.settings.get(name) for name in ("start", "mask"))
+    if not isinstance(start, str):
+        return
+    from xattn_viz.models.families.diffusion.start import is_anew, read  # nobody else waits for it
+
+    try:
+        pixels, anew = read(start), None if not isinstance(mask, str) else is_anew(read(mask))
+    except InputError as error:
+        st.caption(literal(str(error)))
+        return
+    with st.container(horizontal=True, gap="small"):
+        st.image(_larger(pixels), caption="The drawing began as this", width=_PICTURE, alt="What the drawing began as")
+        if anew is not None:
+            pale = np.where(anew[..., None], pixels, 255 - (255 - pixels) // 4).astype(np.uint8)
+            st.image(_larger(pale), caption="Drawn anew where it is not pale", width=_PICTURE, alt="The mask")
+
+
 def compare(shown: Shown, view: View) -> None:
     """Both drawings, and under each the map of each of its words: the map that the explorer shows.
 
@@ -113,10 +133,9 @@ def words(trace: Trace, view: View) -> _Words:
 
 def _drawing(trace: Trace, named: _Words, largest: float) -> None:
     picture = trace.pictures[-1]
-    plain = np.asarray(picture).repeat(max(1, _PICTURE // picture.shape[0]), 0)
     with st.container(horizontal=True, gap="small"):
         st.image(
-            plain.repeat(max(1, _PICTURE // picture.shape[1]), 1),
+            _larger(np.asarray(picture)),
             width=_PICTURE,
             alt=visible_text(f"What was drawn for: {trace.input}"),
         )
@@ -124,6 +143,12 @@ def _drawing(trace: Trace, named: _Words, largest: float) -> None:
             for label, grid in named:
                 drawn = overlay(picture, grid, largest)
                 st.image(drawn, caption=literal(label), width=_MAP, alt=f"Where {label} was read")
+
+
+def _larger(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A small picture with each pixel as a square, so that it stays sharp."""
+    rows, columns = (max(1, _PICTURE // side) for side in picture.shape[:2])
+    return picture.repeat(rows, 0).repeat(columns, 1)
 
 
 KIND = Kind(
@@ -144,6 +169,6 @@ KIND = Kind(
     mark=ground_truth.mark_drawing,
     remark=lambda shown: "",
     control=_other_prompt,
-    above=(compare,),
+    above=(begun, compare),
     panels=(explorer.chosen_head, ground_truth.panel, explorer.downloads),
 )

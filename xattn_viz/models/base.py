@@ -110,7 +110,8 @@ class ModelCard:
     `can` is what the model can do: "write" its output token by token, "align" the words of it with those that it read,
     place them in "time", "draw" pictures; "ablate" heads, "project", which is to hand out the queries and keys behind
     its maps, and "compare" its sources where it has several (`Adapter.drops`). One that `knows` "shapes" learned
-    nothing but coloured shapes on paper, of which the truth is known (`xattn_viz.shapes`).
+    nothing but coloured shapes on paper, of which the truth is known (`xattn_viz.shapes`). `most_tokens` is how many
+    tokens it reads at most besides those that it adds itself, where the page is to say so.
     """
 
     name: str
@@ -129,6 +130,7 @@ class ModelCard:
     at_once: tuple[MapKind, ...] = ("cross",)
     can: frozenset[Capability] = frozenset(("write", "align", "ablate", "project"))
     knows: Literal["anything", "shapes"] = "anything"
+    most_tokens: int | None = None
 
     def language(self, side: Literal["source", "target"], options: Mapping[str, object]) -> str | None:
         """What it reads or writes with these options, as an ISO 639-1 code; None where that is not known.

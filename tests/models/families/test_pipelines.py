@@ -17,6 +17,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.models.families import diffusion_folders
 from xattn_viz.core.trace import Trace
@@ -379,6 +380,47 @@ def test_weights_in_several_files_are_read(folders: Callable[[str], Path], tmp_p
     assert len(list((folder / "transformer").glob("*.safetensors"))) > 1
     one, other = (adapter(each).plain(PROMPT, steps=1, size=PIXELS) for each in (folder, folders("flux")))
     assert one.tobytes() == other.tobytes()
+
+
+def test_a_lora_is_added_to_the_weights(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    folder, generator = folders("sd3.5"), torch.Generator().manual_seed(2)
+    module, encoder = "transformer_blocks.0.attn.to_q", "text_model.encoder.layers.0.self_attn.q_proj"
+    factors = {
+        f"{part}.{path}.lora_{half}.weight": torch.randn(shape, generator=generator)
+        for part, path in (("transformer", module), ("text_encoder", encoder))
+        for half, shape in (("A", (2, 16)), ("B", (16, 2)))
+    }
+    own, given = tmp_path / "own", tmp_path / "lora"
+    given.mkdir()
+    said = {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 4, "transformer.r": 2})}
+    save_file(factors, given / "pytorch_lora_weights.safetensors", said)
+    shutil.copytree(folder, own)
+    # α is 4 for the transformer, and the rank for the text encoder: changed by hand and written down.
+    for part, path, factor in (("transformer", module, 4 / 2 * 0.5), ("text_encoder", encoder, 0.5)):
+        file = next((own / part).glob("*.safetensors"))
+        weights = load_file(file)
+        up, down = (factors[f"{part}.{path}.lora_{half}.weight"] for half in "BA")
+        weights[f"{path}.weight"] = weights[f"{path}.weight"] + up @ down * factor
+        save_file(weights, file, {"format": "pt"})
+    expected, plain = (adapter(each).trace(PROMPT, steps=2) for each in (own, folder))
+    changed = diffusion.FAMILY.load(str(folder), lora=given, lora_strength=0.5)
+    trace = changed.trace(PROMPT, steps=2)
+    np.testing.assert_allclose(trace.cross.weights, expected.cross.weights, atol=1e-5)
+    assert np.abs(trace.cross.weights - plain.cross.weights).max() > 0.01
+    assert "A LoRA is in its weights, in 2 modules with strength 0.5." in trace.remarks
+    assert trace.provenance["weights_sha256"] != plain.provenance["weights_sha256"]
+    within = shutil.copytree(folder, tmp_path / "within")
+    shutil.copy(given / "pytorch_lora_weights.safetensors", within)
+    traced = adapter(within).trace(PROMPT, steps=1)
+    assert any("LoRA" in note for note in traced.remarks)
+    assert rerun(traced).maps == traced.maps
+    with pytest.raises(ModelError, match="is of another model: there is no t"):
+        diffusion.FAMILY.load(str(folders("xl")), lora=given)
+    with pytest.raises(ModelError, match="There is no LoRA in 'nowhere'"):
+        diffusion.FAMILY.load(str(folder), lora="nowhere")
+    save_file({"lora_unet_to_q.lora_down.weight": torch.zeros(2, 4)}, given / "pytorch_lora_weights.safetensors")
+    with pytest.raises(ModelError, match="is not as diffusers writes it"):
+        diffusion.FAMILY.load(str(folder), lora=given)
 
 
 def test_what_cannot_be_is_said(folders: Callable[[str], Path], tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from xattn_viz.models.families.diffusion import (
     options,
 )
 from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
+from xattn_viz.models.families.diffusion.lora import merge
 from xattn_viz.models.families.diffusion.pipelines import (
     KINDS,
     OTHER_SCHEDULERS,
@@ -47,6 +50,8 @@ from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 
 _FORM: Form = "pipeline"
+#: What adds a LoRA to the parts of a pipeline from this folder: a note about it and its digest.
+_Change = Callable[[Mapping[str, Any], Folder], tuple[str, bytes]]
 # How older autoencoders call the parts of their attention, and how they are called today.
 _OLDER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 _SPECIAL = ("<pad>", "<s>", "</s>")
@@ -54,15 +59,25 @@ _LENGTH, _WIDTH = 96, 16
 
 
 def load(
-    name_or_folder: str | Folder, *, revision: str | None = None, on_progress: OnProgress | None = None
+    name_or_folder: str | Folder,
+    *,
+    revision: str | None = None,
+    on_progress: OnProgress | None = None,
+    lora: str | Path | None = None,
+    lora_strength: float = 1.0,
 ) -> DiffusionAdapter:
-    """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`."""
+    """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`.
+
+    `lora` is a folder with a LoRA of it, as diffusers writes it, which is added to its weights `lora_strength` times.
+    One that lies in the pipeline's own folder is added without being asked for.
+    """
+    change = partial(merge, lora=lora, strength=lora_strength)
     if name_or_folder == OWN:
         if not OWN_FOLDER.is_dir():
             raise ModelError(f"{OWN} is not in this installation: python -m scripts.train.diffusion makes it.")
-        return _load(_checked(OWN, Folder(OWN_FOLDER, links_anywhere=True)))
+        return _load(_checked(OWN, Folder(OWN_FOLDER, links_anywhere=True)), change)
     if (folder := find_folder(name_or_folder)) is not None:
-        return _load(_checked(str(folder), folder))
+        return _load(_checked(str(folder), folder), change)
     name = str(name_or_folder)
     found = fetch(
         name,
@@ -71,7 +86,7 @@ def load(
         on_progress=on_progress,
         check=lambda index: _check_kind(name, Folder(index.parent)),
     )
-    return _load(_checked(name, Folder(found.folder), found.commit, found.notes))
+    return _load(_checked(name, Folder(found.folder), found.commit, found.notes), change)
 
 
 def _checked(name: str, folder: Folder, commit: str | None = None, notes: tuple[str, ...] = ()) -> Checkpoint:
@@ -96,9 +111,9 @@ def _check_kind(name: str, folder: Folder) -> str:
     return str(kind)
 
 
-def _load(found: Checkpoint) -> DiffusionAdapter:
+def _load(found: Checkpoint, change: _Change) -> DiffusionAdapter:
     if found.folder.has(INDEX):
-        return _load_pipeline(found, KINDS[_check_kind(found.name, found.folder)])
+        return _load_pipeline(found, KINDS[_check_kind(found.name, found.folder)], change)
     where = device()
     # Weights may be stored in float16, which processors compute slowly or not at all.
     dtype = torch.float16 if where.type == "cuda" else torch.float32
@@ -130,7 +145,7 @@ def _load(found: Checkpoint) -> DiffusionAdapter:
     )
 
 
-def _load_pipeline(found: Checkpoint, kind: Kind) -> DiffusionAdapter:
+def _load_pipeline(found: Checkpoint, kind: Kind, change: _Change) -> DiffusionAdapter:
     """A pipeline that the library draws with, every part read from the files that were checked."""
     where = device()
     dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
@@ -162,7 +177,10 @@ def _load_pipeline(found: Checkpoint, kind: Kind) -> DiffusionAdapter:
         raise ModelError(f"{found.name} cannot be shown: its {kind.part} says no square size of pictures.")
     if kind.part == "unet" and network.config.in_channels != network.config.out_channels:
         raise ModelError(f"{found.name} cannot be shown: it draws from more than noise, a masked picture among it.")
-    identity = partial(Identity.of, name=found.name, commit=found.commit, digest=found.digest(), notes=found.notes)
+    said, changed = change(parts, found.folder)
+    digest = found.digest() if not changed else sha256(found.digest().encode() + changed).hexdigest()
+    notes = (*found.notes, *([said] if said else []))
+    identity = partial(Identity.of, name=found.name, commit=found.commit, digest=digest, notes=notes)
     model = Pipeline(kind, parts, schedule, identity)
     return DiffusionAdapter(_card_of(found.name, model), model)
 
@@ -222,7 +240,8 @@ def _card_of(name: str, model: Pipeline) -> ModelCard:
     )
     if (known := FAMILY.card_of(name)) is not None:
         return replace(known, download_mb=None, options=tuple(own))
-    return card(name, Path(name).name, options=tuple(own), kinds=model.kinds, at_once=model.kinds)
+    made = card(name, Path(name).name, options=tuple(own), kinds=model.kinds, at_once=model.kinds)
+    return replace(made, most_tokens=model.most_tokens)
 
 
 def _has_autoencoder(folder: Folder) -> bool:

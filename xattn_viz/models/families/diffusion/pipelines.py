@@ -222,6 +222,8 @@ class Pipeline:
                 part.eval().requires_grad_(False)
             elif part is not None:
                 part.split_special_tokens = True  # what someone types is text, even where it looks like a token
+        # Some turn to float32 and back within a run, for the sake of float16; threads share it, and none is in float16.
+        parts["vae"].register_to_config(force_upcast=False)
         install(self.network)
         self.identity = identity(self.network)
         self.decoder: Decoder = Learnt(parts["vae"])
@@ -259,6 +261,12 @@ class Pipeline:
     def begins_as_pictures(self) -> bool:
         """Whether the library has a way to begin as a picture with it."""
         return bool(self.kind.redraws)
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens of a prompt all its encoders whose tokens are keys can read."""
+        most: int = min(words.most for words in self._words.values() if words is not None)
+        return most
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:

@@ -285,7 +285,10 @@ def unread(length: int) -> Prompt:
 
 
 class Words:
-    """A model's tokenizer, for its text encoder of `length` positions; `masked`: padding is not looked at."""
+    """A model's tokenizer, for its text encoder of `length` positions, of which `most` are for tokens of a prompt.
+
+    `masked`: padding is not looked at.
+    """
 
     def __init__(self, tokenizer: Any, length: int, *, masked: bool) -> None:
         self._tokenizer: Tokenizer = tokenizer.backend_tokenizer
@@ -293,7 +296,7 @@ class Words:
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True  # what someone types is text, even where it looks like a token
         self._pad, self._length, self._masked = int(tokenizer.pad_token_id), length, masked
-        self._most = length - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        self.most = length - self._tokenizer.num_special_tokens_to_add(is_pair=False)
         # A tokenizer of whole words knows those of its list and no signs; any other reads whatever there is.
         known = self._tokenizer.get_vocab().keys() - {*tokenizer.all_special_tokens}
         self._known = sorted(known) if isinstance(self._tokenizer.model, WordLevel) else []
@@ -359,10 +362,10 @@ class Words:
         if said.faults:
             got = "; ".join(said.faults[:_MOST_LISTED])
             yield f"A word weighs from 0 to {MOST_WEIGHT:g} times as much: got {got}."
-        own, typed = len(tokens.ids) - (self._length - self._most), sum(not special for special in tokens.special)
-        if own > self._most:
+        own, typed = len(tokens.ids) - (self._length - self.most), sum(not special for special in tokens.special)
+        if own > self.most:
             lacks = f", {own:,} with the articles that it lacks" if own > typed else ""
-            yield f"The {name} has {typed:,} tokens{lacks}; this model reads at most {self._most}: shorten it."
+            yield f"The {name} has {typed:,} tokens{lacks}; this model reads at most {self.most}: shorten it."
         if all(tokens.special):
             yield f"The {name} holds nothing that the model can read: type at least one word."
 
