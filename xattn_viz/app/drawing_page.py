@@ -169,6 +169,6 @@ KIND = Kind(
     mark=ground_truth.mark_drawing,
     remark=lambda shown: "",
     control=_other_prompt,
-    above=(begun, compare),
-    panels=(explorer.chosen_head, ground_truth.panel, explorer.downloads),
+    above=(compare,),
+    panels=(begun, explorer.chosen_head, ground_truth.panel, explorer.downloads),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -363,6 +364,8 @@ def test_memory_is_bounded_and_known_before(folders: Callable[[str], Path], monk
     trace = model.trace(PROMPT, steps=2, kinds=BOTH)
     said = model.most_bytes(PROMPT, steps=2)
     assert sum(maps.weights.nbytes for maps in trace.maps) <= said
+    told = next(option.help for option in model.card.options if option.name == "size")
+    assert re.search(r"the maps of 28 steps take at most \d+ MB", told)
     monkeypatch.undo()
     whole = model.trace(PROMPT, steps=2, kinds=BOTH)
     cross, back = (whole.of_kind(kind).weights.mean(1) for kind in BOTH)

@@ -25,7 +25,7 @@ from xattn_viz.models.base import ModelError
 from xattn_viz.models.families.diffusion import GUIDANCE
 from xattn_viz.models.families.diffusion.joint import See, Watch, install, watching
 from xattn_viz.models.families.diffusion.prompt import Joined, Words, unread
-from xattn_viz.models.families.diffusion.results import BOTH, Decoder, Learnt, Picture, Site, find_sites
+from xattn_viz.models.families.diffusion.results import BOTH, Decoder, Learnt, Picture, Plan, Site, find_sites
 from xattn_viz.models.families.diffusion.unet import Denoised, Settings
 from xattn_viz.models.provenance import Identity
 
@@ -267,6 +267,12 @@ class Pipeline:
         """How many tokens of a prompt all its encoders whose tokens are keys can read."""
         most: int = min(words.most for words in self._words.values() if words is not None)
         return most
+
+    def most_bytes(self, steps: int) -> int:
+        """How many bytes the maps of the longest prompt take at most, in so many steps at its own size."""
+        keys = sum(self._length(reads) or self.most_tokens + 2 for reads in self.kind.reads.values())
+        sites = tuple(self.sites.values())
+        return Plan.of(sites, keys, steps).size(sites, keys)
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
