@@ -77,6 +77,7 @@ train-images: $(RUNTIME)
 	@$(PY) -m scripts.train.hinted
 	@$(PY) -m scripts.train.diffusion
 	@$(PY) -m scripts.train.perceiver
+	@$(PY) -m scripts.train.questions
 
 # Take the screenshots of docs/ again, and draw its rooms.
 pictures: $(DEV)
