@@ -375,6 +375,18 @@ def test_memory_is_bounded_and_known_before(folders: Callable[[str], Path], monk
     np.testing.assert_allclose(trace.of_kind("text-to-image").weights[:, 0], folded, atol=1e-6)
 
 
+def test_a_pipeline_computes_in_what_is_asked_for(folders: Callable[[str], Path]) -> None:
+    folder = folders("sd3.5")
+    half = diffusion.FAMILY.load(str(folder), dtype="bfloat16")
+    trace, exact = (model.trace(PROMPT, steps=1, kinds=BOTH) for model in (half, adapter(folder)))
+    assert (trace.provenance["dtype"], exact.provenance["dtype"]) == ("bfloat16", "float32")
+    assert half.memory * 2 == pytest.approx(adapter(folder).memory, rel=0.05)
+    # bfloat16 has 8 bits: scores of up to 10 are off by 0.04, and weights by as much of themselves.
+    np.testing.assert_allclose(trace.cross.weights[0], exact.cross.weights[0], atol=0.05)
+    with pytest.raises(ModelError, match="computes in float32, bfloat16, float16: got 'int8'"):
+        diffusion.FAMILY.load(str(folder), dtype="int8")
+
+
 def test_weights_in_several_files_are_read(folders: Callable[[str], Path], tmp_path: Path) -> None:
     folder = shutil.copytree(folders("flux"), tmp_path / "copy")
     network = diffusers.FluxTransformer2DModel.from_pretrained(folder / "transformer", low_cpu_mem_usage=False)

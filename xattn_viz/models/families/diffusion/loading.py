@@ -17,6 +17,7 @@ from tokenizers import processors
 from torch import Tensor
 from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
+from xattn_viz.core.records import quoted
 from xattn_viz.models.base import ModelCard, ModelError, OnProgress, Option
 from xattn_viz.models.checkpoint import Checkpoint, device, line, without_bars
 from xattn_viz.models.families.diffusion import (
@@ -50,6 +51,8 @@ from xattn_viz.models.provenance import Identity
 from xattn_viz.models.tiny import SENTENCES, byte_level, randomise
 
 _FORM: Form = "pipeline"
+#: What a pipeline can compute in.
+DTYPES = ("float32", "bfloat16", "float16")
 #: What adds a LoRA to the parts of a pipeline from this folder: a note about it and its digest.
 _Change = Callable[[Mapping[str, Any], Folder], tuple[str, bytes]]
 # How older autoencoders call the parts of their attention, and how they are called today.
@@ -65,19 +68,25 @@ def load(
     on_progress: OnProgress | None = None,
     lora: str | Path | None = None,
     lora_strength: float = 1.0,
+    dtype: str | None = None,
 ) -> DiffusionAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`.
 
     `lora` is a folder with a LoRA of it, as diffusers writes it, which is added to its weights `lora_strength` times.
     One that lies in the pipeline's own folder is added without being asked for.
+
+    `dtype`, of `DTYPES`, is what a pipeline computes in: unless said float32 on a processor and bfloat16 on CUDA.
+    Weights of attention are float32 whatever it is.
     """
+    if dtype not in (None, *DTYPES):
+        raise ModelError(f"A pipeline computes in {', '.join(DTYPES)}: got {quoted(dtype)}.")
     change = partial(merge, lora=lora, strength=lora_strength)
     if name_or_folder == OWN:
         if not OWN_FOLDER.is_dir():
             raise ModelError(f"{OWN} is not in this installation: python -m scripts.train.diffusion makes it.")
         return _load(_checked(OWN, Folder(OWN_FOLDER, links_anywhere=True)), change)
     if (folder := find_folder(name_or_folder)) is not None:
-        return _load(_checked(str(folder), folder), change)
+        return _load(_checked(str(folder), folder), change, dtype)
     name = str(name_or_folder)
     found = fetch(
         name,
@@ -86,7 +95,7 @@ def load(
         on_progress=on_progress,
         check=lambda index: _check_kind(name, Folder(index.parent)),
     )
-    return _load(_checked(name, Folder(found.folder), found.commit, found.notes), change)
+    return _load(_checked(name, Folder(found.folder), found.commit, found.notes), change, dtype)
 
 
 def _checked(name: str, folder: Folder, commit: str | None = None, notes: tuple[str, ...] = ()) -> Checkpoint:
@@ -111,9 +120,9 @@ def _check_kind(name: str, folder: Folder) -> str:
     return str(kind)
 
 
-def _load(found: Checkpoint, change: _Change) -> DiffusionAdapter:
+def _load(found: Checkpoint, change: _Change, asked: str | None = None) -> DiffusionAdapter:
     if found.folder.has(INDEX):
-        return _load_pipeline(found, KINDS[_check_kind(found.name, found.folder)], change)
+        return _load_pipeline(found, KINDS[_check_kind(found.name, found.folder)], change, asked)
     where = device()
     # Weights may be stored in float16, which processors compute slowly or not at all.
     dtype = torch.float16 if where.type == "cuda" else torch.float32
@@ -145,10 +154,10 @@ def _load(found: Checkpoint, change: _Change) -> DiffusionAdapter:
     )
 
 
-def _load_pipeline(found: Checkpoint, kind: Kind, change: _Change) -> DiffusionAdapter:
+def _load_pipeline(found: Checkpoint, kind: Kind, change: _Change, asked: str | None) -> DiffusionAdapter:
     """A pipeline that the library draws with, every part read from the files that were checked."""
     where = device()
-    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
+    dtype = getattr(torch, asked or ("bfloat16" if where.type == "cuda" else "float32"))
     parts = _tokenizers(found, kind)
     part = ""
     try:
