@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import METHODS, AttentionMaps
+from xattn_viz.core.maps import METHODS, AttentionMaps, MapKind
 from xattn_viz.core.records import Displayed, brief, quoted, read_only, same
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
@@ -31,6 +31,12 @@ LEAST = 0.05
 _APART = 1e-3  # seconds that frames of the same length may differ by at most
 _SPECIAL = ("special",)  # what special tokens of any name are told by
 _MOST_NAMED = 6
+# The ninths of a picture, row by row: what changed there is said of places, which hold enough patches to be seen.
+PLACES = tuple(
+    "the middle" if (row, column) == ("middle", "middle") else f"the {row} {column}"
+    for row in ("upper", "middle", "lower")
+    for column in ("left", "middle", "right")
+)
 
 
 @dataclass(frozen=True)
@@ -131,21 +137,77 @@ class Comparison(Displayed):
         """What changed in a map (as in `maps`), the largest differences first: one sentence a row, `most` at most.
 
         Of a row whose strongest key is another one, its new one is told; of others the largest difference, where that
-        is `least` or more. Rows without a counterpart are left out: nothing is known of a change there. Raises
-        ValueError for a layer or head that is not there.
+        is `least` or more. Rows without a counterpart are left out: nothing is known of a change there. Patches are
+        told by the ninth of the picture that they lie in (`PLACES`): of words that read a picture the sum of their
+        weights there, of words that a picture is drawn from the share of all that is read of them. Raises ValueError
+        for a layer or head that is not there.
         """
         before, after = self.maps(layer, head)
-        reads = "hears" if self.traces[0].cross.keys.kind == "audio" else "reads"
-        reads = "rests on" if any(view and view.kind in METHODS for view in self.views) else reads
-        found = [
-            self._change(row, before[row], after[row], reads)
-            for row, (i, j) in enumerate(self.rows)
-            if None not in (i, j)
-        ]
-        told = [change for change in found if change is not None and abs(change.difference) >= least]
+        kind: MapKind = next((view.kind for view in self.views if view is not None), "cross")
+        maps = self.traces[0].of_kind(kind)
+        reads = "hears" if maps.keys.kind == "audio" else "reads"
+        reads = "rests on" if kind in METHODS else reads
+        if maps.keys.grid is not None:
+            found = self._over_columns(before, after, _places(maps.keys, self.columns), reads)
+        elif maps.queries.grid is not None:
+            found = self._over_rows(before, after, _places(maps.queries, self.rows))
+        else:
+            found = self._over_columns(before, after, None, reads)
+        told = [change for change in found if abs(change.difference) >= least]
         return tuple(sorted(told, key=lambda change: -abs(change.difference))[:most])
 
-    def _change(self, row: int, before: NDArray[np.float32], after: NDArray[np.float32], reads: str) -> Change | None:
+    def _over_columns(
+        self, before: NDArray[np.float32], after: NDArray[np.float32], places: list[int | None] | None, reads: str
+    ) -> list[Change]:
+        """What changed in each row; patches that lie in one place are one column."""
+        groups = [[column] for column in range(len(self.columns))] if places is None else _together(places)
+        labels = [self._place(places, group, self.column_labels) for group in groups]
+        found = []
+        for row, (i, j) in enumerate(self.rows):
+            told = None
+            if None not in (i, j):
+                one, other = (np.array([weights[row, group].sum() for group in groups]) for weights in (before, after))
+                told = self._change(self._named(self.row_labels[row]), labels, one, other, (f"now {reads}", reads))
+            if told is not None:
+                key, was, now, apart, says = told
+                found.append(Change(row, _farthest(after[row] - before[row], groups[key]), was, now, apart, says))
+        return found
+
+    def _over_rows(
+        self, before: NDArray[np.float32], after: NDArray[np.float32], places: list[int | None]
+    ) -> list[Change]:
+        """What changed in where each column is read, of rows that are patches."""
+        groups = _together(places)
+        labels = [self._place(places, group, self.row_labels) for group in groups]
+        found = []
+        for column, (i, j) in enumerate(self.columns):
+            read = (
+                [weights[:, column] / weights[:, column].sum() for weights in (before, after)]
+                if None not in (i, j)
+                else []
+            )
+            if not all(np.isfinite(one).all() for one in read) or not read:
+                continue
+            one, other = (np.array([weights[group].sum() for group in groups]) for weights in read)
+            verbs = "is now read most in", "is read{} in"
+            told = self._change(self._named(self.column_labels[column]), labels, one, other, verbs)
+            if told is not None:
+                key, was, now, apart, says = told
+                found.append(Change(_farthest(read[1] - read[0], groups[key]), column, was, now, apart, says))
+        return found
+
+    def _change(
+        self,
+        query: str,
+        labels: list[str],
+        before: NDArray[np.floating],
+        after: NDArray[np.floating],
+        verbs: tuple[str, str],
+    ) -> tuple[int, float | None, float, float, str] | None:
+        """Of one row: the key that is told, its weights before and after, the largest difference, and the sentence.
+
+        `verbs` are those of a new strongest key and of the old one; more or less is said in the latter, or behind.
+        """
         apart = after - before
         if np.isnan(apart).all():
             return None
@@ -155,12 +217,20 @@ class Comparison(Displayed):
         key = new if is_other else largest
         was = None if np.isnan(before[key]) else float(before[key])
         now = float(after[key])  # there is one: the largest of its row, or one with a difference
-        verb = f"now {reads}" if is_other else reads
         more = "" if is_other else " more" if apart[key] > 0 else " less"
+        verb, behind = verbs[not is_other], more
+        if "{}" in verb:
+            verb, behind = verb.format(more), ""
         told = f"{self.names[0]} has no such column" if was is None else f"was {share(was)}"
-        query, column = self._named(self.row_labels[row]), self._named(self.column_labels[key])
-        says = f"{query} {verb} {column}{more}: {share(now)}, {told}."
-        return Change(row, key, was, now, float(apart[largest]), says)
+        says = f"{query} {verb} {labels[key]}{behind}: {share(now)}, {told}."
+        return key, was, now, float(apart[largest]), says
+
+    def _place(
+        self, places: list[int | None] | None, group: list[int], labels: tuple[tuple[str | None, str | None], ...]
+    ) -> str:
+        """The place that a group of rows or columns lies in, or the name of the only one."""
+        place = None if places is None else places[group[0]]
+        return self._named(labels[group[0]]) if place is None else PLACES[place]
 
     def _named(self, labels: tuple[str | None, str | None]) -> str:
         """A label, with that of the first where it is another: "cão (gato in A)"."""
@@ -178,6 +248,34 @@ class Comparison(Displayed):
             read = quoted(trace.input) if isinstance(trace.input, str) else brief(trace.input)
             lines.append(f"{name}: {read} → {quoted(trace.output)}{f', {trace.model}' if trace.model else ''}")
         return "\n  ".join([*lines, *([self.alone] if self.alone else [])])
+
+
+def _places(axis: Axis, pairs: tuple[Pair, ...]) -> list[int | None]:
+    """Which of the `PLACES` each row or column lies in, by the middle of its patch; None for what is no patch."""
+    rows, columns = axis.grid or (1, 1)
+    patches = {int(position): number for number, position in enumerate(axis.patches)}
+    found: list[int | None] = []
+    for one, other in pairs:
+        patch = patches.get(-1 if one is None else one)
+        if patch is None or other is None:
+            found.append(None)
+        else:
+            row, column = divmod(patch, columns)
+            found.append(3 * ((6 * row + 3) // (2 * rows)) + (6 * column + 3) // (2 * columns))
+    return found
+
+
+def _together(places: list[int | None]) -> list[list[int]]:
+    """The rows or columns of each place, and each of the others alone; in the order of their firsts."""
+    groups: dict[object, list[int]] = {}
+    for number, place in enumerate(places):
+        groups.setdefault(("alone", number) if place is None else place, []).append(number)
+    return list(groups.values())
+
+
+def _farthest(apart: NDArray[np.floating], group: list[int]) -> int:
+    """Which of a group differs most; its only one where that has no difference."""
+    return group[int(np.argmax(np.abs(np.nan_to_num(apart[group]))))]
 
 
 def share(weight: float) -> str:

@@ -139,12 +139,13 @@ def test_the_other_map_follows_units_rows_and_special_tokens(both: Explorer) -> 
     np.testing.assert_allclose(table, weights_of(both.trace.cross, "1.1"), atol=PRINTED)
 
 
-def test_the_encoder_has_one_map_of_the_source(both: Explorer) -> None:
-    both.press("Encoder")
-    expect(both.page.locator('[aria-label="Map of the other output"]')).to_be_hidden()
-    expect(both.page.locator(".xv-others")).to_be_hidden()
-    both.press("Cross")
-    expect(both.page.locator('[aria-label="Map of the other output"]')).to_be_visible()
+def test_each_kind_that_both_hold_stands_beside_the_others(both: Explorer) -> None:
+    for kind in ("Encoder", "Decoder", "Cross"):
+        both.press(kind)
+        expect(both.page.locator('[aria-label="Map of the other output"]')).to_be_visible()
+        expect(both.page.locator(".xv-map-title").nth(1)).to_contain_text(
+            "Mine: " + {"Encoder": "Enc", "Decoder": "Dec", "Cross": "Cro"}[kind]
+        )
 
 
 def test_taking_the_other_output_away_keeps_what_is_looked_at(both: Explorer) -> None:

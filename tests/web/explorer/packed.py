@@ -49,7 +49,7 @@ def unpacked(packed: bytes) -> tuple[dict[str, Any], bytes]:
     """The header, with the first sheet's fields among its own and axes in the place of their numbers, and the data."""
     length = int.from_bytes(packed[:4], "little")
     header = json.loads(packed[4 : 4 + length])
-    for sheet in (*header["sheets"], *([header["beside"]["sheet"]] if "beside" in header else [])):
+    for sheet in (*header["sheets"], *(header["beside"]["sheets"] if "beside" in header else ())):
         for field in ("keys", "queries", "read"):
             sheet[field] = None if sheet[field] is None else header["axes"][sheet[field]]
         for view in sheet["views"]:

@@ -174,28 +174,42 @@ def test_two_outputs_stand_beside_each_other() -> None:
     assert beside["names"] == ["Model", "<b>Mine⏎"]
     assert beside["id"] == identity(other) != header["id"]
     maps = other.cross
-    view = beside["sheet"]["views"][0]
+    view = beside["sheets"][0]["views"][0]
     exact = weights_of(view, data, (len(maps.queries), len(maps.keys)))
     assert np.abs(exact - maps.weights[0, 0]).max() <= ROUNDING * view["scale"] + 1e-7
     # O gato sentou. Era velho. </s>  |  Um gato velho sentou. </s>
-    assert beside["pairs"]["predicted"]["words"] == [[0, 0], [1, 1], [None, 2], [2, 3], [3, None], [4, None], [5, 4]]
-    assert beside["pairs"]["predicted"]["sentences"] == [[0, 0], [1, None], [2, 1]]
-    assert beside["pairs"]["input"]["pieces"][0] == [0, 0]
-    assert beside["sheet"]["keys"] == header["keys"]
+    assert beside["sheets"][0]["pairs"]["predicted"]["words"] == [
+        [0, 0],
+        [1, 1],
+        [None, 2],
+        [2, 3],
+        [3, None],
+        [4, None],
+        [5, 4],
+    ]
+    assert beside["sheets"][0]["pairs"]["predicted"]["sentences"] == [[0, 0], [1, None], [2, 1]]
+    assert beside["sheets"][0]["pairs"]["input"]["pieces"][0] == [0, 0]
+    assert beside["sheets"][0]["keys"] == header["keys"]
 
 
 def test_of_two_sources_columns_are_paired_too_and_what_has_nothing_in_common_is_refused() -> None:
     trace = texts()
     other = replace(trace.cross, keys=replace(trace.cross.keys, labels=tuple("abcdefghijkl")))
     header, _ = unpacked(pack(trace, beside=Trace((other,), "abcdefghijkl", OUTPUT)))
-    assert header["beside"]["columns"]["pieces"] == [[i, i] for i in range(12)]
+    assert header["beside"]["sheets"][0]["columns"]["pieces"] == [[i, i] for i in range(12)]
     assert "units" not in header["beside"]
     header, _ = unpacked(pack(trace, beside=replace(planted(), provenance={"model": "another"})))
     assert header["beside"]["units"] == ["words", "sentences"]
     with pytest.raises(xv.InputError, match="the columns of the first are text, those of the second patches"):
         pack(trace, beside=captioned())
-    with pytest.raises(xv.InputError, match="One page shows one sound or one picture"):
-        pack(captioned(), beside=replace(captioned(), input=255 - np.asarray(captioned().input)))
+    one = captioned()
+    assert "picture" not in unpacked(pack(one, beside=captioned()))[0]["beside"]
+    two, data = unpacked(pack(one, beside=replace(one, input=255 - np.asarray(one.input))))
+    at, count = two["beside"]["picture"]["at"], np.asarray(one.input).size
+    np.testing.assert_array_equal(
+        np.frombuffer(data, np.uint8, count, at), 255 - np.frombuffer(data, np.uint8, count, two["picture"]["at"])
+    )
+    assert [sheet["kind"] for sheet in two["beside"]["sheets"]] == ["cross", "encoder"]
 
 
 def test_a_captioners_picture_comes_back_with_the_grid_of_its_patches() -> None:

@@ -2,8 +2,9 @@
 
 Layout: u32 header length (little-endian), the header as UTF-8 JSON padded with blanks to 4 bytes, then data. Offsets
 in the header count from the start of the data. A trace is packed as sheets, one a kind of attention; where a second
-trace is shown beside it (`beside.py`), that one's cross-attention is a sheet more. Pixels are sent as they are,
-red, green and blue, so that the script needs no decoder and paints them at once; large pictures are sent smaller.
+trace is shown beside it (`beside.py`), its sheets of those kinds follow, with its own sound and pictures. Pixels are
+sent as they are, red, green and blue, so that the script needs no decoder and paints them at once; large pictures are
+sent smaller.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def pack(
     languages: tuple[str, str] = ("", ""),
     small: Mapping[str, Any] | None = None,
     playback: Playback | None = None,
+    beside_playback: Playback | None = None,
     full_limit: int | None = FULL_LIMIT,
     exact_limit: int = EXACT_LIMIT,
 ) -> bytes:
@@ -75,19 +77,20 @@ def pack(
     `select` is what to show at first (`map`: "encoder"; `head`: "2.1" is layer 2, head 1 counted from 1; `row`: a
     position). `layer` of `kind` is the layer sent in full where the whole of a sheet would exceed `full_limit` bytes
     (None: no limit); of other such sheets only the overview is sent. `beside` is another trace, of the same source or
-    another, by the same model or another, which is shown beside this one by the names `name` and `beside_name`.
+    another, by the same model or another, which is shown beside this one by the names `name` and `beside_name`, with
+    its own sound (`beside_playback`) or pictures; every kind of attention that both hold is compared.
     `growing` says that the output is not complete yet. `unlinked` is a sentence that says why no link can show this,
     where none can, and `is_final` says that no other output can be asked for. `languages` are the names of what is read
     and what is written, "" where they are not known. `small` makes it one of several on a page: it shows sentences, a
     map and the `parts` named ("heads", "steps", "cell"), begins with what `state` says besides (`lines`, `checked`),
     and leaves the address alone. `playback` is the sound of the trace to be played, and its words in time. Raises
-    ValueError for a layer that is not there and for a `playback` of another trace, InputError for a `beside` that has
+    ValueError for a layer that is not there and for a playback of another trace, InputError for a `beside` that has
     nothing to compare (`analysis.compare`).
     """
     if beside is not None:
-        from xattn_viz.web.explorer.beside import check_beside, counterparts  # nobody who compares nothing waits for it
+        from xattn_viz.web.explorer import beside as second  # nobody who compares nothing waits for it
 
-        check_beside(trace, beside)
+        second.check_beside(trace, beside)
     texts = (trace.input, trace.output, *((beside.input, beside.output) if beside else ()))
     axes = Axes(sentences=any(isinstance(text, str) and len(sentence_spans(text)) > 1 for text in texts))
     data = Data()
@@ -110,7 +113,7 @@ def pack(
             measured.extend(chain(*grids))
         return packed | _measured(maps.kind, *grids)
 
-    sheets = [packed(maps, trace) for maps in sorted(all_steps(trace), key=lambda maps: _ORDER.index(maps.kind))]
+    sheets = [packed(maps, trace) for maps in _in_order(trace)]
     header = {
         "version": 2,
         "id": identity(trace),
@@ -129,17 +132,40 @@ def pack(
     } | ({} if growing else _of_a_whole_trace(trace, measured))
     header |= {name: value for name, value in said.items() if value}
     if beside is not None:
-        names = [visible(name), visible(beside_name)]
-        theirs = packed(beside.cross, beside)
-        own = {"id": identity(beside), "about": about(beside), "steps": [_step(step) for step in beside.steps]}
-        aligned = counterparts(trace, beside, sheets[0], theirs, axes)
-        header["beside"] = {"names": names, "sheet": theirs, **own, **aligned}
-    header |= pack_pictures(trace, axes, data, full_limit)
-    if trace.cross.keys.kind == "audio" and trace.cross.keys.times is not None:
-        header["sound"] = pack_sound(trace, playback, data)
+        ours = {sheet["kind"]: sheet for sheet in sheets}
+        theirs = [packed(maps, beside) for maps in _in_order(beside) if maps.kind in ours]
+        header["beside"] = {
+            "names": [visible(name), visible(beside_name)],
+            "id": identity(beside),
+            "about": about(beside),
+            "steps": [_step(step) for step in beside.steps],
+            "sheets": [each | second.counterparts(ours[each["kind"]], each, axes) for each in theirs],
+            **second.common_units(trace, beside),
+            **(
+                {}
+                if second.is_of_one_input(trace, beside)
+                else _read_or_drawn(beside, beside_playback, axes, data, full_limit)
+            ),
+        }
+    header |= _read_or_drawn(trace, playback, axes, data, full_limit)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + data.joined()
+
+
+def _read_or_drawn(
+    trace: Trace, playback: Playback | None, axes: Axes, data: Data, limit: int | None
+) -> dict[str, Any]:
+    """What the maps of a trace lie over: its pictures, or its sound to be seen and played."""
+    found = pack_pictures(trace, axes, data, limit)
+    if trace.cross.keys.kind == "audio" and trace.cross.keys.times is not None:
+        found["sound"] = pack_sound(trace, playback, data)
+    return found
+
+
+def _in_order(trace: Trace) -> list[AttentionMaps]:
+    """Its maps without those of single denoising steps, cross-attention first."""
+    return sorted(all_steps(trace), key=lambda maps: _ORDER.index(maps.kind))
 
 
 def _of_a_whole_trace(trace: Trace, measured: list[HeadGrid]) -> dict[str, Any]:

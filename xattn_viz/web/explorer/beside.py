@@ -12,7 +12,6 @@ import numpy as np
 
 from xattn_viz.analysis.compare import Pair, check_axes, is_of_one_tokenizer, paired
 from xattn_viz.core.trace import Trace
-from xattn_viz.inputs import InputError
 from xattn_viz.web.explorer.sheets import Axes
 
 
@@ -21,22 +20,10 @@ def check_beside(trace: Trace, beside: Trace) -> None:
     ours, theirs = trace.cross, beside.cross
     check_axes(ours.queries, theirs.queries, "rows", ("the first", "the second"))
     check_axes(ours.keys, theirs.keys, "columns", ("the first", "the second"))
-    shown = [(one.input, *one.pictures) for one in (trace, beside)]
-    is_text = isinstance(trace.input, str) and not trace.pictures
-    if not is_text and not all(map(np.array_equal, *shown)):
-        raise InputError(
-            "One page shows one sound or one picture, and these are two: compare them in numbers, as in "
-            "xv.compare(a, b)."
-        )
 
 
-def counterparts(
-    trace: Trace, beside: Trace, ours: dict[str, Any], theirs: dict[str, Any], axes: Axes
-) -> dict[str, Any]:
-    """The row of ours that each of theirs stands beside, and the column where the sources differ; both are sheets.
-
-    `units` are those that two models which cut texts otherwise have in common.
-    """
+def counterparts(ours: dict[str, Any], theirs: dict[str, Any], axes: Axes) -> dict[str, Any]:
+    """The row of ours that each of theirs stands beside, and the column where those differ; both are sheets."""
     pairs = {
         rows: paired_by_units(axes, ours[field], theirs[field])
         for rows, field in (("predicted", "queries"), ("input", "read"))
@@ -45,9 +32,21 @@ def counterparts(
     found: dict[str, Any] = {"pairs": pairs}
     if ours["keys"] != theirs["keys"]:
         found["columns"] = paired_by_units(axes, ours["keys"], theirs["keys"])
-    if not is_of_one_tokenizer(trace, beside):
-        found["units"] = ["words", "sentences"]
     return found
+
+
+def common_units(trace: Trace, beside: Trace) -> dict[str, list[str]]:
+    """The `units` that two models which cut texts otherwise have in common; nothing where one tokenizer cut both."""
+    return {} if is_of_one_tokenizer(trace, beside) else {"units": ["words", "sentences"]}
+
+
+def is_of_one_input(trace: Trace, beside: Trace) -> bool:
+    """Whether both read the very same text, sound or picture, and drew the same pictures if they drew any."""
+    one, other = trace.input, beside.input
+    if isinstance(one, str) != isinstance(other, str) or trace.offset != beside.offset:
+        return False
+    drawn = len(trace.pictures) == len(beside.pictures) and all(map(np.array_equal, trace.pictures, beside.pictures))
+    return drawn and (one == other if isinstance(one, str) else np.array_equal(one, other))
 
 
 def paired_by_units(axes: Axes, number: int, other: int) -> dict[str, list[Pair]]:

@@ -120,9 +120,13 @@ function makeExplorer(root) {
   let high = 0;
   let room = { width: 0, window: 0, maps: 0, overview: 0, title: 0 }; // that is painted for, in pixels
 
-  const player = makePlayer(tick);
+  /** @type {import("./sound/player.js").Player | null} */
+  let heard = null;
+  const player = makePlayer(() => sounded(player, otherPlayer));
+  const otherPlayer = makePlayer(() => sounded(otherPlayer, player)); // of a second sound, beside the first
   const sound = makeSoundBar(change, player);
-  const sentences = makeSentences(change, player);
+  const otherSound = makeSoundBar(change, otherPlayer, true);
+  const sentences = makeSentences(change, player, otherPlayer);
   const readout = makeReadout();
   const stepping = makeStepping(change, () => proceed);
   const noise = makeDenoising(change);
@@ -137,8 +141,8 @@ function makeExplorer(root) {
   const guide = makeGuide(change);
   guide.element.append(sentences.unsure);
   const overview = makeOverview(change);
-  const main = makeMap(change, player);
-  const second = makeMap(change, player);
+  const main = makeMap(change, () => player);
+  const second = makeMap(change, () => (trace?.beside?.hears ? otherPlayer : player));
   main.name("Chosen map");
   const changes = makeChanges(change);
   const legend = makeLegend();
@@ -160,7 +164,7 @@ function makeExplorer(root) {
     check.element,
   );
   const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
-  const below = [linesOfText, stage, beams.element, table.element, player.element];
+  const below = [linesOfText, stage, beams.element, table.element, player.element, otherPlayer.element];
   const talk = makeTalk(root, {
     turn: (by) => story.turn(by) || stepping.step(by),
     move: (by) => painted && change(lineAfter(painted, by)),
@@ -174,7 +178,7 @@ function makeExplorer(root) {
   });
   const story = makeStory(showSlide);
   controls.element.append(talk.button);
-  const parts = [story.element, sound.element, sentences.element, ...below, ...talk.parts];
+  const parts = [story.element, sound.element, otherSound.element, sentences.element, ...below, ...talk.parts];
   const leavePaper = fitToPaper(maps);
   const leaveHelp = followHelp(root, root, helpInExplorer);
   const leaveKeys = followSpaceBar(root, player, () => trace?.sound?.start ?? 0);
@@ -205,7 +209,7 @@ function makeExplorer(root) {
    */
   function showSlide(of, select) {
     root.classList.toggle("xv-no-slide", !of);
-    if (trace !== of) player.load(of?.sound ?? null);
+    if (trace !== of) loadSounds(of);
     trace = of;
     lineage = of?.id ?? "";
     state = initialState(select);
@@ -280,6 +284,7 @@ function makeExplorer(root) {
     attach(); // not before: of an empty place a theme is read at once
     painted = scene;
     sound.paint(scene);
+    otherSound.paint(scene);
     guide.paint(scene);
     root.classList.toggle("xv-small", trace.small !== null);
     root.dataset.parts = trace.small?.parts.join(" ") ?? "";
@@ -363,11 +368,26 @@ function makeExplorer(root) {
     return isOther || (!trace?.small && !state.hover && Math.abs(heightLeft(maps) - high) >= STEADY);
   }
 
-  /** The sound has moved on: only what follows it is painted. */
-  function tick() {
-    for (const part of [sound, sentences, main, second]) part.tick();
+  /**
+   * A sound has moved on: only what follows it is painted. Where one begins, another one pauses.
+   *
+   * @param {import("./sound/player.js").Player} one
+   * @param {import("./sound/player.js").Player} other
+   */
+  function sounded(one, other) {
+    if (one.running && heard !== one) {
+      heard = one;
+      other.pause();
+    }
+    for (const part of [sound, otherSound, sentences, main, second]) part.tick();
     const next = trace?.sound && player.running && followed(trace.sound, state, player.time);
     if (next) change(next);
+  }
+
+  /** @param {Trace | null} of */
+  function loadSounds(of) {
+    player.load(of?.sound ?? null);
+    otherPlayer.load((of?.beside?.hears && of.beside.sound) || null);
   }
 
   // In the app the page says whether a step in the history is one for the explorer.
@@ -443,7 +463,7 @@ function makeExplorer(root) {
         messenger.newTrace({ ...told, ...expected }, { ...told, ...chosen });
       }
       trace = fresh;
-      player.load(fresh.sound);
+      loadSounds(fresh);
       paint();
       talk.begin();
     },
@@ -452,6 +472,7 @@ function makeExplorer(root) {
       window.removeEventListener("resize", fit);
       for (const event of ["xv-moved", "popstate"]) window.removeEventListener(event, followHere);
       player.leave();
+      otherPlayer.leave();
       leaveKeys();
       root.removeEventListener("keydown", stepping.follow);
       leavePaper();
@@ -478,9 +499,9 @@ function firstOfSmall(fresh) {
  * One map, large: between tokens, over sound, or over a picture.
  *
  * @param {import("./core/scene.js").Change} change
- * @param {import("./sound/player.js").Player} player
+ * @param {() => import("./sound/player.js").Player} playing
  */
-export function makeMap(change, player) {
+export function makeMap(change, playing) {
   const tokens = makeHeatmap(change);
   /** @type {ReturnType<typeof makeSoundMap> | null} */
   let sound = null;
@@ -492,7 +513,7 @@ export function makeMap(change, player) {
   /** @param {import("./core/scene.js").Panel} panel */
   function mapOf(panel) {
     if (isOverSound(panel)) {
-      sound ??= makeSoundMap(change, player);
+      sound ??= makeSoundMap(change, playing);
       return sound;
     }
     if (!isOverPicture(panel)) return tokens;

@@ -164,7 +164,7 @@ export function makeControls(change, canLink, linking) {
     other.hidden = !compared || !beside || !second;
     if (!beside || !second) return;
     const [name] = [beside.names[1]];
-    const views = beside.sheet.views.map((view) => [view.name, `${name}: ${viewTitle(view)}`]);
+    const views = second.sheet.views.map((view) => [view.name, `${name}: ${viewTitle(view)}`]);
     const key = JSON.stringify([name, views]);
     if (key !== offered) {
       offered = key;
@@ -204,7 +204,7 @@ function makeColourBar() {
   /** @param {Scene} scene */
   function paint({ theme, main, shown, state }) {
     const table = tableFor(theme, shown);
-    element.hidden = isOverPicture(main) && Boolean(state.several);
+    element.hidden = isOverPicture(main) && Boolean(state.several) && !shown.apart;
     const rgb = (/** @type {number} */ share) => {
       const at = Math.round(share * 255) * 3;
       return /** @type {import("../core/colours.js").Rgb} */ ([table[at], table[at + 1], table[at + 2]]);

@@ -133,9 +133,9 @@ const RULER = 26;
  * @returns {Drawing}
  */
 export function soundDrawing(scene, m) {
-  const { theme, shown, trace } = scene;
-  const range = /** @type {Stretch} */ (scene.range);
-  const sound = /** @type {Sound} */ (trace.sound);
+  const { theme, shown } = scene;
+  const range = /** @type {Stretch} */ (shown.range);
+  const sound = /** @type {Sound} */ (shown.sound);
   const frames = shown.sheet.queries.edges;
   const high = frames ? FRAME_ROWS : m.rows.length * ROW;
   const longest = Math.max(...m.rows.map(({ label }) => widthOf(short(label), TEXT_FONT)));
@@ -217,11 +217,13 @@ const NAME = 22; // the height of a word's name
  * @returns {Drawing}
  */
 export function pictureDrawing(scene) {
-  const { main, picture, state } = scene;
+  const { shown: main, state } = scene;
+  const { picture } = main;
   const [rows, columns] = patchGrid(main.sheet);
   const [wide, tall] = picture ? [picture.width, picture.height] : [columns, rows];
   const high = Math.round((SAVED_WIDTH * tall) / wide);
-  const names = (state.several ?? [wordInFocus(main)]).flatMap((word) => regionWords(main)[word]?.label ?? []);
+  const several = main.apart ? null : state.several;
+  const names = (several ?? [wordInFocus(main)]).flatMap((word) => regionWords(main)[word]?.label ?? []);
   /** @type {(paint: (canvas: HTMLCanvasElement) => void, top: number) => SVGImageElement} */
   const pixels = (paint, top) => embedded(paint, EDGE, top + EDGE, SAVED_WIDTH, high);
   /** @type {Drawing["draw"]} */
@@ -234,9 +236,9 @@ export function pictureDrawing(scene) {
     );
     names.forEach((name, i) => {
       const y = top + EDGE + high + NAME * (i + 1);
-      const fill = state.several ? `rgb(${WORD_COLOURS[i % WORD_COLOURS.length]})` : inkOf(scene);
-      if (state.several) svg.append(makeSvg("rect", { x: EDGE, y: y - 12, width: 12, height: 12, fill }));
-      svg.append(text(short(name), { x: EDGE + (state.several ? 20 : 0), y, fill: inkOf(scene), "font-size": 16 }));
+      const fill = several ? `rgb(${WORD_COLOURS[i % WORD_COLOURS.length]})` : inkOf(scene);
+      if (several) svg.append(makeSvg("rect", { x: EDGE, y: y - 12, width: 12, height: 12, fill }));
+      svg.append(text(short(name), { x: EDGE + (several ? 20 : 0), y, fill: inkOf(scene), "font-size": 16 }));
     });
   };
   const height = EDGE + high + names.length * NAME + EDGE;
@@ -248,10 +250,10 @@ export function pictureDrawing(scene) {
  * @param {Scene} scene
  * @param {number} high
  */
-function paintUnder(canvas, { picture, state }, high) {
+function paintUnder(canvas, { shown: { picture, apart }, state }, high) {
   canvas.width = SAVED_WIDTH;
   canvas.height = high;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.filter = state.several ? "grayscale(1)" : "none";
+  context.filter = state.several || apart ? "grayscale(1)" : "none";
   if (picture) drawPicture(context, picture, [0, 0, SAVED_WIDTH, high]);
 }

@@ -173,12 +173,13 @@ function drawColourBar(svg, scene, left, top, high) {
  * @param {Scene} scene
  * @param {Matrix} m
  */
-function linesOf({ trace, main, state, theme, range, shown }, m) {
+function linesOf({ trace, main, state, theme, shown }, m) {
   const { sheet } = main;
   const words = wordsOf(sheet);
   const [row, column] = axisTitles(sheet, state);
   const edges = sheet.queries.edges;
   const rowSpan = edges ? `, ${seconds(edges[0])} to ${seconds(edges[edges.length - 1])}` : "";
+  const { range } = shown;
   const columnSpan = sheet.keys.edges && range ? `, ${seconds(range.from)} to ${seconds(range.to)}` : "";
   const unit = { words: "word", sentences: "sentence" }[state.units];
   const named = readingOf(sheet, state) ? "read at step t, the start token first" : "predicted at step t";
@@ -194,7 +195,7 @@ function linesOf({ trace, main, state, theme, range, shown }, m) {
     words.share ?? "",
     main.linked.length ? (trace.links?.said ?? "") : "",
   ];
-  const many = isOverPicture(main) && state.several;
+  const many = isOverPicture(main) && state.several && !shown.apart;
   const models = [trace.about.model, (shown.apart && trace.beside?.about.model) || ""];
   return [
     [
@@ -208,7 +209,7 @@ function linesOf({ trace, main, state, theme, range, shown }, m) {
       .filter(Boolean)
       .join(" "),
     isOverSound(main) ? "Each pixel shows the largest weight in it." : "",
-    isOverPicture(main) ? besidePicture(main) : "",
+    isOverPicture(main) ? besidePicture(shown) : "",
     selectedLine(shown, m),
     [...new Set(models), new Date().toLocaleDateString("sv")].filter(Boolean).join(", "),
   ].filter(Boolean);

@@ -1,5 +1,6 @@
 import { openPictures } from "../picture/pictures.js";
 import { openSound, seconds } from "../sound/sound.js";
+import { reachBoth } from "../sound/time.js";
 
 /**
  * The bytes that Python packed (explorer/__init__.py says how), read without copying what is large.
@@ -89,6 +90,9 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {(view: View) => {cells: Uint8Array, rows: number, columns: number}} tile the map as the overview draws it
  * @property {(view: View, reading: number, count: number) => Uint8Array | null} sums the map between sentences
  * @property {(view: View) => Uint8Array | null} padding each row's share of weight on padding, 0 … 255
+ * @property {Record<string, Record<string, Pair[]>>} [pairs] of the rows of the first trace and its own, by what names them
+ *   and by units, where it is that of a second
+ * @property {Record<string, Pair[]>} [columns] pairs of columns by units, where those differ
  *
  * @typedef {[number | null, number | null]} Pair a row of one output and its counterpart in the other
  *
@@ -96,10 +100,14 @@ import { openSound, seconds } from "../sound/sound.js";
  * @property {string} id
  * @property {[string, string]} names of this one and of the other
  * @property {{pair: string, model: string}} about what a file of a map says of the other
- * @property {Sheet} sheet
- * @property {Record<string, Record<string, Pair[]>>} pairs of rows, by what names them, and by units
- * @property {Record<string, Pair[]>} [columns] pairs of columns by units, where the sources differ
+ * @property {Sheet[]} sheets of the kinds that both hold
  * @property {string[]} [units] that both have, where the models cut texts otherwise
+ * @property {import("../sound/sound.js").Sound | null} sound its own, or that which both heard
+ * @property {boolean} hears whether its sound is another one
+ * @property {import("../picture/pictures.js").Pixels | null} picture as in a trace, of both where they are of one picture
+ * @property {import("../picture/pictures.js").Pixels[]} drawn
+ * @property {[string, number, number][]} modules
+ * @property {(step: number) => Sheet | null} noise
  *
  * @typedef {object} Links where words that an alignment links lie on maps between source and output
  * @property {Record<string, [number, number][]>} cells row and column between pieces, by what names the rows
@@ -145,13 +153,16 @@ export function unpack(bytes, before = null) {
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   const data = bytes.subarray(4 + length);
   const axes = header.axes.map(openAxis);
-  const sheetsBefore = before ? [...before.sheets, ...(before.beside ? [before.beside.sheet] : [])] : [];
+  const sheetsBefore = before ? [...before.sheets, ...(before.beside?.sheets ?? [])] : [];
   const open = (/** @type {any} */ packed, /** @type {string} */ id, /** @type {Step[]} */ steps) => {
     const own = `${id} ${packed.kind} ${packed.digest ?? ""}`.trim();
     const kept = sheetsBefore.find((sheet) => sheet.id === own);
     return openSheet({ ...packed, id: own }, axes, data, steps, kept);
   };
-  const { beside } = header;
+  const steps = (/** @type {any} */ whose) =>
+    openPictures(whose, data, (packed) => openSheet(packed, axes, data, whose.steps, undefined));
+  const sound = header.sound ? openSound(header.sound, data) : null;
+  const pictures = steps(header);
   return {
     ...header,
     growing: Boolean(header.growing),
@@ -160,10 +171,19 @@ export function unpack(bytes, before = null) {
     surprises: header.surprises ?? [],
     small: header.small ?? null,
     sheets: header.sheets.map((/** @type {any} */ packed) => open(packed, header.id, header.steps)),
-    beside: beside ? { ...beside, sheet: open(beside.sheet, beside.id, beside.steps) } : null,
-    sound: header.sound ? openSound(header.sound, data) : null,
-    ...openPictures(header, data, (packed) => openSheet(packed, axes, data, header.steps, undefined)),
+    ...besideOf(header.beside),
+    ...pictures,
   };
+
+  /** @param {any} packed */
+  function besideOf(packed) {
+    if (!packed) return { beside: null, sound };
+    const sheets = packed.sheets.map((/** @type {any} */ each) => open(each, packed.id, packed.steps));
+    const own = packed.sound ? openSound(packed.sound, data) : null;
+    const drawn = packed.picture ? steps(packed) : pictures;
+    const [ours, theirs] = sound && own ? reachBoth(sound, own) : [sound, own ?? sound];
+    return { beside: { ...packed, ...drawn, sheets, sound: theirs, hears: own !== null }, sound: ours };
+  }
 }
 
 /**

@@ -22,6 +22,13 @@ import { unitsOf } from "./units.js";
  * @property {Sheet} sheet
  * @property {View} view
  * @property {Matrix | null} matrix
+ * @property {number[] | null} edges of its columns where they are frames, one more than there are, in seconds of its sound
+ * @property {import("../sound/sound.js").Sound | null} sound that its trace heard
+ * @property {import("../sound/sound.js").Stretch | null} range what of that is in view
+ * @property {import("../picture/pictures.js").Pixels | null} picture that its patches lie in, as it was at the chosen
+ *   denoising step
+ * @property {[string, number, number][]} modules as in its trace
+ * @property {[Panel, Panel] | null} of which two maps it is the difference
  * @property {number} top where its colour scale ends
  * @property {boolean} apart whether it is a difference, from -top to top
  * @property {Cell} focus what is hovered, else what is chosen, as rows and columns of this map; -1 for none
@@ -40,7 +47,6 @@ import { unitsOf } from "./units.js";
  * @property {Theme} theme
  * @property {Cell} focus that of the chosen map
  * @property {import("../sound/sound.js").Stretch | null} range what of the sound is in view
- * @property {import("../picture/pictures.js").Pixels | null} picture that patches lie in, as it was at the chosen denoising step
  *
  * @typedef {(change: Partial<State>) => void} Change
  */
@@ -59,10 +65,12 @@ export function makeScene(trace, wanted, theme) {
   const chosen = sheet.views.find((view) => view.name === state.head) ?? sheet.views[0];
   let main = makePanel(sheet, chosen, state);
   let second = trace.beside ? null : pinnedPanel(trace, state);
-  const compared = Boolean(trace.beside) && sheet.kind === "cross";
-  if (compared) [main, second] = comparedPanels(trace, main, state);
+  const theirs = trace.beside?.sheets.find(({ kind }) => kind === sheet.kind) ?? null;
+  const compared = theirs !== null;
+  if (theirs) [main, second] = comparedPanels(trace, main, theirs, state);
   for (const panel of [main, second]) {
     if (!panel) continue;
+    placeIn(panel, compared && panel === second && trace.beside ? trace.beside : trace, trace, state);
     panel.written = rowsWritten(panel, state);
     panel.focus = focusOf(panel, main, second, state);
     panel.linked = panel === second && compared ? [] : linkedCells(trace, panel, state);
@@ -70,7 +78,7 @@ export function makeScene(trace, wanted, theme) {
   }
   if (compared && second && isOverPicture(main)) main.top = second.top = Math.max(main.top, second.top);
   const comparable = second !== null && canDiffer(main, second);
-  const apart = comparable && second && state.shows === "difference" ? differencePanel(main, second) : null;
+  const apart = comparable && second && state.shows === "difference" ? differencePanel(main, second, state) : null;
   return {
     trace,
     state,
@@ -82,9 +90,25 @@ export function makeScene(trace, wanted, theme) {
     shown: apart ?? main,
     theme: isOverPicture(main) ? onPicture(theme, state.colours) : theme,
     focus: main.focus,
-    range: trace.sound && rangeOf(trace.sound, state),
-    picture: trace.drawn[state.noise] ?? trace.picture,
+    range: main.range,
   };
+}
+
+/**
+ * The sound that a map lies over, with what of it is in view, and the picture.
+ *
+ * @param {Panel} panel
+ * @param {Trace | import("./payload.js").Beside} whose map it is
+ * @param {Trace} trace the first
+ * @param {State} state
+ */
+function placeIn(panel, whose, trace, state) {
+  const { sound, modules } = whose;
+  const range = trace.sound && rangeOf(trace.sound, state);
+  const later = sound && trace.sound ? sound.start - trace.sound.start : 0;
+  const picture = whose.drawn[Math.min(state.noise, whose.drawn.length - 1)] ?? whose.picture;
+  Object.assign(panel, { sound, modules, picture });
+  panel.range = range && { from: range.from + later, to: range.to + later };
 }
 
 /** @type {WeakMap<Matrix, Cell[]>} */
@@ -154,7 +178,7 @@ function scaleOf(sheet, wanted) {
  * @param {Panel} second
  */
 function canDiffer({ sheet, matrix: ours }, { sheet: other, matrix: theirs }) {
-  if (!ours || !theirs || sheet.queries.edges || sheet.keys.grid || sheet.queries.grid) return false;
+  if (!ours || !theirs || sheet.queries.edges) return false;
   return (
     sheet.kind === other.kind &&
     ours.rows.length === theirs.rows.length &&
@@ -166,13 +190,14 @@ function canDiffer({ sheet, matrix: ours }, { sheet: other, matrix: theirs }) {
 const differences = new WeakMap();
 
 /**
- * What the second map has more than the chosen one, made once.
+ * What the second map has more than the chosen one, made once. Over pictures it lies over that of the second.
  *
  * @param {Panel} main
  * @param {Panel} second
+ * @param {State} state
  * @returns {Panel}
  */
-function differencePanel(main, second) {
+function differencePanel(main, second, state) {
   const [ours, theirs] = /** @type {[Matrix, Matrix]} */ ([main.matrix, second.matrix]);
   let cached = differences.get(ours);
   if (cached?.theirs !== theirs) {
@@ -180,7 +205,12 @@ function differencePanel(main, second) {
     differences.set(ours, cached);
   }
   const { made } = cached;
-  return { ...main, matrix: made, top: Math.max(made.largest, 1e-6), apart: true, linked: [] };
+  const { picture } = second;
+  /** @type {Panel} */
+  const panel = { ...main, matrix: made, top: Math.max(made.largest, 1e-6), apart: true, linked: [], picture };
+  panel.of = [main, second];
+  if (isOverPicture(panel)) panel.top = pictureTop(panel, state.scale);
+  return panel;
 }
 
 /**
@@ -199,11 +229,14 @@ function pinnedPanel(trace, state) {
  *
  * @param {Trace} trace
  * @param {Panel} main
+ * @param {Sheet} whole theirs of the same kind, of all denoising steps
  * @param {State} state
  * @returns {[Panel, Panel]}
  */
-function comparedPanels(trace, main, state) {
-  const { names, sheet, pairs, columns } = /** @type {import("./payload.js").Beside} */ (trace.beside);
+function comparedPanels(trace, main, whole, state) {
+  const { names, noise } = /** @type {import("./payload.js").Beside} */ (trace.beside);
+  const sheet = (main.sheet.step !== undefined && noise(state.noise)) || whole;
+  const { pairs = {}, columns } = whole;
   const find = (/** @type {string} */ name) => sheet.views.find((each) => each.name === name);
   // Of a model with other layers and heads the mean over all stands beside what it has no counterpart of.
   const view = find(state.other) ?? find(main.view.name) ?? find("mean") ?? sheet.views[0];
@@ -214,10 +247,27 @@ function comparedPanels(trace, main, state) {
   const across = columns ? (columns[state.units] ?? columns.pieces) : null;
   const [ours, theirs] =
     main.matrix && other.matrix ? bothAligned(main.matrix, other.matrix, order, across) : [main.matrix, other.matrix];
+  const edges = bothEdges(main.edges, other.edges);
   return [
-    { ...main, name: names[0], top, matrix: ours },
-    { ...other, name: names[1], top, matrix: theirs },
+    { ...main, name: names[0], top, matrix: ours, edges: edges[0] },
+    { ...other, name: names[1], top, matrix: theirs, edges: edges[1] },
   ];
+}
+
+/**
+ * The edges of frames that stand beside each other from where each sound begins: the shorter one goes on like the longer.
+ *
+ * @param {number[] | null} ours
+ * @param {number[] | null} theirs
+ * @returns {[number[] | null, number[] | null]}
+ */
+function bothEdges(ours, theirs) {
+  if (!ours || !theirs || ours === theirs) return [ours, theirs];
+  const going = (/** @type {number[]} */ one, /** @type {number[]} */ other) => [
+    ...one,
+    ...other.slice(one.length).map((edge) => edge - other[0] + one[0]),
+  ];
+  return [going(ours, theirs), going(theirs, ours)];
 }
 
 /** @type {WeakMap<Matrix, {theirs: Matrix, both: [Matrix, Matrix]}>} */

@@ -24,7 +24,7 @@ const LONGEST_BEGINNING = 32;
 export function unitsOf(trace) {
   const axes = trace.sheets.flatMap((sheet) => [sheet.keys, sheet.queries]);
   const { beside } = trace;
-  if (beside) axes.push(beside.sheet.keys, beside.sheet.queries);
+  if (beside) axes.push(...beside.sheets.flatMap((sheet) => [sheet.keys, sheet.queries]));
   const units = ["pieces"];
   if (axes.some((axis) => axis.words)) units.push("words");
   if (axes.some((axis) => axis.sentences)) units.push("sentences");

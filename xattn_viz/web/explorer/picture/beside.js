@@ -64,10 +64,10 @@ export function makeBeside(change) {
     found.forEach(({ weight, column }, i) => {
       const chip = buttons[i];
       /** @type {HTMLElement} */ (chip.lastChild).textContent = decimals(weight);
-      chip.style.setProperty("--xv-share", `${Math.round(weight * 100)}%`);
+      chip.style.setProperty("--xv-share", `${Math.round(Math.abs(weight) * 100)}%`);
       chip.classList.toggle("xv-focus", panel.focus.column === column);
     });
-    const words = scene.state.several ?? [];
+    const words = (!panel.apart && scene.state.several) || [];
     const naming = JSON.stringify([words, panel.sheet.id, scene.state.units, regionWords(panel).length]);
     if (naming !== coloured) {
       coloured = naming;
@@ -83,7 +83,7 @@ export function makeBeside(change) {
    */
   function paintShares(scene, panel) {
     const { box, units, rows, special } = scene.state;
-    shares.hidden = !box || isPatchToPatch(panel.sheet);
+    shares.hidden = !box || isPatchToPatch(panel.sheet) || panel.apart;
     if (!box || shares.hidden) return;
     const look = JSON.stringify([box, panel.sheet.id, panel.view.name, units, rows, special]);
     if (look === shared) return;
@@ -108,9 +108,10 @@ export function makeBeside(change) {
 export function restingOn({ sheet, matrix: m, focus }) {
   if (!m) return [];
   const width = m.columns.length;
-  const rows = focus.row >= 0 ? [focus.row] : m.rows.map((_, r) => r);
+  const all = m.rows.flatMap(({ positions, alone }, r) => (positions.length && !alone ? [r] : []));
+  const rows = focus.row >= 0 ? [focus.row] : all;
   return m.columns.flatMap((group, column) => {
-    if (!isBeside(sheet.keys, group)) return [];
+    if (!isBeside(sheet.keys, group) || group.alone) return [];
     const weight = rows.reduce((sum, r) => sum + m.values[r * width + column], 0) / rows.length;
     const [at] = group.positions;
     const part = sheet.keys.parts?.slice(1).find(([, start, end]) => start <= at && at < end)?.[0] ?? "";

@@ -147,6 +147,21 @@ export function regionOf(sheet, view, word) {
 }
 
 /**
+ * The same for what a panel shows: its own weights, or what the second of two maps has more than the first.
+ *
+ * @param {Panel} panel
+ * @param {number} word its number among the words of the panel
+ * @returns {Region | null}
+ */
+export function shownRegion(panel, word) {
+  if (!panel.of) return regionOf(panel.sheet, panel.view, regionWords(panel)[word]);
+  const [ours, theirs] = panel.of.map((one) => shownRegion(one, word));
+  if (!ours || !theirs) return null;
+  const weights = theirs.weights.map((weight, patch) => weight - ours.weights[patch]);
+  return { ...ours, weights, largest: weights.reduce((most, apart) => Math.max(most, Math.abs(apart)), 0) };
+}
+
+/**
  * The positions behind the patches that are not special: the words of another part. Colours end at what lies there too,
  * or a word that hardly looks at the picture would light it up.
  *
@@ -171,7 +186,8 @@ export function largestOnPatches({ matrix: m }) {
   if (!top) {
     m.rows.forEach((row, r) => {
       m.columns.forEach((column, c) => {
-        if (!row.special && !column.special) top = Math.max(top, m.values[r * m.columns.length + c]);
+        const value = Math.abs(m.values[r * m.columns.length + c]);
+        if (!row.special && !column.special && value > top) top = value; // none where a difference has no such cell
       });
     });
     tops.set(m, Math.max(top, 1e-6));
@@ -189,10 +205,9 @@ export function largestOnPatches({ matrix: m }) {
 export function pictureTop(panel, scale) {
   const largest = largestOnPatches(panel);
   if (scale === "word") {
-    const region = regionOf(panel.sheet, panel.view, regionWords(panel)[wordInFocus(panel)]);
-    return Math.max(region?.largest ?? largest, 1e-6);
+    return Math.max(shownRegion(panel, wordInFocus(panel))?.largest ?? largest, 1e-6);
   }
-  if (scale === "head") return largest;
+  if (scale === "head" || panel.apart) return largest;
   return Math.max(...panel.sheet.views.map((view) => view.inside ?? view.scale), largest);
 }
 

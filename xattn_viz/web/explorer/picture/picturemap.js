@@ -1,6 +1,6 @@
 import { fitted, isEnlarged, make, rem } from "../core/dom.js";
-import { axisTitles, titled } from "../core/kinds.js";
-import { viewTitle } from "../core/payload.js";
+import { axisTitles } from "../core/kinds.js";
+import { panelTitle } from "../text/heatmap.js";
 import { makeBeside } from "./beside.js";
 import { isPatchToPatch, patchesOf, patchGrid, patchInFocus, patchSide, wordInFocus } from "./patches.js";
 import { followPicturePointer } from "./picturepointer.js";
@@ -41,6 +41,8 @@ export function makePictureMap(change) {
   /** @type {Panel | null} */
   let shown = null;
   let [pictured, painted] = ["", ""];
+  /** @type {import("./pictures.js").Pixels | null} */
+  let under = null;
   followPicturePointer(stage, () => (last && shown ? { scene: last, panel: shown } : null), change);
 
   /**
@@ -50,7 +52,7 @@ export function makePictureMap(change) {
    * @param {Panel} panel
    */
   function entitle(scene, panel) {
-    title.textContent = titled(scene.trace, panel, viewTitle(panel.view)) + ownGrid(scene, panel) + unseen(panel);
+    title.textContent = panelTitle(scene, panel) + ownGrid(panel) + unseen(panel);
     const m = panel.matrix;
     const [rows, columns] = patchGrid(panel.sheet);
     const [ofRows, ofColumns] = axisTitles(panel.sheet, scene.state);
@@ -69,22 +71,25 @@ export function makePictureMap(change) {
     shown = panel;
     const m = panel.matrix;
     if (!m || both.hidden) return;
-    const [wide, high] = sizeOf(scene, panel, width, height);
+    const [wide, high] = sizeOf(panel, width, height);
     const { state, theme } = scene;
     const size = [scene.trace.id, state.noise, wide, high, window.devicePixelRatio].join(" ");
-    if (size !== pictured) {
+    if (size !== pictured || panel.picture !== under) {
       pictured = size;
-      paintPicture(scene, wide, high);
+      under = panel.picture;
+      paintPicture(panel, wide, high);
       fitted(frame, wide, high);
     }
-    const choice = [panel.sheet.id, panel.view.name, state.units, state.rows, panel.top, wordInFocus(panel)];
+    const second = panel.of ? [panel.of[1].sheet.id, panel.of[1].view.name] : [];
+    const word = [...second, state.special, panel.top, wordInFocus(panel)];
+    const choice = [panel.sheet.id, panel.view.name, state.units, state.rows, ...word];
     const look = [size, ...choice, state.overlay, state.colours, theme.dark, state.several ?? "-"].join(" ");
     if (look !== painted) {
       painted = look;
       paintWeights(cells, scene, panel, wide, high);
     }
     cells.style.opacity = String(state.opacity);
-    picture.classList.toggle("xv-greyed", Boolean(state.several));
+    picture.classList.toggle("xv-greyed", Boolean(state.several) || panel.apart);
     paintOutlines(frame, scene, panel, wide, high);
     beside.paint(scene, panel);
     const [rows, columns] = patchGrid(panel.sheet);
@@ -93,15 +98,15 @@ export function makePictureMap(change) {
   }
 
   /**
-   * @param {Scene} scene
+   * @param {Panel} panel
    * @param {number} wide
    * @param {number} high
    */
-  function paintPicture(scene, wide, high) {
+  function paintPicture(panel, wide, high) {
     const context = fitted(picture, wide, high);
     stage.style.width = `${wide}px`;
     stage.style.height = `${high}px`;
-    if (scene.picture) drawPicture(context, scene.picture, [0, 0, wide, high]);
+    if (panel.picture) drawPicture(context, panel.picture, [0, 0, wide, high]);
   }
   return {
     element,
@@ -121,12 +126,11 @@ export function makePictureMap(change) {
 /**
  * On which grid the layer of a map works itself, where that is known.
  *
- * @param {Scene} scene
  * @param {Panel} panel
  */
-function ownGrid({ trace }, { sheet, view }) {
+function ownGrid({ sheet, view, modules, apart }) {
   const isNamed = view.layer !== null && sheet.kind === "cross" && !isEnlarged(); // the last row of a hall needs no module
-  const own = isNamed ? trace.modules[view.layer ?? 0] : null;
+  const own = isNamed && !apart ? modules[view.layer ?? 0] : null;
   return own ? ` (${own[0]}, ${own[1]} × ${own[2]})` : "";
 }
 
@@ -142,13 +146,13 @@ function unseen({ sheet, view }) {
 /**
  * As large as the place allows, in the picture's own proportions.
  *
- * @param {Scene} scene
  * @param {Panel} panel
  * @param {number} width
  * @param {number} height
  * @returns {[number, number]}
  */
-function sizeOf({ picture }, panel, width, height) {
+function sizeOf(panel, width, height) {
+  const { picture } = panel;
   const [rows, columns] = patchGrid(panel.sheet);
   const [wide, high] = picture ? [picture.width, picture.height] : [columns, rows];
   const unit = rem();

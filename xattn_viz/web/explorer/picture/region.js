@@ -1,6 +1,6 @@
-import { pixels } from "../core/colours.js";
+import { levelOf, pixels, tableFor } from "../core/colours.js";
 import { fitted } from "../core/dom.js";
-import { regionOf, regionWords, wordInFocus } from "./patches.js";
+import { regionOf, regionWords, shownRegion, wordInFocus } from "./patches.js";
 
 /**
  * Weights over a picture: the region of one word in the colours of the map, or those of several words in a colour each.
@@ -92,6 +92,24 @@ export function veiled({ values, width, height }, top, table) {
 }
 
 /**
+ * A difference of two regions: each pixel has its colour, and covers the picture the more the farther from 0 it is.
+ *
+ * @param {Sampled} map
+ * @param {{top: number, apart: boolean}} panel
+ * @param {Uint8Array} table 256 colours, 0 in the middle
+ */
+export function contrasted({ values, width, height }, panel, table) {
+  const image = new ImageData(width, height);
+  const dots = new Uint32Array(image.data.buffer);
+  const ink = pixels(table);
+  values.forEach((value, i) => {
+    dots[i] = ink[levelOf(panel, value)];
+    image.data[i * 4 + 3] = Math.round(255 * Math.min(Math.abs(value) / panel.top, 1) ** SEVERAL);
+  });
+  return image;
+}
+
+/**
  * The regions of several words: each pixel has the colour of the word whose weight there is largest against its own
  * largest weight, and covers the picture the more the larger that is.
  *
@@ -176,9 +194,15 @@ export function paintWeights(canvas, scene, panel, wide, high) {
   const context = fitted(canvas, wide, high);
   const { overlay, several } = scene.state;
   const smooth = overlay === "smooth";
-  const words = regionWords(panel);
   /** @type {(word: number) => Region | null} */
-  const region = (word) => regionOf(panel.sheet, panel.view, words[word]);
+  const region = (word) => shownRegion(panel, word);
+  if (panel.apart) {
+    const apart = region(wordInFocus(panel));
+    if (!apart) return;
+    const image = contrasted(sampled(apart, smooth), panel, tableFor(scene.theme, panel));
+    drawImageOf(context, image, [0, 0, wide, high], smooth);
+    return;
+  }
   if (several) {
     const found = several.flatMap((word, i) => {
       const one = region(word);
@@ -226,7 +250,8 @@ function smaller(picture, wide, high) {
  * @param {number} side
  */
 export function paintPictureTile(context, scene, { view, x, y }, side) {
-  const { main, picture, state, theme } = scene;
+  const { main, state, theme } = scene;
+  const { picture } = main;
   const region = regionOf(main.sheet, view, regionWords(main)[wordInFocus(main)]);
   const proportion = picture ? picture.width / picture.height : 1;
   const [wide, high] = [side * Math.min(proportion, 1), side / Math.max(proportion, 1)];

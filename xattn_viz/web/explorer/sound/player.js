@@ -102,6 +102,7 @@ export function makePlayer(tick) {
       until = Number.POSITIVE_INFINITY;
       element.currentTime = Math.max(time - offset, 0);
     },
+    pause: () => element.pause(),
     leave: unload,
     get ready() {
       return Boolean(playing) && !failed;

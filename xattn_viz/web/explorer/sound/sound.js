@@ -24,6 +24,7 @@ import { readingOf } from "../core/matrix.js";
  * @typedef {object} Sound
  * @property {number} start
  * @property {number} end of the sound; padding is behind it
+ * @property {number} reach the end of what can be seen: where another sound beside it is longer, that is behind its own
  * @property {number} offset where the file to play begins
  * @property {number} padding in seconds
  * @property {[number, number] | null} speech from the first loud frame to the last
@@ -48,6 +49,7 @@ export function openSound(packed, data) {
   return {
     speech: null,
     path: [],
+    reach: packed.end,
     ...packed,
     mel: picture(packed.mel),
     envelope: picture(packed.envelope),
@@ -130,10 +132,10 @@ export const HELD = 0.5;
  *
  * @param {Scene} scene
  * @param {number[]} positions of the rows of the cross or decoder map, as they are named now
+ * @param {Sound | null} [sound] that of the second, where the rows are its
  * @returns {Stretch | null} null where they belong to no word
  */
-export function spokenSpan({ trace, state }, positions) {
-  const { sound } = trace;
+export function spokenSpan({ trace, state }, positions, sound = trace.sound) {
   if (!sound) return null;
   const shift = readingOf(trace.sheets[0], state);
   const words = positions.flatMap((position) => wordOfRow(sound, position - shift) ?? []);
@@ -148,8 +150,7 @@ export function spokenSpan({ trace, state }, positions) {
  * @param {number} row
  * @returns {(Stretch & {weight: number}) | null} with the weight that is held; null where there is none
  */
-export function attendedSpan({ sheet, matrix: m }, row) {
-  const { edges } = sheet.keys;
+export function attendedSpan({ edges, matrix: m }, row) {
   if (!m || !edges || row < 0) return null;
   const weights = m.values.subarray(row * m.columns.length, (row + 1) * m.columns.length);
   const found = shortest(weights, HELD);
@@ -165,8 +166,7 @@ export function attendedSpan({ sheet, matrix: m }, row) {
  * @param {Panel} panel
  * @param {number} time
  */
-export function columnAt({ sheet }, time) {
-  const { edges } = sheet.keys;
+export function columnAt({ edges }, time) {
   if (!edges || time < edges[0] || time >= edges[edges.length - 1]) return -1;
   return frameAt(edges, time);
 }

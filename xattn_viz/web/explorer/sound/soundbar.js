@@ -1,7 +1,7 @@
 import { button, checkbox, make, rem } from "../core/dom.js";
 import { columnAt, isOverSound, seconds } from "./sound.js";
 import { framesOf, paintSound, paintTint, rowPixels } from "./soundpaint.js";
-import { WHOLE_TIME, wholeOf, zoomed } from "./time.js";
+import { moment, WHOLE_TIME, wholeOf, zoomed } from "./time.js";
 
 /**
  * In the place of a source sentence: all of the sound as a thin line, with play and pause, zoom, and what is cropped.
@@ -19,8 +19,9 @@ const SKIP = 0.5; // seconds that an arrow key moves
 /**
  * @param {import("../core/scene.js").Change} change
  * @param {Player} player
+ * @param {boolean} isSecond whether it is that of a second sound, which what is in view and cropped follows
  */
-export function makeSoundBar(change, player) {
+export function makeSoundBar(change, player, isSecond = false) {
   const play = button("Play", "▶");
   play.classList.add("xv-sound-play");
   const position = make("output", { class: "xv-position" });
@@ -49,8 +50,10 @@ export function makeSoundBar(change, player) {
   // Below the map: it says how the recording was cut, which few ask for.
   const note = make("p", { class: "xv-cropped", "aria-live": "polite" });
   const more = make("div", { class: "xv-sound-more" }, crop.element, times.element);
-  const bar = make("div", { class: "xv-sound-line" }, play, position, line, zoom, more);
-  const element = make("div", { class: "xv-sound", role: "group", "aria-label": "Sound" }, bar);
+  const name = make("span", { class: "xv-sound-name" });
+  const bar = make("div", { class: "xv-sound-line" }, name, play, position, line, ...(isSecond ? [] : [zoom, more]));
+  const label = isSecond ? "The other sound" : "Sound";
+  const element = make("div", { class: "xv-sound", role: "group", "aria-label": label }, bar);
   /** @type {Scene | null} */
   let last = null;
   let pictured = "";
@@ -58,10 +61,17 @@ export function makeSoundBar(change, player) {
   /** @type {{x: number, from: number, moved: boolean} | null} */
   let drag = null;
 
+  const panelOf = (/** @type {Scene | null} */ scene) => (isSecond ? scene?.second : scene?.main) ?? null;
+  const soundOf = (/** @type {Scene | null} */ scene) => panelOf(scene)?.sound ?? null;
   const timeAt = (/** @type {MouseEvent} */ event) => {
     const box = line.getBoundingClientRect();
-    const { start, end } = last?.trace.sound ?? { start: 0, end: 0 };
-    return start + Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * (end - start);
+    const { start, reach } = soundOf(last) ?? { start: 0, reach: 0 };
+    return start + Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * (reach - start);
+  };
+  // What is in view is said in seconds of the first sound.
+  const inFirst = (/** @type {import("./sound.js").Stretch} */ stretch) => {
+    const [own, first] = [soundOf(last), last?.trace.sound];
+    return own && first ? moment(stretch, own, first) : stretch;
   };
   const stepped = (/** @type {number} */ factor) => {
     const sound = last?.trace.sound;
@@ -70,7 +80,7 @@ export function makeSoundBar(change, player) {
     const about = player.time > from && player.time < to ? player.time : (from + to) / 2;
     change(zoomed(last.range, wholeOf(sound, last.state), factor, about));
   };
-  play.addEventListener("click", () => player.toggle(last?.range?.from ?? 0));
+  play.addEventListener("click", () => player.toggle(panelOf(last)?.range?.from ?? 0));
   closer.addEventListener("click", () => stepped(CLOSER));
   farther.addEventListener("click", () => stepped(1 / CLOSER));
   whole.addEventListener("click", () => change(WHOLE_TIME));
@@ -82,10 +92,13 @@ export function makeSoundBar(change, player) {
     const at = timeAt(event);
     if (drag && (event.buttons & 1) === 1) {
       drag.moved ||= Math.abs(event.clientX - drag.x) > DRAGGED;
-      if (drag.moved) change({ from: Math.min(drag.from, at), to: Math.max(drag.from, at), hover: null });
-    } else if (isOverSound(last.main)) {
-      change({ hover: { row: -1, column: columnAt(last.main, at), kind: last.main.sheet.kind } });
+      const stretch = { from: Math.min(drag.from, at), to: Math.max(drag.from, at) };
+      if (drag.moved) change({ ...inFirst(stretch), hover: null });
+      return;
     }
+    const panel = panelOf(last);
+    if (panel && isOverSound(panel))
+      change({ hover: { row: -1, column: columnAt(panel, at), kind: panel.sheet.kind } });
   });
   line.addEventListener("pointerleave", () => change({ hover: null }));
   line.addEventListener("click", (event) => {
@@ -94,7 +107,7 @@ export function makeSoundBar(change, player) {
   });
   line.addEventListener("dblclick", () => change(WHOLE_TIME));
   line.addEventListener("keydown", (event) => {
-    const sound = last?.trace.sound;
+    const sound = soundOf(last);
     const by = { ArrowLeft: -SKIP, ArrowRight: SKIP, Home: Number.NEGATIVE_INFINITY }[event.key];
     if (!sound || by === undefined) return;
     event.preventDefault();
@@ -104,10 +117,14 @@ export function makeSoundBar(change, player) {
   /** @param {Scene} scene */
   function paint(scene) {
     last = scene;
-    const { sound } = scene.trace;
+    const panel = panelOf(scene);
+    const sound = isSecond && !(scene.compared && scene.trace.beside?.hears) ? null : soundOf(scene);
+    const range = panel?.range;
     element.hidden = note.hidden = !sound;
-    if (!sound || !scene.range) return;
-    const range = scene.range;
+    if (isSecond) element.replaceChildren(...(sound ? [bar] : []));
+    if (!panel || !sound || !range) return;
+    name.textContent = scene.trace.beside?.hears ? panel.name : "";
+    name.hidden = !name.textContent;
     for (const part of [play, position]) part.hidden = !sound.audio;
     crop.element.hidden = !sound.speech;
     crop.input.checked = scene.state.crop;
@@ -115,22 +132,23 @@ export function makeSoundBar(change, player) {
     times.input.checked = scene.state.times;
     width = line.clientWidth;
     const high = LINE_HEIGHT * rem();
-    const all = { from: sound.start, to: sound.end };
-    const look = [scene.trace.id, width, high, scene.theme.dark, window.devicePixelRatio].join(" ");
+    const all = { from: sound.start, to: sound.reach };
+    const look = [scene.trace.id, scene.trace.beside?.id, width, high, scene.theme.dark, window.devicePixelRatio].join(
+      " ",
+    );
     if (look !== pictured) {
       pictured = look;
       paintSound(picture, sound, all, width, high, scene.theme);
     }
-    const { edges } = scene.main.sheet.keys;
-    const { row } = scene.focus;
-    const m = scene.main.matrix;
+    const { edges, matrix: m, focus, top } = panel;
+    const { row } = focus;
     const shares =
       edges && m && row >= 0
-        ? rowPixels(m, row, framesOf(edges, all, picture.width)).map((weight) => weight / scene.main.top)
+        ? rowPixels(m, row, framesOf(edges, all, picture.width)).map((weight) => weight / top)
         : null;
     paintTint(tint, shares, width, high, scene.theme);
-    const place = (/** @type {number} */ time) => `${((time - sound.start) / (sound.end - sound.start)) * 100}%`;
-    view.hidden = range.from <= sound.start && range.to >= sound.end;
+    const place = (/** @type {number} */ time) => `${((time - sound.start) / (sound.reach - sound.start)) * 100}%`;
+    view.hidden = range.from <= sound.start && range.to >= sound.reach;
     Object.assign(view.style, { left: place(range.from), right: `calc(100% - ${place(range.to)})` });
     const entire = scene.state.to <= scene.state.from;
     whole.disabled = entire;
@@ -141,7 +159,7 @@ export function makeSoundBar(change, player) {
 
   /** What changes while it plays. */
   function tick() {
-    const sound = last?.trace.sound;
+    const sound = soundOf(last);
     if (!sound) return;
     const at = Math.min(Math.max(player.time, sound.start), sound.end);
     const face = player.running ? "❚❚" : "▶";
@@ -155,7 +173,7 @@ export function makeSoundBar(change, player) {
       ? "This browser cannot play the sound."
       : `${seconds(at)} / ${seconds(sound.end)} s`;
     cursor.hidden = !sound.audio;
-    cursor.style.left = `${((at - sound.start) / (sound.end - sound.start)) * width}px`;
+    cursor.style.left = `${((at - sound.start) / (sound.reach - sound.start)) * width}px`;
     line.setAttribute("aria-valuemin", seconds(sound.start));
     line.setAttribute("aria-valuemax", seconds(sound.end));
     line.setAttribute("aria-valuenow", seconds(at));
@@ -177,8 +195,8 @@ function cropped({ state, main }, sound) {
   const { from, to } = wholeOf(sound, state);
   if (state.crop) {
     said.push(
-      from > sound.start || to < sound.end
-        ? `Silence cropped: ${(from - sound.start).toFixed(1)} s before and ${(sound.end - to).toFixed(1)} s behind the speech.`
+      from > sound.start || to < sound.reach
+        ? `Silence cropped: ${(from - sound.start).toFixed(1)} s before and ${(sound.reach - to).toFixed(1)} s behind the speech.`
         : "There is no silence to crop before or behind the speech.",
     );
   }

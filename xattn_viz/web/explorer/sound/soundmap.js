@@ -13,7 +13,7 @@ import { panelTitle } from "../text/heatmap.js";
 import { spokenSpan } from "./sound.js";
 import { framesOf, paintMarks, paintSound, paintSoundCells, paintTint, rowPixels } from "./soundpaint.js";
 import { followPointer } from "./soundpointer.js";
-import { revealed, ticks } from "./time.js";
+import { moment, revealed, ticks } from "./time.js";
 
 /**
  * One map over sound, large: its spectrogram, the seconds and the words above it on the very same time axis.
@@ -27,9 +27,9 @@ import { revealed, ticks } from "./time.js";
 
 /**
  * @param {import("../core/scene.js").Change} change
- * @param {Player} player
+ * @param {() => Player} playing what plays the sound of the map that is shown
  */
-export function makeSoundMap(change, player) {
+export function makeSoundMap(change, playing) {
   const words = make("div", { class: "xv-timed-words", "aria-hidden": "true" });
   const picture = make("canvas", { class: "xv-picture" });
   const tint = make("canvas", { class: "xv-tint" });
@@ -50,21 +50,22 @@ export function makeSoundMap(change, player) {
   let lastSound = null;
 
   const place = () => (last && shown && fit ? { scene: last, panel: shown, fit } : null);
-  followPointer({ stage, time: spectrogram, ruler }, place, change, player);
+  followPointer({ stage, time: spectrogram, ruler }, place, change, playing);
   words.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
-    const word = last?.trace.sound?.words[Number(button?.dataset.word ?? -1)];
-    if (word) player.play({ from: word.start, to: word.end });
+    const word = shown?.sound?.words[Number(button?.dataset.word ?? -1)];
+    if (word) playing().play({ from: word.start, to: word.end });
   });
   rowLabels.addEventListener("click", (event) => {
     const label = event.target instanceof Element ? event.target.closest(".xv-label") : null;
     const row = label ? [...rowLabels.children].indexOf(label) : -1;
     if (!last || !shown || row < 0 || shown.sheet.queries.edges) return;
     change({ ...cellIn(shown.sheet, last.main.sheet, { row, column: -1 }), checked: null, step: -1 });
-    const said = shown.sheet.kind === "cross" && spokenSpan(last, shown.matrix?.rows[row].positions ?? []);
-    if (!said || !last.trace.sound) return;
-    player.play(said);
-    change(revealed(last.trace.sound, last.state, said));
+    const { sound } = shown;
+    const said = shown.sheet.kind === "cross" && spokenSpan(last, shown.matrix?.rows[row].positions ?? [], sound);
+    if (!said || !sound || !last.trace.sound) return;
+    playing().play(said);
+    change(revealed(last.trace.sound, last.state, moment(said, sound, last.trace.sound)));
   });
 
   /**
@@ -76,7 +77,7 @@ export function makeSoundMap(change, player) {
   function entitle(scene, panel) {
     title.textContent = panelTitle(scene, panel);
     const m = panel.matrix;
-    grid.hidden = !m?.rows.length || !scene.trace.sound;
+    grid.hidden = !m?.rows.length || !panel.sound;
     empty.textContent = m ? (grid.hidden ? "Nothing is written yet." : "") : "Asking for this layer …";
     axes.element.hidden = grid.hidden;
     axes.paint(panel, scene.state);
@@ -91,8 +92,8 @@ export function makeSoundMap(change, player) {
     last = scene;
     shown = panel;
     const m = panel.matrix;
-    const { sound } = scene.trace;
-    if (!m || !sound || !scene.range || grid.hidden) return;
+    const { sound, range } = panel;
+    if (!m || !sound || !range || grid.hidden) return;
     const named = m.rows.map((row) => [row.label, row.differs]);
     const layout = JSON.stringify([width, height, most, panel.sheet.kind, named, sound.words.length > 0]);
     if (layout !== laidOut || !fit) {
@@ -100,13 +101,13 @@ export function makeSoundMap(change, player) {
       fit = fitSoundMap(panel, { width, height, most }, sound.words.length > 0);
       layOut(panel, m, fit);
     }
-    const inView = [layout, scene.range.from, scene.range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
+    const inView = [layout, range.from, range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
     // The same trace comes with another sound when its words are timed by other heads.
     if (inView !== pictured || sound !== lastSound) {
       [pictured, lastSound] = [inView, sound];
-      paintSound(picture, sound, scene.range, fit.wide, fit.soundHigh, scene.theme);
-      fillRuler(ruler, scene.range, fit.wide);
-      fillWords(words, sound, scene.range, fit.wide);
+      paintSound(picture, sound, range, fit.wide, fit.soundHigh, scene.theme);
+      fillRuler(ruler, range, fit.wide);
+      fillWords(words, sound, range, fit.wide);
     }
     const apart = panel.apart && scene.second ? [scene.second.sheet.id, scene.second.view.name] : [];
     const choice = [
@@ -120,7 +121,7 @@ export function makeSoundMap(change, player) {
     const look = [inView, ...choice, panel.top, scene.state.colours].join(" ");
     if (look !== painted) {
       painted = look;
-      paintSoundCells(cells, scene, panel, scene.range, fit.wide, fit.cellHeight * m.rows.length);
+      paintSoundCells(cells, scene, panel, range, fit.wide, fit.cellHeight * m.rows.length);
     }
     paintFocus(scene, panel, m, fit);
     if (!panel.sheet.queries.edges) markRows(rowLabels, scene, panel, m, fit.everyRow);
@@ -128,7 +129,7 @@ export function makeSoundMap(change, player) {
     if (fit.scrolls) reveal(panel.focus.row, fit);
     cursor();
     Object.assign(stage.dataset, { cellHeight: String(fit.cellHeight), top: String(panel.top) });
-    Object.assign(stage.dataset, { from: String(scene.range.from), to: String(scene.range.to) });
+    Object.assign(stage.dataset, { from: String(range.from), to: String(range.to) });
   }
 
   /**
@@ -138,9 +139,9 @@ export function makeSoundMap(change, player) {
    * @param {SoundGrid} made
    */
   function paintFocus(scene, panel, m, made) {
-    const range = /** @type {Stretch} */ (scene.range);
+    const range = /** @type {Stretch} */ (panel.range);
     const { row } = panel.focus;
-    const frames = framesOf(/** @type {number[]} */ (panel.sheet.keys.edges), range, picture.width);
+    const frames = framesOf(/** @type {number[]} */ (panel.edges), range, picture.width);
     const shares = row < 0 ? null : rowPixels(m, row, frames).map((weight) => Math.abs(weight) / panel.top || 0);
     paintTint(tint, shares, made.wide, made.soundHigh, scene.theme);
     paintMarks(frame, scene, panel, made);
@@ -176,11 +177,12 @@ export function makeSoundMap(change, player) {
 
   /** Puts the thin line where the sound is. */
   function cursor() {
-    const range = last?.range;
+    const range = shown?.range;
+    const player = playing();
     const at = player.time;
     const isInView = Boolean(range && fit && player.ready && at >= range.from && at <= range.to);
     for (const line of cursors) {
-      line.hidden = !isInView || (!player.running && at <= (last?.trace.sound?.start ?? 0));
+      line.hidden = !isInView || (!player.running && at <= (shown?.sound?.start ?? 0));
       if (range && fit && isInView) line.style.left = `${((at - range.from) / (range.to - range.from)) * fit.wide}px`;
     }
   }

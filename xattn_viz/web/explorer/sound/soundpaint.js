@@ -184,14 +184,16 @@ export function rowPixels(m, row, [first, last]) {
 export function paintSoundCells(canvas, scene, panel, range, width, height) {
   const m = /** @type {import("../core/matrix.js").Matrix} */ (panel.matrix);
   const context = fitted(canvas, width, height);
-  const frames = framesOf(/** @type {number[]} */ (panel.sheet.keys.edges), range, canvas.width);
+  const frames = framesOf(/** @type {number[]} */ (panel.edges), range, canvas.width);
   const image = new ImageData(canvas.width, m.rows.length);
   const dots = new Uint32Array(image.data.buffer);
   const ink = pixels(tableFor(scene.theme, panel));
+  const isThere = (/** @type {import("../core/units.js").Group} */ group) => group.positions.length && !group.alone;
+  const there = Array.from(frames[0], (frame) => isThere(m.columns[frame]));
   m.rows.forEach((row, r) => {
-    if (!row.positions.length || row.alone) return; // a row without a counterpart holds no weights
+    if (!isThere(row)) return; // what has no counterpart holds no weights
     const line = rowPixels(m, r, frames);
-    for (let x = 0; x < line.length; x++) dots[r * canvas.width + x] = ink[levelOf(panel, line[x])];
+    for (let x = 0; x < line.length; x++) if (there[x]) dots[r * canvas.width + x] = ink[levelOf(panel, line[x])];
   });
   const small = new OffscreenCanvas(canvas.width, m.rows.length);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(image, 0, 0);
@@ -222,24 +224,26 @@ export function paintMarks(canvas, scene, panel, fit) {
   Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.scale(canvas.width / width, canvas.height / height);
-  const range = /** @type {Stretch} */ (scene.range);
+  const range = /** @type {Stretch} */ (panel.range);
   const x = (/** @type {number} */ time) => ((time - range.from) / (range.to - range.from)) * width;
   if (scene.state.times && panel.sheet.kind === "cross") {
-    paintBorders(context, scene, x, width, height);
-    if (panel === scene.main || !scene.compared) paintPath(context, scene, panel, x, fit.cellHeight);
+    paintBorders(context, panel, scene.theme, x, width, height);
+    const isOwn = panel !== scene.second || !scene.compared || scene.trace.beside?.hears;
+    if (isOwn && !panel.apart) paintPath(context, scene, panel, x, fit.cellHeight);
   }
   paintFocused(context, panel, x, fit);
 }
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {Scene} scene
+ * @param {Panel} panel
+ * @param {Theme} theme
  * @param {Place} x
  * @param {number} width
  * @param {number} height
  */
-function paintBorders(context, { trace, theme }, x, width, height) {
-  const words = trace.sound?.words ?? [];
+function paintBorders(context, { sound }, theme, x, width, height) {
+  const words = sound?.words ?? [];
   const shown = words.filter(({ start, end }) => x(end) > 0 && x(start) < width);
   context.strokeStyle = theme.ink;
   context.globalAlpha = width / Math.max(shown.length, 1) > ROOMY ? 0.22 : 0.1;
@@ -262,14 +266,14 @@ function paintBorders(context, { trace, theme }, x, width, height) {
  * @param {Place} x
  * @param {number} high of a row
  */
-function paintPath(context, { trace, state, theme }, panel, x, high) {
-  const m = panel.matrix;
-  if (!m || !trace.sound) return;
+function paintPath(context, { state, theme }, panel, x, high) {
+  const { matrix: m, sound } = panel;
+  if (!m || !sound) return;
   const shift = state.rows === "input" && panel.sheet.read ? 1 : 0;
   context.beginPath();
   /** @type {number | null} */
   let reached = null;
-  for (const [row, start, end] of trace.sound.path) {
+  for (const [row, start, end] of sound.path) {
     const place = m.rowOf[row + shift] ?? -1;
     if (place < 0) continue;
     const y = (place + 0.5) * high;
@@ -301,7 +305,7 @@ function paintPath(context, { trace, state, theme }, panel, x, high) {
  */
 function paintFocused(context, panel, x, fit) {
   const { row, column } = panel.focus;
-  const edges = /** @type {number[]} */ (panel.sheet.keys.edges);
+  const edges = /** @type {number[]} */ (panel.edges);
   const outline = (
     /** @type {number} */ left,
     /** @type {number} */ top,

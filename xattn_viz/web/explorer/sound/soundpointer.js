@@ -19,13 +19,17 @@ const KEY_STEP = 1.5; // of a key
  * @param {{stage: HTMLElement, time: HTMLElement, ruler: HTMLElement}} parts
  * @param {() => Place | null} placing
  * @param {import("../core/scene.js").Change} change
- * @param {import("./player.js").Player} player
+ * @param {() => import("./player.js").Player} playing
  */
-export function followPointer({ stage, time, ruler }, placing, change, player) {
+export function followPointer({ stage, time, ruler }, placing, change, playing) {
   /** @type {{x: number, range: Stretch, moved: boolean} | null} */
   let drag = null;
-  const timeAt = (/** @type {MouseEvent} */ event, /** @type {Place} */ { scene, fit }) => {
-    const range = /** @type {Stretch} */ (scene.range);
+  // What is in view is said in seconds of the first sound, what the pointer is at in those of the map's own.
+  const timeAt = (
+    /** @type {MouseEvent} */ event,
+    /** @type {Place} */ { panel, fit },
+    range = /** @type {Stretch} */ (panel.range),
+  ) => {
     const share = (event.clientX - stage.getBoundingClientRect().left) / fit.wide;
     return range.from + Math.min(Math.max(share, 0), 1) * (range.to - range.from);
   };
@@ -61,7 +65,7 @@ export function followPointer({ stage, time, ruler }, placing, change, player) {
       drag = null;
       if (!place || dragged) return;
       const at = timeAt(event, place);
-      player.seek(at);
+      playing().seek(at);
       stage.focus({ preventScroll: true }); // for the keys, the space bar among them
       if (part !== stage) return;
       const cell = { row: rowAt(event, stage, place), column: columnAt(place.panel, at) };
@@ -80,7 +84,7 @@ export function followPointer({ stage, time, ruler }, placing, change, player) {
         if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
           change({ ...moved(range, whole(place), (sideways * (range.to - range.from)) / place.fit.wide), hover: null });
         } else if (event.ctrlKey || part !== stage) {
-          const next = zoomed(range, whole(place), 2 ** (-event.deltaY * WHEEL), timeAt(event, place));
+          const next = zoomed(range, whole(place), 2 ** (-event.deltaY * WHEEL), timeAt(event, place, range));
           if (next === WHOLE_TIME && place.scene.state.to < 0) return; // all is in view: the page may scroll
           change(next);
         } else return;
@@ -120,9 +124,10 @@ function rowAt(event, stage, { fit }) {
  */
 function keyed(key, shift, { scene, panel, fit }, whole) {
   const range = /** @type {Stretch} */ (scene.range);
-  const edges = /** @type {number[]} */ (panel.sheet.keys.edges);
+  const own = /** @type {Stretch} */ (panel.range);
+  const edges = /** @type {number[]} */ (panel.edges);
   const { row, column } = panel.focus;
-  const about = column >= 0 ? edges[column] : (range.from + range.to) / 2;
+  const about = column >= 0 ? edges[column] - own.from + range.from : (range.from + range.to) / 2;
   if (key === "+" || key === "=") return zoomed(range, whole, KEY_STEP, about);
   if (key === "-") return zoomed(range, whole, 1 / KEY_STEP, about);
   if (key === "0") return WHOLE_TIME;
@@ -133,7 +138,7 @@ function keyed(key, shift, { scene, panel, fit }, whole) {
   const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [0, 0];
   if (!down && !right) return null;
   if (right && shift) return moved(range, whole, (right * (range.to - range.from)) / 4);
-  const [first, last] = [frameAt(edges, range.from), frameAt(edges, range.to - 1e-6)];
+  const [first, last] = [frameAt(edges, own.from), frameAt(edges, own.to - 1e-6)];
   const next = {
     row: down ? Math.min(Math.max(row + (row < 0 ? 1 : down), 0), fit.rows - 1) : row,
     column: right ? Math.min(Math.max(column < 0 ? first : column + right, first), last) : column,

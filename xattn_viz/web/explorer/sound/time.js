@@ -19,9 +19,43 @@ export const WHOLE_TIME = { from: -1, to: -1 };
  * @param {{crop: boolean}} state
  * @returns {Stretch}
  */
-export function wholeOf({ start, end, speech }, { crop }) {
-  if (!crop || !speech) return { from: start, to: end };
-  return { from: Math.max(start, speech[0] - MARGIN), to: Math.min(end, speech[1] + MARGIN) };
+export function wholeOf({ start, reach, speech }, { crop }) {
+  if (!crop || !speech) return { from: start, to: reach };
+  return { from: Math.max(start, speech[0] - MARGIN), to: Math.min(reach, speech[1] + MARGIN) };
+}
+
+/**
+ * A stretch of one sound where it is in another that begins together with it.
+ *
+ * @param {Stretch} stretch
+ * @param {Sound} from
+ * @param {Sound} to
+ * @returns {Stretch}
+ */
+export function moment(stretch, from, to) {
+  const later = to.start - from.start;
+  return { from: stretch.from + later, to: stretch.to + later };
+}
+
+/**
+ * Two sounds beside each other, each from where it begins: all of the longer one can be seen of both, and the speech of
+ * either.
+ *
+ * @param {Sound} one
+ * @param {Sound} other
+ * @returns {[Sound, Sound]}
+ */
+export function reachBoth(one, other) {
+  const long = Math.max(one.end - one.start, other.end - other.start);
+  const spoken = [one, other].flatMap(({ speech, start }) => (speech ? [speech.map((time) => time - start)] : []));
+  const first = Math.min(...spoken.map(([from]) => from));
+  const last = Math.max(...spoken.map(([, to]) => to));
+  const reaching = (/** @type {Sound} */ sound) => ({
+    ...sound,
+    reach: sound.start + long,
+    speech: /** @type {[number, number] | null} */ (spoken.length ? [sound.start + first, sound.start + last] : null),
+  });
+  return [reaching(one), reaching(other)];
 }
 
 /**

@@ -321,8 +321,8 @@ function columnOverSound(panel, m, column) {
  * @param {Panel} panel
  * @param {number} column
  */
-function time({ sheet }, column) {
-  const edges = /** @type {number[]} */ (sheet.keys.edges);
+function time(panel, column) {
+  const edges = /** @type {number[]} */ (panel.edges);
   return stretch(edges[column], edges[column + 1]);
 }
 

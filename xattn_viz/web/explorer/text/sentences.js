@@ -4,7 +4,7 @@ import { columnMaxima, decimals, PARKED, probability, readingOf, UNATTENDED, UNS
 import { rowAxis } from "../core/units.js";
 import { isOverPicture, largestOnPatches, patchSide } from "../picture/patches.js";
 import { isOverSound, spokenSpan } from "../sound/sound.js";
-import { revealed } from "../sound/time.js";
+import { moment, revealed } from "../sound/time.js";
 import { makeSentence } from "./sentence.js";
 
 /**
@@ -24,19 +24,22 @@ const isUnsure = ({ confidence }) => confidence < UNSURE;
 /**
  * @param {import("../core/scene.js").Change} change
  * @param {import("../sound/player.js").Player} player
+ * @param {import("../sound/player.js").Player} otherPlayer of a second sound
  */
-export function makeSentences(change, player) {
+export function makeSentences(change, player, otherPlayer) {
   const lines = makeSvg("svg", { class: "xv-lines", "aria-hidden": "true" });
   const source = makeSentence("column", "xv-columns", change);
-  const playWord = (/** @type {number} */ position) => {
-    const stretch = last && spokenSpan(last, [position]);
-    if (!last?.trace.sound || !stretch) return;
-    player.play(stretch);
-    change(revealed(last.trace.sound, last.state, stretch));
+  const playWord = (/** @type {number} */ position, isSecond = false) => {
+    const beside = last?.trace.beside;
+    const heard = isSecond ? (beside?.hears ? beside.sound : null) : last?.trace.sound;
+    const stretch = last && heard && spokenSpan(last, [position], heard);
+    if (!last?.trace.sound || !heard || !stretch) return;
+    (isSecond ? otherPlayer : player).play(stretch);
+    change(revealed(last.trace.sound, last.state, moment(stretch, heard, last.trace.sound)));
   };
-  const output = makeSentence("row", "xv-rows", change, playWord);
+  const output = makeSentence("row", "xv-rows", change, (position) => playWord(position));
   const otherSource = makeSentence("column", "xv-other-source", change);
-  const other = makeSentence("row", "xv-others", change);
+  const other = makeSentence("row", "xv-others", change, (position) => playWord(position, true));
   const texts = [source, output, otherSource, other].map(({ element }) => element);
   const page = make("div", { class: "xv-page" }, ...texts);
   page.append(lines);
@@ -77,8 +80,8 @@ export function makeSentences(change, player) {
         trace.sound ? "Transcript" : words.rows,
         main.name || (listens && axis.kind !== "latent" ? "" : words.rowsCaption),
       );
-    other.element.hidden = !compared;
-    if (compared && second) {
+    other.element.hidden = !compared || draws;
+    if (compared && second && !draws) {
       other.show(rowAxis(second.sheet, state), state.special, `Output sentence ${second.name}`, second.name);
     }
     // What both read stands once.
@@ -98,7 +101,7 @@ export function makeSentences(change, player) {
     if (textless || draws) output.paint(scene, [], -1, () => ({ tint: 0 }));
     else paintOutput(output, scene, main, main.matrix);
     if (!listens) paintSource(source, scene, main, main.matrix);
-    if (compared && second?.matrix) paintOutput(other, scene, second, second.matrix);
+    if (compared && second?.matrix && !draws) paintOutput(other, scene, second, second.matrix);
     if (reads && second?.matrix) paintSource(otherSource, scene, second, second.matrix);
     output.write(state.step);
     source.write(main.sheet.kind === "decoder" ? state.step : -1);
@@ -186,7 +189,7 @@ export function makeSentences(change, player) {
     const apart = isOverSound(panel) || isOverPicture(panel);
     const top = isOverPicture(panel) ? largestOnPatches(panel) : panel.top;
     const shift = readingOf(panel.sheet, scene.state);
-    const words = panel.sheet.kind === "cross" ? (scene.trace.sound?.words ?? []).filter(isUnsure) : [];
+    const words = panel.sheet.kind === "cross" && panel.sound ? panel.sound.words.filter(isUnsure) : [];
     const inUnsure = (/** @type {number} */ r) => {
       const row = (m.rows[r].positions[0] ?? -1) - shift;
       return words.some(({ first, last }) => first <= row && row <= last);

@@ -1,0 +1,74 @@
+"""Two pictures and two sounds beside each other: each over its own, linked, and what changed in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.analysis.test_compare import heard
+from tests.browser.explorer.conftest import Explorer
+from tests.browser.explorer.harness import show
+from tests.browser.explorer.pictured import captioned, drawn
+from xattn_viz.analysis.compare import compare
+from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View
+from xattn_viz.web.explorer import pack
+
+SECOND = "Map of the other output"
+
+
+def moved(trace: Trace, rows: bool) -> Trace:
+    """The same with the patches in the opposite order, so that each word looks, or is read, elsewhere."""
+    maps = trace.cross
+    weights = maps.weights.copy()
+    weights = weights[:, :, ::-1] if rows else np.concatenate([weights[..., :1], weights[..., :0:-1]], -1)
+    others = tuple(replace(one, weights=weights) if one is maps else one for one in trace.maps)
+    read = trace.input if isinstance(trace.input, str) else 255 - np.asarray(trace.input)
+    return replace(trace, maps=others, input=read, pictures=tuple(255 - one for one in trace.pictures))
+
+
+def test_two_pictures_each_have_their_own_and_changes_are_those_of_python(harness: Page) -> None:
+    for trace, is_drawn in ((captioned(), False), (drawn(), True)):
+        other = moved(trace, is_drawn)
+        show(harness, pack(trace, beside=other, select={"head": "2.1"}))
+        both = Explorer(harness, trace, "harness")
+        urls = [
+            both.stage(name).locator(".xv-underlay").evaluate("c => c.toDataURL()") for name in ("Chosen map", SECOND)
+        ]
+        assert urls[0] != urls[1]
+        changes = compare(trace, other, View(layer=1, head=0)).changes()
+        assert all(" the " in change.says for change in changes)
+        expect(harness.locator(".xv-changes button")).to_have_text([change.says for change in changes])
+        both.press("Difference")
+        expect(harness.locator(".xv-map-title").first).to_have_text(
+            "B \u2212 A: Layer 2, head 1" if is_drawn else "B \u2212 A: Cross-attention, layer 2, head 1"
+        )
+        both.press("Side by side")
+
+
+def test_a_picture_and_itself_differ_nowhere(harness: Page) -> None:
+    trace = captioned()
+    assert compare(trace, trace).changes() == ()
+    show(harness, pack(trace, beside=trace, select={"head": "2.1", "shows": "difference"}))
+    cells = Explorer(harness, trace, "harness").stage("Difference of both maps").locator(".xv-cells")
+    covered = cells.evaluate("c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0)")
+    assert not covered
+
+
+def test_a_longer_sound_goes_on_where_the_shorter_has_nothing(harness: Page) -> None:
+    one, two = heard(5), heard(9)
+    show(harness, pack(one, beside=two, select={"head": "1.1"}))
+    both = Explorer(harness, one, "harness")
+    for name in ("Chosen map", SECOND):
+        assert float(both.stage(name).get_attribute("data-to") or 0) == 0.18
+    pixels = (
+        both.stage()
+        .locator(".xv-cells")
+        .evaluate(
+            "c => [0.25, 0.9].map(x => c.getContext('2d').getImageData(Math.floor(x * c.width), 4, 1, 1).data[3])"
+        )
+    )
+    assert pixels == [255, 0]
+    expect(harness.locator(".xv-sound-name")).to_have_text(["A", "B"])
