@@ -41,6 +41,11 @@ def test_an_address_says_what_a_query_is_compared_with() -> None:
     ):
         said = compared_address(asked, other)
         assert parse_compared(said, asked, lambda name: name == "two") == other
+    heard, names = Query("one", "first", "sound"), {"sound": lambda name: name != "gone"}
+    for other in (heard.reading("sound", "second"), Query("two", "second", "sound")):
+        said = compared_address(heard, other)
+        assert parse_compared(said, heard, lambda name: name == "two", names) == other  # type: ignore[arg-type]
+    assert parse_compared({"compare-sound": "gone"}, heard, lambda name: True, names) is None  # type: ignore[arg-type]
     assert parse_compared({"compare-model": "unknown"}, asked, lambda name: False) is None
     assert parse_compared({}, asked, lambda name: True) is None
 

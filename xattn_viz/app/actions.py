@@ -48,6 +48,15 @@ def take_compared(text_key: str, model_key: str) -> None:
 
 
 @while_here
+def take_compared_input(key: str) -> None:
+    """Another sound or picture was chosen to compare with, in the control of this key; the model stays."""
+    if (chosen := st.session_state.get(key)) is not None:
+        state = page_state.current()
+        source, name = chosen
+        compare_with((state.compared or _anew(state.query.best)).reading(source, name))
+
+
+@while_here
 def stop_comparing() -> None:
     """What is shown is to stand alone again."""
     compare_with(None)

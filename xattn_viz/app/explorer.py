@@ -58,7 +58,7 @@ def _show(shown: Shown, asked: tuple[object, ...]) -> None:
         st.rerun()
     kind = page_state.kind()
     above = st.container() if shown.other is not None else None
-    first, playback = page_state.current().first, kind.playback(shown)
+    first, playback = page_state.current().first, (kind.playback(shown), kind.other_playback(shown))
     said, identity = draw(shown.trace, first, beside=shown.beside, names=shown.names, playback=playback)
     view = _looked_at(shown.trace)
     if above is not None:
@@ -88,7 +88,7 @@ def draw(
     beside: Trace | None = None,
     names: tuple[str, str] = NAMES,
     growing: bool = False,
-    playback: Sound | None = None,
+    playback: tuple[Sound | None, Sound | None] = (None, None),
 ) -> tuple[Any, str]:
     """Only the explorer: what its script says, and the identity of what it shows, which `first` is the first view of.
 
@@ -137,19 +137,23 @@ def show_small(
 
 
 def pack(
-    trace: Trace, beside: Trace | None, options: Mapping[str, Any], playback: Sound | None = None
+    trace: Trace,
+    beside: Trace | None,
+    options: Mapping[str, Any],
+    playback: tuple[Sound | None, Sound | None] = (None, None),
 ) -> tuple[bytes, str]:
     """The payload of a trace and its identity; `options` are the other arguments of `explorer.pack`, as JSON values.
 
     The very same bytes come back for the very same traces, so that they are not sent again.
     """
     whose = tuple(map(weakref.ref, (trace,) if beside is None else (trace, beside)))
-    key = (whose, json.dumps(options, sort_keys=True), playback and playback[0])
+    key = (whose, json.dumps(options, sort_keys=True), *(one and one[0] for one in playback))
     with _guard:
         if (kept := _packed.get(key)) is not None:
             return kept
-    sound = playback[1]() if playback else None
-    made = explorer.pack(trace, beside=beside, playback=sound, **options), explorer.identity(trace)
+    sound, other = (one[1]() if one else None for one in playback)
+    packed = explorer.pack(trace, beside=beside, playback=sound, beside_playback=other, **options)
+    made = packed, explorer.identity(trace)
     with _guard:
         _packed[key] = made
     return made
@@ -239,13 +243,13 @@ def link_rows(maps: AttentionMaps, layer: int, head: int, rows: Rows = "predicte
 def downloads(shown: Shown, view: View) -> None:
     """What is on screen as files: the explorer with it, the map as JSON and CSV; and the whole trace too."""
     trace, kind = shown.trace, page_state.kind()
-    playback = kind.playback(shown)
+    playback, other_playback = kind.playback(shown), kind.other_playback(shown)
 
     def html() -> str:
-        sound = playback[1]() if playback else None
+        sound, other = (one[1]() if one else None for one in (playback, other_playback))
         name, beside_name = shown.names
         said: dict[str, Any] = {"name": name, "beside_name": beside_name, "languages": page_state.languages_of(trace)}
-        return export.html(trace, view, beside=shown.beside, playback=sound, **said)
+        return export.html(trace, view, beside=shown.beside, playback=sound, beside_playback=other, **said)
 
     # Rows of two traces beside each other have other numbers than those of one.
     alone = view if shown.beside is None else view.afresh()
@@ -288,7 +292,9 @@ def _compared(
         from xattn_viz.analysis.compare import compare  # nobody who compares nothing waits for it
 
         other = View.parse({"head": view.other}, view) if view.other else view
-        plain = View(units="words" if view.units == "sentences" else view.units, rows=view.rows, special=view.special)
+        kind = view.maps(trace).kind
+        units: Any = "words" if view.units == "sentences" else view.units
+        plain = View(kind=kind, units=units, rows=view.rows, special=view.special)
         views = [
             replace(plain, layer=one.layer, head=one.head).on(whose) for one, whose in ((view, trace), (other, beside))
         ]

@@ -30,6 +30,7 @@ from xattn_viz.app.runner import (
     Outcome,
     Query,
     Running,
+    Source,
     Stopped,
     Task,
     Traces,
@@ -51,7 +52,7 @@ NAMES = ("Chosen", "The model\u2019s best")
 #: What two traces that are compared are called.
 COMPARED = ("A", "B")
 #: The kinds of pages where two queries can be compared.
-COMPARING = ("text", "audio")
+COMPARING = ("text", "audio", "image", "prompt")
 #: The names of the kinds.
 PAGES = ("text", "audio", "image", "prompt")
 #: How many of a visitor's own sounds are kept, and as many pictures and opened files.
@@ -92,14 +93,15 @@ class Kind:
     visitor types (empty where none can be), `refusal` says why a model of another kind has no place here. `examples`
     are what the page begins with, `view` is what is looked at where no example says it. Inputs that have names are
     there by `names`; `named` looks one up, `input_title` says what people call it. `text_field` is what a field of text
-    is called, and what it says while it is empty.
+    is called, and what it says while it is empty. `seconds` are the inputs that ship, with what people call each, to
+    be compared with.
 
     Then its parts. In the row of controls: `before` the list of models, the `choice` of examples beside it, the
     `inputs`. In the line above the explorer: the `place` of a segment, a `control` of the output, a `mark` where the
     truth is known and a `remark` on what is shown. Above the explorer: `doubt` about what was made, a `notice` on what
     was asked. `above` and `panels` follow the view, `below` do not; `frame` holds all that is drawn below the line.
-    `playback` is the sound to play with a trace (`explorer.Sound`), `prepare` is called beside the first load of a
-    model.
+    `playback` is the sound to play with a trace (`explorer.Sound`), `other_playback` that of a second; `prepare` is
+    called beside the first load of a model.
     """
 
     name: Literal["text", "audio", "image", "prompt"]
@@ -116,6 +118,7 @@ class Kind:
     remark: Callable[[Shown], str]
     text_field: tuple[str, str] = ("", "")
     view: View = field(default_factory=View)
+    seconds: Callable[[], Mapping[tuple[Source, str], str]] = dict
     names: Names | None = None
     named: Callable[[Query], Any] = lambda query: None
     before: Callable[[], None] = lambda: None
@@ -125,6 +128,7 @@ class Kind:
     doubt: Callable[[Shown], str] = lambda shown: ""
     notice: Callable[[Shown], str | None] = lambda shown: None
     playback: Callable[[Shown], Any] = lambda shown: None
+    other_playback: Callable[[Shown], Any] = lambda shown: None
     prepare: Callable[[], object] = lambda: None
     above: tuple[Callable[[Shown, View], None], ...] = ()
     panels: tuple[Callable[[Shown, View], None], ...] = ()
@@ -306,7 +310,9 @@ class Visit:
         kept = self.own.setdefault(store, {})
         kept.setdefault(name, given)
         states: list[PageState | None] = [st.session_state.get(f"{page}-page") for page in PAGES]
-        needed = {name, *(state.shown.query.input for state in states if state is not None and state.shown)}
+        there = [state for state in states if state is not None]
+        needed = {name, *(state.shown.query.input for state in there if state.shown)}
+        needed |= {state.compared.input for state in there if state.compared}
         spare = [one for one in kept if one not in needed]
         for one in spare[: max(len(kept) - _KEPT, 0)]:
             del kept[one]
@@ -415,7 +421,8 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     state = before or PageState(asked)
     tab: Tab = "evidence" if said.get("tab") == "evidence" else "map"
     state = state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true")
-    compared = runner.parse_compared(said, asked, lambda name: name in choices(asked.model) and name != OTHER)
+    offered = [one for one in choices(asked.model) if one != OTHER]
+    compared = runner.parse_compared(said, asked, offered.__contains__, page.names)
     return replace(state, outcomes=(), tab=tab, compared=compared if page.name in COMPARING else None)
 
 

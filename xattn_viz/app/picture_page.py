@@ -231,6 +231,7 @@ KIND = Kind(
     input_title=_title,
     mark=ground_truth.mark,
     remark=_remark,
+    seconds=lambda: {("picture", slug): said for slug, said in _CAPTIONS.items()},
     names={"scene": pictures.is_scene, "picture": pictures.is_here},
     named=pictures.picture,
     panels=(explorer.chosen_head, ground_truth.panel, explorer.downloads),

@@ -138,18 +138,25 @@ def parse_query(
     return Query(model, text, "text", _options(said), said.get("whole") == "true", output)
 
 
-def parse_compared(said: Mapping[str, str], asked: Query, is_model: Callable[[str], bool]) -> Query | None:
+def parse_compared(
+    said: Mapping[str, str], asked: Query, is_model: Callable[[str], bool], names: Names | None = None
+) -> Query | None:
     """The query that an address compares another one with, `asked`; None where it says none.
 
-    What it does not say is as in that one: the model, what is read, the options where the model is the same.
+    What it does not say is as in that one: the model, what is read, the options where the model is the same. `names`
+    as in `parse_query`.
     """
+    given = {source: said.get(f"{_COMPARED}-{source}", "") for source in names or ()}
+    named_input = next(((source, name) for source, name in given.items() if name and (names or {})[source](name)), None)
     text, model = said.get(_COMPARED, "")[:LONGEST_TEXT], said.get(_COMPARED_MODEL, "")
     is_known = bool(model) and (model == asked.model or is_model(model))
-    if not text.strip() and not is_known:
+    if not text.strip() and not is_known and named_input is None:
         return None
     named = {name.removeprefix("compare-"): value for name, value in said.items() if name.startswith(_COMPARED_OPTION)}
     other = replace(asked.best, model=model) if is_known else asked.best
     options = _options(named) or (asked.options if other.model == asked.model else ())
+    if named_input is not None:
+        return replace(other, options=options, source=named_input[0], input=named_input[1])
     is_text = asked.source == "text" and bool(text.strip())
     return replace(other, options=options, input=text if is_text else asked.input)
 
@@ -159,6 +166,8 @@ def compared_address(asked: Query, other: Query) -> dict[str, str]:
     found: dict[str, str] = {}
     if other.source == "text" and other.input != asked.input and len(other.input) < LONGEST_TEXT:
         found[_COMPARED] = other.input
+    elif other.source not in ("text", "file") and (other.source, other.input) != (asked.source, asked.input):
+        found[f"{_COMPARED}-{other.source}"] = other.input
     if other.model != asked.model or not found:
         found[_COMPARED_MODEL] = other.model
     if other.options != (asked.options if other.model == asked.model else ()):

@@ -288,6 +288,14 @@ def _playback(shown: Shown) -> tuple[str, Callable[[], Playback]] | None:
     return None if shown.query.source == "file" else word_playback(shown.trace, shown.query.input)
 
 
+def _other_playback(shown: Shown) -> tuple[str, Callable[[], Playback]] | None:
+    """What is heard with a second trace, where it is of another sound than the first."""
+    other = page_state.current().compared
+    if shown.beside is None or other is None or other.source != "sound" or other.input == shown.query.input:
+        return None
+    return word_playback(shown.beside, other.input)
+
+
 def _seconds(shown: Shown) -> float:
     """How long the whole sound is; of a trace from a file, as long as what was heard of it."""
     return stretch(shown.traces[-1])[1] if shown.query.source == "file" else sound(shown.query.input).seconds
@@ -311,11 +319,13 @@ KIND = Kind(
     input_title=_title,
     remark=_remark,
     names={"sound": is_here},
+    seconds=lambda: {("sound", clip.slug): _spoken(clip.slug) for clip in clips.SHELF},
     named=lambda asked: sound(asked.input),
     place=_place,
     control=lambda asked, best: alignment_heads(best),
     doubt=lambda shown: wordless(shown.trace),
     playback=_playback,
+    other_playback=_other_playback,
     panels=(explorer.chosen_head, explorer.downloads),
     below=(word_panel,),
 )

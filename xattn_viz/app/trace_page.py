@@ -239,6 +239,8 @@ def _wait(run: Run, line: DeltaGenerator) -> None:
     shown = page_state.current().shown
     on_screen = f" · On screen until then: {shortened(page_state.input_title(shown.query))}" if shown else ""
     place = "progress" if run.task.segment is None else "progress-output"
+    if run.task.query == page_state.current().compared:
+        place = "progress-compared"  # the first may have run in the same run of the page
     with line.container(horizontal=True, vertical_alignment="center", key=place):
         bar = st.progress(0.0)
         st.button("Stop", key=f"stop-{place}", on_click=actions.stop)
@@ -355,6 +357,21 @@ def _choose_compared(state: PageState) -> None:
             placeholder = "Another sentence; Enter compares"
             st.text_input(
                 "Sentence", key=given[0], placeholder=placeholder, on_change=actions.take_compared, args=given
+            )
+        if offered := page_state.kind().seconds():
+            key, present = page_state.output_key("compare-input"), other or state.query
+            st.session_state[key] = (
+                (present.source, present.input) if (present.source, present.input) in offered else None
+            )
+            st.selectbox(
+                "Input",
+                list(offered),
+                index=None,
+                format_func=lambda one: offered.get(one, ""),
+                placeholder="Another one that ships",
+                key=key,
+                on_change=actions.take_compared_input,
+                args=(key,),
             )
         models = [name for name in page_state.choices(state.query.model) if name != page_state.OTHER]
         st.session_state[given[1]] = state.query.model if other is None else other.model

@@ -129,6 +129,7 @@ def html(
     beside_name: str = "B",
     languages: tuple[str, str] = ("", ""),
     playback: Playback | None = None,
+    beside_playback: Playback | None = None,
 ) -> str:
     """The explorer with this trace in one HTML file, which opens offline and sends nothing anywhere.
 
@@ -136,7 +137,7 @@ def html(
     trace to show beside this one and to compare with it, under the names `beside_name` and `name`; a comparison
     (`analysis.compare`) brings both along. `languages` are
     the names of what is read and what is written, such as "English", "" where they are not known. `playback` is the
-    sound of the trace, to be played in the page.
+    sound of the trace, to be played in the page, `beside_playback` that of `beside` where it is of another sound.
 
     Its content policy allows the page's own script and style, by their sha256, and pictures and sound from the page
     itself. Needs a browser of 2023 or later (DecompressionStream). Raises ValueError for a kind, layer or head that is
@@ -146,8 +147,16 @@ def html(
         one, other = trace.traces
         name, beside_name = trace.names
         view = trace.first_view(view)
-        both = {"name": name, "beside_name": beside_name}
-        return html(one, view, beside=other, languages=languages, playback=playback, **both)
+        return html(
+            one,
+            view,
+            beside=other,
+            name=name,
+            beside_name=beside_name,
+            languages=languages,
+            playback=playback,
+            beside_playback=beside_playback,
+        )
     said = None if view is None else shown(trace, view)
     select = {} if said is None else said.view.format()
     packed = pack(
@@ -158,6 +167,7 @@ def html(
         beside_name=beside_name,
         languages=languages,
         playback=playback,
+        beside_playback=beside_playback,
         full_limit=None,
     )
     answer = visible(trace.output) if trace.cross.queries.kind == "latent" else ""  # no row of a map says it
