@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -377,6 +377,28 @@ def test_the_address_brings_word_step_and_look_back(open_page: Callable[..., Pag
     page.wait_for_function("told.some(([name, said]) => name === 'selected' && said.column === '3')")
     (told,) = page.evaluate("told.filter(([name]) => name === 'selected').slice(-1)")
     assert (told[1].get("row"), told[1]["column"], told[1]["head"]) == (None, "3", HEAD)  # as an address says it
+
+
+def test_both_directions_of_a_joint_softmax_show_the_same_word(opened: Page) -> None:
+    plain = drawn()
+    one = plain.cross
+    weights = np.random.default_rng(8).dirichlet(np.full(64, 0.3), (2, 2, len(one.keys))).astype(np.float32) * 0.5
+    joint = replace(one, weights=one.weights * np.float32(0.5), altered=("joint", "aggregated"))
+    back = AttentionMaps(weights, one.keys, one.queries, "text-to-image", (0, 1), altered=("joint",))
+    show(opened, pack(captioned()))
+    trace = replace(plain, maps=(joint, back))
+    pinned = f"text-to-image.{HEAD}"
+    show(opened, pack(trace, select={"head": HEAD, "scale": "word", "overlay": "patches", "pinned": pinned}))
+    explorer = Pictured(opened, trace, "harness")
+    for word in (3, 1):
+        explorer.token("source", word).click()
+        for panel, shares in (
+            ("Chosen map", joint.weights[1, 0, :, word]),  # a word is a column here, and a row there
+            ("Pinned map", weights[1, 0, word]),
+        ):
+            assert np.abs(explorer.shares(panel) - shares / shares.max()).max() < 0.02
+    for panel, name in (("Chosen map", "Image-to-text attention"), ("Pinned map", "Text-to-image attention")):
+        expect(opened.locator(f'[aria-label="{panel}"]')).to_contain_text(name)
 
 
 def test_a_caption_that_is_being_written_shows_its_newest_word(harness: Page) -> None:
