@@ -166,7 +166,7 @@ export function rowPixels(m, row, [first, last]) {
   const line = new Float32Array(first.length);
   const start = row * m.columns.length;
   for (let x = 0; x < line.length; x++) {
-    for (let f = first[x]; f <= last[x]; f++) {
+    for (let f = first[x]; f <= Math.min(last[x], m.columns.length - 1); f++) {
       if (Math.abs(m.values[start + f]) > Math.abs(line[x])) line[x] = m.values[start + f];
     }
   }
@@ -188,7 +188,9 @@ export function paintSoundCells(canvas, scene, panel, range, width, height) {
   const image = new ImageData(canvas.width, m.rows.length);
   const dots = new Uint32Array(image.data.buffer);
   const ink = pixels(tableFor(scene.theme, panel));
-  const isThere = (/** @type {import("../core/units.js").Group} */ group) => group.positions.length && !group.alone;
+  // Until the layer of the other map is here, this one has no columns beyond its own.
+  const isThere = (/** @type {import("../core/units.js").Group | undefined} */ group) =>
+    group?.positions.length && !group.alone;
   const there = Array.from(frames[0], (frame) => isThere(m.columns[frame]));
   m.rows.forEach((row, r) => {
     if (!isThere(row)) return; // what has no counterpart holds no weights
