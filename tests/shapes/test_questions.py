@@ -56,7 +56,7 @@ def _scene_answer(question: Question, found: tuple[Found, ...]) -> str:
 
 
 def test_answers_about_scenes_are_what_the_judge_reads_in_the_picture() -> None:
-    chance, kinds = np.random.default_rng(5), Counter[str]()
+    chance, kinds, nothing = np.random.default_rng(5), Counter[str](), 0
     for _ in range(120):
         scene = random_things(chance)
         drawing = draw_things(scene)
@@ -69,8 +69,11 @@ def test_answers_about_scenes_are_what_the_judge_reads_in_the_picture() -> None:
                 thing, box = scene.things[question.about[0]], np.argwhere(drawing.mask(question.about))
                 assert np.abs(box.mean(0) / 128 - (thing.y, thing.x)).max() < 0.02
             kinds[question.kind] += 1
+            nothing += question.answer == NOTHING
     assert set(kinds) == set(SCENE_KINDS)
     assert sum(kinds.values()) > 1200
+    assert min(kinds.values()) > 0.04 * sum(kinds.values())
+    assert nothing < 0.45 * kinds["beside"]
 
 
 def _sizes(chart: Chart, drawing: Drawing) -> dict[str, float]:

@@ -38,6 +38,7 @@ NOUNS = {
     "pie": ("slice", "largest", "smallest"),
 }
 NOTHING = "nothing"
+_TRIES = 8  # at a question of a kind, before another kind is asked
 #: The kinds of questions.
 SCENE_KINDS = ("colour", "shape", "beside", "count", "count alike", "relation", "exists")
 CHART_QUESTIONS = ("highest", "lowest", "value", "colour", "label", "count", "title", "trend")
@@ -162,7 +163,12 @@ def _beside(scene: Scene, chance: np.random.Generator) -> Question | None:
     others = [(i, lies(other, thing)) for i, other in enumerate(scene.things) if i != number]
     there = [i for i, how in others if how == relation]
     name = _named(scene, thing, chance)
-    if name is None or len(there) > 1 or any(how is None for _, how in others) or (not there and chance.random() < 0.7):
+    if (
+        name is None
+        or len(there) > 1
+        or any(how is None for _, how in others)
+        or (not there and chance.random() < 0.95)
+    ):
         return None
     found = scene.things[there[0]] if there else None
     answer = f"{found.colour} {found.shape}" if found else NOTHING
@@ -282,12 +288,16 @@ def _ask_trend(chart: Chart, drawing: Drawing, chance: np.random.Generator) -> Q
 def ask(
     truth: Scene | Chart, drawing: Drawing, count: int, chance: np.random.Generator, kinds: Sequence[str] = ()
 ) -> list[Question]:
-    """So many questions about a picture, each kind of `kinds` (all that there are, unless said) as likely."""
+    """So many questions about a picture, each kind of `kinds` (all that there are, unless said) about as likely."""
     every = list(kinds or (SCENE_KINDS if isinstance(truth, Scene) else CHART_QUESTIONS))
     found: list[Question] = []
     while len(found) < count:
         kind = every[chance.integers(len(every))]
-        asked = ask_scene(truth, kind, chance) if isinstance(truth, Scene) else ask_chart(truth, drawing, kind, chance)
-        if asked is not None:
-            found.append(asked)
+        for _ in range(_TRIES):
+            one = (
+                ask_scene(truth, kind, chance) if isinstance(truth, Scene) else ask_chart(truth, drawing, kind, chance)
+            )
+            if one is not None:
+                found.append(one)
+                break
     return found
