@@ -63,8 +63,15 @@ def test_a_slide_that_compares_shows_both() -> None:
     packed = export.packed(Story("Two", (slide,)), [both], is_whole=True)
     assert b'"shows":"difference"' in packed
     assert b'"beside"' in packed
-    heard = Slide((("model", "whisper-tiny-en"), ("sound", "forward"), ("compare-model", "whisper-tiny-en")))
-    assert "compares texts only" in str(slides.find(heard, refuse))
+    heard = Slide((("model", "whisper-tiny-en"), ("sound", "forward"), ("compare-sound", "amiable")))
+    found = slides.find(heard, registry.load)
+    assert isinstance(found, tuple)
+    assert [type(one) for one in found] == [Trace, Trace, Playback, Playback]
+    assert export.packed(Story("Two", (heard,)), [found], is_whole=True).count(b'"audio":') == 2
+    seen = Slide((("model", "caption-shapes"), ("picture", "alone"), ("compare-picture", "row")))
+    found = slides.find(seen, registry.load)
+    assert isinstance(found, tuple)
+    assert [type(one) for one in found] == [Trace, Trace]
 
 
 def test_a_scene_and_a_prompt_are_drawn_and_read() -> None:

@@ -91,7 +91,8 @@ def _asked(slide: Slide) -> tuple[Query, int]:
 
 def _compared(slide: Slide, query: Query) -> Query | None:
     """What the query of a slide is compared with, if anything."""
-    return runner.parse_compared(slide.asked, query, lambda _: True)
+    names: runner.Names = {source: lambda _: True for source in _KINDS if source != "text"}  # type: ignore[misc]
+    return runner.parse_compared(slide.asked, query, lambda _: True, names)
 
 
 def _found(slide: Slide, query: Query, segment: int, named: Sound | Picture | None, load: Load) -> Found:
@@ -107,14 +108,21 @@ def _found(slide: Slide, query: Query, segment: int, named: Sound | Picture | No
         if "alignment" in slide.measure:
             trace = trace.with_evidence(_alignment(model, trace, load))
     if (other := _compared(slide, query)) is not None:
-        if query.source != "text":
-            raise InputError("A slide compares texts only: this one compares a sound or a picture.")
-        beside = next(iter(runner.shipped(Task(other)) or ()), None) or _traced(load(other.model), other, segment, None)
+        heard = _named(other)
+        beside = next(iter(runner.shipped(Task(other)) or ()), None) or _traced(
+            load(other.model), other, segment, heard
+        )
         check_beside(trace, beside)
+        if isinstance(named, Sound) and isinstance(heard, Sound):
+            return trace, beside, _played(trace, named), _played(beside, heard)
         return trace, beside
     if isinstance(named, Sound):
-        return trace, Playback.of(trace, named.samples, *words_and_path(trace))
+        return trace, _played(trace, named)
     return trace
+
+
+def _played(trace: Trace, sound: Sound) -> Playback:
+    return Playback.of(trace, sound.samples, *words_and_path(trace))
 
 
 def _alignment(model: Adapter, trace: Trace, load: Load) -> HeadGrid:

@@ -33,9 +33,9 @@ from xattn_viz.web.explorer.sound import Playback
 _NAMED = re.compile(r"\{(\w{1,40})\}", re.ASCII)
 #: What a slide says whose model has yet to run.
 AWAITED = "The model runs for this slide …"
-#: What a slide shows: a trace, with its sound where it has one or with the trace that it is compared with; or a
-#: sentence that says why there is none.
-Found = Trace | tuple[Trace, Playback | Trace] | str
+#: What a slide shows: a trace, with its sound where it has one or with the trace that it is compared with, then both
+#: sounds; or a sentence that says why there is none.
+Found = Trace | tuple[Trace, Playback | Trace] | tuple[Trace, Trace, Playback, Playback] | str
 
 
 def caption(slide: Slide, trace: Trace) -> str:
@@ -68,9 +68,9 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False, 
         if one is None:
             slides.append({"missing": AWAITED, "awaited": True})
             continue
-        trace, more = one if isinstance(one, tuple) else (one, None)
-        playback = more if isinstance(more, Playback) else None
-        beside = more if isinstance(more, Trace) else None
+        trace, *more = one if isinstance(one, tuple) else (one,)
+        sounds = [each for each in more if isinstance(each, Playback)]
+        beside = next((each for each in more if isinstance(each, Trace)), None)
         try:
             if isinstance(trace, str):
                 raise ValueError(trace)
@@ -84,7 +84,9 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False, 
         both = id(trace), id(beside)
         if both not in places:
             places[both] = len(parts)
-            parts.append(pack(trace, beside=beside, playback=playback, full_limit=None))
+            playback, other = (*sounds, None, None)[:2]
+            both_sounds: dict[str, Any] = {"playback": playback, "beside_playback": other}
+            parts.append(pack(trace, beside=beside, full_limit=None, **both_sounds))
         whose = identity(trace) + (identity(beside) if beside is not None else "")
         shows = {"part": places[both], "trace": whose, "select": said.view.format()}
         slides.append(shows | {"caption": visible_text(told)})
