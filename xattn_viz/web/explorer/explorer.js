@@ -164,7 +164,7 @@ function makeExplorer(root) {
     check.element,
   );
   const linesOfText = make("div", { class: "xv-lines-of-text" }, readout.element, stepping.element, noise.element);
-  const below = [linesOfText, stage, beams.element, table.element, player.element, otherPlayer.element];
+  const below = [linesOfText, stage, beams.element, table.element, player.element]; // the other one is heard where it stands nowhere
   const talk = makeTalk(root, {
     turn: (by) => story.turn(by) || stepping.step(by),
     move: (by) => painted && change(lineAfter(painted, by)),

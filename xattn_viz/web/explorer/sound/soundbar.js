@@ -53,7 +53,11 @@ export function makeSoundBar(change, player, isSecond = false) {
   const name = make("span", { class: "xv-sound-name" });
   const bar = make("div", { class: "xv-sound-line" }, name, play, position, line, ...(isSecond ? [] : [zoom, more]));
   const label = isSecond ? "The other sound" : "Sound";
-  const element = make("div", { class: "xv-sound", role: "group", "aria-label": label }, bar);
+  const element = make(
+    "div",
+    { class: isSecond ? "xv-other-sound" : "xv-sound", role: "group", "aria-label": label },
+    bar,
+  );
   /** @type {Scene | null} */
   let last = null;
   let pictured = "";
