@@ -414,7 +414,7 @@ def _remark(shown: Shown) -> str:
     if shown.names == page_state.COMPARED and shown.beside is not None:
         models = shown.trace.model, shown.beside.model
         which = ", ".join(f"{name}: {page_state.title(model)}" for name, model in zip(shown.names, models, strict=True))
-        return f"{which}." if models[0] != models[1] else "A above, B below: words that differ are marked."
+        return f"{which}." if models[0] != models[1] else "Words that differ between A and B are marked."
     if query.source == "file":
         from xattn_viz.app import opened
 
