@@ -246,6 +246,6 @@ def test_about_shows_each_idea_in_an_explorer_that_works(
     assert not visitor.serious(page)
     if scheme == "light":
         page.get_by_role("link", name="Type a sentence of your own").click()
-        visitor.explorer(page).wait_for(timeout=visitor.PATIENCE)
+        expect(visitor.explorer(page)).to_have_count(1, timeout=visitor.PATIENCE)  # those of About have gone
         visitor.expect_said(page, model="firefox-en-pt", head="2.1")
         expect(visitor.explorer(page)).to_have_attribute("data-head", "2.1")  # not the one that was looked at in About
