@@ -17,17 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import (
-    GPT2Config,
-    PreTrainedTokenizerFast,
-    VisionEncoderDecoderConfig,
-    VisionEncoderDecoderModel,
-    ViTConfig,
-    ViTImageProcessor,
-)
+from transformers import PreTrainedTokenizerFast, VisionEncoderDecoderModel, ViTImageProcessor
 
 from scripts.train import evaluation
-from scripts.train.shared import asked_for, rate, waves, word_tokenizer, write_down
+from scripts.train.shared import asked_for, rate, vit_gpt2, waves, word_tokenizer, write_down
 from xattn_viz.shapes import COLOURS, SHAPES, caption, draw
 from xattn_viz.shapes.scene import PAPER, random_scene
 
@@ -67,36 +60,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def build(words: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
     """The untrained model."""
-    encoder = ViTConfig(
-        image_size=PIXELS,
-        patch_size=PATCH,
-        hidden_size=WIDTH,
-        num_hidden_layers=3,
-        num_attention_heads=HEADS,
-        intermediate_size=2 * WIDTH,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    decoder = GPT2Config(
-        vocab_size=len(words),
-        n_positions=LONGEST + 2,
-        n_embd=WIDTH,
-        n_layer=2,
-        n_head=HEADS,
-        n_inner=2 * WIDTH,
-        add_cross_attention=True,
-        is_decoder=True,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=words.bos_token_id,
-        eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
-    )
-    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
-    config.decoder_start_token_id = words.bos_token_id
-    config.pad_token_id = words.pad_token_id
-    config.eos_token_id = words.eos_token_id
+    config = vit_gpt2(words, pixels=PIXELS, patch=PATCH, width=WIDTH, heads=HEADS, layers=(3, 2), longest=LONGEST)
     model = VisionEncoderDecoderModel(config)
     with torch.no_grad():
         # From random ones the model learns late which of two things lies farther to the left than above.

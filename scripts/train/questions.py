@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
-from transformers import GPT2Config, PreTrainedTokenizerFast, VisionEncoderDecoderConfig, ViTConfig, ViTImageProcessor
+from transformers import PreTrainedTokenizerFast, ViTImageProcessor
 
 from scripts.train import placed_truth as placed
 from scripts.train import questions_evaluation
-from scripts.train.shared import waves, word_tokenizer, write_down
+from scripts.train.shared import vit_gpt2, waves, word_tokenizer, write_down
 from xattn_viz.models.families.captioner.answering import build, store
 from xattn_viz.shapes import Scene
 from xattn_viz.shapes.charts import PIXELS, draw_chart, random_chart
@@ -88,39 +88,17 @@ def batch(chance: np.random.Generator, ids: dict[str, int], size: int = BATCH) -
 
 def untrained(words: PreTrainedTokenizerFast) -> Any:
     """The model before training."""
-    encoder = ViTConfig(
-        image_size=PIXELS,
-        patch_size=placed.PLACE,
-        hidden_size=WIDTH,
-        num_hidden_layers=READERS,
-        num_attention_heads=HEADS,
-        intermediate_size=2 * WIDTH,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+    config = vit_gpt2(
+        words,
+        pixels=PIXELS,
+        patch=placed.PLACE,
+        width=WIDTH,
+        heads=HEADS,
+        layers=(READERS, WRITERS),
+        longest=LONGEST,
         initializer_range=0.04,
     )
-    decoder = GPT2Config(
-        vocab_size=len(words),
-        n_positions=LONGEST + 2,
-        n_embd=WIDTH,
-        n_layer=WRITERS,
-        n_head=HEADS,
-        n_inner=2 * WIDTH,
-        activation_function="gelu",
-        add_cross_attention=True,
-        is_decoder=True,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        initializer_range=0.04,
-        bos_token_id=words.bos_token_id,
-        eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
-    )
-    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
-    config.decoder_start_token_id = words.bos_token_id
-    config.pad_token_id = words.pad_token_id
-    config.eos_token_id = words.eos_token_id
+    config.decoder.activation_function = "gelu"
     model = build(config)
     with torch.no_grad():
         model.encoder.embeddings.position_embeddings[0, 1:] = 0.5 * waves(placed.SIDE, WIDTH)

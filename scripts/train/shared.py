@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import GPT2Config, PreTrainedTokenizerFast, VisionEncoderDecoderConfig, ViTConfig
 
 #: Names of the tokens that are no words, in the order of their ids.
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
@@ -42,6 +42,57 @@ def word_tokenizer(words: Sequence[str], **settings: int) -> PreTrainedTokenizer
     whole.decoder = decoders.WordPiece(cleanup=True)  # joins by spaces, none before a comma
     whole.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
     return PreTrainedTokenizerFast(tokenizer_object=whole, **SPECIAL, **settings)
+
+
+def vit_gpt2(
+    words: PreTrainedTokenizerFast,
+    *,
+    pixels: int,
+    patch: int,
+    width: int,
+    heads: int,
+    layers: tuple[int, int],
+    longest: int,
+    **both: float,
+) -> VisionEncoderDecoderConfig:
+    """The configuration of a ViT and a GPT-2 of the same width, without dropout.
+
+    `pixels` and `patch` are sides of squares, `layers` those of the ViT and of the GPT-2, `longest` tokens an output
+    has, and `both` are further settings of either.
+    """
+    encoder = ViTConfig(
+        image_size=pixels,
+        patch_size=patch,
+        hidden_size=width,
+        num_hidden_layers=layers[0],
+        num_attention_heads=heads,
+        intermediate_size=2 * width,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        **both,
+    )
+    decoder = GPT2Config(
+        vocab_size=len(words),
+        n_positions=longest + 2,
+        n_embd=width,
+        n_layer=layers[1],
+        n_head=heads,
+        n_inner=2 * width,
+        add_cross_attention=True,
+        is_decoder=True,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+        **both,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id = words.bos_token_id
+    config.pad_token_id = words.pad_token_id
+    config.eos_token_id = words.eos_token_id
+    return config
 
 
 def rate(step: int, steps: int, warm_up: int) -> float:
