@@ -6,8 +6,8 @@ import inspect
 import json
 import re
 import shutil
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -337,12 +337,9 @@ def test_two_threads_draw_what_each_draws_alone(name: str, folders: Callable[[st
         asked: dict[str, Any] = {"weights": {1: 4.0}} if number else {"ablate": [("cross", 0, 1)]}
         return model.trace(("A small boat", PROMPT)[number], seed=number, steps=4, size=PIXELS, **asked)
 
-    alone, together = [run(0), run(1)], dict[int, Trace]()
-    threads = [threading.Thread(target=lambda i=i: together.update({i: run(i)})) for i in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    alone = [run(0), run(1)]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(run, (0, 1)))
     for number in (0, 1):  # as for Stable Diffusion, within what threads may round differently
         np.testing.assert_allclose(together[number].cross.weights, alone[number].cross.weights, atol=1e-3)
 
