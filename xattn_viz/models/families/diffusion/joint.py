@@ -12,7 +12,7 @@ Transformers for High-Resolution Image Synthesis): of its four blocks those betw
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,11 +24,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from xattn_viz.core.maps import MapKind
-from xattn_viz.models.families.diffusion.results import Site
-
-#: Called with an attention module and its weights by the kind of map, float32 `[head, query, key]`, all positions of
-#: the prompt among them. It may raise to end the run.
-See = Callable[[nn.Module, Mapping[MapKind, Tensor]], object]
+from xattn_viz.models.families.diffusion.results import See, Site
 
 
 @dataclass(frozen=True)

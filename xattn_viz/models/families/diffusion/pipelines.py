@@ -23,9 +23,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderMo
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.families.diffusion import GUIDANCE
-from xattn_viz.models.families.diffusion.joint import See, Watch, install, watching
+from xattn_viz.models.families.diffusion.joint import Watch, install, watching
 from xattn_viz.models.families.diffusion.prompt import Joined, Words, unread
-from xattn_viz.models.families.diffusion.results import BOTH, Decoder, Learnt, Picture, Plan, Site, find_sites
+from xattn_viz.models.families.diffusion.results import BOTH, Decoder, Learnt, Picture, Plan, See, Site, find_sites
 from xattn_viz.models.families.diffusion.unet import Denoised, Settings
 from xattn_viz.models.provenance import Identity
 

@@ -9,7 +9,7 @@ layer's own weights come on top while they are looked at: [head, query, key] of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, Literal, Protocol
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers.models.attention_processor import Attention
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, pixel_shuffle
 
 from xattn_viz.core.axis import Axis
@@ -32,6 +32,9 @@ MOST_BYTES = 256_000_000
 PREVIEWS = "The earlier pictures are previews: each latent place in its nearest colour, fitted to the finished picture."
 
 Picture = NDArray[np.uint8]
+#: Called with an attention module and its weights by the kind of map, float32 `[head, query, key]`, all positions of
+#: the prompt among them. It may raise to end the run.
+See = Callable[[nn.Module, Mapping[MapKind, Tensor]], object]
 
 
 @dataclass(frozen=True)

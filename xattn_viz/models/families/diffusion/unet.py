@@ -17,13 +17,12 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.models import provenance as base
 from xattn_viz.models.base import ModelError, check_number
 from xattn_viz.models.families.diffusion import MOST_WEIGHT
 from xattn_viz.models.families.diffusion.prompt import Prompt, Words
-from xattn_viz.models.families.diffusion.results import Decoder, Picture, Site
+from xattn_viz.models.families.diffusion.results import Decoder, Picture, See, Site
 from xattn_viz.models.families.diffusion.start import Start
 from xattn_viz.models.provenance import Identity
 
@@ -74,11 +73,6 @@ def _check_weights(given: object) -> dict[int, float]:
         int(check_number(word, "A word's number", 0, 10_000)): check_number(factor, "A weight", 0, MOST_WEIGHT)
         for word, factor in given.items()
     }
-
-
-#: Called with a cross-attention module and its weights by their kind of map, float32 `[head, query, key]`. It may raise
-#: to end the run.
-See = Callable[[Attention, Mapping[MapKind, Tensor]], object]
 
 
 @dataclass(frozen=True)
