@@ -181,12 +181,10 @@ class Comparison(Displayed):
         labels = [self._place(places, group, self.row_labels) for group in groups]
         found = []
         for column, (i, j) in enumerate(self.columns):
-            read = (
-                [weights[:, column] / weights[:, column].sum() for weights in (before, after)]
-                if None not in (i, j)
-                else []
-            )
-            if not all(np.isfinite(one).all() for one in read) or not read:
+            if None in (i, j):
+                continue
+            read = [weights[:, column] / weights[:, column].sum() for weights in (before, after)]
+            if not all(np.isfinite(one).all() for one in read):
                 continue
             one, other = (np.array([weights[group].sum() for group in groups]) for weights in read)
             verbs = "is now read most in", "is read{} in"

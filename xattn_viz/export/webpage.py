@@ -144,19 +144,8 @@ def html(
     not there and for a `playback` of another trace, InputError for a `beside` that has nothing to compare.
     """
     if not isinstance(trace, Trace):
-        one, other = trace.traces
-        name, beside_name = trace.names
-        view = trace.first_view(view)
-        return html(
-            one,
-            view,
-            beside=other,
-            name=name,
-            beside_name=beside_name,
-            languages=languages,
-            playback=playback,
-            beside_playback=beside_playback,
-        )
+        view, (name, beside_name) = trace.first_view(view), trace.names
+        trace, beside = trace.traces
     said = None if view is None else shown(trace, view)
     select = {} if said is None else said.view.format()
     packed = pack(
