@@ -430,9 +430,54 @@ def test_a_lora_is_added_to_the_weights(folders: Callable[[str], Path], tmp_path
         diffusion.FAMILY.load(str(folders("xl")), lora=given)
     with pytest.raises(ModelError, match="There is no LoRA in 'nowhere'"):
         diffusion.FAMILY.load(str(folder), lora="nowhere")
-    save_file({"lora_unet_to_q.lora_down.weight": torch.zeros(2, 4)}, given / "pytorch_lora_weights.safetensors")
-    with pytest.raises(ModelError, match="is not as diffusers writes it"):
+    save_file({"to_q.hada_w1_a": torch.zeros(2, 4)}, given / "pytorch_lora_weights.safetensors")
+    with pytest.raises(ModelError, match="neither as diffusers writes it nor as sd-scripts do"):
         diffusion.FAMILY.load(str(folder), lora=given)
+
+
+TO_KEYS = ("transformer_blocks_0_attn2_to_k", "transformer_blocks.0.attn2.to_k")
+#: What sd-scripts call modules of two kinds of U-Net, and where these lie.
+BY_SCRIPTS: dict[str, dict[str, str]] = {
+    "1": {
+        f"unet_down_blocks_0_attentions_0_{TO_KEYS[0]}": f"unet.down_blocks.0.attentions.0.{TO_KEYS[1]}",
+        "unet_mid_block_resnets_1_conv1": "unet.mid_block.resnets.1.conv1",
+        "te_text_model_encoder_layers_1_mlp_fc1": "text_encoder.encoder.layers.1.mlp.fc1",
+    },
+    "xl": {
+        f"unet_input_blocks_3_1_{TO_KEYS[0]}": f"unet.down_blocks.1.attentions.0.{TO_KEYS[1]}",
+        "unet_input_blocks_2_0_op": "unet.down_blocks.0.downsamplers.0.conv",
+        "unet_input_blocks_1_0_in_layers_2": "unet.down_blocks.0.resnets.0.conv1",
+        f"unet_middle_block_1_{TO_KEYS[0]}": f"unet.mid_block.attentions.0.{TO_KEYS[1]}",
+        "unet_middle_block_2_out_layers_3": "unet.mid_block.resnets.1.conv2",
+        f"unet_output_blocks_1_1_{TO_KEYS[0]}": f"unet.up_blocks.0.attentions.1.{TO_KEYS[1]}",
+        "unet_output_blocks_1_2_conv": "unet.up_blocks.0.upsamplers.0.conv",
+        "unet_output_blocks_3_0_emb_layers_1": "unet.up_blocks.1.resnets.1.time_emb_proj",
+        "te1_text_model_encoder_layers_0_self_attn_q_proj": "text_encoder.encoder.layers.0.self_attn.q_proj",
+        "te2_text_model_encoder_layers_1_mlp_fc2": "text_encoder_2.text_model.encoder.layers.1.mlp.fc2",
+    },
+}
+
+
+@pytest.mark.parametrize("version", BY_SCRIPTS)
+def test_a_lora_of_sd_scripts_is_added(folders: Callable[[str], Path], tmp_path: Path, version: str) -> None:
+    folder, generator, rank = folders(version), torch.Generator().manual_seed(4), 2
+    plain, state, changes = adapter(folder).model.parts, dict[str, torch.Tensor](), dict[str, torch.Tensor]()
+    for name, where in BY_SCRIPTS[version].items():
+        part, _, path = where.partition(".")
+        weight = plain[part].get_submodule(path).weight
+        down = torch.randn(rank, *weight.shape[1:], generator=generator)
+        up = torch.randn(len(weight), rank, *(1,) * (weight.ndim - 2), generator=generator)
+        state |= {f"lora_{name}.lora_down.weight": down, f"lora_{name}.lora_up.weight": up}
+        state[f"lora_{name}.alpha"] = torch.tensor(3.0)
+        changes[where] = torch.tensordot(up.flatten(1), down, 1) * (3 / rank * 0.5)
+    save_file(state, tmp_path / "style.safetensors")
+    changed = diffusion.FAMILY.load(str(folder), lora=tmp_path / "style.safetensors", lora_strength=0.5).model.parts
+    for part in ("unet", "text_encoder", *(("text_encoder_2",) if version == "xl" else ())):
+        for name, parameter in changed[part].named_parameters():
+            expected = plain[part].get_parameter(name) + changes.pop(f"{part}.{name.removesuffix('.weight')}", 0.0)
+            # One product of two matrices in float32, summed in another order.
+            torch.testing.assert_close(parameter, expected, rtol=0, atol=1e-5)
+    assert not changes
 
 
 def test_what_cannot_be_is_said(folders: Callable[[str], Path], tmp_path: Path) -> None:

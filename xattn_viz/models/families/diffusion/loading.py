@@ -72,8 +72,8 @@ def load(
 ) -> DiffusionAdapter:
     """The adapter of a model by its card's name, in a folder or on the hub; see the family's `load`.
 
-    `lora` is a folder with a LoRA of it, as diffusers writes it, which is added to its weights `lora_strength` times.
-    One that lies in the pipeline's own folder is added without being asked for.
+    `lora` is the file or the folder of a LoRA of it, which is added to its weights `lora_strength` times (`lora`). One
+    that lies in the pipeline's own folder is added without being asked for.
 
     `dtype`, of `DTYPES`, is what a pipeline computes in: unless said float32 on a processor and bfloat16 on CUDA.
     Weights of attention are float32 whatever it is.
