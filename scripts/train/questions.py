@@ -41,6 +41,7 @@ WIDTH, HEADS, READERS, WRITERS = 128, 4, 3, 3
 RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 40_000, 0.3  # the last 30 % of the steps at falling rates
 CHARTS = 0.7  # of the pictures
 HELP = 1.0  # how much the questions about places count
+WRITTEN = torch.tensor([placed.PARTS.index(part) for part in ("label", "title", "tick")])
 KEPT, MEASURED = 300, 500  # seconds between two states; steps between two measurements
 FOLDER = Path(__file__).parents[2] / "xattn_viz/models/families/captioner/answer-shapes"
 
@@ -121,6 +122,12 @@ def answered(model: Any, states: Tensor, read: Tensor) -> Tensor:
     return made
 
 
+def _mean_loss(logits: Tensor, right: Tensor) -> Tensor:
+    """The mean loss of the places that were asked; 0 where none was."""
+    loss = functional.cross_entropy(logits, right, ignore_index=placed.NONE, reduction="sum")
+    return loss / (right >= 0).sum().clamp(1)
+
+
 class Asker(nn.Module):
     """Asks each place what lies there, and where something does, all that `placed_truth` knows of it."""
 
@@ -141,11 +148,10 @@ class Asker(nn.Module):
             name: (part, wanted[:, column])
             for column, (name, part) in enumerate(zip([*placed.ASKED][1:], parts, strict=True))
         }
-        losses = [
-            functional.cross_entropy(part, right, ignore_index=placed.NONE, reduction="sum")
-            / (right >= 0).sum().clamp(1)
-            for part, right in said.values()
-        ]
+        losses = [_mean_loss(part, right) for part, right in said.values()]
+        # Written words cover far fewer places than the marks that they name, and are read first.
+        is_written = torch.isin(said["part"][1][there], WRITTEN)
+        losses.append(3 * _mean_loss(said["word"][0], said["word"][1].where(is_written, placed.NONE)))
         known = (so >= 0).float()
         each = functional.binary_cross_entropy_with_logits(beside, so.clamp(0).float(), reduction="none")
         losses.append(4 * (each * known).sum() / known.sum().clamp(1))
@@ -159,6 +165,10 @@ def places_right(said: dict[str, tuple[Tensor, Tensor]]) -> dict[str, float]:
         guess = (part > 0).long() if name == "beside" else part.argmax(1)
         if (asked := wanted >= 0).any():
             found[name] = (guess == wanted)[asked].float().mean().item()
+    is_label = said["part"][1][said["part"][1] > 0] == placed.PARTS.index("label")
+    if is_label.any():
+        guess, wanted = said["word"][0].argmax(1), said["word"][1]
+        found["label"] = (guess == wanted)[is_label].float().mean().item()
     return found
 
 
