@@ -63,6 +63,13 @@ def test_the_small_model_draws_what_it_is_asked_for_and_says_so(app_url: str, pa
     expect(alert).to_have_count(0)
     visitor.expect_said(page, text="a (red:2) circle")
     visitor.expect_rest(page)
+    others = page.get_by_label("Look for", exact=True)
+    others.fill("star, blue square")
+    others.press("Enter")
+    page.get_by_role("button", name="Concepts", exact=True).click(timeout=visitor.PATIENCE)
+    expect(page.get_by_role("listbox", name="Concepts")).to_contain_text("blue square")
+    visitor.expect_said(page, text="a (red:2) circle", map="concepts", **{"option.concepts": "star, blue square"})
+    visitor.expect_rest(page)
     assert visitor.serious(page) == []
     page.get_by_role("link", name="Read a picture").click()
     images.expect_caption_of(page, SCENES[0].scene)

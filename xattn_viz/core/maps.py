@@ -25,7 +25,8 @@ Method = Literal[
     "value-norms", "value-zeroing", "input-x-gradient", "integrated-gradients", "occlusion", "rollout", "alti"
 ]
 #: `text-to-image` is the other direction where text and image share one softmax: there tokens read the picture.
-AttentionKind = Literal["cross", "encoder", "decoder", "text-to-image"]
+#: `concepts` are words beside a prompt: what places of the picture would read of them.
+AttentionKind = Literal["cross", "encoder", "decoder", "text-to-image", "concepts"]
 MapKind = Literal[AttentionKind, Method]
 METHODS: tuple[Method, ...] = get_args(Method)
 #: Those of them that look at the whole model.
@@ -36,6 +37,7 @@ KIND_NAMES: dict[MapKind, str] = {
     "encoder": "Encoder self-attention",
     "decoder": "Decoder self-attention",
     "text-to-image": "Text-to-image attention",
+    "concepts": "Attention to concepts",
     "value-norms": "Value-weighted norms",
     "value-zeroing": "Value zeroing",
     "input-x-gradient": "Gradient × input",
@@ -45,8 +47,8 @@ KIND_NAMES: dict[MapKind, str] = {
     "alti": "ALTI",
 }
 #: Why the rows of a map may sum to something other than 1; `joint`: it is a block of a softmax over text and image, and
-#: what a row lacks lies on its own modality.
-Alteration = Literal["cropped", "aggregated", "ablated", "masked", "joint"]
+#: what a row lacks lies on its own modality; `beside`: each column has a softmax of its own, over it and what was read.
+Alteration = Literal["cropped", "aggregated", "ablated", "masked", "joint", "beside"]
 # Rounding in a softmax over n keys grows slowly with n; these leave room for 16,000 keys.
 ROW_SUM_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 _AT_ONCE = 1 << 22  # weights that are checked at once: a map can be as large as memory, and each takes 20 bytes or so
@@ -349,7 +351,7 @@ def _check_block(maps: AttentionMaps, weights: NDArray[np.float32], at: tuple[in
     over = ROW_SUM_TOLERANCE["float16"] if "aggregated" in maps.altered else tolerance
     if low < 0 or high > 1 + over:
         raise ValueError(f"Weights of shape {shape} reach from {low} to {high}, outside 0 … 1.")
-    if maps.title or {"cropped", "aggregated", "ablated", "joint"} & set(maps.altered):
+    if maps.title or {"cropped", "aggregated", "ablated", "joint", "beside"} & set(maps.altered):
         return
     sums = weights.sum(axis=-1, dtype=np.float64)
     wrong = np.abs(sums - 1) > tolerance

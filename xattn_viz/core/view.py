@@ -43,6 +43,7 @@ _BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
     "encoder": ("source word being represented", "source word being read"),
     "decoder": ("word being written", "earlier word being read"),
     "text-to-image": ("prompt word that reads", "patch being read"),
+    "concepts": ("patch being drawn", "concept that would be read"),
 }
 _OF_OTHERS = "word of the output", "word of the source"
 _BETWEEN_LATENTS: dict[MapKind, tuple[str, str]] = {
@@ -286,6 +287,7 @@ def select(
         scale_name="up to the maximum of all heads" if scale == "common" else "up to this map’s maximum",
         doing=_doing(maps, by_input=by_input),
         who=_who(maps, head),
+        put="would put" if maps.kind == "concepts" else "put",
         on="of its total on" if maps.kind in METHODS else "on",
         what="share" if maps.kind in METHODS else "value" if maps.title else "weight",
     )
@@ -340,7 +342,7 @@ def axis_titles(maps: AttentionMaps, *, by_input: bool = False) -> tuple[str, st
         return _OF_OTHERS
     row, column = _BETWEEN_TEXTS.get(maps.kind, _BETWEEN_TEXTS["cross"])
     doing = "represented" if maps.kind == "encoder" else "drawn"
-    if maps.queries.kind == "image":
+    if maps.queries.kind == "image" and maps.kind != "concepts":
         row, column = f"patch being {doing}", "prompt word being read"
     if maps.queries.kind == "audio":
         row = f"sound being {doing}, in seconds"

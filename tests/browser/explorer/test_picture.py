@@ -22,6 +22,7 @@ from tests.browser.explorer.harness import open_harness, show
 from tests.browser.explorer.pictured import CAPTION, GRID, ON_CLS, PEAKS, STEPS, captioned, drawn
 from tests.browser.translate import serious
 from xattn_viz import export
+from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
@@ -386,7 +387,11 @@ def test_both_directions_of_a_joint_softmax_show_the_same_word(opened: Page) -> 
     joint = replace(one, weights=one.weights * np.float32(0.5), altered=("joint", "aggregated"))
     back = AttentionMaps(weights, one.keys, one.queries, "text-to-image", (0, 1), altered=("joint",))
     show(opened, pack(captioned()))
-    trace = replace(plain, maps=(joint, back))
+    sky = np.random.default_rng(9).random((2, 2, 64, 1)).astype(np.float32)
+    beside = AttentionMaps(
+        sky, one.queries, Axis("text", ("sky",), words=(0,)), "concepts", (0, 1), altered=("beside",)
+    )
+    trace = replace(plain, maps=(joint, back, beside))
     pinned = f"text-to-image.{HEAD}"
     show(opened, pack(trace, select={"head": HEAD, "scale": "word", "overlay": "patches", "pinned": pinned}))
     explorer = Pictured(opened, trace, "harness")
@@ -399,6 +404,10 @@ def test_both_directions_of_a_joint_softmax_show_the_same_word(opened: Page) -> 
             assert np.abs(explorer.shares(panel) - shares / shares.max()).max() < 0.02
     for panel, name in (("Chosen map", "Image-to-text attention"), ("Pinned map", "Text-to-image attention")):
         expect(opened.locator(f'[aria-label="{panel}"]')).to_contain_text(name)
+    explorer.press("Concepts")
+    explorer.token("source", 0).click()
+    assert np.abs(explorer.shares("Chosen map") - sky[1, 0, :, 0] / sky[1, 0].max()).max() < 0.02
+    expect(opened.locator(".xv-readout")).to_contain_text("sky would be read most when drawing")
 
 
 def test_a_caption_that_is_being_written_shows_its_newest_word(harness: Page) -> None:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from tests.models.families.seq2seq_folders import sentencepiece_model
+from xattn_viz.models.families.diffusion.adapter import DiffusionAdapter
 from xattn_viz.models.tiny import SENTENCES
 
 LENGTH = 32
@@ -264,3 +265,25 @@ _NETWORKS = {
     "PixArtAlphaPipeline": _pixart_network,
     "PixArtSigmaPipeline": _pixart_network,
 }
+
+
+def check_concepts(model: DiffusionAdapter, prompt: str, first: str, **asked: Any) -> None:
+    """Check what places would read of concepts that are the prompt itself and, unless it is empty, its first word.
+
+    A concept is the mean of its tokens, so its score is the mean of theirs; beside all that the prompt's softmax is
+    over, the odds of a concept are then the geometric mean of the weights of its tokens.
+    """
+    seen: list[dict[str, torch.Tensor]] = []
+    settings = model.check(steps=2, concepts=", ".join(filter(None, (prompt, first))), **asked)
+    read, without = model._read(prompt, settings)
+    with torch.inference_mode():
+        model.model.draw(read, without, settings, lambda module, weights: seen.append({**weights}))
+    assert len(seen) == 2 * len(model.model.sites)
+    (part,) = getattr(read, "parts", {"": read}).values()
+    own = [place for place, special in enumerate(part.tokens.special) if not special]
+    for weights in seen:
+        odds = torch.logit(weights["concepts"].double())
+        scores = weights["cross"].double().log()
+        expected = [scores[..., own].mean(-1), scores[..., own[0]]][: odds.shape[-1]]
+        # float32 softmax and sigmoid, of probabilities down to 1e-4 or so, where a rounding is 1e-3 of a logit at most.
+        torch.testing.assert_close(odds, torch.stack(expected, -1), atol=1e-3, rtol=1e-3)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tests.models.families import diffusion_folders
 from xattn_viz.core.trace import Trace
+from xattn_viz.core.view import View, axis_titles
 from xattn_viz.inputs import InputError
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Cancelled, ModelError
@@ -28,6 +29,7 @@ from xattn_viz.models.families.diffusion.results import Learnt, StepPictures, fi
 from xattn_viz.models.families.diffusion.unet import install
 from xattn_viz.models.registry import rerun
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
+from xattn_viz.web.explorer import pack
 
 PROMPT = "The cat sat on the mat."
 Weights = NDArray[np.float32]
@@ -281,6 +283,30 @@ def test_a_long_prompt_is_refused_before_it_is_read(
         tiny.trace(long if name == "prompt" else PROMPT, guidance=2, negative_prompt=long)
 
 
+def test_a_concept_is_scored_as_the_word_that_it_is(stable: DiffusionAdapter, tiny: DiffusionAdapter) -> None:
+    """Scores before the softmax are equal where the embedding is: of a first word, which no other stands before, and of
+    a whole prompt, whose tokens each have the same others before them."""
+    for model in (stable, tiny):
+        diffusion_folders.check_concepts(model, PROMPT, "The", guidance=3.0)
+        asked: dict[str, Any] = {"seed": 3, "steps": 2, "guidance": 2, "ablate": [("cross", 0, 0)]}
+        trace, plain = (model.trace(PROMPT, **asked, **more) for more in ({"concepts": " a boat,The , sky, The"}, {}))
+        # The drawing does not know of them: what it is and where its words went is equal to the byte.
+        assert trace.pictures[-1].tobytes() == plain.pictures[-1].tobytes()
+        assert [maps for maps in trace.maps if maps.kind == "cross"] == list(plain.maps)
+        concepts = trace.of_kind("concepts")
+        assert concepts.keys.labels == ("a boat", "The", "sky")
+        assert concepts.queries == trace.cross.queries
+        assert [maps.step for maps in trace.maps if maps.kind == "concepts"] == [None, 0, 1]
+        assert "The drawing does not know" not in " ".join(plain.remarks)
+        assert "the drawing does not know of it" in " ".join(trace.remarks)
+        assert sum(maps.weights.nbytes for maps in trace.maps) <= model.most_bytes(PROMPT, steps=2, concepts="a, b, c")
+        assert axis_titles(concepts) == ("patch being drawn", "concept that would be read")
+        assert View("concepts").on(trace).kind == "concepts"
+        assert b'"concepts"' in pack(trace)
+    if model is tiny:  # all of its heads are kept
+        assert (concepts.head(0, 0) == 0).all()
+
+
 def test_an_ablated_head_writes_nothing(stable: DiffusionAdapter) -> None:
     head = 1
     trace = stable.trace(PROMPT, ablate=[("cross", 1, head)], steps=2, guidance=3)
@@ -411,9 +437,16 @@ class Boxes(torch.nn.Module):
         ({"guidance": 2, "negative_prompt": "\ud800"}, InputError, "negative prompt holds half of a character"),
         ({"weights": [1]}, ModelError, "weights are a factor"),
         ({"weights": {1: 11}}, ModelError, "A weight must be"),
+        ({"concepts": "sky, (boat:2)"}, InputError, r"concept '\(boat:2\)' has no weight: it is not in the prompt"),
+        ({"concepts": "a,b,c,d,e,f,g,h,i"}, InputError, "At most 8 concepts are looked for at once: got 9"),
+        ({"concepts": "?, \ud800"}, InputError, "The concept holds half of a character"),
         ({"ablate": [("cross", 9, 0)]}, ModelError, "cross layers are 0 to 3"),
         ({"ablate": [("cross", 0, 2)]}, ModelError, "layer 0 has heads 0 to 1"),
-        ({"crop": True}, ModelError, "no option 'crop'; its options: seed, steps, guidance, negative_prompt, weights"),
+        (
+            {"crop": True},
+            ModelError,
+            "no option 'crop'; its options: seed, steps, guidance, concepts, negative_prompt, weights",
+        ),
     ],
     ids=str,
 )
@@ -454,6 +487,13 @@ def test_a_run_is_cancelled_between_steps_and_within_them(tiny: DiffusionAdapter
 
 def test_a_picture_is_drawn_again_from_its_provenance(stable: DiffusionAdapter, folder: Path) -> None:
     trace = stable.trace(
-        PROMPT, steps=2, seed=9, guidance=2, negative_prompt="rain", weights={1: 2}, ablate=[("cross", 0, 0)]
+        PROMPT,
+        steps=2,
+        seed=9,
+        guidance=2,
+        negative_prompt="rain",
+        concepts="sky",
+        weights={1: 2},
+        ablate=[("cross", 0, 0)],
     )
     assert rerun(trace) == trace

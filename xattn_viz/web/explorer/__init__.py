@@ -50,7 +50,7 @@ MEASURED_LIMIT = 2_000_000
 #: JSON has no infinity.
 _LEAST = -1e9
 
-_ORDER: tuple[MapKind, ...] = ("cross", "text-to-image", "encoder", "decoder", *METHODS)
+_ORDER: tuple[MapKind, ...] = ("cross", "text-to-image", "concepts", "encoder", "decoder", *METHODS)
 
 
 def pack(

@@ -61,6 +61,12 @@ def options(guidance: str) -> tuple[Option, ...]:
             ("1", "1.5", "2", "3", "5", "7.5", "10"),
             between=(1.0, MOST_GUIDANCE),
         ),
+        Option(
+            "concepts",
+            "Look for",
+            "",
+            "Words not in the prompt, with commas between: where would they be? The drawing stays the same.",
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.core.trace import Layer, Trace
 from xattn_viz.models.base import Adapter, Hooks, ModelCard, ModelError
 from xattn_viz.models.engine.results import LIBRARIES
+from xattn_viz.models.families.diffusion.concepts import CONCEPTS, NOTE, named, own_tokens
 from xattn_viz.models.families.diffusion.pipelines import Pipeline
 from xattn_viz.models.families.diffusion.results import PREVIEWS, Gathering, Picture, Plan, StepPictures
 from xattn_viz.models.families.diffusion.start import Start
@@ -51,6 +52,9 @@ class DiffusionAdapter(Adapter):
         attention weights are multiplied by it and each row is divided by its sum: the attention re-weighting of Hertz
         et al. 2022 (Prompt-to-Prompt Image Editing with Cross Attention Control), but rows stay distributions. A prompt
         can say the same itself: "a (blue:1.5) circle".
+
+        `concepts`, of models with cross-attention, are words that the prompt need not have, with commas between: the
+        trace has a map of the kind "concepts" then, whose columns they are (see `concepts.beside`).
 
         A pipeline of diffusers can begin as a picture: `start` is what `inputs.images.read` takes, `strength` (0.6)
         says how much of it is drawn over, and `mask`, where it is light, which part (SDEdit, Meng et al. 2022;
@@ -102,20 +106,24 @@ class DiffusionAdapter(Adapter):
         return self._plan(prompt, settings)[1]
 
     def _plan(self, prompt: Any, settings: Settings) -> tuple[Plan, int]:
-        sites, keys = tuple(self.model.sites_at(settings.size).values()), len(prompt.axis())
+        sites = tuple(self.model.sites_at(settings.size).values())
+        keys = len(prompt.axis()) + len(named(settings.concepts or ""))
         plan = Plan.of(sites, keys, self.model.steps_of(settings))
         return plan, plan.size(sites, keys)
 
     def _read(self, input: Any, settings: Settings) -> tuple[Any, Any]:
         prompt = self.model.read(input)
         prompt.bias(settings.weights)  # refused here rather than in the queue
+        for name, read in self.model.read_concepts(settings.concepts).items():
+            own_tokens(name, read)
         return prompt, self.model.read_without(settings.negative_prompt) if settings.is_guided else None
 
     def _run(self, prompt: Any, without: Any, settings: Settings, hooks: Hooks) -> Trace:
         model, steps = self.model, self.model.steps_of(settings)
         plan, needed = self._plan(prompt, settings)
         check_free(needed, "Keeping these maps", "ask for fewer steps or a smaller picture", ModelError)
-        gathering = Gathering(model.sites_at(settings.size), plan, prompt, ablated=bool(settings.ablate))
+        sites, concepts = model.sites_at(settings.size), named(settings.concepts or "")
+        gathering = Gathering(sites, plan, prompt, concepts, ablated=bool(settings.ablate))
         made, done, latents = StepPictures(model.decoder), 0, torch.empty(0)
 
         def see(module: Any, weights: Mapping[MapKind, torch.Tensor]) -> None:
@@ -146,12 +154,13 @@ class DiffusionAdapter(Adapter):
             *([model.said] if model.said else []),
             *([settings.start.note()] if settings.start else []),
             *gathering.notes(),
+            *([NOTE] if settings.concepts else []),
             *plan.notes(sites, model.steps_of(settings)),
             *(() if model.decoder.is_cheap else (PREVIEWS,)),
         ]
         libraries = (*LIBRARIES, diffusers)
         said = provenance(model.identity, settings.as_keywords(), model.decoding(settings), text, libraries)
         layers = tuple(Layer(site.name, (site.grid, site.grid)) for site in sites)
-        maps = tuple(maps for maps in gathering.maps() if maps.kind == "cross" or maps.kind in settings.kinds)
+        maps = tuple(maps for maps in gathering.maps() if maps.kind in ("cross", CONCEPTS, *settings.kinds))
         trace = Trace(maps, text, "", provenance=said, pictures=pictures, layers=layers)
         return trace.with_notes(*model.identity.notes, *notes)

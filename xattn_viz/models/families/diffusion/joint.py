@@ -24,6 +24,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from xattn_viz.core.maps import MapKind
+from xattn_viz.models.families.diffusion.concepts import CONCEPTS, Concepts, beside
 from xattn_viz.models.families.diffusion.results import See, Site
 
 
@@ -33,8 +34,9 @@ class Watch:
 
     `sites` are the modules that are watched, `off` those heads whose output is set to zero, by module. `bias` `[key]`
     is added to the scores of the prompt's positions before the softmax, under the prompt alone: with guidance it is
-    the last of a batch. `see` is called with the weights under the prompt; where `is_mean` they are the mean over the
-    heads, `[1, query, key]`. `text` is how many positions of a joint sequence are the prompt's.
+    the last of a batch. `see` is called with the weights under the prompt, and with those of `concepts`, which
+    cross-attention looks for; where `is_mean` they are the mean over the heads, `[1, query, key]`. `text` is how many
+    positions of a joint sequence are the prompt's.
     """
 
     sites: Mapping[nn.Module, Site]
@@ -43,6 +45,7 @@ class Watch:
     bias: Tensor | None = None
     see: See | None = None
     is_mean: bool = False
+    concepts: Concepts | None = None
 
 
 _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -134,16 +137,21 @@ class _Attention(TorchFunctionMode):
         image = slice(text.stop, length) if joint == "first" else slice(text.start)
         blocks: dict[MapKind, tuple[slice, slice]] = {"cross": (image, text), "text-to-image": (text, image)}
         found: dict[MapKind, list[Tensor]] = {kind: [] for kind in blocks} if joint else {"cross": []}
-        heads = len(query)
+        concepts, heads = self._watch.concepts, len(query)
+        keys = None if concepts is None else concepts.keys(self._module)
+        if keys is not None:
+            found[CONCEPTS] = []
         for head in range(heads):
             scores = (query[head].float() * scale) @ key[head].float().T
             if mask is not None:
                 scores += mask[head].float()
-            weights = scores.softmax(-1)
-            if head in off:
-                weights.zero_()
+            every = {"cross": scores.softmax(-1)}
+            if keys is not None:
+                every[CONCEPTS] = beside(query[head], keys[head], scale, scores)
             for kind, kept in found.items():
-                block = weights[blocks[kind]].clone() if joint else weights
+                block = every["cross"][blocks[kind]].clone() if joint else every[kind]
+                if head in off:
+                    block.zero_()
                 if self._watch.is_mean and kept:
                     kept[0] += block / heads
                 else:

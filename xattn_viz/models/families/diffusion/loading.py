@@ -226,7 +226,7 @@ def _scheduler(found: Checkpoint, folder: Path, kind: Kind) -> Any:
 def _card_of(name: str, model: Pipeline) -> ModelCard:
     """The card of a pipeline, with the options that it has."""
     kind, schedulers = model.kind, tuple(model.schedulers)
-    seed, steps, guidance = options(kind.guidance)
+    seed, steps, guidance, concepts = options(kind.guidance)
     own = [seed, replace(steps, default=kind.steps if model.guides else "4", choices=("4", *steps.choices))]
     own += (
         [replace(guidance, choices=tuple(sorted({*guidance.choices, kind.guidance}, key=float)))]
@@ -235,6 +235,7 @@ def _card_of(name: str, model: Pipeline) -> ModelCard:
     )
     if model.takes_negative_prompts:
         own.append(Option("negative_prompt", "Negative prompt", "", "What the picture shall not show."))
+    own += [] if kind.joint else [concepts]
     own.append(Option("scheduler", "Scheduler", schedulers[0], "By which rule the noise is taken away.", schedulers))
     taken = model.most_bytes(int(own[1].default)) / 1e6
     sides = [str(side) for side in (256, 512, 768, 1024) if side < model.side]

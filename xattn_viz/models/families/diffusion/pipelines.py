@@ -23,8 +23,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderMo
 from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.families.diffusion import GUIDANCE
+from xattn_viz.models.families.diffusion.concepts import Concepts, named, own_tokens
 from xattn_viz.models.families.diffusion.joint import Watch, install, watching
-from xattn_viz.models.families.diffusion.prompt import Joined, Words, unread
+from xattn_viz.models.families.diffusion.prompt import Joined, Prompt, Words, unread
 from xattn_viz.models.families.diffusion.results import BOTH, Decoder, Learnt, Picture, Plan, See, Site, find_sites
 from xattn_viz.models.families.diffusion.unet import Denoised, Settings
 from xattn_viz.models.provenance import Identity
@@ -319,9 +320,24 @@ class Pipeline:
         for part, reads in self.kind.reads.items():
             words = self._words[part]
             said = text.lower() if reads.is_lower and isinstance(text, str) else text
-            read = None if words is None else words.read(said, name) if name == "prompt" else words.read_without(said)
+            is_without = name == "negative prompt"
+            read = None if words is None else words.read_without(said) if is_without else words.read(said, name)
             parts[part] = unread(reads.length or 0) if read is None else read
         return Joined(parts, str(text))
+
+    def read_concepts(self, said: str | None) -> dict[str, Prompt]:
+        """Read what to look for, each concept by itself, by the only encoder there is. Raises InputError as `read`."""
+        return {name: next(iter(self.read(name, "concept").parts.values())) for name in named(said or "")}
+
+    def _concepts(self, pipe: Any, settings: Settings) -> Concepts | None:
+        """Embeddings of concepts as the cross-attention layers get those of the prompt."""
+        states = {}
+        for name, read in self.read_concepts(settings.concepts).items():
+            said = self.kind.encode(pipe, read.plain, None, False)["prompt_embeds"]
+            projection = getattr(self.network, "caption_projection", None)
+            said = said if projection is None else projection(said)
+            states[name] = said[0, own_tokens(name, read)].mean(0)
+        return Concepts(states) if states else None
 
     def read_without(self, text: str) -> str | None:
         """What to draw away from, checked; None for nothing in particular. Raises InputError as `read`."""
@@ -368,13 +384,14 @@ class Pipeline:
         modules, off = list(sites), dict[nn.Module, list[int]]()
         for _, layer, head in settings.ablate:
             off.setdefault(modules[layer], []).append(head)
-        watch = Watch(sites, prompt.length, off, prompt.bias(settings.weights), see, is_mean)
         pipe = self._pipe(settings)
         pipe.set_progress_bar_config(disable=True)
         if on_step is not None:
             _observe(pipe.scheduler, lambda step: on_step(self._unpacked(pipe, step, size)))
         with self._reading:
             said = self.kind.encode(pipe, prompt.plain, without, settings.guidance > 1)
+            concepts = None if see is None else self._concepts(pipe, settings)
+        watch = Watch(sites, prompt.length, off, prompt.bias(settings.weights), see, is_mean, concepts)
         asked = {
             "height": size,
             "width": size,

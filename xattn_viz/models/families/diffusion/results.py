@@ -23,6 +23,7 @@ from torch.nn.functional import adaptive_avg_pool2d, pixel_shuffle
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import Alteration, AttentionMaps, MapKind
+from xattn_viz.models.families.diffusion.concepts import CONCEPTS, axis_of
 from xattn_viz.models.families.diffusion.prompt import Joined, Prompt
 
 WHOLE_BYTES = 32_000_000
@@ -118,7 +119,15 @@ class Plan:
 class Gathering:
     """The maps of one run: `see` takes a layer's weights, `end` ends a denoising step."""
 
-    def __init__(self, sites: Mapping[Any, Site], plan: Plan, prompt: Prompt | Joined, *, ablated: bool) -> None:
+    def __init__(
+        self,
+        sites: Mapping[Any, Site],
+        plan: Plan,
+        prompt: Prompt | Joined,
+        concepts: tuple[str, ...] = (),
+        *,
+        ablated: bool,
+    ) -> None:
         self._layers = {module: (number, site) for number, (module, site) in enumerate(sites.items())}
         self._plan, self._prompt = plan, prompt
         picture, words = Axis.picture(plan.grid, plan.grid), prompt.axis()
@@ -126,6 +135,8 @@ class Gathering:
         self._axes: dict[MapKind, tuple[Axis, Axis]] = {"cross": (picture, words)}
         if joint:
             self._axes["text-to-image"] = (words, picture)
+        if concepts:
+            self._axes[CONCEPTS] = (picture, axis_of(concepts))
         self._sum = {kind: self._blank(kind, np.float32) for kind in self._axes}
         self._step = {kind: self._blank(kind) for kind in self._axes}
         self._altered: tuple[Alteration, ...] = (
@@ -174,6 +185,7 @@ class Gathering:
     ) -> AttentionMaps:
         weights.flags.writeable = False  # it is this map's from here on, and need not be copied
         queries, keys = self._axes[kind]
+        altered = ("beside", *altered) if kind == CONCEPTS else altered
         return AttentionMaps(weights, queries, keys, kind, tuple(range(len(self._layers))), step=step, altered=altered)
 
     def _blank(self, kind: MapKind, dtype: Any = np.float16) -> NDArray[Any]:
@@ -185,6 +197,8 @@ class Gathering:
 
         Of a picture that is read, places that become one are summed, so that rows keep their sums.
         """
+        if kind == CONCEPTS:
+            return onto(weights, grid, self._plan.grid)
         if kind == "cross":
             return onto(self._prompt.fold(weights, torch.sum), grid, self._plan.grid)
         turned = onto(self._prompt.fold(weights.transpose(1, 2), torch.mean), grid, self._plan.grid)

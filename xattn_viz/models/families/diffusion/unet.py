@@ -17,10 +17,12 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.models import provenance as base
 from xattn_viz.models.base import ModelError, check_number
 from xattn_viz.models.families.diffusion import MOST_WEIGHT
+from xattn_viz.models.families.diffusion.concepts import CONCEPTS, Concepts, beside, named, own_tokens
 from xattn_viz.models.families.diffusion.prompt import Prompt, Words
 from xattn_viz.models.families.diffusion.results import Decoder, Picture, See, Site
 from xattn_viz.models.families.diffusion.start import Start
@@ -39,6 +41,7 @@ class Settings(base.Settings):
     scheduler: str | None = None
     size: int | None = None
     start: Start | None = None
+    concepts: str | None = None
 
     @classmethod
     def of(
@@ -62,7 +65,7 @@ class Settings(base.Settings):
         begun = said.pop("start")
         said |= {} if begun is None else {**begun, "start": begun["picture"]}
         said.pop("picture", None)
-        offered = ("scheduler", "size", "mask")  # of a pipeline only
+        offered = ("scheduler", "size", "mask", "concepts")  # of some only
         return {name: value for name, value in said.items() if name not in offered or value is not None}
 
 
@@ -80,12 +83,13 @@ class Watch:
     """What one pass of the U-Net is to do besides.
 
     `off` are heads whose output is set to zero, by module; `bias` `[key]` is added to every score before the softmax;
-    `see` is called with each cross-attention module and its weights.
+    `see` is called with each cross-attention module and its weights, and those of `concepts`, which it looks for.
     """
 
     off: Mapping[Attention, Sequence[int]] = field(default_factory=dict)
     bias: Tensor | None = None
     see: See | None = None
+    concepts: Concepts | None = None
 
 
 class Processor(AttnProcessor2_0):  # type: ignore[misc]
@@ -112,9 +116,13 @@ class Processor(AttnProcessor2_0):  # type: ignore[misc]
         if off:
             output[:, off] = 0
         if watch.see is not None:
-            weights = _weights(query[0], key[0], attn.scale, mask)
-            weights[off] = 0
-            watch.see(attn, {"cross": weights})
+            scores = _scores(query[0], key[0], attn.scale, mask)
+            found: dict[MapKind, Tensor] = {"cross": scores.softmax(-1)}
+            if watch.concepts is not None:
+                found[CONCEPTS] = beside(query[0], watch.concepts.keys(attn), attn.scale, scores)
+            for weights in found.values():
+                weights[off] = 0
+            watch.see(attn, found)
         merged = output.transpose(1, 2).flatten(2)  # [batch, query, head x d_v]
         projected: Tensor = attn.to_out[0](merged) / attn.rescale_output_factor
         return projected
@@ -139,12 +147,12 @@ def _mask(attention_mask: Tensor | None, bias: Tensor | None) -> Tensor | None:
     return bias[None, None, None] if mask is None else mask + bias
 
 
-def _weights(query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> Tensor:
-    """softmax(q kᵀ scale + mask) in float32, `[head, query, key]`."""
+def _scores(query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> Tensor:
+    """q kᵀ scale + mask in float32, `[head, query, key]`: the weights are its softmax."""
     scores = (query.float() * scale) @ key.float().transpose(-1, -2)
     if mask is not None:
         scores += mask[0].float()
-    return scores.softmax(-1)
+    return scores
 
 
 class Denoised(NamedTuple):
@@ -196,6 +204,10 @@ class Model:
         """Read a prompt. Raises InputError as `Words.read`."""
         return self.words.read(text)
 
+    def read_concepts(self, said: str | None) -> dict[str, Prompt]:
+        """Read what to look for, each concept by itself. Raises InputError as `Words.read`."""
+        return {name: self.words.read(name, "concept") for name in named(said or "")}
+
     def read_without(self, text: str) -> Prompt:
         """Read what to draw away from. Raises InputError as `Words.read`."""
         return self.words.read_without(text)
@@ -228,7 +240,8 @@ class Model:
         for _, layer, head in settings.ablate:
             off.setdefault(modules[layer], []).append(head)
         bias = prompt.bias(settings.weights)
-        with_prompt = Watch(off, None if bias is None else bias.to(self.unet.device, self.unet.dtype), see)
+        concepts = None if see is None else self._concepts(settings)
+        with_prompt = Watch(off, None if bias is None else bias.to(self.unet.device, self.unet.dtype), see, concepts)
         said = self._read(prompt)
         apart = None if without is None else self._read(without)
         schedule = copy.deepcopy(self.schedule)
@@ -252,6 +265,11 @@ class Model:
         shape = (1, self.unet.config.in_channels, size, size)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         return noise.to(self.unet.device, self.unet.dtype)
+
+    def _concepts(self, settings: Settings) -> Concepts | None:
+        read = self.read_concepts(settings.concepts)
+        states = {name: self._read(each)[0, own_tokens(name, each)].mean(0) for name, each in read.items()}
+        return Concepts(states) if states else None
 
     def _read(self, prompt: Prompt) -> Tensor:
         device = self.reader.device

@@ -96,7 +96,7 @@ export function blocksOf(scene) {
       { text: "Means of layers, and of all", views: sheet.views.filter((view) => view.head === null) },
     ];
   }
-  const named = sheet.kind === "cross" ? scene.trace.modules : [];
+  const named = ["cross", "concepts"].includes(sheet.kind) ? scene.trace.modules : [];
   const blocks = [...sheet.layers, null].map((layer) => {
     const own = layer !== null && named[layer] ? `, ${named[layer][1]} × ${named[layer][2]}` : "";
     const views = sheet.views.filter((view) => view.layer === layer);

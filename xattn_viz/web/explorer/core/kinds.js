@@ -15,9 +15,10 @@
  * @property {string} unattended what no token attends to
  * @property {string} one what has a region of the picture
  * @property {string} [who] who puts, where that is no head: a method that goes through the whole model
+ * @property {string} [wasRead] what happened to a column, where it was not just read
  * @property {string} [share] what a row's numbers are, where they are no weights
  *
- * @typedef {"cross" | "encoder" | "decoder" | "text-to-image"} Attention
+ * @typedef {"cross" | "encoder" | "decoder" | "text-to-image" | "concepts"} Attention
  * @typedef {"value-norms" | "value-zeroing" | "input-x-gradient" | "integrated-gradients" | "occlusion" | "rollout" | "alti"} Method
  * @typedef {Attention | Method} Kind
  */
@@ -79,6 +80,21 @@ const ATTENTION = {
     on: "on",
     unattended: "patch",
     one: "word",
+  },
+  concepts: {
+    face: "Concepts",
+    name: "Attention to concepts",
+    columns: "Concepts",
+    rows: "Picture",
+    columnsCaption: "",
+    rowsCaption: "",
+    predicting: "drawing",
+    reading: "drawing",
+    put: "would put",
+    on: "on",
+    unattended: "concept",
+    one: "concept",
+    wasRead: "would be read",
   },
 };
 
@@ -197,7 +213,8 @@ export function wordsOf({ kind, keys, queries, contrast, title, altered }) {
   if (keys.kind === "latent" || queries.kind === "latent") return { ...KINDS[kind], ...BY_LATENTS[kind] };
   if (!keys.grid && !queries.grid) return KINDS[kind];
   const joint = kind === "cross" && altered.includes("joint") ? JOINT : {};
-  return { ...KINDS[kind], ...OVER_A_PICTURE[keys.grid ? kind : "drawn"], ...joint };
+  const over = kind === "concepts" ? {} : OVER_A_PICTURE[keys.grid ? kind : "drawn"];
+  return { ...KINDS[kind], ...over, ...joint };
 }
 
 /**

@@ -99,7 +99,7 @@ export function makeDenoising(change) {
   function paint(scene) {
     if (last && last.trace !== scene.trace) stop();
     last = scene;
-    element.hidden = count() < 2 || !["cross", "text-to-image"].includes(scene.main.sheet.kind);
+    element.hidden = count() < 2 || !["cross", "text-to-image", "concepts"].includes(scene.main.sheet.kind);
     const { noise } = scene.state;
     const step = noise < count() ? noise : -1;
     slider.max = String(count());

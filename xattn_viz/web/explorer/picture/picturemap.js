@@ -129,7 +129,7 @@ export function makePictureMap(change) {
  * @param {Panel} panel
  */
 function ownGrid({ sheet, view, modules, apart }) {
-  const isNamed = view.layer !== null && sheet.kind === "cross" && !isEnlarged(); // the last row of a hall needs no module
+  const isNamed = view.layer !== null && ["cross", "concepts"].includes(sheet.kind) && !isEnlarged(); // the last row of a hall needs no module
   const own = isNamed && !apart ? modules[view.layer ?? 0] : null;
   return own ? ` (${own[0]}, ${own[1]} × ${own[2]})` : "";
 }

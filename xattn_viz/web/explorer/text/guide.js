@@ -154,7 +154,8 @@ function whatToSee({ trace, main, second, state, theme, difference }) {
   if (isOverPicture(main)) {
     if (state.several) return ["Each chosen word has a colour of its own: the fuller, the more it looked there."];
     if (patchSide(sheet) === "columns") return [`Choose ${row}. Bright = where it looked in the picture.`];
-    return [`Choose ${withArticle(named(ofColumns, "", state.units))}. Bright = where in the picture it was read.`];
+    const where = `where in the picture it ${wordsOf(sheet).wasRead ?? "was read"}`;
+    return [`Choose ${withArticle(named(ofColumns, "", state.units))}. Bright = ${where}.`];
   }
   if (difference && second) {
     const [one, other] = [main, second].map((panel) => panel.name || viewTitle(panel.view));

@@ -209,7 +209,14 @@ function columnSentence({ state }, { sheet, focus, written }, m) {
     ];
   const words = wordsOf(sheet);
   const when = state.rows === "input" && sheet.read ? words.reading : `when ${words.predicting}`;
-  return [source, ` was read most ${when} `, isolated(m.rows[most].label), ": ", strong(weights[most]), "."];
+  return [
+    source,
+    ` ${words.wasRead ?? "was read"} most ${when} `,
+    isolated(m.rows[most].label),
+    ": ",
+    strong(weights[most]),
+    ".",
+  ];
 }
 
 /**
