@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from scripts.train.drawing_evaluation import views_of
 from xattn_viz.analysis.localization import Box, Share, share
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
@@ -82,25 +83,19 @@ def table(each: Iterator[Words], kinds: Sequence[str]) -> None:
     for maps, found in each:
         right, words = right + 1, words + len(found)
         for kind, position, box in found:
-            for layer, head in which(len(maps.layers), maps.n_heads):
+            for layer, head in views_of(len(maps.layers), maps.n_heads):
                 shares[kind, layer, head].append(share(maps, layer, head, position, box))
     assert maps is not None
     print(f"{right} of {COUNT} right, {words} words of a thing; layers and heads counted from 1.\n")
     print("| layer, head |" + "".join(f" {kind}: pointing | {kind}: share | {kind}: of area |" for kind in kinds))
     print("|---|" + "---:|---:|---:|" * len(kinds))
-    for layer, head in which(len(maps.layers), maps.n_heads):
+    for layer, head in views_of(len(maps.layers), maps.n_heads):
         cells = []
         for kind in kinds:
             measured = shares[kind, layer, head]
             weight, area = (float(np.mean([getattr(one, name) for one in measured])) for name in ("weight", "area"))
             cells += [f"{np.mean([one.hit for one in measured]):.1%}", f"{weight:.3f}", f"× {weight / area:.1f}"]
         print(f"| {title(layer, head)} | " + " | ".join(cells) + " |", flush=True)
-
-
-def which(layers: int, heads: int) -> list[tuple[int | None, int | None]]:
-    """Every head, the mean over the heads of each layer, and over all."""
-    each: list[tuple[int | None, int | None]] = [(layer, head) for layer in range(layers) for head in range(heads)]
-    return [*each, *((layer, None) for layer in range(layers)), (None, None)]
 
 
 def title(layer: int | None, head: int | None) -> str:

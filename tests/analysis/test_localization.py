@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.localization import Box, coverage, over_picture, share
+from xattn_viz.analysis.localization import Box, coverage, over_picture, overlap, share
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 
@@ -104,3 +104,24 @@ def test_what_is_not_there_is_named() -> None:
             share(*asked)
     with pytest.raises(ValueError, match="no grid"):
         coverage(WORDS, whole)
+
+
+def test_a_region_that_is_the_thing_overlaps_it_wholly() -> None:
+    """A map as fine as the mask needs no smoothing: intersection and union are counted by hand."""
+    mask = np.zeros((2, 4), bool)
+    mask[0, :2] = True
+    weights = np.array([1.0, 0.6, 0.4, 0, 0, 0, 0, 0.9])
+    maps = AttentionMaps(
+        weights.astype(np.float32)[None, None, :, None],
+        Axis.picture(2, 4),
+        Axis("text", labels=("red",)),
+        "cross",
+        (0,),
+        altered=("joint",),
+    )
+    found = overlap(maps, 0, 0, 0, mask, (0.3, 0.5, 0.95))
+    np.testing.assert_allclose(found, [2 / 4, 2 / 3, 1 / 2])
+    finer = mask.repeat(8, 0).repeat(8, 1)  # in the middle of a patch the smooth map has its value
+    assert overlap(maps, 0, 0, 0, finer, (0.5,))[0] == pytest.approx(2 / 3, abs=0.1)
+    with pytest.raises(ValueError, match="a place that is true"):
+        overlap(maps, 0, 0, 0, np.zeros((2, 4), bool))

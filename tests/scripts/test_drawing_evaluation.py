@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from scripts.train.drawing_evaluation import JUDGE, prompts_right, shares
+from scripts.train.drawing_evaluation import JUDGE, prompts_right, regions, shares
 from xattn_viz.models.families import diffusion
 from xattn_viz.shapes import draw, prompts
 
@@ -25,6 +25,15 @@ def test_the_packaged_model_draws_as_often_right_as_is_written_beside_it() -> No
     assert said["two"]["fully"] >= 0.6
     few = prompts_right(diffusion.OWN_FOLDER, 12, steps=10)
     assert few["one"]["fully"] + few["two"]["fully"] >= 1.5  # of 24 that are drawn in fewer steps
+
+
+def test_regions_of_words_are_those_of_their_things() -> None:
+    found = regions(diffusion.OWN_FOLDER, 6, steps=10)
+    assert found["prompts"] >= 3
+    for kind in ("colour", "shape"):  # of the head that is best, which no training made so
+        best = found[f"{kind}: head"]
+        assert best["iou"] > 1.5 * found["all"]
+        assert best["iou"] > 2 * best["other"]
 
 
 def test_guidance_does_not_break_the_pictures() -> None:

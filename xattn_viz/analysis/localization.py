@@ -1,7 +1,9 @@
-"""How well a word's weights find a thing whose place in the picture is known: the brightest patch, and the share in it.
+"""How well a word's weights find a thing whose place in the picture is known: brightest patch, share, region.
 
 The pointing game is Zhang et al. 2018 (Top-down Neural Attention by Excitation Backprop): a hit where the maximum lies
 in the box. A share alone says little: large things hold much of any map, so it comes with the share of the area.
+Regions are scored by intersection over union, as Marcos-Manchón et al. 2024 do (Open-Vocabulary Attention Maps with
+Token Optimization for Semantic Segmentation in Diffusion Models, OVAM).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
@@ -82,6 +85,31 @@ def over_picture(
     if not positions or not all(0 <= place < len(others) for place in positions):
         raise ValueError(f"There is no word at {position}: there are positions 0 to {len(others) - 1}.")
     return axis, weights[:, :, positions].mean(axis=(0, 1, 2), dtype=np.float64)
+
+
+def overlap(
+    maps: AttentionMaps,
+    layer: int | None,
+    head: int | None,
+    position: int | Sequence[int],
+    mask: NDArray[np.bool_],
+    thresholds: Sequence[float] = (0.5,),
+) -> NDArray[np.float64]:
+    """How well a word's region is that of a thing: intersection over union with its mask, `[threshold]` from 0 to 1.
+
+    A word's weights are brought to the pixels of `mask` `[row, column]` (bilinear, as the page shows them), and its
+    region is where they reach a threshold, a share of their maximum. Positions, layers, heads and what is raised are
+    those of `share`; ValueError too for an empty mask.
+    """
+    axis, values = over_picture(maps, layer, head, position)
+    if mask.ndim != 2 or not mask.any():
+        raise ValueError(f"A mask is [row, column] with a place that is true: got shape {mask.shape}.")
+    grid = values[axis.patches].astype(np.float32).reshape(axis.grid or (1, -1))
+    rows, columns = mask.shape
+    smooth = np.asarray(Image.fromarray(grid).resize((columns, rows), Image.Resampling.BILINEAR))
+    found = smooth >= np.asarray(thresholds, np.float32)[:, None, None] * max(float(smooth.max()), 1e-30)
+    shared, either = (found & mask).sum((1, 2)), (found | mask).sum((1, 2))
+    return np.asarray(shared / either, np.float64)
 
 
 def coverage(axis: Axis, box: Box) -> NDArray[np.float64]:

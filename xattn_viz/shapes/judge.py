@@ -57,11 +57,16 @@ def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
     A pixel belongs to a thing where it is nearer to one of the named colours than to the paper. Pixels that touch make
     one thing, whose colour is the one that most of them are nearest to, and whose shape the one that overlaps it best.
     """
+    return tuple(thing for thing, _ in with_pixels(picture))
+
+
+def with_pixels(picture: NDArray[np.uint8]) -> tuple[tuple[Found, NDArray[np.bool_]], ...]:
+    """The things that `judge` finds, each with the mask `[row, column]` of its pixels."""
     names = list(COLOURS)
     palette = np.array([COLOURS[name] for name in names] + [PAPER], np.float32)
     nearest = np.linalg.norm(picture[:, :, None].astype(np.float32) - palette, axis=-1).argmin(-1)
     inked = nearest < len(names)
-    found = []
+    found: list[tuple[Found, NDArray[np.bool_]]] = []
     for region in regions(inked):
         if region.sum() < SPECK * region.size:
             continue
@@ -71,8 +76,8 @@ def judge(picture: NDArray[np.uint8]) -> tuple[Found, ...]:
         height, width = region.shape
         left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
         edges = (float(left / width), float(top / height), float(right / width), float(bottom / height))
-        found.append(Found(colour, shape, edges, fit))
-    return tuple(sorted(found, key=lambda thing: thing.x))
+        found.append((Found(colour, shape, edges, fit), region))
+    return tuple(sorted(found, key=lambda one: one[0].x))
 
 
 def _shape(box: NDArray[np.bool_]) -> tuple[str, float]:
