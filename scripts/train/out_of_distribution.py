@@ -2,6 +2,11 @@
 
     python -m scripts.train.out_of_distribution
 
+Of a model that answers questions (`scripts.train.questions`), with its folder behind: by its own encoder, of scenes and
+charts as it was trained on.
+
+    python -m scripts.train.out_of_distribution FOLDER
+
 Scenes in all the ways in which they come: by chance as in training, placed by hand as on the easel, where they may lie
 over each other, in grey, as JPEG, and of other sizes. The limit is set on pictures that were not fitted.
 """
@@ -9,8 +14,10 @@ over each other, in grey, as JPEG, and of other sizes. The limit is set on pictu
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,8 +25,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scripts.train.captioner import PIXELS
-from xattn_viz.models.out_of_distribution import FILE, FOLDER, WITHIN, Distribution, encoder, summary
-from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, draw
+from xattn_viz.models.checkpoint import Checkpoint
+from xattn_viz.models.families.captioner import answering
+from xattn_viz.models.folder import Folder
+from xattn_viz.models.out_of_distribution import FILE, FOLDER, WITHIN, Distribution, Encoder, encoder, summary
+from xattn_viz.models.preprocessor import Preprocessor, processor
+from xattn_viz.shapes import COLOURS, SHAPES, Scene, Thing, charts, draw
+from xattn_viz.shapes.charts import CHART_KINDS, draw_chart, random_chart
+from xattn_viz.shapes.questions import draw_things, random_things
 from xattn_viz.shapes.scene import in_grey, random_scene
 from xattn_viz.shapes.sentence import RADII
 
@@ -87,15 +100,43 @@ def seen(picture: Picture) -> Picture:
     return np.asarray(Image.fromarray(picture).resize((PIXELS, PIXELS), Image.Resampling.BILINEAR))
 
 
-def main() -> None:
-    """Fit the mean and the directions, set the limit, and store them."""
-    torch.set_num_threads(1)
-    random, states = np.random.default_rng(SEED), encoder()
-    known = Distribution.of(np.stack([summary(states(picture)) for picture in pictures(FITTED, random)]), DIRECTIONS)
-    distances = [known.distance(states(picture)) for picture in pictures(SET, random)]
+def asked_about(count: int, random: Random) -> Iterator[Picture]:
+    """So many scenes, and so many charts of each kind, in each of the ways in which they come: as drawn, and worse."""
+    ways: tuple[Callable[[Picture], Picture], ...] = (
+        lambda picture: picture,
+        lambda picture: jpeg(picture, int(random.integers(40, 91))),
+        lambda picture: stretched(picture, 300, 200),
+    )
+    for kind in (None, *CHART_KINDS):
+        for way in ways:
+            for _ in range(count):
+                drawing = draw_things(random_things(random)) if kind is None else draw_chart(random_chart(random, kind))
+                yield stretched(way(drawing.picture), charts.PIXELS, charts.PIXELS)
+
+
+def fit(states: Encoder, every: Callable[[int, Random], Iterator[Picture]], file: Path) -> None:
+    """Fit the mean and the directions of pictures as an encoder sees them, set the limit on others, and store them."""
+    random = np.random.default_rng(SEED)
+    known = Distribution.of(np.stack([summary(states(picture)) for picture in every(FITTED, random)]), DIRECTIONS)
+    distances = [known.distance(states(picture)) for picture in every(SET, random)]
     limit = np.quantile(distances, WITHIN / 1_000)
-    replace(known, limit=np.array([limit], np.float32)).write(FOLDER / FILE)
+    replace(known, limit=np.array([limit], np.float32)).write(file)
     print(f"limit {limit:.3f}, median {np.median(distances):.3f} of {len(distances):,} pictures")
+
+
+def fit_asked(folder: Path) -> None:
+    """Fit what the model in a folder counts as pictures of its kind, and store it beside the weights."""
+    found = Checkpoint.find(Folder(folder), ("safetensors",))
+    fit(answering.encoder(answering.read(found), Preprocessor(processor(found))), asked_about, folder / FILE)
+
+
+def main() -> None:
+    """Fit the pictures of `caption-shapes`, or those of the model in the folder that the command line names."""
+    torch.set_num_threads(1)
+    if sys.argv[1:]:
+        fit_asked(Path(sys.argv[1]))
+    else:
+        fit(encoder(), pictures, FOLDER / FILE)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PreTrainedTokenizerFast, ViTImageProcessor
 
+from scripts.train import out_of_distribution, questions_evaluation
 from scripts.train import placed_truth as placed
-from scripts.train import questions_evaluation
 from scripts.train.shared import vit_gpt2, waves, word_tokenizer, write_down
 from xattn_viz.models.families.captioner.answering import build, store
 from xattn_viz.shapes import Scene
@@ -282,6 +282,7 @@ def main() -> None:
     words.save_pretrained(asked.out)
     look = {"size": {"height": PIXELS, "width": PIXELS}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     ViTImageProcessor(**look).save_pretrained(asked.out)
+    out_of_distribution.fit_asked(asked.out)
     trained = {"seed": SEED, "steps": step, "pictures": step * BATCH, "minutes": round(minutes, 1)}
     write_down(asked.out, {**trained, **questions_evaluation.measured(asked.out)})
 

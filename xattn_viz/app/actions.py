@@ -24,8 +24,17 @@ def ask(query: Query, view: View | None = None, *, compared: Query | None = None
     """
     state = page_state.current()
     _end(state)
+    query = page_state.kind().completed(query, state.query)
     looked = view or state.view.afresh()
     _put(replace(state.begin(query, looked), outcomes=(), compared=compared))
+
+
+def complete() -> None:
+    """Ask what is asked with what its model, now that it is known, needs besides."""
+    state = page_state.current()
+    query = page_state.kind().completed(state.query, state.query)
+    if query != state.query:
+        ask(query, state.view, compared=state.compared)
 
 
 def compare_with(query: Query | None) -> None:
@@ -156,6 +165,12 @@ def choose_model() -> None:
     # A control of the page before may still speak: its model is none of this page.
     if name in page_state.choices(present) and name not in (present, page_state.OTHER):
         _turn_to(name)
+
+
+@while_here
+def turn_to(name: str) -> None:
+    """A listed model was chosen elsewhere than in the list of models."""
+    _turn_to(name)
 
 
 @while_here

@@ -81,6 +81,12 @@ def _looked_at(trace: Trace) -> View:
     return replace(view, query=0) if is_text and view.query is None and view.key is None else view
 
 
+def _begun(first: View, trace: Trace) -> View:
+    """The first view of a trace; of the answer to a question the row that chose its first word."""
+    written = next((row for row, step in enumerate(trace.steps) if not step.forced), None)
+    return replace(first, query=written) if trace.answers and first.query is first.key is None else first
+
+
 def draw(
     trace: Trace,
     first: View,
@@ -100,7 +106,7 @@ def draw(
     layer = asked.get("layer") if asked.get("layer") in maps.layers else None
     state = page_state.current()
     counts = {name: count for name, count in (("turn", state.turn), ("choices", state.first_choices)) if count}
-    options = {"select": first.format() | counts, "layer": layer, "kind": maps.kind, "growing": growing}
+    options = {"select": _begun(first, trace).format() | counts, "layer": layer, "kind": maps.kind, "growing": growing}
     options |= {"unlinked": state.unlinked, "languages": page_state.languages_of(trace)}
     if page_state.unasked(state.query):
         options["is_final"] = True

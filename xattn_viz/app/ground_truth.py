@@ -26,6 +26,10 @@ def mark(shown: Shown) -> str:
     best = shown.best
     if note := best.note("unfamiliar"):
         return note
+    if page_state.asks(best.model):
+        from xattn_viz.app import asking  # which knows this module's neighbours
+
+        return asking.mark(shown)
     if not page_state.knows_shapes(best.model):
         return ""
     scene, settings = pictures.scene_of(shown.query), best.settings
@@ -75,6 +79,8 @@ def _prompt(trace: Trace) -> str:
 def panel(shown: Shown, view: View) -> None:
     """How much of their weight the words put into the things that they name, by the chosen map of cross-attention."""
     trace, things = shown.trace, _things(shown)
+    if page_state.asks(trace.model):
+        return  # words of a question are rows of their own kind (`asking.panel`)
     if not things or view.kind != "cross":
         return
     axis = _words(trace)

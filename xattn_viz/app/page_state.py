@@ -23,6 +23,7 @@ from xattn_viz.app import runner
 from xattn_viz.app.runner import (
     BEAMS,
     CROP,
+    QUESTION,
     SELF_ATTENTION,
     Done,
     Measurement,
@@ -92,9 +93,9 @@ class Kind:
     `segment` is what a part of an input is called, `action` what a run does with it; `own` names an output that the
     visitor types (empty where none can be), `refusal` says why a model of another kind has no place here. `examples`
     are what the page begins with, `view` is what is looked at where no example says it. Inputs that have names are
-    there by `names`; `named` looks one up, `input_title` says what people call it. `text_field` is what a field of text
-    is called, and what it says while it is empty. `seconds` are the inputs that ship, with what people call each, to
-    be compared with.
+    there by `names`; `named` looks one up; `completed` is a query with what its model needs besides, given the one
+    before; `input_title` says what people call it. `text_field` is what a field of text is called, and what it says
+    while it is empty. `seconds` are the inputs that ship, with what people call each, to be compared with.
 
     Then its parts. In the row of controls: `before` the list of models, the `choice` of examples beside it, the
     `inputs`. In the line above the explorer: the `place` of a segment, a `control` of the output, a `mark` where the
@@ -120,6 +121,7 @@ class Kind:
     view: View = field(default_factory=View)
     seconds: Callable[[], Mapping[tuple[Source, str], str]] = dict
     names: Names | None = None
+    completed: Callable[[Query, Query], Query] = lambda query, before: query
     named: Callable[[Query], Any] = lambda query: None
     before: Callable[[], None] = lambda: None
     place: Callable[[Trace], str] = lambda trace: ""
@@ -406,6 +408,8 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     """The state that an address says, with the history of the one before."""
     page = kind()
     asked = None
+    if QUESTION in said and "model" not in said and (found := next(filter(asks, page.models()), None)) is not None:
+        said = {**said, "model": found}
     if "file" in said:
         from xattn_viz.app import opened  # which knows this module
 
@@ -416,6 +420,7 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     if page.makes == "image":  # a drawing has no beams and no tokens; another prompt is all that can be asked
         asked = replace(asked, output=runner.Output(target=asked.output.target))
     example = example_of(asked)
+    asked = page.completed(asked, asked)
     view = View.parse(said, view_of(example) if example else usual_view(asked.model))
     number = next((int(one) for name in ("sentence", "window") if _is_number(one := said.get(name, ""))), 1)
     state = before or PageState(asked)
@@ -674,6 +679,11 @@ def _languages(card: ModelCard, chosen: tuple[tuple[str, str], ...]) -> tuple[st
 def knows_shapes(name: str) -> bool:
     """Whether a model learned nothing but coloured shapes, so that what is right is known."""
     return (card := card_of(name)) is not None and card.knows == "shapes"
+
+
+def asks(name: str) -> bool:
+    """Whether a model answers a question about what it reads."""
+    return (card := card_of(name)) is not None and any(option.name == QUESTION for option in card.options)
 
 
 def options_of(name: str) -> tuple[Option, ...]:

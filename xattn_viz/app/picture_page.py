@@ -12,11 +12,12 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import web
 from xattn_viz.analysis.heads import has_one_part_per_layer, part_names, weight_by_part
-from xattn_viz.app import actions, controls, explorer, ground_truth, page_state, pictures
+from xattn_viz.app import actions, asking, controls, explorer, ground_truth, page_state, pictures
 from xattn_viz.app.page import PAGES, literal
 from xattn_viz.app.page_state import Kind, Shown
-from xattn_viz.app.runner import Query
+from xattn_viz.app.runner import QUESTION, Query
 from xattn_viz.core.tokens import visible
+from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
 from xattn_viz.examples import HINTS, SCENES
 from xattn_viz.models import registry
@@ -49,13 +50,18 @@ def _component() -> ComponentRenderer:
 
 
 def two_ways() -> None:
-    """The two pages about pictures, which share a place in the header."""
+    """The two pages about pictures, which share a place in the header, and what answers questions, where it is here."""
     with st.container(horizontal=True, gap=None, width="content", key="two-ways"):
         st.page_link(PAGES / "images.py", label="Read a picture")
+        if KIND is page_state.kind() and (asked := asking.offered()) is not None:
+            st.button("Ask about one", key="ask-mode", type="tertiary", on_click=actions.turn_to, args=(asked,))
         st.page_link(PAGES / "draw.py", label="Draw from a prompt")
 
 
 def _choice(asked: Query) -> None:
+    if page_state.asks(asked.model):
+        asking.choice(asked)
+        return
     slugs = [example.slug for example in SCENES]
     controls.choose_from("Scenes", slugs, lambda slug: _CAPTIONS.get(slug, ""), "picture", _take_picture, width=115)
 
@@ -65,10 +71,13 @@ def _inputs(asked: Query) -> None:
         controls.text_option(option, asked)
         if option.name == HINT:
             controls.of_hint(actions.option_key(option.name), st.session_state[actions.option_key(option.name)])
+    if page_state.asks(asked.model):
+        asking.questions(asked)
     is_open = page_state.visit().chosen.get("easel", False)
     st.session_state.setdefault("own", is_open)  # widgets forget what they held while another page is shown
     st.toggle("Draw or upload", key="own", on_change=_keep)
-    st.button(KIND.action, type="primary", key="ask", on_click=actions.run_again)
+    action = "Ask" if page_state.asks(asked.model) else KIND.action
+    st.button(action, type="primary", key="ask", on_click=actions.run_again)
 
 
 @contextmanager
@@ -206,8 +215,17 @@ def what_words_read(shown: Shown) -> None:
 
 
 def _title(asked: Query) -> str:
+    if page_state.asks(asked.model):
+        subject = asking.subject_of(asked)
+        title = pictures.title(asked.input) if subject is None else subject.title
+        return f"{dict(asked.options).get(QUESTION, '')} · {title}"
     scene = pictures.scene_of(asked)
     return caption(scene) if scene else pictures.title(asked.input)
+
+
+def _answer(asked: Query, best: Trace) -> None:
+    if best.steps and best.answers:
+        st.markdown(asking.answer(best), width="content")
 
 
 def _remark(shown: Shown) -> str:
@@ -230,11 +248,13 @@ KIND = Kind(
     inputs=_inputs,
     input_title=_title,
     mark=ground_truth.mark,
+    completed=asking.completed,
+    control=_answer,
     remark=_remark,
     seconds=lambda: {("picture", slug): said for slug, said in _CAPTIONS.items()},
     names={"scene": pictures.is_scene, "picture": pictures.is_here},
     named=pictures.picture,
-    panels=(explorer.chosen_head, ground_truth.panel, explorer.downloads),
+    panels=(explorer.chosen_head, ground_truth.panel, asking.panel, explorer.downloads),
     below=(what_words_read, ground_truth.in_a_notebook),
     frame=_beside_easel,
 )

@@ -11,7 +11,8 @@ from xattn_viz.app.runner import Query
 from xattn_viz.examples import SCENES
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.images import Picture
-from xattn_viz.shapes import Scene
+from xattn_viz.shapes import Scene, draw
+from xattn_viz.shapes.charts import PIXELS
 from xattn_viz.shapes.scene import from_link
 
 
@@ -35,7 +36,14 @@ def give(data: bytes, title: str) -> str:
 
 def is_here(name: str) -> bool:
     """Whether a name is that of a scene that ships, or of a picture that this visitor gave."""
-    return name in _shipped() or name in _given()
+    return name in _shipped() or name in _given() or is_drawn(name)
+
+
+def is_drawn(name: str) -> bool:
+    """Whether a name is that of a picture to ask about, such as "bar-3", which is drawn from its number."""
+    from xattn_viz.shapes import asked  # nobody else waits for it
+
+    return asked.is_name(name)
 
 
 def is_scene(link: str) -> bool:
@@ -54,10 +62,15 @@ def picture(query: Query) -> Picture:
     """The picture of a query. Raises InputError where it cannot be had."""
     if query.source == "picture" and query.input in _given():
         return _given()[query.input].picture
+    if query.source == "picture" and is_drawn(query.input):
+        from xattn_viz.shapes import asked
+
+        return Picture(asked.named(query.input).drawing.picture)
     scene = scene_of(query)
     if scene is None:
         raise InputError("This picture is not here any more: upload it again.")
-    return images.read(scene)
+    # A model that is asked learned from larger pictures.
+    return Picture(draw(scene, PIXELS)) if page_state.asks(query.model) else images.read(scene)
 
 
 def title(name: str) -> str:

@@ -38,6 +38,8 @@ Source = Literal["text", "sound", "picture", "scene", "file"]
 Names = Mapping[Source, Callable[[str], bool]]
 # Before the name of an option of the model, so that none can be mistaken for something else.
 _OPTION = "option."
+#: The option of a model that is asked about a picture, which an address says by its name alone.
+QUESTION = "question"
 _COMPARED, _COMPARED_MODEL, _COMPARED_OPTION = "compare", "compare-model", "compare-option."
 
 
@@ -90,7 +92,7 @@ class Query:
 
     def address(self) -> dict[str, str]:
         """The parameters of an address that say it."""
-        said = {"model": self.model} | {_OPTION + name: written(value) for name, value in self.options}
+        said = {"model": self.model} | {_parameter(name): written(value) for name, value in self.options}
         if self.source == "text" and len(self.input) >= LONGEST_TEXT:
             return said
         said[self.source] = self.input
@@ -104,7 +106,7 @@ class Query:
 
 def is_query(said: Mapping[str, str]) -> bool:
     """Whether an address names a model or what it is to read."""
-    return any(name in said for name in ("model", "text", "sound", "picture", "scene", "file"))
+    return any(name in said for name in ("model", "text", "sound", "picture", "scene", "file", QUESTION))
 
 
 def parse_query(
@@ -175,6 +177,11 @@ def compared_address(asked: Query, other: Query) -> dict[str, str]:
     return found
 
 
+def _parameter(option: str) -> str:
+    """The parameter of an address that says an option."""
+    return option if option == QUESTION else _OPTION + option
+
+
 def written(value: str | bool) -> str:
     """The value of an option as the address writes it."""
     return value if isinstance(value, str) else str(value).lower()
@@ -192,6 +199,7 @@ def parse_output(said: Mapping[str, str]) -> Output:
 def _options(said: Mapping[str, str]) -> tuple[tuple[str, str | bool], ...]:
     switches: dict[str, str | bool] = {"true": True, "false": False}
     named = {name.removeprefix(_OPTION): value for name, value in said.items() if name.startswith(_OPTION)}
+    named |= {QUESTION: said[QUESTION][:LONGEST_TEXT]} if QUESTION in said else {}
     return tuple(sorted((name, switches.get(value, value)) for name, value in named.items()))
 
 

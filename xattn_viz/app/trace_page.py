@@ -175,8 +175,9 @@ def _outcome(task: Task, line: DeltaGenerator, *, is_first: bool = True) -> Outc
         if not is_first or not st.session_state.get("live"):
             _wait(outcome.run, line)
         outcome = runner.ended(outcome)
-        if isinstance(outcome, Done) and page_state.options_of(task.query.model) != before:
+        if isinstance(outcome, Done | Failed) and page_state.options_of(task.query.model) != before:
             _put(outcome)
+            actions.complete()
             st.rerun()  # the controls above were drawn before the model's options were known
     _put(outcome)
     if isinstance(outcome, Failed | Stopped):

@@ -36,6 +36,7 @@ from xattn_viz.plots.terminal import text_map
 )
 @common.LAYER
 @common.HEAD
+@click.option("--question", metavar="TEXT", help="What to ask of a model that answers questions about a picture.")
 @common.SET
 @common.JSON
 def trace(
@@ -44,6 +45,7 @@ def trace(
     out: Path | None,
     layer: int | None,
     head: int | None,
+    question: str | None,
     settings: Said,
     as_json: bool,
 ) -> None:
@@ -56,6 +58,7 @@ def trace(
         xv.export.check_ending(out)
     is_chosen = layer is not None or head is not None
     layer, head = -1 if layer is None else layer, head or 0
+    settings = settings if question is None else (*settings, ("question", question))
     for window, one in enumerate(_traces(model, input, settings)):
         common.check_head(one.cross, layer, head)
         path = out if out is None or window == 0 else out.with_stem(f"{out.stem}-{window}")
@@ -89,6 +92,7 @@ def _as_json(trace: xv.Trace, layer: int, head: int) -> dict[str, Any]:
         "heads_from": 0,
         "model": trace.model,
         "output": trace.output,
+        **({"answers": [vars(answer) for answer in trace.answers]} if trace.answers else {}),
         "offset": trace.offset,
         "layer": layer,
         "head": head,

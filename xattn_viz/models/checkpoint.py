@@ -21,13 +21,14 @@ import re
 import tempfile
 import threading
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, TokenizersBackend
@@ -196,6 +197,32 @@ class Checkpoint:
             if name.rpartition("/")[0] == part:
                 state |= self._tensors(name)
         return state
+
+    def names(self) -> set[str]:
+        """The names of the tensors of its weights, without reading these; of a pickle, and of what is damaged, none."""
+        found: set[str] = set()
+        for name in self.files if self.form == "safetensors" else ():
+            try:
+                with safe_open(self.folder.file(name), "pt") as file:
+                    found |= set(file.keys())
+            except (OSError, SafetensorError):  # whoever reads it says so
+                continue
+        return found
+
+    def fill(self, model: Any, needed: Callable[[str], bool] = lambda name: True) -> None:
+        """Read its weights into a model of a class of ours: all of the parameters whose names are `needed`.
+
+        Raises ModelError where they are damaged or do not fit.
+        """
+        try:
+            missing, unexpected = model.load_state_dict(self.state(), strict=False)
+        except ModelError:
+            raise
+        except Exception as error:  # safetensors and torch each raise their own
+            raise ModelError(f"{self.name} cannot be loaded: its weights are damaged ({line(error)}).") from error
+        own = {name for name, _ in model.named_parameters()}
+        if wrong := sorted({name for name in missing if name in own and needed(name)} | set(unexpected)):
+            raise ModelError(f"{self.name} cannot be loaded: its weights do not fit, such as {wrong[0]!r}.")
 
     def tokenizer(self, part: str = "") -> Any:
         """Its tokenizer, as transformers reads it; of a pipeline the one in the folder `part`.

@@ -83,11 +83,12 @@ class Distribution:
 class Detector:
     """Says of pictures, as the models see them, whether they are scenes. Threads share it."""
 
-    def __init__(self, encoder: Encoder, known: Distribution) -> None:
-        self._encoder, self.known = encoder, known
+    def __init__(self, encoder: Encoder, known: Distribution, name: str = "coloured shapes on paper") -> None:
+        """`name` is what the model knows, for people."""
+        self._encoder, self.known, self._name = encoder, known, name
 
     def states(self, picture: Picture) -> Numbers:
-        """What the ViT makes of a picture `[96, 96, 3]`, `[position, width]`, the class token first."""
+        """What the ViT makes of a picture in its size, `[position, width]`, the class token first."""
         return self._encoder(picture)
 
     def distance(self, picture: Picture) -> float:
@@ -100,8 +101,8 @@ class Detector:
         if distance <= 1:
             return ()
         said = (
-            "This model knows only coloured shapes on paper, and this picture is of another kind: to its encoder it "
-            f"lies {distance:,.1f} times as far from such scenes as {WITHIN} of 1,000 of them lie at most. What it "
+            f"This model knows only {self._name}, and this picture is of another kind: to its encoder it "
+            f"lies {distance:,.1f} times as far from such pictures as {WITHIN} of 1,000 of them lie at most. What it "
             "answers says nothing about this picture."
         )
         return (Note(said, "unfamiliar"),)

@@ -11,7 +11,9 @@ checkpoint is never run.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from xattn_viz.models.base import ModelCard, Option
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("vision-encoder-decoder", "blip")
 #: The model that lies in a folder of this name beside this file.
 PACKAGED = "caption-shapes"
+#: The model that answers questions, whose folder lies there once it is trained, and the option that asks.
+ANSWERING, QUESTION = "answer-shapes", "question"
+#: A parameter that only networks such as its have (`answering.Stem`).
+STEM = "encoder.embeddings.patch_embeddings.projection.first.weight"
 #: How the words of a caption look at picture and hint.
 Join = Literal["concatenated", "separate"]
 #: The models that read a hint, by name; the weights of each lie in a folder of that name beside `caption-shapes`.
@@ -62,8 +68,20 @@ _HINTED = partial(
     can=frozenset(("write", "ablate", "project", "compare")),
 )
 
+
+def asking(known: ModelCard) -> ModelCard:
+    """The card of a model that is asked a question about its picture."""
+    question = Option(QUESTION, "Question", "", "What is asked about the picture, such as: what is left of the star?")
+    return replace(known, options=(*known.options, question))
+
+
 CARDS = (
     _OURS(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)"),
+    *(
+        (asking(_OURS(ANSWERING, "Answers about shapes and charts (small ViT-GPT2)")),)
+        if (Path(__file__).with_name(ANSWERING) / "model.safetensors").is_file()
+        else ()
+    ),
     *(
         _HINTED(name, f"Captions with a hint, {how}")
         for name, how in zip(JOINS, ("one sequence of keys", "two cross-attentions"), strict=True)

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import (
     BlipForConditionalGeneration,
@@ -24,6 +26,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 
 from xattn_viz.attention.capture import NAME, supports
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.trace import Note
 from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import ModelCard, ModelError, Option
 from xattn_viz.models.checkpoint import Checkpoint
@@ -32,7 +35,7 @@ from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.probe import check_ends, loaded_card, probe, set_limits
 from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.families.captioner import ARCHITECTURES, FAMILY, JOINS, PACKAGED, card
+from xattn_viz.models.families.captioner import ANSWERING, ARCHITECTURES, FAMILY, JOINS, PACKAGED, STEM, card
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.preprocessor import Preprocessor, fitting, processor
 from xattn_viz.models.provenance import Identity, Settings
@@ -69,7 +72,11 @@ class CaptionerAdapter(EncoderDecoderAdapter):
     def _source(self, input: Any, settings: Settings) -> Source:
         picture, model = self.preprocessor.fit(input), self.network.model
         values = self.preprocessor.values(picture, model)
-        return Source({"pixel_values": values}, self._axis, picture, out_of_distribution.notes(self.card, picture))
+        return Source({"pixel_values": values}, self._axis, picture, self._told(picture))
+
+    def _told(self, picture: NDArray[np.uint8]) -> tuple[str | Note, ...]:
+        """What people should know of a picture, as the model sees it."""
+        return out_of_distribution.notes(self.card, picture)
 
     def _frame(self, encoded: Any, settings: Settings) -> Frame:
         frame = Frame.of(self.network.writer)
@@ -127,7 +134,7 @@ def picture_axis(config: Any, size: tuple[int, int], positions: int) -> Axis:
     return Axis.picture(rows, columns, SPECIAL[:special])
 
 
-_FOLDERS = {PACKAGED: Path(__file__).with_name(PACKAGED)}
+_FOLDERS = {name: Path(__file__).with_name(name) for name in (PACKAGED, ANSWERING)}
 _CAPTIONS = "BlipForConditionalGeneration"
 _FIELD = re.compile(r"<s_(.+)>")  # what opens a field in Donut's output; a task has no token that closes it
 
@@ -148,6 +155,10 @@ def load(name_or_folder: str | Folder, **options: Any) -> CaptionerAdapter:
     config = found.config()
     if config.model_type not in ARCHITECTURES:
         raise ModelError(f"{found.name} is a {config.model_type} model, which does not turn pictures into text.")
+    if STEM in found.names():
+        from xattn_viz.models.families.captioner import answering  # which builds on this module
+
+        return answering.load(found)
     return assemble(found.name, *_parts(found, config), found.digest(), found.commit, found.told(config))
 
 
@@ -194,6 +205,19 @@ def assemble(
     notes: tuple[str, ...] = (),
 ) -> CaptionerAdapter:
     """The adapter of a loaded model. Raises ModelError where it has no patches or no cross-attention to show."""
+    return CaptionerAdapter(*pieces(name, model, tokenizer, processor, digest, commit, notes))
+
+
+def pieces(
+    name: str,
+    model: Any,
+    tokenizer: Any,
+    processor: Any,
+    digest: str,
+    commit: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> tuple[ModelCard, Identity, TransformersNetwork, Any, Preprocessor, Axis]:
+    """What the adapter of a loaded model is made of, in the order of its arguments. Raises as `assemble` does."""
     is_blip = model.config.model_type == "blip"
     bare = (BlipNetwork if is_blip else TransformersNetwork)(model, is_masked=False)
     _set_ends(bare.writer, is_blip)
@@ -209,7 +233,7 @@ def assemble(
     options = () if is_blip else _tasks(model, tokenizer)
     known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
     identity = Identity.of(model, name, commit, digest, notes)
-    return CaptionerAdapter(known, identity, network, tokenizer, preprocessor, axis)
+    return known, identity, network, tokenizer, preprocessor, axis
 
 
 def _set_ends(writer: Any, is_blip: bool) -> None:

@@ -21,8 +21,7 @@ from xattn_viz.core.trace import Note, Trace
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.images import Picture
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import ModelError
-from xattn_viz.models.checkpoint import Checkpoint, line
+from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.engine.network import Source, TransformersNetwork
 from xattn_viz.models.engine.probe import probe, set_limits
 from xattn_viz.models.engine.results import Text, Tokens
@@ -229,7 +228,7 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
     below, model, tokenizer, processor = packaged()
     preprocessor, hints = Preprocessor(processor), Hints(found.tokenizer())
     model = with_hint(model, found.config(), JOINS[name])
-    _fill(model, found)
+    found.fill(model, is_learned)
     values = preprocessor.values(preprocessor.plain(PAPER)).to(model.device)
     patches = picture_axis(
         model.config.encoder, preprocessor.size, model.encoder.picture(values).last_hidden_state.shape[1]
@@ -241,17 +240,3 @@ def load(name: str, folder: Path | None = None) -> HintedAdapter:
     identity = Identity.of(model, name, None, digest)
     card = next(card for card in CARDS if card.name == name)
     return HintedAdapter(card, identity, network, tokenizer, preprocessor, patches, hints=hints, join=JOINS[name])
-
-
-def _fill(model: Any, found: Checkpoint) -> None:
-    """Read the trained parameters into a model. Raises ModelError where they do not fit."""
-    try:
-        missing, unexpected = model.load_state_dict(found.state(), strict=False)
-    except ModelError:
-        raise
-    except Exception as error:  # safetensors and torch each raise their own
-        raise ModelError(f"{found.name} cannot be loaded: its weights are damaged ({line(error)}).") from error
-    own = {name for name, _ in model.named_parameters()}
-    if wrong := sorted({name for name in missing if name in own and is_learned(name)} | set(unexpected)):
-        raise ModelError(f"{found.name} cannot be loaded: its weights do not fit, such as {wrong[0]!r}.")
-    model.eval().requires_grad_(False)
