@@ -101,7 +101,7 @@ def answer(trace: Trace) -> str:
 
 
 def panel(shown: Shown, view: View) -> None:
-    """What each word of the question and the answer looked at most, by the chosen map of cross-attention."""
+    """Which part each word of the question and the answer looked at most, by the chosen map of cross-attention."""
     trace, subject = shown.trace, subject_of(shown.query)
     if subject is None or view.kind != "cross" or not trace.answers:
         return
@@ -125,18 +125,18 @@ def rows(trace: Trace, subject: Subject, view: View) -> list[dict[str, Any]]:
     for word, row, how in _words(trace):
         axis, weights = over_picture(maps, view.layer, head, row)
         shares = asked_about.share_by_part(weights[axis.patches].reshape(axis.grid or (1, 1)), owner, count)
-        best = int(shares.argmax())
-        part = -1 if best == count else best
+        part = int(shares[:count].argmax())
         about = () if question is None else question.about
         found.append(
             {
                 "word": visible(word),
                 "row": row + 1,
                 "which": how,
-                "looked most at": visible(subject.name_of(part)),
-                "weight": round(float(shares[best]), 2),
-                "area": round(float((owner == part).mean()), 2),
+                "most of all parts on": visible(subject.name_of(part)),
+                "weight": round(float(shares[part]), 2),
+                "its area": round(float((owner == part).mean()), 2),
                 "on what is asked about": round(float(shares[list(about)].sum()), 2),
+                "between the parts": round(float(shares[count]), 2),
             }
         )
     return found

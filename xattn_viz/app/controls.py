@@ -262,7 +262,7 @@ def text_option(option: Option, asked: Query) -> None:
         on_change=actions.take_option,
         args=(option.name,),
         label_visibility="collapsed",
-        width=240,
+        width=216 if option.name == runner.QUESTION else 240,  # which has a list beside it
     )
 
 

@@ -153,6 +153,8 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-studio-explorer { flex: 1 1 20rem; min-width: min(100%, 20rem); }
 .st-key-two-ways { flex: none; }
 .st-key-two-ways p { font-size: 0.875rem; }
+.st-key-two-ways { align-items: center; }
+.st-key-ask-mode button { min-height: 0; padding: 0.25rem 0.5rem; }
 [data-testid="stLayoutWrapper"]:has(> :is(.st-key-history, .st-key-typing, .st-key-dropping)) { display: none; }
 .xv-dropping [data-testid="stMain"] { outline: 3px dashed light-dark(#a34a00, #ffb454); outline-offset: -6px; }
 /* As wide as what they say. */

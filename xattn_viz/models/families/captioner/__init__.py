@@ -78,7 +78,7 @@ def asking(known: ModelCard) -> ModelCard:
 CARDS = (
     _OURS(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)"),
     *(
-        (asking(_OURS(ANSWERING, "Answers about shapes and charts (small ViT-GPT2)")),)
+        (asking(_OURS(ANSWERING, "Answers on shapes and charts")),)
         if (Path(__file__).with_name(ANSWERING) / "model.safetensors").is_file()
         else ()
     ),
