@@ -242,7 +242,7 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("draw-pair", {"text": PROMPTS[1].text}, (1280, 720), "light", _formed),
     ("draw-words", {"text": PROMPTS[2].text}, (1280, 720), "dark", _both),
     ("draw-star", {"text": PROMPTS[3].text}, (1280, 720), "dark", _formed),
-    ("draw-beside", {"text": PROMPTS[1].text, "target": SWAPPED}, (1280, 720), "dark", _formed),
+    ("draw-compare", {"text": PROMPTS[1].text, "compare": SWAPPED}, (1280, 800), "dark", _formed),
     ("layer-steps-dark", {}, (1280, 720), "dark", _weight),
     ("layer-steps-light", {}, (1280, 720), "light", _weight),
     ("layer-scale", {"section": "scale"}, (1280, 720), "dark", _drawn),

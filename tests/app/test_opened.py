@@ -68,8 +68,7 @@ def test_a_saved_trace_is_opened_as_it_was() -> None:
         (one,) = opened.read(to_bytes(trace), "one.npz")
         assert (one.page, one.shown.traces) == (page, (trace,))
         assert one.state.query.source == "file"
-        assert one.given is not None
-        assert one.given[1].made[Task(one.state.query)] == (trace,)
+        assert one.given[0].what.made[Task(one.state.query)] == (trace,)
 
 
 def test_a_saved_visit_is_opened_as_it_was() -> None:
@@ -82,7 +81,8 @@ def test_a_saved_visit_is_opened_as_it_was() -> None:
     plain = Query("forward", "forward", "sound")
     heard = example("forward")
     whole = View(layer=None, head="max")
-    second = Seen(7, "audio", PageState(plain, whole, shown=Shown(plain, (heard,), heard, heard)))
+    compared = Shown(plain, (heard,), heard, heard, beside=example("amiable"), names=page_state.COMPARED)
+    second = Seen(7, "audio", PageState(plain, whole, compared=plain.reading("sound", "amiable"), shown=compared))
     data = opened.pack([first, second])
     assert data == opened.pack([first, second])
     back, sound = opened.read(data, "visit.zip")
@@ -91,6 +91,8 @@ def test_a_saved_visit_is_opened_as_it_was() -> None:
     assert back.state.query.output == asked.output
     assert {one.task.query.output for one in back.state.outcomes} == {Output(), asked.output}
     assert (sound.page, sound.shown.trace, sound.state.view) == ("audio", heard, whole)
+    assert (sound.shown.beside, sound.shown.names) == (example("amiable"), page_state.COMPARED)
+    assert [one.what.traces for one in sound.given] == [(heard,), (example("amiable"),)]
     with zipfile.ZipFile(io.BytesIO(data)) as file:  # each is a trace for Python too
         assert xv.load_trace(file.read("01-002.npz")) == CAT
 

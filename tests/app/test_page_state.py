@@ -162,7 +162,9 @@ def test_what_only_this_visit_has_is_in_no_link(browser: Browser) -> None:
     state = browser.turn(AUDIO)
     assert state.unlinked == ""
     name = page_state.visit().keep("sounds", b"a sound", None)
-    assert "Only this visit has" in replace(state, query=state.query.reading("sound", name)).unlinked
+    own = state.query.reading("sound", name)
+    assert "Only this visit has" in replace(state, query=own).unlinked
+    assert "Only this visit has" in replace(state, compared=own).unlinked
 
 
 FIRST_TEXT = EXAMPLES[0]

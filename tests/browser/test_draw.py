@@ -1,4 +1,4 @@
-"""The page that draws, as a visitor uses it: a prompt, a seed, another prompt beside, a picture that forms."""
+"""The page that draws, as a visitor uses it: a prompt, a seed, another of both beside, a picture that forms."""
 
 from __future__ import annotations
 
@@ -95,17 +95,22 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     assert np.abs(drawn.pictures[-1].astype(int) - wanted.pictures[-1]).max() <= 1
     np.testing.assert_allclose(drawn.cross.weights, wanted.cross.weights, atol=2e-3)
 
-    other = page.get_by_label("Another prompt, same seed", exact=True)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    second = page.locator(".st-key-compare-items")
+    other = second.get_by_label("Prompt", exact=True)
     other.fill(OTHER)
-    counted = page.locator('[class*="st-key-count-target"] output')
+    counted = page.locator('[class*="st-key-count-compare-text"] output')
     expect(counted).to_have_text(re.compile(rf"\b{len(OTHER.split())} of \d+ tokens"))
     other.press("Enter")
-    expect(page.get_by_text("the lightest is")).to_be_visible(timeout=visitor.PATIENCE)
-    visitor.expect_said(page, text=PROMPT, target=OTHER)
-    columns = page.get_by_test_id("stColumn")
-    for column, prompt in zip((columns.nth(0), columns.nth(1)), (PROMPT, OTHER), strict=True):
-        expect(column).to_contain_text(prompt)
-        expect(column.get_by_test_id("stImage").locator("img")).to_have_count(1 + len(prompt.split()))
+    expect(page.locator('[aria-label="Map of the other output"] .xv-stage')).to_be_visible(timeout=visitor.PATIENCE)
+    visitor.expect_said(page, text=PROMPT, compare=OTHER, **{"option.seed": "41"})
+    page.get_by_role("button", name="Compared", exact=True).click()  # it closed behind who compared
+    seed = second.get_by_label("Seed", exact=True)
+    expect(seed).to_have_value("41")
+    seed.fill("7")
+    seed.press("Enter")
+    expect(page.get_by_text("Seed: A 41, B 7.")).to_be_visible(timeout=visitor.PATIENCE)
+    visitor.expect_said(page, text=PROMPT, compare=OTHER, **{"option.seed": "41", "compare-option.seed": "7"})
     visitor.expect_rest(page)
     assert visitor.serious(page) == []
 

@@ -37,40 +37,6 @@ def complete() -> None:
         ask(query, state.view, compared=state.compared)
 
 
-def compare_with(query: Query | None) -> None:
-    """Show what comes of this beside what is shown, and their difference; None ends that."""
-    state = page_state.current()
-    if state.running is not None and state.running.task.query == state.compared:
-        state.running.run.stop()
-    other = None if query is None else query.best
-    _put(replace(state, compared=other, view=replace(state.view, shows="both", other=""), first=state.view))
-
-
-@while_here
-def take_compared(text_key: str, model_key: str) -> None:
-    """Another sentence, or another model, was given to compare with; either may be that of the first."""
-    query, given = _anew(page_state.current().query.best), st.session_state
-    model = given.get(model_key) or query.model
-    text = str(given.get(text_key) or "").strip() if query.source == "text" else ""
-    options = query.options if model == query.model else ()
-    compare_with(replace(query, model=model, input=text or query.input, options=options))
-
-
-@while_here
-def take_compared_input(key: str) -> None:
-    """Another sound or picture was chosen to compare with, in the control of this key; the model stays."""
-    if (chosen := st.session_state.get(key)) is not None:
-        state = page_state.current()
-        source, name = chosen
-        compare_with((state.compared or _anew(state.query.best)).reading(source, name))
-
-
-@while_here
-def stop_comparing() -> None:
-    """What is shown is to stand alone again."""
-    compare_with(None)
-
-
 def go_to(said: Mapping[str, str]) -> None:
     """The visitor went back or forth in the browser's history."""
     state = page_state.current()
@@ -90,8 +56,8 @@ def look(told: Any) -> None:
 def submit_text() -> None:
     """The text in the field is asked for, of the same model with the same options."""
     state = page_state.current()
-    query = replace(_anew(state.query), input=st.session_state.text, output=Output())
-    ask(query, state.view if query == state.query else None, compared=state.compared)
+    query = replace(anew(state.query), input=st.session_state.text, output=Output())
+    ask(query, state.view if query == state.query else None, compared=_following(query))
 
 
 def run_again() -> None:
@@ -122,28 +88,38 @@ def take_shelved(slug: str) -> None:
 
 def take_input(source: Source, name: str) -> None:
     """An input was chosen or given that has a name. One that is an example brings what is worth seeing in it."""
-    query = _anew(page_state.current().query).reading(source, name)
+    query = anew(page_state.current().query).reading(source, name)
     example = page_state.example_of(query)
-    ask(query, page_state.view_of(example) if example else None)
+    ask(query, page_state.view_of(example) if example else None, compared=_following(query))
 
 
 @while_here
 def take_whole() -> None:
     """The text is to be traced as one segment, or sentence by sentence again."""
-    ask(replace(_anew(page_state.current().query.best), whole=st.session_state.whole))
+    ask(replace(anew(page_state.current().query.best), whole=st.session_state.whole))
 
 
 @while_here
 def take_option(name: str) -> None:
     """An option of the model was changed; query and address name it where it is not the default."""
-    query = _anew(page_state.current().query)
+    query = with_option(anew(page_state.current().query), name, st.session_state[option_key(name)])
+    query = query.best  # the other outputs may not come again
+    ask(query, compared=_following(query))
+
+
+def with_option(query: Query, name: str, value: str | bool | int) -> Query:
+    """The same with an option of this value; what is the model's own is left out."""
     defaults = {option.name: option.default for option in page_state.options_of(query.model)}
-    value = st.session_state[option_key(name)]
     chosen = {**dict(query.options), name: value if isinstance(value, bool | str) else str(value)}
-    others = tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
-    # Another seed for two prompts is a seed for both; of a text the other outputs may not come again.
-    output = query.output if page_state.kind().makes == "image" else Output()
-    ask(replace(query, options=others, output=output))
+    return replace(
+        query, options=tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
+    )
+
+
+def _following(query: Query) -> Query | None:
+    """What is compared with what was asked so far, where this is asked in its place."""
+    state = page_state.current()
+    return None if state.compared is None else runner.following(state.compared, anew(state.query.best), query.best)
 
 
 @while_here
@@ -176,7 +152,7 @@ def turn_to(name: str) -> None:
 @while_here
 def choose_reader(name: str) -> None:
     """Another model is to read the text that is there."""
-    query = _anew(page_state.current().query)
+    query = anew(page_state.current().query)
     ask(Query(name, query.input, whole=query.whole), page_state.usual_view(name))
     page_state.fill_in()
 
@@ -319,7 +295,7 @@ def _turn_to(name: str) -> None:
     state = page_state.current()
     last, usual = state.history.get(name), page_state.default_queries().get(name)
     wanted = last or usual
-    query = _anew(state.query.best)
+    query = anew(state.query.best)
     if query.source != "text":
         # One hears the other model hear the same, and sees it look at the same. Of an example, options are its own.
         mine = wanted is not None and (last is not None or wanted.input == query.input)
@@ -347,16 +323,6 @@ def return_to(one: Seen) -> None:
     page_state.fill_in()
 
 
-def compare_seen(one: Seen) -> None:
-    """Something seen before on this page is to stand beside what is shown, without a run."""
-    page_state.give_back(one)
-    state = page_state.current()
-    for outcome in one.state.outcomes:
-        state = state.with_outcome(outcome)
-    page_state.put(state)
-    compare_with(one.state.query)
-
-
 def open_file(key: str) -> None:
     """A file was dropped on the page, or chosen in the widget of this key."""
     file = st.session_state.get(key)
@@ -366,7 +332,7 @@ def open_file(key: str) -> None:
         opened.take(file.getvalue(), file.name)
 
 
-def _anew(query: Query) -> Query:
+def anew(query: Query) -> Query:
     """A query; instead of one for an opened file, which is never run, that of its model itself."""
     if query.source != "file":
         return query

@@ -60,7 +60,7 @@ def show() -> None:
             is_file = asked.source == "file"
             for option in () if is_file else page_state.options_of(asked.model):
                 if option.name != SEED and not is_text(option):
-                    _option(option, dict(asked.options).get(option.name, option.default))
+                    choose_option(option, asked)
             if is_file:
                 st.caption("A file is shown as it is: its model is not run again for other options.")
             elif (kind.reads, kind.makes) == ("text", "text"):
@@ -243,6 +243,7 @@ def _typing_component() -> ComponentRenderer:
 
 
 _LONGEST_OPTION = 300  # characters
+_LAST_SEED = 2**31 - 1
 
 
 def is_text(option: Option) -> bool:
@@ -250,19 +251,41 @@ def is_text(option: Option) -> bool:
     return not option.choices and isinstance(option.default, str)
 
 
-def text_option(option: Option, asked: Query) -> None:
-    """The field of an option that is a text."""
-    key = actions.option_key(option.name)
-    st.session_state[key] = str(dict(asked.options).get(option.name, option.default))
+def text_option(
+    option: Option, asked: Query, key: str = "", take: Callable[..., None] = actions.take_option, **look: Any
+) -> None:
+    """The field of an option that is a text; a `key` of its own is handed to `take` too, which hears of a change."""
+    own = key or actions.option_key(option.name)
+    st.session_state[own] = str(dict(asked.options).get(option.name, option.default))
+    width = 216 if option.name == runner.QUESTION else 240  # a question has a list beside it
     st.text_input(
         literal(option.title),
-        key=key,
+        key=own,
         placeholder=f"{option.title}: {option.help[:1].lower()}{option.help[1:]}",
         max_chars=_LONGEST_OPTION,
-        on_change=actions.take_option,
-        args=(option.name,),
-        label_visibility="collapsed",
-        width=216 if option.name == runner.QUESTION else 240,  # which has a list beside it
+        on_change=take,
+        args=(option.name, *filter(None, [key])),
+        **(look or {"label_visibility": "collapsed", "width": width}),
+    )
+
+
+def choose_seed(
+    option: Option, asked: Query, key: str = "", take: Callable[..., None] = actions.take_option, **look: Any
+) -> None:
+    """Which noise a drawing begins as; `key` and `take` as in `text_option`."""
+    own, said = key or actions.option_key(option.name), str(dict(asked.options).get(option.name, option.default))
+    is_seed = said.isascii() and said.isdigit() and int(said[:12]) <= _LAST_SEED
+    st.session_state[own] = int(said) if is_seed else 0
+    st.number_input(
+        literal(option.title),
+        min_value=0,
+        max_value=_LAST_SEED,
+        step=1,
+        key=own,
+        help=literal(option.help),
+        on_change=take,
+        args=(option.name, *filter(None, [key])),
+        **(look or {"label_visibility": "collapsed", "width": 130}),
     )
 
 
@@ -277,15 +300,17 @@ def _name_of_another() -> None:
     )
 
 
-def _option(option: Option, value: str | bool) -> None:
-    key = actions.option_key(option.name)
+def choose_option(option: Option, asked: Query, key: str = "", take: Callable[..., None] = actions.take_option) -> None:
+    """The control of an option that is chosen or switched; `key` and `take` as in `text_option`."""
+    value = dict(asked.options).get(option.name, option.default)
+    own, args = key or actions.option_key(option.name), (option.name, *filter(None, [key]))
     title, help_text = literal(option.title), literal(option.help) or None
     # The query is what counts, the widget only shows it: an address can say anything, also what no switch can show.
     is_switch = isinstance(option.default, bool)
     shown = runner.written(value) if not is_switch else value if isinstance(value, bool) else option.default
-    st.session_state[key] = shown
+    st.session_state[own] = shown
     if is_switch:
-        st.checkbox(title, key=key, help=help_text, on_change=actions.take_option, args=(option.name,))
+        st.checkbox(title, key=own, help=help_text, on_change=take, args=args)
         return
     # A value that the address made up stays visible, beside the sentence that says what there is.
     offered = option.choices if shown in option.choices else (*option.choices, str(shown))
@@ -293,10 +318,10 @@ def _option(option: Option, value: str | bool) -> None:
         title,
         offered,
         format_func=lambda choice: visible_text(choice) or "(none)",
-        key=key,
+        key=own,
         help=help_text,
-        on_change=actions.take_option,
-        args=(option.name,),
+        on_change=take,
+        args=args,
     )
 
 
@@ -344,8 +369,9 @@ export default function ({ data, parentElement }) {
 }
 """
 _CSS = """
-output { font: 0.8125rem system-ui, sans-serif; white-space: nowrap; color: light-dark(#55524d, #b9b6ae); }
-output.over { color: light-dark(#b3261e, #ff8f86); font-weight: 600; }
+/* On the ground of the page, or of what is open above it, which has no scheme of its own. */
+output { font: 0.8125rem system-ui, sans-serif; white-space: nowrap; color: inherit; opacity: 0.8; }
+output.over { color: color-mix(in srgb, currentColor 40%, #e5443b); opacity: 1; font-weight: 600; }
 """
 
 

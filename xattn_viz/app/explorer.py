@@ -57,14 +57,9 @@ def _show(shown: Shown, asked: tuple[object, ...]) -> None:
     if page_state.current().asked != asked:
         st.rerun()
     kind = page_state.kind()
-    above = st.container() if shown.other is not None else None
     first, playback = page_state.current().first, (kind.playback(shown), kind.other_playback(shown))
     said, identity = draw(shown.trace, first, beside=shown.beside, names=shown.names, playback=playback)
     view = _looked_at(shown.trace)
-    if above is not None:
-        with above:
-            for panel in kind.above:
-                panel(shown, view)
     for panel in kind.panels:
         panel(shown, view)
     if isinstance(said.opened, Mapping) and said.opened.get("trace") == identity:

@@ -14,7 +14,17 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from xattn_viz.app import actions, drawing_page, opened, page_state, picture_page, sound_page, text_page
+from xattn_viz.app import (
+    actions,
+    comparing,
+    drawing_page,
+    opened,
+    page_state,
+    picture_page,
+    runner,
+    sound_page,
+    text_page,
+)
 from xattn_viz.app.page import PAST, literal, shortened
 from xattn_viz.app.page_state import Kind, Seen
 from xattn_viz.core import files
@@ -69,7 +79,7 @@ def show() -> None:
 
 def _card(one: Seen, *, is_on_screen: bool) -> None:
     """One trace: its map, its text, what came out, and by which model; below, it is compared with what is on screen."""
-    trace, view = one.shown.other or one.shown.trace, one.state.view
+    trace, view = one.shown.trace, one.state.view
     dark = st.context.theme.type != "light"
     kind = KINDS[one.page]
     text, model = visible_text(title(one)), page_state.title(one.state.query.model).partition(" · ")[0]
@@ -87,7 +97,7 @@ def _card(one: Seen, *, is_on_screen: bool) -> None:
         if trace.output and trace.output.casefold() != text.casefold().rstrip(" …"):
             st.markdown(literal(shortened(trace.output)))
         st.caption(literal(f"On screen · {head}" if is_on_screen else head))
-        if not is_on_screen and one.page in page_state.COMPARING and one.page == page_state.kind().name:
+        if not is_on_screen and one.page == page_state.kind().name:
             st.button(
                 "Compare",
                 key=f"compare-{one.number}",
@@ -99,12 +109,19 @@ def _card(one: Seen, *, is_on_screen: bool) -> None:
 
 def title(one: Seen) -> str:
     """What people call what was read: a text, a file's name, what a clip says."""
-    if one.given is not None and one.given[0] in ("sounds", "pictures"):
-        return str(one.given[1].title)
+    for store, name, what in one.given:
+        if store in ("sounds", "pictures") and name == one.state.query.input:
+            return str(what.title)
     if one.state.query.source == "file":
         page_state.give_back(one)
     with page_state.standing_in(KINDS[one.page]):
         return page_state.input_title(one.state.query)
+
+
+def named(one: Seen) -> str:
+    """What was seen, in a line: what was read, and by which model."""
+    model = page_state.title(one.state.query.model).partition(" · ")[0]
+    return f"{shortened(visible_text(title(one)))} · {model}"
 
 
 def _return(number: int) -> None:
@@ -118,7 +135,7 @@ def _compare(number: int) -> None:
     st.session_state[PAST] = False
     for one in page_state.seen():
         if one.number == number:
-            actions.compare_seen(one)
+            comparing.compare_seen(one)
 
 
 def _open() -> None:
@@ -136,13 +153,19 @@ def go_on_as(name: str) -> None:
         return
     said, state = page_state.read_address(), page_state.current()
     for one in page_state.seen():
-        asked = one.state.query.address()
-        if one.page == page_state.kind().name and asked.items() <= said.items() and one.state.query != state.query:
-            if one.state.query.source in ("file", "sound", "picture") or "text" not in said:
-                page_state.give_back(one)
-                page_state.put(state.returned(one.state))
-                page_state.fill_in()
+        asked, compared = one.state.query, one.state.compared
+        second = {} if compared is None else runner.compared_address(asked, compared)
+        if one.page != page_state.kind().name or not (asked.address() | second).items() <= said.items():
+            continue
+        if asked == state.query:
+            if compared in (None, state.compared):
+                continue
+        elif asked.source not in ("file", "sound", "picture") and "text" in said:
             return
+        page_state.give_back(one)
+        page_state.put(state.returned(one.state))
+        page_state.fill_in()
+        return
 
 
 def small_map(trace: Trace, view: View, *, dark: bool) -> bytes | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from xattn_viz.app import page_state, runner
-from xattn_viz.app.page_state import OPEN, PageState, Seen, Shown
+from xattn_viz.app.page_state import OPEN, Own, PageState, Seen, Shown
 from xattn_viz.app.runner import BEAMS, SELF_ATTENTION, Done, Query, Task, Traces
 from xattn_viz.core import store
 from xattn_viz.core.records import quoted
@@ -30,6 +30,7 @@ from xattn_viz.inputs import InputError
 from xattn_viz.models.base import ModelError
 from xattn_viz.models.provenance import Identity
 from xattn_viz.web import explorer
+from xattn_viz.web.explorer.beside import check_beside
 
 _LOG = logging.getLogger(__name__)
 #: A saved visit is a ZIP of traces as `core.store` writes them, and of a JSON object of this name that lists them.
@@ -37,7 +38,8 @@ LIST, FORMAT, VERSION = "visit.json", "xattn_viz visit", 1
 #: What is opened on a page may unpack to so many bytes, a list of traces to so many.
 MOST_BYTES, _MOST_LISTED = 256_000_000, 4_000_000
 _MOST_TRACES = 1000
-_OUTPUT = "output"
+# The other traces of an entry of that list: an output that is not the model's best, what it is compared with.
+_OUTPUT, _SECOND = "output", "second"
 # What ZIP raises on damage.
 _DAMAGE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 _UNSHOWN = "holds a trace that cannot be shown"
@@ -115,8 +117,7 @@ def take(data: bytes, title: str) -> None:
         here.fault = page_state.current().asked, str(error)
         return
     for one in reversed(found):
-        if one.given is not None:
-            here.keep_named(one.given[0], one.state.query.input, one.given[1])
+        here.keep_named(*one.given)
         page_state.remember(one.page, one.state)
     actions.return_to(found[0])
 
@@ -152,11 +153,15 @@ def read(data: bytes, title: str) -> list[Seen]:
 
 @dataclass(frozen=True)
 class _Saved:
-    """A trace of a file: its bytes, by which it is known, its segments, another output, what an address said of it."""
+    """A trace of a file: its bytes, by which it is known, its segments, another output, what an address said of it.
+
+    `second` is what it was compared with.
+    """
 
     data: bytes
     traces: Traces
     other: Trace | None = None
+    second: Trace | None = None
     said: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -177,7 +182,7 @@ def _listed(data: bytes) -> list[_Saved] | None:
         left, found = MOST_BYTES, list[_Saved]()
         for entry in said["traces"][: page_state.MOST_SEEN]:
             found.append(_read_entry(archive, entry, left))
-            left -= runner.size((*found[-1].traces, *filter(None, [found[-1].other])))
+            left -= runner.size((*found[-1].traces, *filter(None, [found[-1].other, found[-1].second])))
     except json.JSONDecodeError as error:
         raise ValueError("is a saved visit whose list is damaged.") from error
     except (KeyError, TypeError, AttributeError, *_DAMAGE) as error:
@@ -188,7 +193,8 @@ def _listed(data: bytes) -> list[_Saved] | None:
 
 
 def _read_entry(archive: zipfile.ZipFile, said: Mapping[str, Any], most: int) -> _Saved:
-    names = [*said["files"], *filter(None, [said.get(_OUTPUT)])]
+    further = [said[name] for name in (_OUTPUT, _SECOND) if said.get(name)]
+    names = [*said["files"], *further]
     if sum(archive.getinfo(name).file_size for name in names) > most or len(names) > _MOST_TRACES:
         raise ValueError(f"unpacks to more than the {MOST_BYTES:,} bytes that are opened at once.")
     packed, read = [archive.read(name) for name in names], list[Trace]()
@@ -199,13 +205,15 @@ def _read_entry(archive: zipfile.ZipFile, said: Mapping[str, Any], most: int) ->
     if not count:
         raise ValueError("is a saved visit that holds an entry without a trace.")
     address = {str(name): str(value) for name, value in dict(said["address"]).items()}
-    return _Saved(b"".join(packed), tuple(read[:count]), read[count] if count < len(read) else None, address)
+    others = dict(zip(further, read[count:], strict=True))
+    other, second = (others.get(said.get(name, "")) for name in (_OUTPUT, _SECOND))
+    return _Saved(b"".join(packed), tuple(read[:count]), other, second, address)
 
 
 def _seen(title: str, saved: _Saved) -> Seen:
     """An opened trace as it is looked at first. Raises ValueError where it cannot be shown."""
     traces, other, said = saved.traces, saved.other, saved.said
-    for trace in (*traces, *filter(None, [other])):
+    for trace in (*traces, *filter(None, [other, saved.second])):
         _check(trace)
     name, number = hashlib.sha256(saved.data).hexdigest()[:16], said.get("sentence", said.get("window", "1"))
     query = asked = Query(traces[0].model, name, "file", _options(traces[0]))
@@ -218,22 +226,29 @@ def _seen(title: str, saved: _Saved) -> Seen:
         made[Task.of_output(asked, best)] = (other,)
     if other is None or asked == query:
         shown = Shown(query, traces, best, best)
-    elif best.pictures:
-        shown = Shown(asked, traces, best, best, other=other)
     else:
         shown = Shown(asked, traces, best, other, beside=best if said.get("beside") == "true" else None)
+    page = _page_of(traces[0])
+    given = [Own("files", name, Opened(title, page, query, made))]
+    compared: Query | None = None
+    if saved.second is not None:
+        check_beside(shown.trace, saved.second)
+        compared = Query(saved.second.model, f"{name}-second", "file", _options(saved.second))
+        second = {Task(compared): (saved.second,)}
+        given.append(Own("files", compared.input, Opened(title, page, compared, second)))
+        shown = replace(shown, beside=saved.second, names=page_state.COMPARED)
     view = View.parse(said, _first_view(traces[0])).on(shown.trace)
     state = PageState(
         asked,
         view,
         segment,
-        is_beside=shown.beside is not None,
+        is_beside=shown.names == page_state.NAMES and shown.beside is not None,
+        compared=compared,
         first=view,
         shown=shown,
-        outcomes=tuple(Done(task, of) for task, of in made.items()),
+        outcomes=tuple(Done(task, of) for own in given for task, of in own.what.made.items()),
     )
-    page = _page_of(traces[0])
-    return Seen(0, page, state, ("files", Opened(title, page, query, made)))
+    return Seen(0, page, state, tuple(given))
 
 
 def _first_view(trace: Trace) -> View:
@@ -290,20 +305,25 @@ def pack(entries: Sequence[Seen]) -> bytes:
                 put(f"{number:02}-{part:03}.npz", store.to_bytes(trace)) for part, trace in enumerate(shown.traces, 1)
             ]
             entry: dict[str, Any] = {"page": one.page, "address": one.state.address(), "files": files}
-            other = shown.other or (shown.trace if shown.trace is not shown.best else None)
-            if other is not None:
-                entry[_OUTPUT] = put(f"{number:02}-{_OUTPUT}.npz", store.to_bytes(other))
+            second = shown.beside if shown.names == page_state.COMPARED else None
+            for name, other in ((_OUTPUT, shown.trace if shown.trace is not shown.best else None), (_SECOND, second)):
+                if other is not None:
+                    entry[name] = put(f"{number:02}-{name}.npz", store.to_bytes(other))
             said.append(entry)
         put(LIST, json.dumps({"format": FORMAT, "version": VERSION, "traces": said}, indent=1).encode())
     return packed.getvalue()
 
 
-def parse(said: Mapping[str, str]) -> Query | None:
-    """What an address asks of an opened file of this visit; None where there is no such file on this page."""
-    file = _find(said.get("file", ""))
+def parse(said: Mapping[str, str], beginning: str = "") -> Query | None:
+    """What an address asks of an opened file of this visit; None where there is no such file on this page.
+
+    It says so in parameters whose names have this `beginning`.
+    """
+    named = {name.removeprefix(beginning): value for name, value in said.items() if name.startswith(beginning)}
+    file = _find(named.get("file", ""))
     if file is None or file.page != page_state.kind().name:
         return None
-    return replace(file.query, output=runner.parse_output(said))
+    return replace(file.query, output=runner.parse_output(named))
 
 
 def _find(name: str) -> Opened | None:
@@ -324,6 +344,11 @@ def text_of(query: Query) -> str:
         return ""
     texts = [trace.input for trace in file.traces if isinstance(trace.input, str)]
     return " ".join(texts) or file.title
+
+
+def title_of(query: Query) -> str:
+    """The name of an opened file; empty where it is not here any more."""
+    return "" if (file := _find(query.input)) is None else file.title
 
 
 def remark(query: Query) -> str:

@@ -182,6 +182,23 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-shelf-items strong { text-transform: uppercase; }
 .st-key-shelf-items button p { font-weight: 600; }
 .st-key-shelf-items [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; font-size: 0.875rem; }
+.st-key-compare-items.st-key-compare-items {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: 0.6rem 1rem;
+  align-items: end; width: min(34rem, 84vw);
+}
+.st-key-compare-items > :is(:first-child, :last-child, [class*="-text-"], [class*="-count-"]) { grid-column: 1 / -1; }
+.st-key-compare-items > [class*="-count-"] { margin-top: -0.5rem; }
+.st-key-compare-items [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
+.st-key-compare-items [data-testid="stFileUploaderDropzone"] {
+  min-height: 2.5rem; height: 2.5rem; padding-block: 0; display: flex; flex-flow: row nowrap; align-items: center;
+}
+.st-key-compare-items [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+.st-key-compare-items > [class*="-file-"] [data-testid="stFileUploaderDropzone"]::after { content: "a saved trace"; }
+.st-key-compare-items [data-testid="stFileUploaderDropzone"]::after {
+  content: "or drop it here"; font-size: 0.875rem; opacity: 0.75; white-space: nowrap;
+}
+.st-key-compare-items > :has(.st-key-second-easel) { grid-row: span 3; align-self: start; }
+.st-key-compare-items [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; font-size: 0.875rem; }
 .st-key-strip.st-key-strip {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 0.75rem; align-items: start;
   width: min(47rem, 86vw); max-height: min(26rem, 60vh); overflow-y: auto;

@@ -10,11 +10,11 @@ import itertools
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, wraps
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 import streamlit as st
 from cachetools import TTLCache
@@ -52,8 +52,6 @@ AnyExample = Example | SpeechExample | SceneExample
 NAMES = ("Chosen", "The model\u2019s best")
 #: What two traces that are compared are called.
 COMPARED = ("A", "B")
-#: The kinds of pages where two queries can be compared.
-COMPARING = ("text", "audio", "image", "prompt")
 #: The names of the kinds.
 PAGES = ("text", "audio", "image", "prompt")
 #: How many of a visitor's own sounds are kept, and as many pictures and opened files.
@@ -69,7 +67,7 @@ class Shown:
     """What is on screen: the segments of a query, the model's best output of the one in view, and the output in view.
 
     `trace` is what the explorer shows; `beside` is another trace in the same explorer, and `names` are what the two are
-    called there; `other` is another drawing, above.
+    called there.
     """
 
     query: Query
@@ -77,7 +75,6 @@ class Shown:
     best: Trace
     trace: Trace
     beside: Trace | None = None
-    other: Trace | None = None
     names: tuple[str, str] = NAMES
 
 
@@ -95,12 +92,13 @@ class Kind:
     are what the page begins with, `view` is what is looked at where no example says it. Inputs that have names are
     there by `names`; `named` looks one up; `completed` is a query with what its model needs besides, given the one
     before; `input_title` says what people call it. `text_field` is what a field of text is called, and what it says
-    while it is empty. `seconds` are the inputs that ship, with what people call each, to be compared with.
+    while it is empty. To be compared with, `seconds` are the inputs that ship, with what people call each, and
+    `give_second` draws the ways to give another.
 
     Then its parts. In the row of controls: `before` the list of models, the `choice` of examples beside it, the
     `inputs`. In the line above the explorer: the `place` of a segment, a `control` of the output, a `mark` where the
     truth is known and a `remark` on what is shown. Above the explorer: `doubt` about what was made, a `notice` on what
-    was asked. `above` and `panels` follow the view, `below` do not; `frame` holds all that is drawn below the line.
+    was asked. `panels` follow the view, `below` do not; `frame` holds all that is drawn below the line.
     `playback` is the sound to play with a trace (`explorer.Sound`), `other_playback` that of a second; `prepare` is
     called beside the first load of a model.
     """
@@ -120,6 +118,7 @@ class Kind:
     text_field: tuple[str, str] = ("", "")
     view: View = field(default_factory=View)
     seconds: Callable[[], Mapping[tuple[Source, str], str]] = dict
+    give_second: Callable[[Query], None] = lambda query: None
     names: Names | None = None
     completed: Callable[[Query, Query], Query] = lambda query, before: query
     named: Callable[[Query], Any] = lambda query: None
@@ -132,7 +131,6 @@ class Kind:
     playback: Callable[[Shown], Any] = lambda shown: None
     other_playback: Callable[[Shown], Any] = lambda shown: None
     prepare: Callable[[], object] = lambda: None
-    above: tuple[Callable[[Shown, View], None], ...] = ()
     panels: tuple[Callable[[Shown, View], None], ...] = ()
     below: tuple[Callable[[Shown], None], ...] = ()
     frame: Callable[[Query], AbstractContextManager[None]] = _alone
@@ -228,11 +226,11 @@ class PageState:
     @property
     def unlinked(self) -> str:
         """Why no address shows somebody else what is shown here, in a sentence; empty where one does."""
-        asked = [one.input for one in (self.query, self.compared) if one is not None]
-        if any(name in kept for kept in visit().own.values() for name in asked):
+        asked = [one for one in (self.query, self.compared) if one is not None]
+        if given(asked):
             return "Only this visit has what you gave it: save the page as HTML to pass it on."
-        longest = max(len(self.query.output.target), len(self.compared.input) if self.compared else 0)
-        if self.query.source not in self.query.address() or longest >= runner.LONGEST_TEXT:
+        texts = [text for one in asked for text in (one.output.target, one.input if one.source == "text" else "")]
+        if max(map(len, texts)) >= runner.LONGEST_TEXT:
             return "This text is too long for a link: save the page as HTML to pass it on."
         return ""
 
@@ -255,9 +253,17 @@ class PageState:
         return said | self.view.format()
 
 
+class Own(NamedTuple):
+    """What only the visitor has: in which store of the visit, by which name."""
+
+    store: str
+    name: str
+    what: Any
+
+
 @dataclass(frozen=True)
 class Seen:
-    """A trace of a visit: on which page, that page as it was left, and what only the visitor had, with its store.
+    """A trace of a visit: on which page, that page as it was left, and what only the visitor had for it and its second.
 
     `number` counts them in the order in which they came.
     """
@@ -265,7 +271,7 @@ class Seen:
     number: int
     page: str
     state: PageState
-    given: tuple[str, Any] | None = None
+    given: tuple[Own, ...] = ()
 
     @property
     def shown(self) -> Shown:
@@ -304,20 +310,28 @@ class Visit:
     def keep(self, store: str, data: bytes, given: Any) -> str:
         """Keep what was made of these bytes; its name. Of older ones the last few stay, and what is in view."""
         name = hashlib.sha256(data).hexdigest()[:16]
-        self.keep_named(store, name, given)
+        self.keep_named(Own(store, name, given))
         return name
 
-    def keep_named(self, store: str, name: str, given: Any) -> None:
+    def keep_named(self, *given: Own) -> None:
         """Keep what the visitor gave by its name, as `keep` does."""
-        kept = self.own.setdefault(store, {})
-        kept.setdefault(name, given)
         states: list[PageState | None] = [st.session_state.get(f"{page}-page") for page in PAGES]
         there = [state for state in states if state is not None]
-        needed = {name, *(state.shown.query.input for state in there if state.shown)}
+        needed = {one.name for one in given} | {state.shown.query.input for state in there if state.shown}
         needed |= {state.compared.input for state in there if state.compared}
-        spare = [one for one in kept if one not in needed]
-        for one in spare[: max(len(kept) - _KEPT, 0)]:
-            del kept[one]
+        for store, name, what in given:
+            kept = self.own.setdefault(store, {})
+            kept.setdefault(name, what)
+            spare = [one for one in kept if one not in needed]
+            for one in spare[: max(len(kept) - _KEPT, 0)]:
+                del kept[one]
+
+
+def given(asked: Iterable[Query]) -> tuple[Own, ...]:
+    """What of the inputs of these queries only this visit has."""
+    names = dict.fromkeys(one.input for one in asked if one.source != "text")
+    stores = visit().own.items()
+    return tuple(Own(store, name, kept[name]) for name in names for store, kept in stores if name in kept)
 
 
 def visit() -> Visit:
@@ -329,7 +343,8 @@ def visit() -> Visit:
             from xattn_viz.app import opened  # few servers are started with files
 
             for one in reversed(opened.served()):
-                found.own.setdefault("served", {})[one.state.query.input] = one.given and one.given[1]
+                for own in one.given:
+                    found.own.setdefault("served", {})[own.name] = own.what
                 remember(one.page, one.state)
     return found
 
@@ -417,8 +432,8 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     asked = asked or runner.parse_query(
         said, default_queries(), lambda name: name in page.models() or may_be_named(name), page.names
     )
-    if page.makes == "image":  # a drawing has no beams and no tokens; another prompt is all that can be asked
-        asked = replace(asked, output=runner.Output(target=asked.output.target))
+    if page.makes == "image":  # a drawing has no beams and no tokens
+        asked = asked.best
     example = example_of(asked)
     asked = page.completed(asked, asked)
     view = View.parse(said, view_of(example) if example else usual_view(asked.model))
@@ -426,9 +441,18 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     state = before or PageState(asked)
     tab: Tab = "evidence" if said.get("tab") == "evidence" else "map"
     state = state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true")
-    offered = [one for one in choices(asked.model) if one != OTHER]
-    compared = runner.parse_compared(said, asked, offered.__contains__, page.names)
-    return replace(state, outcomes=(), tab=tab, compared=compared if page.name in COMPARING else None)
+    compared = runner.parse_compared(said, asked, lambda name: name in page.models() or may_be_named(name), page.names)
+    if "compare-file" in said:
+        from xattn_viz.app import opened
+
+        compared = opened.parse(said, "compare-")
+    state = replace(state, outcomes=(), tab=tab, compared=compared)
+    if compared is None and any(f"compare-{source}" in said for source in ("file", *(page.names or ()))):
+        told = (
+            "What this address compares with is not here: only the visit that gave it has it. Give it again in Compare."
+        )
+        visit().fault = state.asked, told
+    return state
 
 
 def may_be_named(name: str) -> bool:
@@ -551,16 +575,17 @@ def remember(page: str, state: PageState) -> None:
     """Remember what is on screen on a page, instead of the same as it was looked at before; the oldest goes first."""
     here = visit()
     key = here.name, page, state.query
-    stores = [name for name, kept in here.own.items() if state.query.input in kept]
-    given = (stores[0], here.own[stores[0]][state.query.input]) if stores else None
     whole = tuple(one for one in state.outcomes if isinstance(one, Done | Stopped))
     left = replace(state, outcomes=whole, measurement=None)
+    asked = [one for one in (state.query, state.compared) if one is not None]
     with _guard:
         before = _seen.get(key)
+        kept = {one.name: one for one in (*(before.given if before else ()), *given(asked))}
+        own = tuple(kept[one.input] for one in asked if one.input in kept)
         if before is not None:
-            _seen[key] = replace(before, state=left, given=given or before.given)
+            _seen[key] = replace(before, state=left, given=own)
             return
-        _seen[key] = Seen(next(_numbers), page, left, given)
+        _seen[key] = Seen(next(_numbers), page, left, own)
         if len(mine := _of(here.name)) > MOST_SEEN:
             del _seen[min(mine, key=lambda one: _seen[one].number)]
 
@@ -594,8 +619,7 @@ def go_on_as(name: str) -> bool:
 
 def give_back(one: Seen) -> None:
     """Let this visit have again what the visitor gave for something seen before."""
-    if one.given is not None and one.state.query.input not in visit().own.get(one.given[0], {}):
-        visit().keep_named(one.given[0], one.state.query.input, one.given[1])
+    visit().keep_named(*one.given)
 
 
 def _of(name: str) -> list[tuple[str, str, Query]]:
@@ -603,11 +627,15 @@ def _of(name: str) -> list[tuple[str, str, Query]]:
 
 
 def _bytes(one: Seen) -> int:
-    shown, few = one.shown, 10_000  # beside its traces
-    others = tuple(one for one in (shown.trace, shown.other, shown.beside) if one is not None and one is not shown.best)
-    if one.given is not None and one.given[0] == "served":
-        return few  # all visits share them
-    return few + runner.size(shown.traces + others) + len(getattr(one.given[1], "data", b"") if one.given else b"")
+    shown = one.shown
+    made = [shown.traces, (shown.trace,), () if shown.beside is None else (shown.beside,)]
+    made += [done.traces for done in one.state.outcomes if isinstance(done, Done | Stopped)]
+    made += [traces for own in one.given if own.store == "files" for traces in own.what.made.values()]
+    shared = [traces for own in one.given if own.store == "served" for traces in own.what.made.values()]
+    by_all_visits = {id(trace) for traces in shared for trace in traces}
+    traces = {id(trace): trace for some in made for trace in some if id(trace) not in by_all_visits}
+    few = 10_000  # beside its traces
+    return few + runner.size(tuple(traces.values())) + sum(len(getattr(own.what, "data", b"")) for own in one.given)
 
 
 def unasked(query: Query) -> str:

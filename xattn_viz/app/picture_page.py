@@ -152,20 +152,69 @@ def take_easel(drawn: Any) -> None:
 
     What comes from a browser may be anything; what is no scene of the page changes nothing.
     """
+    if (found := _scene(drawn)) is not None:
+        page_state.visit().chosen["easel_turn"] = found
+        actions.take_input("scene", found[0])
+
+
+def _scene(drawn: Any) -> tuple[str, int] | None:
+    """The scene that the easel's script tells, as a link has it, and its turn; None for what is none of the page."""
     try:
         things = tuple(_thing(said) for said in drawn["things"])
         turn = int(drawn["turn"])
     except (KeyError, TypeError, ValueError, OverflowError):
-        return
-    if 0 < len(things) <= MOST_THINGS:
-        link = to_link(Scene(things))
-        page_state.visit().chosen["easel_turn"] = (link, turn)
-        actions.take_input("scene", link)
+        return None
+    return (to_link(Scene(things)), turn) if 0 < len(things) <= MOST_THINGS else None
 
 
 def _thing(said: Mapping[str, Any]) -> Thing:
     x, y, radius = (round(float(said[name]), 2) for name in ("x", "y", "radius"))
     return Thing(str(said["colour"]), str(said["shape"]), x, y, radius)
+
+
+def _give_second(asked: Query) -> None:
+    """An easel, a sentence and a place for a file, for a picture to be compared with."""
+    key = page_state.output_key("compare-easel")
+    scene = pictures.scene_of(asked)
+    turns = page_state.visit().chosen.setdefault("second_turn", ("", 0))
+    is_drawn = asked.source == "scene" and turns[0] == asked.input
+    packed = easel.pack(scene, turns[1] if is_drawn else None)
+    with st.container(key="second-easel"):
+        _component()(data=packed, key=key, on_drawn_change=lambda: _draw_second(key))
+    said, upload = (page_state.output_key(f"compare-{name}-{hash(asked)}") for name in ("scene", "upload"))
+    placeholder = "a red circle left of a blue star"
+    st.text_input("or say it", key=said, placeholder=placeholder, on_change=_say_second, args=(said,))
+    st.file_uploader("Picture file", type=FILES, key=upload, on_change=_take_second, args=(upload,))
+
+
+@page_state.while_here
+def _take_second(key: str) -> None:
+    if (file := st.session_state[key]) is not None:
+        from xattn_viz.app import comparing  # few compare
+
+        comparing.take("picture", pictures.give(file.getvalue(), file.name))
+
+
+@page_state.while_here
+def _say_second(key: str) -> None:
+    from xattn_viz.app import comparing
+
+    try:
+        scene = sentence.parse(st.session_state[key])
+    except ValueError as error:
+        comparing.refuse(str(error))
+        return
+    comparing.take("scene", to_link(scene))
+
+
+@page_state.while_here
+def _draw_second(key: str) -> None:
+    from xattn_viz.app import comparing
+
+    if (drawn := _scene((st.session_state.get(key) or {}).get("drawn"))) is not None:
+        link, turn = drawn
+        page_state.visit().chosen["second_turn"] = (link, turn)
+        comparing.take("scene", link)
 
 
 def _keep() -> None:
@@ -252,6 +301,7 @@ KIND = Kind(
     control=_answer,
     remark=_remark,
     seconds=lambda: {("picture", slug): said for slug, said in _CAPTIONS.items()},
+    give_second=_give_second,
     names={"scene": pictures.is_scene, "picture": pictures.is_here},
     named=pictures.picture,
     panels=(explorer.chosen_head, ground_truth.panel, asking.panel, explorer.downloads),

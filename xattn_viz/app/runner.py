@@ -19,9 +19,10 @@ from cachetools import LRUCache
 
 from xattn_viz import examples
 from xattn_viz.core.evidence import Alignment, Deletion
-from xattn_viz.core.maps import AttentionMaps
+from xattn_viz.core.maps import AttentionMaps, MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import HeadGrid, Trace
+from xattn_viz.core.view import head_title
 from xattn_viz.examples import Example
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import Sound
@@ -40,7 +41,9 @@ Names = Mapping[Source, Callable[[str], bool]]
 _OPTION = "option."
 #: The option of a model that is asked about a picture, which an address says by its name alone.
 QUESTION = "question"
-_COMPARED, _COMPARED_MODEL, _COMPARED_OPTION = "compare", "compare-model", "compare-option."
+# What begins the names of what is said of a second query, which another is compared with.
+_COMPARED = "compare"
+_COMPARED_MODEL, _COMPARED_OPTION, _WITHOUT = "compare-model", "compare-option.", "compare-without"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,13 @@ class Output:
         said = {"hypothesis": self.hypothesis, "target": self.target, "prefix": list(self.prefix)}
         return {name: value for name, value in said.items() if value}
 
+    def address(self) -> dict[str, str]:
+        """The parameters of an address that say it; none where it is too long for one."""
+        said = {name: str(value) for name, value in self.settings().items()}
+        if self.prefix:
+            said["prefix"] = ".".join(map(str, self.prefix))
+        return said if len(self.target) < LONGEST_TEXT else {}
+
 
 @dataclass(frozen=True)
 class Query:
@@ -71,7 +81,7 @@ class Query:
 
     `input` is a text, to be traced `whole` or sentence by sentence; where `source` says so, it is the name of a sound,
     a picture or an opened file of the visit, or the characters of a scene. `options` are those that differ from the
-    model's own, by name.
+    model's own, by name; `without` are heads of cross-attention that are taken away, as (layer, head) from 0.
     """
 
     model: str
@@ -80,6 +90,7 @@ class Query:
     options: tuple[tuple[str, str | bool], ...] = ()
     whole: bool = False
     output: Output = field(default_factory=Output)
+    without: tuple[tuple[int, int], ...] = ()
 
     @property
     def best(self) -> Query:
@@ -98,10 +109,7 @@ class Query:
         said[self.source] = self.input
         if self.whole:
             said["whole"] = "true"
-        output = {name: str(value) for name, value in self.output.settings().items()}
-        if self.output.prefix:
-            output["prefix"] = ".".join(map(str, self.output.prefix))
-        return said | (output if len(self.output.target) < LONGEST_TEXT else {})
+        return said | self.output.address()
 
 
 def is_query(said: Mapping[str, str]) -> bool:
@@ -146,29 +154,40 @@ def parse_compared(
     """The query that an address compares another one with, `asked`; None where it says none.
 
     What it does not say is as in that one: the model, what is read, the options where the model is the same. `names`
-    as in `parse_query`.
+    as in `parse_query`; an opened file is none of them (`opened.parse`).
     """
     given = {source: said.get(f"{_COMPARED}-{source}", "") for source in names or ()}
     named_input = next(((source, name) for source, name in given.items() if name and (names or {})[source](name)), None)
-    text, model = said.get(_COMPARED, "")[:LONGEST_TEXT], said.get(_COMPARED_MODEL, "")
+    text, model = said.get(_COMPARED, ""), said.get(_COMPARED_MODEL, "")
     is_known = bool(model) and (model == asked.model or is_model(model))
-    if not text.strip() and not is_known and named_input is None:
+    named = {name.removeprefix("compare-"): value for name, value in said.items() if name.startswith(f"{_COMPARED}-")}
+    output, without = parse_output(named), _heads(said.get(_WITHOUT, ""))
+    if not (text.strip() or is_known or named_input or without or not output.is_best):
         return None
-    named = {name.removeprefix("compare-"): value for name, value in said.items() if name.startswith(_COMPARED_OPTION)}
-    other = replace(asked.best, model=model) if is_known else asked.best
+    other = replace(asked, model=model if is_known else asked.model, output=output, without=without)
     options = _options(named) or (asked.options if other.model == asked.model else ())
     if named_input is not None:
         return replace(other, options=options, source=named_input[0], input=named_input[1])
-    is_text = asked.source == "text" and bool(text.strip())
-    return replace(other, options=options, input=text if is_text else asked.input)
+    if asked.source == "text" and text.strip():
+        other = replace(other, input=text)
+    return replace(other, options=options)
 
 
 def compared_address(asked: Query, other: Query) -> dict[str, str]:
-    """The parameters of an address that say what a query is compared with, as `parse_compared` reads them."""
-    found: dict[str, str] = {}
-    if other.source == "text" and other.input != asked.input and len(other.input) < LONGEST_TEXT:
+    """The parameters of an address that say what a query is compared with, as `parse_compared` reads them.
+
+    There are none for a text that is too long for an address.
+    """
+    if other.source == "text" and other.input != asked.input and len(other.input) >= LONGEST_TEXT:
+        return {}
+    found = {f"{_COMPARED}-{name}": value for name, value in other.output.address().items()}
+    if other.source == "file":  # which says all else itself
+        return {f"{_COMPARED}-file": other.input, **found}
+    if other.without:
+        found[_WITHOUT] = ".".join(f"{layer + 1}.{head + 1}" for layer, head in other.without)
+    if other.source == "text" and other.input != asked.input:
         found[_COMPARED] = other.input
-    elif other.source not in ("text", "file") and (other.source, other.input) != (asked.source, asked.input):
+    elif other.source != "text" and (other.source, other.input) != (asked.source, asked.input):
         found[f"{_COMPARED}-{other.source}"] = other.input
     if other.model != asked.model or not found:
         found[_COMPARED_MODEL] = other.model
@@ -180,6 +199,16 @@ def compared_address(asked: Query, other: Query) -> dict[str, str]:
 def _parameter(option: str) -> str:
     """The parameter of an address that says an option."""
     return option if option == QUESTION else _OPTION + option
+
+
+def following(other: Query, before: Query, after: Query) -> Query:
+    """What is compared with a query that is another one now: what both had in common they have in common again."""
+    if other.source == "file":
+        return other
+    if (other.source, other.input) == (before.source, before.input):
+        other = replace(other, source=after.source, input=after.input)
+    is_alike = other.model == before.model == after.model and other.options == before.options
+    return replace(other, options=after.options) if is_alike else other
 
 
 def written(value: str | bool) -> str:
@@ -201,6 +230,13 @@ def _options(said: Mapping[str, str]) -> tuple[tuple[str, str | bool], ...]:
     named = {name.removeprefix(_OPTION): value for name, value in said.items() if name.startswith(_OPTION)}
     named |= {QUESTION: said[QUESTION][:LONGEST_TEXT]} if QUESTION in said else {}
     return tuple(sorted((name, switches.get(value, value)) for name, value in named.items()))
+
+
+def _heads(text: str) -> tuple[tuple[int, int], ...]:
+    """Heads as an address says them, layer and head from 1 between full stops."""
+    found = [number - 1 for number in _numbers(text, 3)]
+    pairs = zip(found[::2], found[1::2], strict=False)
+    return tuple(sorted({(layer, head) for layer, head in pairs if layer >= 0 and head >= 0}))
 
 
 def _numbers(text: str, digits: int) -> Iterator[int]:
@@ -254,12 +290,11 @@ class Task:
         """Make the traces. Raises what the model raises."""
         query, output = self.query, self.query.output
         options = {**settings(model, query.options), **callbacks}
+        if query.without:
+            options["ablate"] = _ablated(model, query.without)
         if self.given is not None:
             if query.source == "sound":
                 options["offset"] = self.given.offset
-            if model.card.output_kind == "image":  # another prompt from the same seed
-                yield model.trace(output.target, **options)
-                return
             trace = model.trace(self.given, **options, **output.settings())
             yield replace(trace, offset=self.given.offset)
         elif self.named is not None:
@@ -291,6 +326,16 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
         # Queries and keys of 1,500 frames are too much to send; without them a map needs no padding.
         return {**found, CROP: True} if CROP in declared else found
     return {**found, "keep_projections": "project" in model.card.can}
+
+
+def _ablated(model: Adapter, heads: tuple[tuple[int, int], ...]) -> list[tuple[MapKind, int, int]]:
+    """Heads of cross-attention as `Adapter.trace` takes them. Raises ModelError for one that is not there."""
+    there = model.size.heads["cross"]
+    for layer, head in heads:
+        if layer >= len(there) or head >= there[layer]:
+            many = f"{len(there)} layers of {max(there)} heads"
+            raise ModelError(f"There is no {head_title(layer, head)} to take away: {model.card.title} has {many}.")
+    return [("cross", layer, head) for layer, head in heads]
 
 
 class Job(Generic[_T]):
@@ -549,7 +594,7 @@ measured, asked_of = _MEASURED.get, _MEASURED.questions
 def shipped(task: Task) -> Traces | None:
     """The trace of an example that was made beforehand; a damaged one is told in the log, and traced anew."""
     query = task.query
-    if task.segment is not None or query.options or query.whole or not query.output.is_best:
+    if task.segment is not None or query.options or query.whole or query.without or not query.output.is_best:
         return None
     for example in examples.ALL:
         reads = example.text if isinstance(example, Example) else example.slug

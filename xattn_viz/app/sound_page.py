@@ -260,6 +260,21 @@ def _take_file(key: str) -> None:
         actions.take_input("sound", give(file.getvalue(), file.name))
 
 
+def _give_second(asked: Query) -> None:
+    """A microphone and a place for a file, for a sound to be compared with; both are empty again for the next one."""
+    recording, upload = (page_state.output_key(f"compare-{name}-{hash(asked)}") for name in ("recording", "upload"))
+    st.audio_input("Record", key=recording, on_change=_take_second, args=(recording,))
+    st.file_uploader("Sound file", type=FILES, key=upload, on_change=_take_second, args=(upload,))
+
+
+@page_state.while_here
+def _take_second(key: str) -> None:
+    if (file := st.session_state[key]) is not None:
+        from xattn_viz.app import comparing  # few compare
+
+        comparing.take("sound", give(file.getvalue(), file.name))
+
+
 @page_state.while_here
 def _take_clip(slug: str) -> None:
     actions.take_input("sound", slug)
@@ -320,6 +335,7 @@ KIND = Kind(
     remark=_remark,
     names={"sound": is_here},
     seconds=lambda: {("sound", clip.slug): _spoken(clip.slug) for clip in clips.SHELF},
+    give_second=_give_second,
     named=lambda asked: sound(asked.input),
     place=_place,
     control=lambda asked, best: alignment_heads(best),

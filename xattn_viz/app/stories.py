@@ -79,16 +79,18 @@ def add(state: PageState, view: View) -> str:
     here = stage()
     if state.shown is None:
         return "There is nothing to add yet."
-    if any(state.query.input in kept for kept in visit().own.values()):
+    if page_state.given(filter(None, (state.query, state.compared))):
         return "Only this visit has what you gave it, so no story can hold it."
-    query = state.shown.query if state.shown.other is None else state.shown.query.best
+    query = state.shown.query
     said = query.address()
     if query.source == "text":
         said["text"] = query.input
     if state.segment:
         said["sentence" if query.source == "text" else "window"] = str(state.segment + 1)
     maps, compared = view.maps(state.shown.trace), state.compared if state.shown.beside is not None else None
-    said |= {} if compared is None else runner.compared_address(query, compared)
+    if compared is not None:
+        said |= runner.compared_address(query, compared)
+        said |= {"compare": compared.input} if compared.source == "text" and compared.input != query.input else {}
     is_row = view.query is not None and view.is_head and maps.queries.kind == maps.keys.kind == "text"
     is_row = is_row and state.shown.beside is None  # of two, rows have other numbers
     caption = "In the row of “{row}”, {head} puts {weight} on “{most}”." if is_row else ""

@@ -106,15 +106,22 @@ def _show_traces(line: DeltaGenerator) -> None:
         state = page_state.current()
     is_other = trace is not best
     shown = Shown(state.query if is_other else state.query.best, traces, best, trace)
-    if is_other and trace.pictures:
-        shown = replace(shown, trace=best, other=trace)
-    elif is_other and state.is_beside:
+    if is_other and state.is_beside:
         shown = replace(shown, beside=best)
-    if state.compared is not None and shown.other is None:
-        against = _outcome(Task(state.compared), line, is_first=False)
+    if state.compared is not None:
+        against = _second(state.compared, state.segment, line)
         state, shown = page_state.current(), _beside(shown, against, state.segment)
     page_state.put(replace(state, shown=shown))
     _show(shown, line)
+
+
+def _second(query: Query, segment: int, line: DeltaGenerator) -> Outcome:
+    """What comes of the query that another one is compared with: its best outputs, or its other output of a segment."""
+    found = _outcome(Task(query.best), line, is_first=False)
+    if query.output.is_best or isinstance(found, Failed | Running) or not found.traces:
+        return found
+    best = found.traces[min(segment, len(found.traces) - 1)]
+    return _outcome(Task.of_output(query, best), line, is_first=False)
 
 
 def _beside(shown: Shown, against: Outcome, segment: int) -> Shown:
@@ -136,7 +143,7 @@ def _beside(shown: Shown, against: Outcome, segment: int) -> Shown:
 def _show(shown: Shown, line: DeltaGenerator) -> None:
     kind = page_state.kind()
     remark = _show_line(shown, line)
-    trace = shown.other or shown.trace
+    trace = shown.trace
     page.tell_fault(trace.fault or shown.best.fault, kind.doubt(shown))
     told = {remark, kind.notice(shown), trace.fault}
     kind.playback(shown)  # raises where the sound cannot be read; within a fragment that would be a traceback
@@ -240,8 +247,8 @@ def _wait(run: Run, line: DeltaGenerator) -> None:
     shown = page_state.current().shown
     on_screen = f" · On screen until then: {shortened(page_state.input_title(shown.query))}" if shown else ""
     place = "progress" if run.task.segment is None else "progress-output"
-    if run.task.query == page_state.current().compared:
-        place = "progress-compared"  # the first may have run in the same run of the page
+    if (compared := page_state.current().compared) is not None and run.task.query in (compared, compared.best):
+        place += "-compared"  # the first may have run in the same run of the page
     with line.container(horizontal=True, vertical_alignment="center", key=place):
         bar = st.progress(0.0)
         st.button("Stop", key=f"stop-{place}", on_click=actions.stop)
@@ -288,10 +295,13 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
             st.markdown(f"**{literal(best.output[:1].upper() + best.output[1:])}.**", width="content")
         if kind.makes == "text" or not page_state.unasked(shown.query):
             kind.control(state.query, best)
-        if kind.name in page_state.COMPARING and shown.other is None:
-            _choose_compared(state)
-        is_best = shown.trace is best and shown.other is None
+        _choose_compared(state, best)
+        is_best = shown.trace is best
         marked = kind.mark(shown) if is_best else ""
+        if marked and shown.names == page_state.COMPARED:
+            from xattn_viz.app import comparing
+
+            marked = comparing.mark_both(shown, marked)
         is_answer = bool(marked and kind.own and not best.steps)  # an answer beside it leaves little room
         remark = "" if is_answer else _remark(shown) or kind.remark(shown) or explorer.CAUTION
         st.caption(literal(" ".join(filter(None, [marked, remark]))))
@@ -301,7 +311,7 @@ def _show_line(shown: Shown, line: DeltaGenerator) -> str:
 def has_evidence(shown: Shown) -> bool:
     """Whether the heads behind what is shown can be changed while its output is read again."""
     card = page_state.card_of(shown.trace.model)
-    can = card is not None and {"write", "ablate"} <= card.can and bool(shown.trace.steps) and shown.other is None
+    can = card is not None and {"write", "ablate"} <= card.can and bool(shown.trace.steps)
     return can and not page_state.unasked(shown.query)
 
 
@@ -346,53 +356,14 @@ def _choose_output(best: Trace, state: PageState) -> None:
         st.checkbox("Beside the model\u2019s best", key="beside", help=_BESIDE_HELP, on_change=actions.take_beside)
 
 
-def _choose_compared(state: PageState) -> None:
-    """What the query is compared with: another sentence, another model, or both; drawn once it is opened."""
-    other = state.compared
-    with (opened := st.popover("Compare" if other is None else "Compared", key="compare", on_change="rerun")):
-        if not opened.open:
-            return
-        given = (page_state.output_key("compare-text"), page_state.output_key("compare-model"))
-        if state.query.source == "text":
-            st.session_state[given[0]] = "" if other is None else other.input
-            placeholder = "Another sentence; Enter compares"
-            st.text_input(
-                "Sentence", key=given[0], placeholder=placeholder, on_change=actions.take_compared, args=given
-            )
-        if offered := page_state.kind().seconds():
-            key, present = page_state.output_key("compare-input"), other or state.query
-            st.session_state[key] = (
-                (present.source, present.input) if (present.source, present.input) in offered else None
-            )
-            st.selectbox(
-                "Input",
-                list(offered),
-                index=None,
-                format_func=lambda one: offered.get(one, ""),
-                placeholder="Another one that ships",
-                key=key,
-                on_change=actions.take_compared_input,
-                args=(key,),
-            )
-        models = [name for name in page_state.choices(state.query.model) if name != page_state.OTHER]
-        st.session_state[given[1]] = state.query.model if other is None else other.model
-        st.selectbox(
-            "Model",
-            dict.fromkeys([*models, st.session_state[given[1]]]),
-            format_func=page_state.title,
-            key=given[1],
-            on_change=actions.take_compared,
-            args=given,
-        )
-        if other is None:
-            st.button(
-                "Compare two heads of this",
-                key="compare-heads",
-                on_click=actions.compare_with,
-                args=(state.query.best,),
-            )
-        else:
-            st.button("Stop comparing", key="compare-stop", on_click=actions.stop_comparing)
+def _choose_compared(state: PageState, best: Trace) -> None:
+    """What stands beside what is shown, to be given and changed; drawn once it is opened."""
+    name = "Compare" if state.compared is None else "Compared"
+    with (opened := st.popover(name, key="compare", on_change="rerun")):
+        if opened.open:
+            from xattn_viz.app import comparing  # nobody who compares nothing waits for it
+
+            comparing.show(best)
 
 
 def _listed(best: Trace, output: Output) -> dict[Output, str]:
@@ -413,15 +384,13 @@ def _remark(shown: Shown) -> str:
     """How likely the output is against others, or what to notice in an example; empty where neither can be said."""
     best, query = shown.best, shown.query
     if shown.names == page_state.COMPARED and shown.beside is not None:
-        models = shown.trace.model, shown.beside.model
-        which = ", ".join(f"{name}: {page_state.title(model)}" for name, model in zip(shown.names, models, strict=True))
-        return f"{which}." if models[0] != models[1] else "Words that differ between A and B are marked."
+        from xattn_viz.app import comparing
+
+        return comparing.remark(shown)
     if query.source == "file":
         from xattn_viz.app import opened
 
         return opened.remark(query)
-    if shown.other is not None:
-        return "The same noise to begin with, another prompt."
     if shown.trace is not best:
         return f"Log-probability {_log_prob(shown.trace)}; of the model\u2019s best {_log_prob(best)}."
     if best.hypotheses:
