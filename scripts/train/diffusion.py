@@ -46,9 +46,9 @@ def main() -> None:
     reader, painter = train(reader, painter, words, given.steps, given.out)
     minutes = (time.monotonic() - began) / 60
     store(reader, painter, words, given.out)
-    measured = drawing_evaluation.prompts_right(given.out)
     trained = {"seed": SEED, "steps": given.steps, "scenes": SCENES, "minutes": round(minutes, 1)}
-    write_down(given.out, {**trained, "drawn": measured})
+    measured = {"drawn": drawing_evaluation.prompts_right(given.out), "regions": drawing_evaluation.regions(given.out)}
+    write_down(given.out, {**trained, **measured})
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
