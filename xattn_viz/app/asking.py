@@ -79,8 +79,9 @@ def questions(asked: Query) -> None:
 
 
 def said(trace: Trace) -> str:
-    """The question of a trace as its model read it."""
-    return " ".join(step.token for step in trace.steps[: _given(trace)])
+    """The question of a trace as its model read it; of a model that reads any words, as it was typed."""
+    words = (step.token for step in trace.steps[: _given(trace)])
+    return " ".join(words) or str(trace.settings.get(QUESTION, ""))
 
 
 def mark(shown: Shown) -> str:
@@ -103,7 +104,7 @@ def answer(trace: Trace) -> str:
 def panel(shown: Shown, view: View) -> None:
     """Which part each word of the question and the answer looked at most, by the chosen map of cross-attention."""
     trace, subject = shown.trace, subject_of(shown.query)
-    if subject is None or view.kind != "cross" or not trace.answers:
+    if subject is None or view.kind != "cross" or not trace.answers or not _given(trace):
         return
     opened = st.expander("What each word looked at", key="finding", on_change="rerun")
     if not opened.open:
@@ -151,7 +152,9 @@ def _words(trace: Trace) -> list[tuple[str, int, str]]:
 
 
 def _given(trace: Trace) -> int:
-    """How many tokens the question has: those of the output that are not the answer."""
+    """How many tokens of the output are the question, of a model whose every word is a token; 0 for any other."""
+    if not page_state.knows_shapes(trace.model):
+        return 0
     marks = [place for place, step in enumerate(trace.steps) if step.token == "?"]  # noqa: S105 - no password
     return marks[0] + 1 if marks else 0
 

@@ -42,7 +42,7 @@ _BETWEEN_TEXTS: dict[MapKind, tuple[str, str]] = {
     "cross": ("word being written", "source word being read"),
     "encoder": ("source word being represented", "source word being read"),
     "decoder": ("word being written", "earlier word being read"),
-    "text-to-image": ("prompt word that reads", "patch being read"),
+    "text-to-image": ("word that reads", "patch being read"),
     "concepts": ("patch being drawn", "concept that would be read"),
 }
 _OF_OTHERS = "word of the output", "word of the source"

@@ -301,11 +301,11 @@ def test_loading_says_nothing_in_the_log(kind: str, folders: Any, caplog: pytest
     )
 
 
-def test_a_blip_that_answers_questions_writes_no_captions(folders: Any, tmp_path: Path) -> None:
+def test_a_blip_that_ranks_texts_writes_no_captions(folders: Any, tmp_path: Path) -> None:
     folder = write(tmp_path / "vqa", "blip")
     config = json.loads((folder / "config.json").read_bytes())
-    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["BlipForQuestionAnswering"]}))
-    with pytest.raises(ModelError, match="BlipForQuestionAnswering, which writes no captions"):
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["BlipForImageTextRetrieval"]}))
+    with pytest.raises(ModelError, match="BlipForImageTextRetrieval, which writes no captions"):
         captioner.FAMILY.load(str(folder))
 
 

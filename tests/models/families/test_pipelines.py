@@ -198,7 +198,7 @@ def says_how_much(trace: Trace) -> None:
     assert (cross.queries, cross.keys) == (back.keys, back.queries)
     assert [kind_title(maps) for maps in (cross, back)] == ["Image-to-text attention", "Text-to-image attention"]
     assert axis_titles(cross) == ("patch being drawn", "prompt word being read")
-    assert axis_titles(back) == ("prompt word that reads", "patch being read")
+    assert axis_titles(back) == ("word that reads", "patch being read")
     assert cross.weights.sum(-1).max() < 1
     said = next(note for note in trace.remarks if "do not sum to 1" in note)
     assert f"puts {cross.weights.sum(-1).mean():.1%} of its weight on the prompt" in said

@@ -206,7 +206,7 @@ class TransformersNetwork(Network):
         wanted = "encoder" in settings.kinds
         if self.is_native:
             out = self.encoder(**source.read, output_attentions=wanted, return_dict=True)
-            return out, _reported(out.attentions, self.half_above) if wanted else []
+            return out, reported(out.attentions, self.half_above) if wanted else []
         with self.watch(settings, ("encoder",) if wanted else (), rows=rows) as recorded:
             out = self.encoder(**source.read, return_dict=True)
         return out, recorded.layers("encoder")
@@ -269,7 +269,7 @@ class TransformersNetwork(Network):
             return {kind: recorded.layers(kind) for kind in kinds}, logits
         native = {"cross": out.cross_attentions, "decoder": own_attentions(out)}
         rest = {"cross": native["decoder"], "decoder": native["cross"]} if self.is_merged else {}
-        return {kind: _reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, logits
+        return {kind: reported(native[kind], self.half_above, rest.get(kind)) for kind in kinds}, logits
 
     def reading(self, run: Run, output: Sequence[int], scored: int) -> Reading:
         """As `Network.reading`, always over the whole vocabulary; keys and values of the source are made once."""
@@ -378,7 +378,7 @@ def _only_the_first(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
     return (inputs[0][:, :count], *inputs[1:])
 
 
-def _reported(layers: Sequence[Tensor], half_above: int | None, rest: Sequence[Tensor] | None = None) -> list[Captured]:
+def reported(layers: Sequence[Tensor], half_above: int | None, rest: Sequence[Tensor] | None = None) -> list[Captured]:
     """What the library reports of each layer, `[batch, head, query, key]`; `rest` is of the same softmaxes."""
     found = []
     for number, weights in enumerate(layers):  # those of half precision do not quite sum to 1

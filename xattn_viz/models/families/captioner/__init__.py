@@ -1,4 +1,6 @@
-"""Models that look at a picture and write: captioners and readers of text (ViT-GPT2, TrOCR, Donut, BLIP).
+"""Models that look at a picture and write: captioners, readers of text and what answers questions about a picture.
+
+These are ViT-GPT2, TrOCR, Donut, BLIP and Pix2Struct (DePlot, MatCha) of transformers.
 
 A small one, `caption-shapes`, lies beside this file, with two built on it that read a hint too (`hinted`). Both have a
 text encoder for the hint beside its ViT and a second cross-attention in each layer of the decoder. In the one, both
@@ -16,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from xattn_viz.core.maps import MapKind
 from xattn_viz.models.base import ModelCard, Option
 from xattn_viz.models.engine import KINDS, MOST_BEAMS
 from xattn_viz.models.registry import Family
@@ -25,13 +28,15 @@ if TYPE_CHECKING:
     from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 
 #: The architectures, as a checkpoint's config.json names them.
-ARCHITECTURES = ("vision-encoder-decoder", "blip")
+ARCHITECTURES = ("vision-encoder-decoder", "blip", "pix2struct")
 #: The model that lies in a folder of this name beside this file.
 PACKAGED = "caption-shapes"
 #: The model that answers questions, whose folder lies there once it is trained, and the option that asks.
 ANSWERING, QUESTION = "answer-shapes", "question"
 #: A parameter that only networks such as its have (`answering.Stem`).
 STEM = "encoder.embeddings.patch_embeddings.projection.first.weight"
+#: The maps of a model whose answer reads the question, which reads the picture.
+QUESTION_KINDS: tuple[MapKind, ...] = ("cross", "text-to-image", "encoder", "decoder")
 #: How the words of a caption look at picture and hint.
 Join = Literal["concatenated", "separate"]
 #: The models that read a hint, by name; the weights of each lie in a folder of that name beside `caption-shapes`.
@@ -69,9 +74,10 @@ _HINTED = partial(
 )
 
 
-def asking(known: ModelCard) -> ModelCard:
-    """The card of a model that is asked a question about its picture."""
-    question = Option(QUESTION, "Question", "", "What is asked about the picture, such as: what is left of the star?")
+def asking(known: ModelCard, usual: str = "") -> ModelCard:
+    """The card of a model that is asked a question about its picture, `usual` where nothing is typed."""
+    help_text = "What is asked about the picture, such as: what is left of the star?"
+    question = Option(QUESTION, "Question", usual, help_text)
     return replace(known, options=(*known.options, question))
 
 
@@ -112,6 +118,32 @@ CARDS = (
         download_mb=990,
     ),
     card(
+        "Salesforce/blip-vqa-base",
+        "Answers about photographs (BLIP base)",
+        licence="BSD-3-Clause",
+        credit="Salesforce: Li et al. 2022, BLIP: Bootstrapping Language-Image Pre-training",
+        kinds=QUESTION_KINDS,
+        at_once=("cross", "text-to-image"),
+        target_language="en",
+        download_mb=1540,
+    ),
+    card(
+        "google/deplot",
+        "Reads a chart into a table (DePlot)",
+        licence="Apache-2.0",
+        credit="Google: Liu et al. 2023, DePlot: One-shot visual language reasoning by plot-to-table translation",
+        target_language="en",
+        download_mb=1130,
+    ),
+    card(
+        "naver-clova-ix/donut-base-finetuned-docvqa",
+        "Answers about a document (Donut)",
+        licence="MIT",
+        credit="NAVER Clova: Kim et al. 2021, OCR-free Document Understanding Transformer",
+        kinds=("cross", "decoder"),
+        download_mb=811,
+    ),
+    card(
         "naver-clova-ix/donut-base-finetuned-cord-v2",
         "Reads a receipt into fields (Donut)",
         licence="MIT",
@@ -124,5 +156,8 @@ CARDS = (
 
 # A name on the hub says somewhere what it is: nlpconnect/vit-gpt2-image-captioning, microsoft/trocr-small-printed.
 FAMILY: Family[CaptionerAdapter] = Family(
-    __name__, CARDS, architectures=ARCHITECTURES, hub_names="trocr|donut|blip|captioning|vit-gpt2"
+    __name__,
+    CARDS,
+    architectures=ARCHITECTURES,
+    hub_names="trocr|donut|blip|captioning|vit-gpt2|pix2struct|deplot|matcha",
 )

@@ -5,7 +5,9 @@ Whatever goes wrong on the way from a name or a folder to an adapter is said in 
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,21 +28,35 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 
 from xattn_viz.attention.capture import NAME, supports
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.trace import Note
+from xattn_viz.core.records import quoted
+from xattn_viz.core.trace import Answer, Note, Trace
+from xattn_viz.inputs import InputError
 from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import ModelCard, ModelError, Option
 from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
-from xattn_viz.models.engine.network import Source, TransformersNetwork
+from xattn_viz.models.engine.network import Run, Source, TransformersNetwork
 from xattn_viz.models.engine.probe import check_ends, loaded_card, probe, set_limits
 from xattn_viz.models.engine.results import Text, Tokens
 from xattn_viz.models.engine.search import Frame
-from xattn_viz.models.families.captioner import ANSWERING, ARCHITECTURES, FAMILY, JOINS, PACKAGED, STEM, card
+from xattn_viz.models.families.captioner import (
+    ANSWERING,
+    ARCHITECTURES,
+    FAMILY,
+    JOINS,
+    PACKAGED,
+    QUESTION,
+    STEM,
+    asking,
+    card,
+)
 from xattn_viz.models.folder import Folder
 from xattn_viz.models.preprocessor import Preprocessor, fitting, processor
 from xattn_viz.models.provenance import Identity, Settings
 from xattn_viz.models.tiny import marked_tokenizer, randomise
 
+#: Between these tokens a Donut reads a question, and behind the last it answers, in so many tokens at the least.
+OPENS, CLOSES, ANSWER = "<s_question>", "</s_question><s_answer>", 8
 #: The name of the option that says what a model of several tasks (Donut) shall do.
 TASK = "task_prompt"
 #: What stands before the patches, in this order: ViT has the first, DeiT both, Swin neither.
@@ -79,16 +95,45 @@ class CaptionerAdapter(EncoderDecoderAdapter):
         return out_of_distribution.notes(self.card, picture)
 
     def _frame(self, encoded: Any, settings: Settings) -> Frame:
-        frame = Frame.of(self.network.writer)
+        frame = replace(Frame.of(self.network.writer), prompt=self._asked(settings))
         task = settings.choice(TASK)
         return frame if task is None else replace(frame, start=int(self._tokenizer.convert_tokens_to_ids(task)))
+
+    def _asked(self, settings: Settings) -> tuple[int, ...]:
+        """The ids that ask a question before the answer is written; none where nothing is asked in this way.
+
+        A Donut reads a question between two tokens of its own, behind that of its task. Raises InputError.
+        """
+        if OPENS not in self._tokenizer.get_vocab() or not (question := settings.choice(QUESTION)):
+            return ()
+        if sign := next(
+            (sign for sign in self._tokenizer.added_tokens_decoder.values() if str(sign) in question), None
+        ):
+            raise InputError(f"The question says {quoted(str(sign))}, a sign of the model’s own: leave it away.")
+        # The task stands before it, as in training: some tokenizers put a space where a text begins.
+        whole = f"{settings.choice(TASK) or ''}{OPENS}{question.strip()}{CLOSES}"
+        ids = self._tokenizer(whole, add_special_tokens=False).input_ids[settings.choice(TASK) is not None :]
+        if len(ids) > self.size.output - ANSWER:
+            raise InputError(
+                f"The question has {len(ids)} tokens, and at most {self.size.output - ANSWER} have a place."
+            )
+        return tuple(ids)
 
     def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
         """As the model would write it, without the start that its tokenizer puts before any text."""
         tokens = self.text.target(text)
         while tokens.ids and tokens.special[0] and tokens.spans[0] == (0, 0):
             tokens = tokens.part(1)
-        return frame.framed(tokens, self.text.piece)
+        written = frame.framed(tokens, self.text.piece)
+        return self.text.output((*frame.prompt, *written.ids)) if frame.prompt else written
+
+    def _complete(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
+        """With what was answered, and the probability of all its tokens, where a question was asked."""
+        ids, asked = [step.id for step in trace.steps], run.frame.prompt
+        if not run.settings.choice(QUESTION) or tuple(ids[: len(asked)]) != asked:  # or another beginning was given
+            return trace
+        probability = math.exp(sum(step.log_prob for step in trace.steps[len(asked) :]))
+        return replace(trace, answers=(Answer(self.text.plain(ids[len(asked) :]), probability),))
 
 
 class BlipNetwork(TransformersNetwork):
@@ -135,7 +180,7 @@ def picture_axis(config: Any, size: tuple[int, int], positions: int) -> Axis:
 
 
 _FOLDERS = {name: Path(__file__).with_name(name) for name in (PACKAGED, ANSWERING)}
-_CAPTIONS = "BlipForConditionalGeneration"
+_CAPTIONS, ANSWERS = "BlipForConditionalGeneration", "BlipForQuestionAnswering"
 _FIELD = re.compile(r"<s_(.+)>")  # what opens a field in Donut's output; a task has no token that closes it
 
 
@@ -159,6 +204,14 @@ def load(name_or_folder: str | Folder, **options: Any) -> CaptionerAdapter:
         from xattn_viz.models.families.captioner import answering  # which builds on this module
 
         return answering.load(found)
+    if config.model_type == "pix2struct":
+        from xattn_viz.models.families.captioner import documents
+
+        return documents.load(found, config)
+    if config.model_type == "blip" and ANSWERS in (config.architectures or ()):
+        from xattn_viz.models.families.captioner import blip_questions
+
+        return blip_questions.load(found, config)
     return assemble(found.name, *_parts(found, config), found.digest(), found.commit, found.told(config))
 
 
@@ -220,7 +273,7 @@ def pieces(
     """What the adapter of a loaded model is made of, in the order of its arguments. Raises as `assemble` does."""
     is_blip = model.config.model_type == "blip"
     bare = (BlipNetwork if is_blip else TransformersNetwork)(model, is_masked=False)
-    _set_ends(bare.writer, is_blip)
+    set_ends(bare.writer, is_blip)
     check_ends(name, bare.writer.generation_config)
     set_limits(bare.writer.generation_config)
     with fitting(name), torch.inference_mode():
@@ -232,11 +285,13 @@ def pieces(
     network = probe(name, bare, {"pixel_values": values}, positions)
     options = () if is_blip else _tasks(model, tokenizer)
     known = loaded_card(FAMILY.card_of(name) or card(name, Path(name).name), network.size, options)
+    if options and OPENS in tokenizer.get_vocab():
+        known = asking(known)
     identity = Identity.of(model, name, commit, digest, notes)
     return known, identity, network, tokenizer, preprocessor, axis
 
 
-def _set_ends(writer: Any, is_blip: bool) -> None:
+def set_ends(writer: Any, is_blip: bool) -> None:
     """Say where outputs begin and end: old checkpoints leave it to their parts, BLIP to its own `generate`."""
     own, config = writer.generation_config, writer.config
     text = config.get_text_config(decoder=True)

@@ -5,10 +5,7 @@ Question and answer are one sequence of the decoder, so that each of their words
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,12 @@ from torch.nn import functional
 from transformers import VisionEncoderDecoderConfig, VisionEncoderDecoderModel
 
 from xattn_viz.attention.capture import NAME
-from xattn_viz.core.trace import Answer, Note, Trace
+from xattn_viz.core.trace import Note
 from xattn_viz.inputs import InputError
 from xattn_viz.models import out_of_distribution
 from xattn_viz.models.base import ModelCard, ModelError
 from xattn_viz.models.checkpoint import Checkpoint
-from xattn_viz.models.engine.network import Run, Source
+from xattn_viz.models.engine.network import Source
 from xattn_viz.models.engine.results import Tokens
 from xattn_viz.models.engine.search import Frame
 from xattn_viz.models.families.captioner import QUESTION, asking
@@ -185,21 +182,14 @@ class AnsweringAdapter(CaptionerAdapter):
     def _told(self, picture: out_of_distribution.Picture) -> tuple[str | Note, ...]:
         return (*((_UNMEASURED,) if self._known is None else self._known.notes(picture)), _ROWS)
 
-    def _frame(self, encoded: Any, settings: Settings) -> Frame:
-        return replace(super()._frame(encoded, settings), prompt=self.questions.ids(settings.options[QUESTION]))
+    def _asked(self, settings: Settings) -> tuple[int, ...]:
+        """The words of the question. Raises as `Questions.ids`."""
+        return self.questions.ids(settings.options[QUESTION])
 
     def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
         """As the model would write it: the answer that is given, behind the question."""
         self.questions.check_answer(text)
-        answer = super()._target(text, frame, settings)
-        return self.text.output((*frame.prompt, *answer.ids))
-
-    def _complete(self, run: Run, trace: Trace, logits: Sequence[Tensor] | Tensor) -> Trace:
-        ids, asked = [step.id for step in trace.steps], run.frame.prompt
-        if tuple(ids[: len(asked)]) != asked:  # another beginning was given
-            return trace
-        probability = math.exp(sum(step.log_prob for step in trace.steps[len(asked) :]))
-        return replace(trace, answers=(Answer(self.text.plain(ids[len(asked) :]), probability),))
+        return super()._target(text, frame, settings)
 
 
 def load(found: Checkpoint) -> AnsweringAdapter:

@@ -71,7 +71,7 @@ const ATTENTION = {
     face: "Text → image",
     name: "Text-to-image attention",
     columns: "Picture",
-    rows: "Prompt",
+    rows: "Text",
     columnsCaption: "",
     rowsCaption: "",
     predicting: "reading for",
