@@ -79,6 +79,40 @@ def test_the_exported_page_shows_its_tokens_literally_and_asks_nobody(
     assert page.evaluate("getComputedStyle(document.querySelector('.xv')).backgroundColor") == ground
 
 
+def test_everything_on_a_page_without_seldom_parts_can_be_pressed(page: Page, tmp_path: Path) -> None:
+    """Without steps, sound, picture, another trace: what was left out is asked for by nothing (no script error)."""
+    file = tmp_path / "page.html"
+    file.write_text(export.html(made()), encoding="utf-8")
+    page.goto(file.as_uri())
+    page.locator(".xv-cells").first.wait_for()
+    assert "This page was saved without" in page.content()
+    pressed = page.evaluate(
+        """async () => {
+          const all = () => [...document.querySelectorAll(".xv :is(button, summary, input, .xv-text)")];
+          let count = 0;
+          for (const each of all()) {
+            if (!each.checkVisibility() || each.textContent.includes("Talk")) continue;
+            for (const type of ["pointerover", "pointermove", "pointerdown", "pointerup"])
+              each.dispatchEvent(new PointerEvent(type, { bubbles: true }));
+            each.click();
+            for (const key of ["ArrowDown", "ArrowRight", " ", "Escape", "p", "."])
+              each.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+            count++;
+            await new Promise(requestAnimationFrame);
+          }
+          for (const list of document.querySelectorAll(".xv select"))
+            for (const option of list.options) {
+              list.value = option.value;
+              list.dispatchEvent(new Event("change", { bubbles: true }));
+            }
+          return count;
+        }"""
+    )
+    assert pressed > 30
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert page.locator(".xv").get_attribute("data-head")
+
+
 def test_the_policy_stops_what_is_not_the_pages_own(page: Page, tmp_path: Path, watch: Any) -> None:
     file = tmp_path / "page.html"
     text = export.html(made()).replace("<footer>", "<script>document.title = 'owned'</script><footer>")

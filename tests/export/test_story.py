@@ -83,7 +83,7 @@ def test_each_trace_is_packed_once_and_each_slide_says_its_view() -> None:
     story = Story("s", (slide("{weight}", View(layer=1, head=0, query=0)), slide("", View()), slide("{x}", View())))
     header, data = parts_of(packed(Story("s", story.slides * 2), [one, other, one, one, "No model.", None]))
     parts = [data[begin:end] for begin, end in header["parts"]]  # type: ignore[attr-defined]
-    assert parts == [pack(one, full_limit=None), pack(other, full_limit=None)]
+    assert parts == [pack(each, full_limit=None, means=False) for each in (one, other)]
     assert sum(map(len, parts)) == len(data)
     slides = header["slides"]
     shows = {"part": 0, "trace": identity(one), "select": {"head": "2.1", "row": "0"}, "caption": "1.00"}

@@ -5,7 +5,9 @@ import hashlib
 import json
 import re
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +16,13 @@ from xattn_viz import web
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import Alignment, AlignmentLink, Deletion, DeletionCurve, Word
 from xattn_viz.core.maps import AttentionMaps
-from xattn_viz.core.trace import Note, Trace
+from xattn_viz.core.story import Slide, Story
+from xattn_viz.core.trace import Hypothesis, Note, Step, Trace
 from xattn_viz.core.view import Reduction, View
 from xattn_viz.export import webpage
+from xattn_viz.export.story import packed
 from xattn_viz.export.webpage import html
-from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer import pack, seldom_used
 
 EVIL = "</script><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>\u202e"
 
@@ -54,7 +58,7 @@ class Page(HTMLParser):
 
 
 def unpacked(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text))
+    return zlib.decompress(base64.b85decode(text.translate(str.maketrans(",./:[]", "&<>{$`"))), wbits=-zlib.MAX_WBITS)
 
 
 def digest(text: str) -> str:
@@ -110,8 +114,8 @@ def test_the_policy_allows_only_this_script_and_this_style() -> None:
 
 def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
     page = Page(html(made(), View(layer=1, head=-1)))
-    packed = unpacked(page.texts("script")[0])
-    assert packed == pack(made(), select={"head": "2.4"}, full_limit=None)
+    sent = unpacked(page.texts("script")[0])
+    assert sent == pack(made(), select={"head": "2.4"}, full_limit=None, means=False)
 
 
 @pytest.mark.parametrize(
@@ -126,15 +130,15 @@ def test_the_page_carries_the_payload_with_every_head_in_full() -> None:
     ],
 )
 def test_the_first_map_is_named_from_1(layer: int | None, head: int | Reduction, view: str) -> None:
-    packed = unpacked(Page(html(made(), View(layer=layer, head=head))).texts("script")[0])
-    assert packed == pack(made(), select={"head": view}, full_limit=None)
+    sent = unpacked(Page(html(made(), View(layer=layer, head=head))).texts("script")[0])
+    assert sent == pack(made(), select={"head": view}, full_limit=None, means=False)
 
 
 def test_two_outputs_go_into_one_page() -> None:
     other = made()
     page = html(made(), View(layer=0, head="mean"), beside=other, name="A", beside_name=EVIL)
-    packed = unpacked(Page(page).texts("script")[0])
-    assert packed == pack(made(), select={"head": "1.mean"}, beside=other, beside_name=EVIL, full_limit=None)
+    sent = unpacked(Page(page).texts("script")[0])
+    assert sent == pack(made(), select={"head": "1.mean"}, beside=other, beside_name=EVIL, full_limit=None, means=False)
     assert EVIL not in page
 
 
@@ -145,8 +149,40 @@ def test_a_head_that_is_not_there_is_refused() -> None:
         html(made(), View(layer=9))
 
 
+def test_packed_bytes_are_text_that_means_nothing_to_html() -> None:
+    data = bytes(range(256)) * 3
+    for size in (0, 1, 2, 3, 4, 5, len(data)):
+        text = webpage.in_base_85(data[:size])
+        assert text.translate(str.maketrans(",./:[]", "&<>{$`")) == base64.b85encode(data[:size]).decode()
+        assert not set(text) & set("&<>{$`\"'\\")
+
+
+def test_a_page_holds_the_parts_that_its_traces_need() -> None:
+    words, times = Axis("text", labels=("a", "b")), Axis("audio", times=((0.0, 0.1), (0.1, 0.2)))
+
+    def read(keys: Axis, given: Any) -> Trace:
+        weights = np.full((1, 1, 2, len(keys)), 1 / len(keys), np.float32)
+        return Trace((AttentionMaps(weights, words, keys, "cross", (0,)),), given, "a b")
+
+    text = read(words, "a b")
+    needed = {
+        "sound": read(times, np.zeros(3200, np.float32)),
+        "picture": read(Axis.picture(2, 2), np.zeros((4, 4, 3), np.uint8)),
+        "steps": replace(text, steps=(Step("a", 1, -0.1), Step("b", 2, -0.1))),
+        "beams": replace(text, hypotheses=(Hypothesis("a b", -1.0), Hypothesis("a", -2.0))),
+    }
+    assert seldom_used(pack(text)) == frozenset()
+    assert seldom_used(pack(text, beside=text)) == {"comparison"}
+    assert all(seldom_used(pack(trace)) == {part} for part, trace in needed.items())
+    story = Story("", (Slide((("model", "m"), ("text", "a b"))),) * 3)
+    assert seldom_used(packed(story, [text, needed["sound"], needed["steps"]])) == {"story", "sound", "steps"}
+    for trace, is_left_out in ((text, True), (needed["sound"], False)):
+        script = unpacked(Page(html(trace)).texts("script")[2]).decode()
+        assert ("makeSoundMap=()=>missing" in script) is is_left_out
+
+
 def test_a_script_that_mounts_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "script", lambda *_: "const f = 1")
+    monkeypatch.setattr(web, "script", lambda *_, **__: "const f = 1")
     with pytest.raises(ValueError, match="no line 'export default function NAME'"):
         webpage.html(made())
 

@@ -18,7 +18,7 @@ COMPONENTS = pytest.mark.parametrize("component", web.STYLES)
 def sources(folder: str) -> dict[str, str]:
     """The modules of a folder and of the rooms in it."""
     modules = sorted(Path(str(files(f"xattn_viz.web.{folder}"))).rglob("*.js"))
-    return {path.as_posix(): path.read_text(encoding="utf-8") for path in modules}
+    return {path.as_posix(): path.read_text(encoding="utf-8") for path in modules if path.name != "absent.js"}
 
 
 @COMPONENTS
@@ -59,6 +59,24 @@ def test_what_is_sent_is_the_source_without_comments_and_blanks(component: str) 
     assert told[0] == told[1]
     assert len(script) < 0.8 * len(source)
     assert "/**" not in script
+
+
+def test_for_each_name_of_a_part_that_is_left_out_something_stands_in() -> None:
+    """And for no other: `web.source` raises KeyError for one that is forgotten."""
+    absent = (files("xattn_viz.web.explorer") / "absent.js").read_text(encoding="utf-8")
+    stand_ins = set(re.findall(r"^export const (\w+)", absent, re.MULTILINE))
+    taken: set[str] = set()
+    for left_out in (*({part} for part in web.SELDOM), set(web.SELDOM)):
+        source = web.source(without=frozenset(left_out))
+        names = re.findall(r"^(?:export default )?(?:async )?(?:function|const|let|class) (\w+)", source, re.MULTILINE)
+        assert sorted(names) == sorted(set(names))
+        taken |= set(re.findall(r"^const (\w+)", source, re.MULTILINE)) & stand_ins
+        paths = [path for part in left_out for path in web.SELDOM[part]]
+        own = "".join(text for name, text in sources("explorer").items() if any(f"/{path}" in name for path in paths))
+        functions = re.compile(r"^(?:export )?(?:async )?function (\w+)", re.MULTILINE)
+        assert not set(functions.findall(own)) & set(functions.findall(source))
+    assert taken == stand_ins
+    assert ".xv-cursor" not in web.css(without=frozenset({"sound"}))
 
 
 def test_a_component_uses_modules_of_another() -> None:

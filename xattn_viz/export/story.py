@@ -86,7 +86,7 @@ def packed(story: Story, found: Sequence[Found | None], *, talks: bool = False, 
             places[both] = len(parts)
             playback, other = (*sounds, None, None)[:2]
             both_sounds: dict[str, Any] = {"playback": playback, "beside_playback": other}
-            parts.append(pack(trace, beside=beside, full_limit=None, **both_sounds))
+            parts.append(pack(trace, beside=beside, full_limit=None, means=False, **both_sounds))
         whose = identity(trace) + (identity(beside) if beside is not None else "")
         shows = {"part": places[both], "trace": whose, "select": said.view.format()}
         slides.append(shows | {"caption": visible_text(told)})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.explorer.conftest import Explorer, assert_painted, weights_of
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.planted import planted
+from xattn_viz import web
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
@@ -160,3 +163,53 @@ def test_changing_the_head_of_a_long_text_stays_quick(harness: Page) -> None:
     )
     median = sorted(times)[2]
     assert median < 1000, times  # 360,000 cells and 1,200 tokens, and a test machine that runs much else beside
+
+
+def test_the_script_makes_the_means_that_were_not_sent(harness: Page) -> None:
+    """Each cell is the mean of rounded weights, rounded: at most half a step of those away, and half one of its own."""
+    weights = np.random.default_rng(5).dirichlet(np.full(6, 0.3), (2, 3, 5)).astype(np.float32)
+    axes = [Axis("text", labels=tuple("abcdef"[:count])) for count in (5, 6)]
+    maps = AttentionMaps(weights, axes[0], axes[1], "cross", (0, 1))
+    sent = base64.b64encode(pack(Trace((maps,), "a", "b"), full_limit=None, means=False)).decode()
+    found = harness.evaluate(
+        """async ([code, sent]) => {
+          const address = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+          const { unpack } = await import(address);
+          const [{ views, weights, tile }] = unpack(Uint8Array.from(atob(sent), (c) => c.charCodeAt(0))).sheets;
+          return views.map((view) => [view.name, view.scale, [...weights(view)], [...tile(view).cells]]);
+        }""",
+        [f"{web.script()}\nexport {{ unpack }};", sent],
+    )
+    half = weights.max((2, 3)) / 510
+    wanted = {
+        "1.mean": (weights[0].mean(0), half[0].mean()),
+        "2.mean": (weights[1].mean(0), half[1].mean()),
+        "mean": (weights.mean((0, 1)), half.mean()),
+        "max": (weights.max((0, 1)), half.max()),
+    }
+    made = {name: (scale, cells) for name, scale, cells, tile in found if name in wanted and cells == tile}
+    assert made.keys() == wanted.keys()
+    assert len(found) == 2 * 3 + 4
+    for name, (exact, off) in wanted.items():
+        scale, cells = made[name]
+        assert scale == pytest.approx(exact.max(), rel=1e-6)
+        shown = np.reshape(cells, exact.shape) * scale / 255
+        assert np.abs(shown - exact).max() <= off + scale / 510 + 1e-6
+
+
+def test_style_sheets_say_the_same_without_blanks(page: Page) -> None:
+    """As Chromium reads them, which keeps blanks beside commas and brackets where a variable is in them."""
+    for component, paths in web.STYLES.items():
+        folder = files("xattn_viz.web")
+        written = "\n".join((folder / path).read_text(encoding="utf-8") for path in paths)
+        rules = page.evaluate(
+            """(texts) => texts.map((text) => {
+              const sheet = new CSSStyleSheet();
+              sheet.replaceSync(text);
+              return [...sheet.cssRules].map((rule) => rule.cssText.replace(/\\s*([(),])\\s*/g, "$1"));
+            })""",
+            [written, web.css(component)],
+        )
+        assert rules[0] == rules[1]
+        assert len(rules[0]) > 10
+        assert len(web.css(component)) < 0.85 * len(written)

@@ -71,6 +71,7 @@ def pack(
     beside_playback: Playback | None = None,
     full_limit: int | None = FULL_LIMIT,
     exact_limit: int = EXACT_LIMIT,
+    means: bool = True,
 ) -> bytes:
     """The bytes that the explorer's script reads: every map of the trace, its cross-attention first.
 
@@ -83,9 +84,10 @@ def pack(
     where none can, and `is_final` says that no other output can be asked for. `languages` are the names of what is read
     and what is written, "" where they are not known. `small` makes it one of several on a page: it shows sentences, a
     map and the `parts` named ("heads", "steps", "cell"), begins with what `state` says besides (`lines`, `checked`),
-    and leaves the address alone. `playback` is the sound of the trace to be played, and its words in time. Raises
-    ValueError for a layer that is not there and for a playback of another trace, InputError for a `beside` that has
-    nothing to compare (`analysis.compare`).
+    and leaves the address alone. `playback` is the sound of the trace to be played, and its words in time. Without
+    `means` the script makes the maps of means over heads (`Limits`), but not those over a picture, which are finer.
+    Raises ValueError for a layer that is not there and for a playback of another trace, InputError for a `beside` that
+    has nothing to compare (`analysis.compare`).
     """
     if beside is not None:
         from xattn_viz.web.explorer import beside as second  # nobody who compares nothing waits for it
@@ -107,7 +109,8 @@ def pack(
         limit = full_limit
         if limit is not None and maps.keys.kind == "audio":
             limit = min(limit, SOUND_LIMIT)
-        packed = sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen))
+        has_means = means or maps.keys.grid is not None or maps.queries.grid is not None
+        packed = sheet(maps, (rows, columns), axes, data, Limits(limit, exact_limit, chosen, has_means))
         grids = _grids(maps, whose, is_complete=not growing)
         if whose is trace and maps.kind == "cross":
             measured.extend(chain(*grids))
@@ -151,6 +154,23 @@ def pack(
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + data.joined()
+
+
+def seldom_used(packed: bytes) -> frozenset[str]:
+    """Which of the parts that few traces need (`web.SELDOM`) these packed bytes need, of a trace or of a story."""
+    start = 4 + int.from_bytes(packed[:4], "little")
+    header = json.loads(packed[4:start])
+    if "story" in header:
+        parts = (seldom_used(packed[start + begin : start + end]) for begin, end in header["parts"])
+        return frozenset({"story"}).union(*parts)
+    has = {
+        "beams": "beams" in header,
+        "comparison": "beside" in header,
+        "picture": "picture" in header or any("grid" in axis for axis in header["axes"]),
+        "steps": any(whose["steps"] for whose in (header, header.get("beside")) if whose),
+        "sound": "sound" in header or any("edges" in axis for axis in header["axes"]),
+    }
+    return frozenset(part for part, is_needed in has.items() if is_needed)
 
 
 def _read_or_drawn(

@@ -2,10 +2,10 @@ import { makeBeams } from "./controls/beams.js";
 import { makeCheck } from "./controls/check.js";
 import { makeControls, makeLegend } from "./controls/controls.js";
 import { makeOverview } from "./controls/overview.js";
-import { lineAfter, makeStepping } from "./controls/stepping.js";
+import { makeStepping } from "./controls/stepping.js";
 import { makeStory, openStory } from "./controls/story.js";
 import { makeTable } from "./controls/table.js";
-import { heightOfTalk, makeTalk } from "./controls/talk.js";
+import { heightOfTalk, lineAfter, makeTalk } from "./controls/talk.js";
 import {
   choices,
   continues,

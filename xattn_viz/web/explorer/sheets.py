@@ -170,8 +170,8 @@ class Limits:
     """How much of a sheet is sent.
 
     Above `full` bytes (None: no limit) tiles go with one layer, by its number, or, for None, alone; above `exact`
-    bytes the queries, keys and exact weights stay behind. Without `means` only the heads are sent: the script makes the
-    means over them itself.
+    bytes the queries, keys and exact weights stay behind. Without `means` only heads are sent in full: the script makes
+    the means over them and their maximum itself, and each is at most 0.002 from what it is, as a head is.
     """
 
     full: int | None
@@ -200,13 +200,20 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
     read = None if maps.read is None else axes.add(maps.read, texts[0])
     shape = own_frames(maps.queries), own_frames(maps.keys)
     is_sound = maps.keys.kind == "audio"
-    views = 1 if maps.is_whole_model else len(maps.layers) * (maps.n_heads + 1) + 2
-    full = limits.full is None or views * shape[0] * shape[1] <= limits.full
-    fine = full and limits.means and views * shape[0] * shape[1] <= limits.exact
+    cells = (1 if maps.is_whole_model else len(maps.layers) * (maps.n_heads + 1) + 2) * shape[0] * shape[1]
+    full = limits.full is None or cells <= limits.full
+    fine = full and limits.means and cells <= limits.exact
     # Frames are never summed: the script averages the rows of a sentence itself.
     sums = (
         None if is_sound else SentenceSums.between(axes, [rows for rows in (queries, read) if rows is not None], keys)
     )
+    views = [
+        _view(view, data, limits, sums, full=full, whole=maps.is_whole_model) | _on_picture(view, maps, data, fine=fine)
+        for view in _views(maps, shape)
+    ]
+    for view in views:  # behind all maps, whose bytes pack better by themselves
+        if "sentences" in view:
+            view["sentences"] = [[data.add(summed), scale] for summed, scale in view["sentences"]]
     return {
         "kind": maps.kind,
         "layers": maps.layers,
@@ -220,12 +227,7 @@ def sheet(maps: AttentionMaps, texts: tuple[Any, Any], axes: Axes, data: Data, l
         "keys": keys,
         "queries": queries,
         "read": read,
-        "views": [
-            _view(view, data, limits, sums, full=full, whole=maps.is_whole_model)
-            | _on_picture(view, maps, data, fine=fine)
-            for view in _views(maps, shape)
-            if limits.means or view.head is not None
-        ],
+        "views": views,
         "tiles": None if full else [min(TILE_SIDE, n) for n in shape],
         "exact": None if is_sound else _exact(maps, data, limits.exact),
     }
@@ -274,18 +276,19 @@ def _padding(maps: AttentionMaps, weights: NDArray[np.float32], columns: int) ->
 def _view(
     view: _View, data: Data, limits: Limits, sums: SentenceSums | None, *, full: bool, whole: bool
 ) -> dict[str, Any]:
-    scale = float(view.weights.max(initial=0)) or 1.0
+    scale = _largest(view.weights) or 1.0
     named = {"layer": view.layer, "head": view.head, "reduce": view.reduce, "whole": whole or None}
     packed: dict[str, Any] = {field: value for field, value in named.items() if value is not None} | {"scale": scale}
     if full or (limits.layer is not None and view.layer in (None, limits.layer)):
-        packed["at"] = data.add(_uint8(view.weights, scale))
+        if limits.means or view.head is not None:
+            packed["at"] = data.add(_uint8(view.weights, scale))
         if view.padding is not None:
             packed["padding"] = data.add(_uint8(view.padding, 1.0))
     if not full:
         packed["tile"] = data.add(_uint8(max_pool(view.weights, TILE_SIDE), scale))
     if sums is not None:
         summed = view.weights @ sums.columns
-        packed["sentences"] = [_averaged(summed, *rows, data) for rows in sums.rows]
+        packed["sentences"] = [_averaged(summed, *rows) for rows in sums.rows]
     return packed
 
 
@@ -297,20 +300,25 @@ def _on_picture(view: _View, maps: AttentionMaps, data: Data, *, fine: bool) -> 
     if maps.keys.grid is maps.queries.grid is None:
         return {}
     patches = maps.keys.patches if maps.keys.grid else slice(None)
-    packed: dict[str, Any] = {"inside": float(view.weights[:, patches].max(initial=0))}
+    packed: dict[str, Any] = {"inside": _largest(view.weights[:, patches])}
     if fine:
-        scaled = view.weights * np.float32(255 / (float(view.weights.max(initial=0)) or 1.0))
+        scaled = view.weights * np.float32(255 / (_largest(view.weights) or 1.0))
         packed["fine"] = data.add(_uint8(scaled - np.rint(scaled) + np.float32(0.5), 1.0))
     return packed
 
 
 def _averaged(
-    summed: NDArray[np.float32], starts: NDArray[np.intp], sizes: NDArray[np.float32], data: Data
-) -> list[float]:
-    """The mean over the rows of each sentence: [where the map is, its largest weight]."""
+    summed: NDArray[np.float32], starts: NDArray[np.intp], sizes: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], float]:
+    """The mean over the rows of each sentence, with its largest weight."""
     means = (np.add.reduceat(summed, starts, axis=0) / sizes).astype(np.float32, copy=False)
-    scale = float(means.max(initial=0)) or 1.0
-    return [data.add(_uint8(means, scale)), scale]
+    scale = _largest(means) or 1.0
+    return _uint8(means, scale), scale
+
+
+def _largest(weights: NDArray[np.float32]) -> float:
+    """The largest weight, in the fewest digits that mean this number of 32 bits; 0 where there is none."""
+    return float(str(weights.max(initial=0)))
 
 
 def _uint8(weights: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:

@@ -1,6 +1,5 @@
 import { button, isolated, make } from "../core/dom.js";
 import { decimals } from "../core/matrix.js";
-import { patchSide } from "../picture/patches.js";
 import { spokenSpan } from "../sound/sound.js";
 import { revealed } from "../sound/time.js";
 
@@ -160,21 +159,6 @@ export function makeStepping(change, proceeding) {
     choices.dataset.step = String(at);
   }
   return { element, paint, follow, step, stop: pause };
-}
-
-/**
- * The row after or before the chosen one; where a picture is drawn from words, the word.
- *
- * @param {Scene} scene
- * @param {number} by
- * @returns {Partial<import("../core/state.js").State>}
- */
-export function lineAfter({ main, state }, by) {
-  if (!main.matrix) return {};
-  const side = patchSide(main.sheet) === "rows" ? "column" : "row";
-  const count = side === "row" ? main.matrix.rows.length : main.matrix.columns.length;
-  const to = Math.min(Math.max(state[side] + by, 0), count - 1);
-  return { row: -1, column: -1, [side]: to, hover: null, checked: null, step: -1 };
 }
 
 /**

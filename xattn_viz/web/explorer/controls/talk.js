@@ -1,4 +1,5 @@
 import { button, enlarge, make, SMALLEST_FONT } from "../core/dom.js";
+import { patchSide } from "../picture/patches.js";
 
 /**
  * Talk mode: one view as large as the window, its letters for the last row of a hall, led by keys or a clicker.
@@ -307,4 +308,19 @@ export function heightOfTalk(root, maps) {
   const edge = Number.parseFloat(getComputedStyle(root).paddingBottom);
   const title = /** @type {HTMLElement | null} */ (maps.querySelector(".xv-map-head"))?.offsetHeight ?? 0;
   return Math.max(root.getBoundingClientRect().bottom - edge - maps.getBoundingClientRect().top - title, 120);
+}
+
+/**
+ * The row after or before the chosen one; where a picture is drawn from words, the word.
+ *
+ * @param {import("../core/scene.js").Scene} scene
+ * @param {number} by
+ * @returns {Partial<import("../core/state.js").State>}
+ */
+export function lineAfter({ main, state }, by) {
+  if (!main.matrix) return {};
+  const side = patchSide(main.sheet) === "rows" ? "column" : "row";
+  const count = side === "row" ? main.matrix.rows.length : main.matrix.columns.length;
+  const to = Math.min(Math.max(state[side] + by, 0), count - 1);
+  return { row: -1, column: -1, [side]: to, hover: null, checked: null, step: -1 };
 }

@@ -242,8 +242,16 @@ export function openSheet(packed, axes, data, steps, before) {
   const views = packed.views.map((/** @type {Partial<View>} */ view) => {
     const places = { at: null, fine: null, tile: null, sentences: null, padding: null };
     const none = { layer: null, head: null, reduce: null, inside: null, ...places };
-    const whole = { ...none, ...view };
-    return { ...whole, name: viewName(/** @type {View} */ (whole)) };
+    const whole = /** @type {View} */ ({ ...none, ...view });
+    const { scale, inside, sentences } = whole;
+    return {
+      ...whole,
+      name: viewName(whole),
+      // Numbers of 32 bits, which came in the fewest digits that say which.
+      scale: Math.fround(scale),
+      inside: inside === null ? null : Math.fround(inside),
+      sentences: sentences?.map(([at, largest]) => [at, Math.fround(largest)]) ?? null,
+    };
   });
   /** @type {Map<string, Uint8Array>} */
   const sent = new Map(before?.sent ?? []);
@@ -256,6 +264,22 @@ export function openSheet(packed, axes, data, steps, before) {
     if (view.fine !== null) rests.set(view.name, data.subarray(view.fine, view.fine + rows * columns));
     if (view.padding !== null) resting.set(view.name, data.subarray(view.padding, view.padding + rows));
   }
+  /**
+   * A map in full. Where only heads were sent, their means and their maximum are made when they are first looked at.
+   *
+   * @param {View} view
+   */
+  const weights = (view) => {
+    const found = sent.get(view.name);
+    if (found || view.head !== null || packed.tiles) return found ?? null;
+    const heads = views.filter(({ head, layer }) => head !== null && (view.layer === null || layer === view.layer));
+    const made = reduced(
+      heads.map((head) => ({ cells: /** @type {Uint8Array} */ (sent.get(head.name)), scale: head.scale })),
+      view,
+    );
+    sent.set(view.name, made);
+    return made;
+  };
   return {
     ...packed,
     keys,
@@ -269,10 +293,10 @@ export function openSheet(packed, axes, data, steps, before) {
     sent,
     resting,
     padding: (view) => resting.get(view.name) ?? null,
-    weights: (view) => sent.get(view.name) ?? null,
+    weights,
     rests: (view) => rests.get(view.name) ?? null,
     tile: (view) => {
-      const whole = sent.get(view.name);
+      const whole = weights(view);
       if (view.tile === null && whole) return { cells: whole, rows, columns };
       const [tileRows, tileColumns] = packed.tiles;
       const at = /** @type {number} */ (view.tile);
@@ -303,6 +327,39 @@ function exactOf({ exact, layers, heads }, data, rows, columns) {
     d_k: exact.d_k,
     scale: exact.scale,
   };
+}
+
+/**
+ * @param {{cells: Uint8Array, scale: number}[]} heads
+ * @param {View} view the mean over them or their maximum
+ */
+function reduced(heads, { reduce, scale }) {
+  const made = new Float32Array(heads[0].cells.length);
+  for (const { cells, scale: own } of heads) {
+    if (reduce === "max") keepLarger(made, cells, own / scale);
+    else addTo(made, cells, own / scale / heads.length);
+  }
+  return new Uint8Array(new Uint8ClampedArray(made).buffer); // which rounds
+}
+
+// Two short loops, which a browser compiles early: a large trace has millions of cells.
+
+/**
+ * @param {Float32Array} made
+ * @param {Uint8Array} cells
+ * @param {number} unit
+ */
+function addTo(made, cells, unit) {
+  for (let i = 0; i < made.length; i++) made[i] += cells[i] * unit;
+}
+
+/**
+ * @param {Float32Array} made
+ * @param {Uint8Array} cells
+ * @param {number} unit
+ */
+function keepLarger(made, cells, unit) {
+  for (let i = 0; i < made.length; i++) made[i] = Math.max(made[i], cells[i] * unit);
 }
 
 /** @param {View} view */

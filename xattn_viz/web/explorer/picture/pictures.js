@@ -2,7 +2,6 @@
  * The pictures of a trace: the one that was read or drawn, and those on the way to it.
  *
  * @typedef {import("../core/payload.js").Sheet} Sheet
- * @typedef {import("../core/payload.js").View} View
  *
  * @typedef {object} Pixels
  * @property {Uint8Array} rgb [row, column, channel]
@@ -27,7 +26,7 @@ export function openPictures(header, data, open) {
     const packed = header.noise?.filter((/** @type {any} */ each) => each.kind === kind)[step];
     if (!packed) return null;
     const id = `${header.id} ${packed.kind} ${step}`;
-    const sheet = opened.get(id) ?? withMeans(open({ ...packed, id }));
+    const sheet = opened.get(id) ?? open({ ...packed, id });
     opened.set(id, sheet);
     return sheet;
   };
@@ -37,47 +36,4 @@ export function openPictures(header, data, open) {
     modules: header.modules ?? [],
     noise,
   };
-}
-
-/**
- * Of a step only the heads were sent: their means and their maximum are made here, in the order of other sheets.
- *
- * @param {Sheet} sheet
- * @returns {Sheet}
- */
-function withMeans(sheet) {
-  /** @type {View[]} */
-  const views = [];
-  const add = (/** @type {View[]} */ from, /** @type {number | null} */ layer, /** @type {string} */ reduce) => {
-    const name = layer === null ? reduce : `${layer + 1}.${reduce}`;
-    const { cells, scale } = reduced(sheet, from, reduce);
-    sheet.sent.set(name, cells);
-    views.push({ ...from[0], name, layer, head: null, reduce, scale, at: null });
-  };
-  for (const layer of sheet.layers) {
-    const heads = sheet.views.filter((view) => view.layer === layer);
-    views.push(...heads);
-    add(heads, layer, "mean");
-  }
-  add(sheet.views, null, "mean");
-  add(sheet.views, null, "max");
-  return { ...sheet, views };
-}
-
-/**
- * @param {Sheet} sheet
- * @param {View[]} heads
- * @param {string} reduce "mean" or "max"
- */
-function reduced(sheet, heads, reduce) {
-  const maps = heads.map((view) => /** @type {Uint8Array} */ (sheet.weights(view)));
-  const values = new Float32Array(maps[0].length);
-  heads.forEach(({ scale }, h) => {
-    for (let i = 0; i < values.length; i++) {
-      const value = (maps[h][i] * scale) / 255;
-      values[i] = reduce === "max" ? Math.max(values[i], value) : values[i] + value / heads.length;
-    }
-  });
-  const scale = values.reduce((a, b) => Math.max(a, b), 0) || 1;
-  return { cells: Uint8Array.from(values, (value) => Math.round((value / scale) * 255)), scale };
 }
