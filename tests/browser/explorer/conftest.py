@@ -79,8 +79,8 @@ class Explorer:
         wide, high = (float(stage.get_attribute(f"data-cell-{side}") or 0) for side in ("width", "height"))
         self.page.mouse.move(box["x"] + (column + 0.5) * wide, box["y"] + (row + 0.5) * high)
 
-    def click_cell(self, row: int, column: int) -> None:
-        self.to_cell(row, column)
+    def click_cell(self, row: int, column: int, panel: str = "Chosen map") -> None:
+        self.to_cell(row, column, panel)
         self.page.mouse.down()
         self.page.mouse.up()
 

@@ -139,3 +139,17 @@ def test_models_of_other_sizes_that_cut_words_otherwise_are_compared_between_wor
     both.choose("mean")
     both.press("Difference")
     expect(both.page.locator(".xv-map-title").first).to_have_text("B \u2212 A: Mean over all heads")
+
+
+def test_a_cell_that_only_the_second_has_is_explained_of_the_second(both: Explorer) -> None:
+    check = both.page.locator(".xv-check-body")
+    both.click_cell(1, 2)
+    expect(check.locator("h3")).to_have_text("A: bord → bank")
+    both.click_cell(1, 1, SECOND)
+    expect(check.locator("h3")).to_have_text("B: bord → old")
+    one, other = trace_of("the bank", "le bord droit"), trace_of("the old bank", "le bord")
+    show(both.page, pack(one, beside=other, select={"head": "1.1"}))
+    Explorer(both.page, one, "harness").click_cell(2, 1)
+    expect(check).to_have_text(
+        "This cell is in neither of the two: its row is only in one, its column only in the other."
+    )

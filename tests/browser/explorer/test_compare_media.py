@@ -7,14 +7,18 @@ from dataclasses import replace
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from tests.analysis.test_compare import heard
+from tests.analysis.test_compare import heard, text_axis
 from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import show
 from tests.browser.explorer.pictured import captioned, drawn
 from xattn_viz.analysis.compare import compare
+from xattn_viz.analysis.timing import TimedWord, WarpingPath
+from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
+from xattn_viz.inputs.audio import flac
 from xattn_viz.web.explorer import pack
+from xattn_viz.web.explorer.sound import Playback
 
 SECOND = "Map of the other output"
 
@@ -72,3 +76,43 @@ def test_a_longer_sound_goes_on_where_the_shorter_has_nothing(harness: Page) -> 
     )
     assert pixels == [255, 0]
     expect(harness.locator(".xv-sound-name")).to_have_text(["A", "B"])
+
+
+def spoken(text: str, frames: int) -> tuple[Trace, Playback]:
+    """A sound of some words, each of which lasts as long as the others, and their way through it."""
+    one, axis, words = heard(frames), text_axis(text), text.split()
+    each = frames // len(words)
+    weights = np.full((1, 1, len(axis), frames), 1 / frames, np.float32)
+    maps = AttentionMaps(weights, axis, one.cross.keys, "cross", (0,))
+    at = np.arange(each * len(words))
+    path = WarpingPath(at // each, at, np.zeros((len(words), frames), np.float32), 0)
+    timed = tuple(
+        TimedWord(word, 0.02 * each * n, 0.02 * each * (n + 1), 1.0, (0, 1), (n, n)) for n, word in enumerate(words)
+    )
+    return Trace((maps,), one.input, text), Playback(flac(np.zeros(320 * frames, np.float32)), timed, path)
+
+
+def test_lines_of_a_sound_stay_in_its_rows_and_both_have_one_time_axis(harness: Page) -> None:
+    (one, sound), (two, other) = spoken("go on far", 9), spoken("gone", 6)
+    show(harness, pack(one, beside=two, playback=sound, beside_playback=other, select={"head": "1.1"}))
+    both = Explorer(harness, one, "harness")
+    rows = ["gone", "", "", "</s>"]
+    assert harness.locator(f'[aria-label="{SECOND}"] .xv-row-labels .xv-label').all_inner_texts() == rows
+    boxes = [both.stage(name).locator(".xv-cells").bounding_box() for name in ("Chosen map", SECOND)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert (boxes[0]["y"], boxes[0]["width"]) == (boxes[1]["y"], boxes[1]["width"])
+    painted = []
+    for name in ("Chosen map", SECOND):
+        frame = both.stage(name).locator(".xv-frame")
+        painted += [
+            frame.evaluate(
+                """(c, [r, n]) => {
+                    const [top, high] = [Math.round(((r + 0.3) * c.height) / n), Math.floor((0.4 * c.height) / n)];
+                    return c.getContext("2d").getImageData(0, top, c.width, high).data.some((each) => each > 0);
+                }""",
+                [row, len(rows)],
+            )
+            for row in range(4)
+        ]
+    assert painted == [True] * 4 + [True, False, False, True]

@@ -5,6 +5,7 @@ import { wordsOf } from "../core/kinds.js";
  * How one weight comes about: q · k over √d_k, the softmax of its row, and how far that is from the captured weight.
  *
  * @typedef {import("../core/payload.js").Exact} Exact
+ * @typedef {import("../core/scene.js").Panel} Panel
  * @typedef {import("../core/scene.js").Scene} Scene
  *
  * @typedef {(cell: object) => void} Open shows a weight on the page about the layer, step by step
@@ -26,15 +27,23 @@ export function makeCheck(change, opening) {
 
   /** @param {Scene} scene */
   function paint(scene) {
+    const { main, second, compared } = scene;
     const { checked, units, rows, special } = scene.state;
-    const row = checked && scene.main.matrix?.rows[checked.row];
-    const column = checked && scene.main.matrix?.columns[checked.column];
-    element.hidden = !row?.positions.length || !column?.positions.length;
+    // A cell that the first of two has not is explained of the second.
+    const panels = compared && second ? [main, second] : [main];
+    const panel = checked && panels.find(({ matrix }) => isThere(matrix, checked));
+    const isNowhere = checked && !panel && compared && panels.every(({ matrix }) => matrix?.rows[checked.row]);
+    element.hidden = !panel && !isNowhere;
     if (!checked || element.hidden) return;
-    const key = JSON.stringify([scene.main.sheet.id, scene.main.view.name, checked, units, rows, special]);
+    const of = panel ?? main;
+    const key = JSON.stringify([of.sheet.id, of.view.name, of.name, checked, units, rows, special]);
     if (key === shown && body.childElementCount) return;
     shown = key;
-    body.replaceChildren(...explain(scene, checked), ...onward(scene, checked));
+    if (panel) body.replaceChildren(...explain(panel, scene.state, checked), ...onward(panel, panel === main, checked));
+    else
+      body.replaceChildren(
+        make("p", {}, "This cell is in neither of the two: its row is only in one, its column only in the other."),
+      );
     body.scrollTop = 0;
     // It lies beside the map; where the texts leave no room there, the page moves so far that it is read at once: for
     // whoever asked here, not on a page that opens with it.
@@ -45,27 +54,21 @@ export function makeCheck(change, opening) {
   }
 
   /**
-   * The way to the page about the layer, for a weight of one head between tokens, or between a token and a frame.
+   * The way to the page about the layer, for a weight of one head between tokens, or between a token and a frame: that
+   * page shows the first of two.
    *
-   * @param {Scene} scene
+   * @param {Panel} panel
+   * @param {boolean} isFirst
    * @param {{row: number, column: number}} cell
    */
-  function onward({ main }, cell) {
+  function onward({ matrix, sheet, view }, isFirst, cell) {
     const open = opening();
-    const { head, layer } = main.view;
-    const [row, column] = [main.matrix?.rows[cell.row], main.matrix?.columns[cell.column]];
-    if (
-      !open ||
-      wordsOf(main.sheet).share ||
-      head === null ||
-      layer === null ||
-      !row ||
-      !column ||
-      main.sheet.queries.edges
-    )
-      return [];
+    const { head, layer } = view;
+    const [row, column] = [matrix?.rows[cell.row], matrix?.columns[cell.column]];
+    const isHead = head !== null && layer !== null && !wordsOf(sheet).share && !sheet.queries.edges;
+    if (!open || !isFirst || !isHead || !row || !column) return [];
     const on = make("button", { type: "button", class: "xv-button" }, "Step by step on the Layer page");
-    const said = { kind: main.sheet.kind, layer, head, rows: row.positions, columns: column.positions };
+    const said = { kind: sheet.kind, layer, head, rows: row.positions, columns: column.positions };
     on.addEventListener("click", () => open(said));
     return [make("div", {}, on)];
   }
@@ -73,18 +76,28 @@ export function makeCheck(change, opening) {
 }
 
 /**
- * @param {Scene} scene
+ * Whether a map has a cell, and it stands for something.
+ *
+ * @param {import("../core/matrix.js").Matrix | null} m
+ * @param {{row: number, column: number}} cell
+ */
+function isThere(m, { row, column }) {
+  return Boolean(m?.rows[row]?.positions.length && m.columns[column]?.positions.length);
+}
+
+/**
+ * @param {Panel} panel
+ * @param {import("../core/state.js").State} state
  * @param {{row: number, column: number}} cell
  * @returns {Node[]}
  */
-function explain(scene, cell) {
-  const { main } = scene;
-  const { sheet, matrix: m } = main;
+function explain({ matrix: m, name, sheet, view }, state, cell) {
   const row = m?.rows[cell.row];
   const column = m?.columns[cell.column];
   if (!m || !row || !column) return [];
-  const heading = make("h3", {}, isolated(row.label), " → ", isolated(column.label));
-  const { head, layer } = main.view;
+  const whose = name ? `${name}: ` : "";
+  const heading = make("h3", {}, whose, isolated(row.label), " → ", isolated(column.label));
+  const { head, layer } = view;
   if (head === null || layer === null) {
     return [
       heading,
@@ -117,7 +130,7 @@ function explain(scene, cell) {
   /** @type {Node[]} */
   const parts = [heading];
   if (pairs.length > 1) {
-    const unit = scene.state.units === "sentences" ? "sentence" : "word";
+    const unit = state.units === "sentences" ? "sentence" : "word";
     const terms = pairs.map((pair) => pair.weight.toFixed(4)).join(" + ");
     const sum = pairs.length <= MOST_TERMS ? `(${terms})` : `the sum of ${pairs.length.toLocaleString("en")} weights`;
     const over = row.positions.length > 1 ? ` ÷ ${row.positions.length} pieces of the row’s ${unit}` : "";

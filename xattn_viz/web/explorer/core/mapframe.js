@@ -73,6 +73,16 @@ function makeAxes() {
 }
 
 /**
+ * The map of the other trace that stands beside this one of two that are compared.
+ *
+ * @param {import("./scene.js").Scene} scene
+ * @param {import("./scene.js").Panel} panel
+ */
+export function besides({ compared, main, second }, panel) {
+  return compared && second && !panel.apart ? (panel === second ? main : second).matrix : null;
+}
+
+/**
  * How large the cells of a map are, and how its labels stand, in CSS pixels; the limits below are for a font size of 16.
  *
  * @typedef {object} Grid
@@ -135,9 +145,10 @@ function inPixels(pixels) {
 /**
  * @param {Matrix} m
  * @param {Room} room
+ * @param {Matrix} [other] the one beside it, whose labels have the same room, so that the same cells are as large in both
  * @returns {Grid}
  */
-export function fitGrid(m, { width, height, most }) {
+export function fitGrid(m, { width, height, most }, other = m) {
   const unit = rem();
   const smallestFont = SMALLEST_FONT * unit;
   const largestFont = LARGEST_FONT * unit;
@@ -147,9 +158,13 @@ export function fitGrid(m, { width, height, most }) {
   );
   const rows = m.rows.length;
   const columns = m.columns.length;
-  const rowLabels = m.rows.map(({ label }) => widthOf(label, largestFont));
+  const longer = (/** @type {"rows" | "columns"} */ side) =>
+    m[side].map(({ label }, at) =>
+      Math.max(widthOf(label, largestFont), widthOf(other[side][at]?.label ?? "", largestFont)),
+    );
+  const rowLabels = longer("rows");
   const rowLabel = Math.min(Math.max(...rowLabels), Math.max(longestLabel, 0.2 * width));
-  const labels = m.columns.map(({ label }) => widthOf(label, largestFont));
+  const labels = longer("columns");
   const labelWidth = Math.ceil(Math.min(rowLabel + 26 * unit, Math.max(width * 0.35, 70)));
   const room = width - labelWidth;
   const straight = Math.floor(Math.min(room / columns, LARGEST_CELL[0] * unit));

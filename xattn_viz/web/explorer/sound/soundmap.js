@@ -1,6 +1,7 @@
 import { isEnlarged, isolated, make, rem, SMALLEST_FONT } from "../core/dom.js";
 import { cellIn } from "../core/kinds.js";
 import {
+  besides,
   LABEL_LINE,
   LARGEST_FONT,
   makeMapFrame,
@@ -94,11 +95,12 @@ export function makeSoundMap(change, playing) {
     const m = panel.matrix;
     const { sound, range } = panel;
     if (!m || !sound || !range || grid.hidden) return;
-    const named = m.rows.map((row) => [row.label, row.differs]);
+    const other = besides(scene, panel) ?? m;
+    const named = m.rows.map((row, r) => [row.label, row.differs, other.rows[r]?.label]);
     const layout = JSON.stringify([width, height, most, panel.sheet.kind, named, sound.words.length > 0]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitSoundMap(panel, { width, height, most }, sound.words.length > 0);
+      fit = fitSoundMap(panel, { width, height, most }, sound.words.length > 0, other);
       layOut(panel, m, fit);
     }
     const inView = [layout, range.from, range.to, scene.theme.dark, window.devicePixelRatio].join(" ");
@@ -231,16 +233,18 @@ const SECONDS_WIDTH = 52;
  * @param {Panel} panel
  * @param {import("../core/mapframe.js").Room} room
  * @param {boolean} words
+ * @param {import("../core/matrix.js").Matrix} [other] the one beside it, so that both have one time axis
  * @returns {SoundGrid}
  */
-export function fitSoundMap(panel, { width, height, most }, words) {
+export function fitSoundMap(panel, { width, height, most }, words, other) {
   const unit = rem();
   const m = /** @type {import("../core/matrix.js").Matrix} */ (panel.matrix);
   const rows = m.rows.length;
   const frames = Boolean(panel.sheet.queries.edges);
   // The names of special tokens are long and say little: they are cut where the words need less.
-  const said = m.rows.filter(({ special }) => !special);
-  const longest = Math.max(...(said.length ? said : m.rows).map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
+  const all = [...m.rows, ...(other?.rows ?? [])];
+  const said = all.filter(({ special }) => !special);
+  const longest = Math.max(...(said.length ? said : all).map(({ label }) => widthOf(label, LARGEST_FONT * unit)));
   const labelled = Math.min(Math.min(longest, LONGEST_LABEL * unit) + 22 * unit, Math.max(width * 0.3, 70));
   const labelWidth = Math.ceil(frames ? SECONDS_WIDTH * unit : labelled);
   // In a low window the sound is drawn lower, so that more of the map is in view.

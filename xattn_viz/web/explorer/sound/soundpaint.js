@@ -229,11 +229,28 @@ export function paintMarks(canvas, scene, panel, fit) {
   const range = /** @type {Stretch} */ (panel.range);
   const x = (/** @type {number} */ time) => ((time - range.from) / (range.to - range.from)) * width;
   if (scene.state.times && panel.sheet.kind === "cross") {
-    paintBorders(context, panel, scene.theme, x, width, height);
     const isOwn = panel !== scene.second || !scene.compared || scene.trace.beside?.hears;
+    context.save();
+    context.clip(rowsThere(panel, fit));
+    paintBorders(context, panel, scene.theme, x, width, height);
     if (isOwn && !panel.apart) paintPath(context, scene, panel, x, fit.cellHeight);
+    context.restore();
   }
   paintFocused(context, panel, x, fit);
+}
+
+/**
+ * The rows of a map that stand for something: of two that are compared, one may have rows that the other has not.
+ *
+ * @param {Panel} panel
+ * @param {SoundGrid} fit
+ */
+function rowsThere({ matrix }, fit) {
+  const there = new Path2D();
+  matrix?.rows.forEach((row, r) => {
+    if (row.positions.length && !row.alone) there.rect(0, r * fit.cellHeight, fit.wide, fit.cellHeight);
+  });
+  return there;
 }
 
 /**

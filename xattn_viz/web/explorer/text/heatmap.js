@@ -1,7 +1,7 @@
 import { inkOn, LINKED, levelOf, pixels, tableFor } from "../core/colours.js";
 import { fitted, isEnlarged, make, rem } from "../core/dom.js";
 import { cellIn, titled } from "../core/kinds.js";
-import { columnLabelsOf, fitGrid, makeMapFrame, markFocus, markRows, rowLabelsOf } from "../core/mapframe.js";
+import { besides, columnLabelsOf, fitGrid, makeMapFrame, markFocus, markRows, rowLabelsOf } from "../core/mapframe.js";
 import { decimals } from "../core/matrix.js";
 import { viewTitle } from "../core/payload.js";
 import { makeLens } from "./lens.js";
@@ -149,14 +149,15 @@ export function makeHeatmap(change) {
     shown = panel;
     const m = panel.matrix;
     if (!m || grid.hidden) return;
+    const other = besides(scene, panel) ?? m;
     const layout = JSON.stringify([
       room,
-      m.rows.map((row) => [row.label, row.differs]),
-      m.columns.map((column) => [column.label, column.differs]),
+      m.rows.map((row, r) => [row.label, row.differs, other.rows[r]?.label]),
+      m.columns.map((column, c) => [column.label, column.differs, other.columns[c]?.label]),
     ]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitGrid(m, room);
+      fit = fitGrid(m, room, other);
       layOut(m, fit);
       view.style.setProperty("--xv-pane", fit.scrolls ? `${Math.max(room.height, room.most)}px` : "none");
     }

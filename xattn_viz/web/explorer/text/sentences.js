@@ -72,7 +72,9 @@ export function makeSentences(change, player, otherPlayer) {
     const axis = rowAxis(textless ? trace.sheets[0] : main.sheet, state);
     output.element.hidden = draws;
     source.element.hidden = listens;
-    if (!listens) source.show(main.sheet.keys, state.special, words.columns, words.columnsCaption);
+    if (!listens) {
+      source.show(main.sheet.keys, state.special, words.columns, (draws && main.name) || words.columnsCaption);
+    }
     if (!draws)
       output.show(
         axis,
@@ -87,7 +89,9 @@ export function makeSentences(change, player, otherPlayer) {
     // What both read stands once.
     const reads = compared && second && !listens && second.sheet.keys !== main.sheet.keys;
     otherSource.element.hidden = !reads;
-    if (reads) otherSource.show(second.sheet.keys, state.special, `${words.columns} ${second.name}`, "");
+    if (reads) {
+      otherSource.show(second.sheet.keys, state.special, `${words.columns} ${second.name}`, draws ? second.name : "");
+    }
     const sources = listens ? 0 : main.sheet.keys.labels.length;
     // The letters keep their size while the output grows to about the length of its source.
     const outputs = draws ? 0 : trace.growing ? Math.max(axis.labels.length, sources) : axis.labels.length;
