@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -15,6 +16,7 @@ from PIL import Image
 
 import xattn_viz as xv
 from tests.analysis.test_compare import AFTER, BEFORE
+from tests.browser.explorer.pictured import captioned, drawn, moved
 from tests.web.explorer.packed import unpacked
 from xattn_viz import export
 from xattn_viz.core.view import View
@@ -64,6 +66,39 @@ def test_a_drawing_has_the_colour_of_each_difference_and_says_what_changed(tmp_p
         export.json("text")  # type: ignore[arg-type]
     with pytest.raises(xv.InputError, match="not grid"):
         xv.figures.draw(FOUND, what="grid")
+
+
+def test_a_drawing_of_two_pictures_shows_both_and_what_changed_over_the_second() -> None:
+    for trace, is_drawn in ((captioned(), False), (drawn(), True)):
+        other = moved(trace, is_drawn)
+        found = xv.compare(trace, other, View(layer=1, head=0))
+        root = ET.fromstring(export.svg(found))  # noqa: S314 - our own text
+        texts = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
+        said = [text.strip("\u2068\u2069") for text in texts]
+        images = [image.get("href", "") for image in root.iter("{http://www.w3.org/2000/svg}image")]
+        pixels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each.partition(",")[2])))) for each in images]
+        for shown, whose in zip(pixels, (trace, other), strict=False):
+            assert np.array_equal(shown, np.asarray(whose.picture))
+        changes, (before, after) = found.changes(), found.maps()
+        words = list(dict.fromkeys(change.key if is_drawn else change.query for change in changes))[:3]
+        assert said[1:3] == ["A", "B"]
+        assert said[3 : 3 + len(words)] == [
+            found.column_labels[w][0] if is_drawn else found.row_labels[w][0] for w in words
+        ]
+        axis = found.traces[0].cross.queries if is_drawn else found.traces[0].cross.keys
+        lines = (after - before).T[words] if is_drawn else (after - before)[words]
+        grids = lines[:, axis.patches].reshape(len(words), *axis.grid)  # type: ignore[misc]
+        top = float(np.abs(grids).max())
+        assert any(f"Blue below 0, red above, up to {top:.2f}." in line for line in said)
+        for grid, shown in zip(grids, pixels[2:], strict=False):
+            wanted = colours.overlay(np.asarray(other.picture), grid, top, side=400, apart=True)
+            assert np.array_equal(shown, wanted)
+        figure = xv.figures.draw(found, what="picture", words=words[:1])
+        assert f"Over B, 75 % opaque: difference, B \u2212 A, of “{said[3]}”." in figure.caption
+        with pytest.raises(xv.InputError, match="There is no word 99"):
+            xv.figures.draw(found, what="picture", words=[99])
+    with pytest.raises(xv.InputError, match="hold no pictures"):
+        xv.figures.draw(FOUND, what="picture")
 
 
 def test_a_page_and_a_notebook_have_both_traces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.compare import Comparison
 from xattn_viz.core.axis import Axis
-from xattn_viz.core.maps import frame_of
+from xattn_viz.core.maps import AttentionMaps, frame_of
 from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import SelectedMap, View, axis_titles, head_title
 from xattn_viz.inputs import InputError
-from xattn_viz.plots.svg import drawn
+from xattn_viz.plots import colours
+from xattn_viz.plots.paper import region_sheet
+from xattn_viz.plots.svg import Sheet, Style, drawn, write_below
 from xattn_viz.web.explorer import about
 
 JSON_VERSION = 1
+_WIDE, _MOST_WORDS = 900.0, 3  # pixels of a drawing over pictures, words whose difference is drawn there
 
 
 def checked(value: Any) -> Comparison:
@@ -47,7 +50,7 @@ def selected(found: Comparison, view: View | None = None) -> SelectedMap:
     before, after = found.maps(layer, head)
     apart = after - before
     top = float(np.nanmax(np.abs(apart), initial=0.0)) or 1.0
-    maps = found.traces[0].cross if found.views[0] is None else found.views[0].maps(found.traces[0])
+    maps = _maps(found)
     row, column = axis_titles(maps, by_input=bool(found.views[0] and found.views[0].rows == "input"))
     return SelectedMap(
         weights=apart,
@@ -92,8 +95,63 @@ def _which(found: Comparison, view: View | None) -> tuple[int | None, int | None
 
 
 def svg(found: Comparison, view: View | None = None) -> str:
-    """The difference of one map of each as a picture, 0 in the middle of its colours, with what changed in words."""
-    return drawn(selected(found, view), said=lines(found, view))
+    """The difference of one map of each as a picture, 0 in the middle of its colours, with what changed in words.
+
+    Where patches of two pictures are compared it shows both, and over the second what changed (`over_picture`).
+    """
+    if not is_over_pictures(found):
+        return drawn(selected(found, view), said=lines(found, view))
+    style = Style(width=_WIDE)
+    sheet, said = over_picture(found, view, style)
+    sheet.height += style.size / 2
+    write_below(sheet, [*lines(found, view), said], style)
+    return sheet.svg()
+
+
+def is_over_pictures(found: Comparison) -> bool:
+    """Whether rows or columns are patches, and both traces hold the picture that they lie in."""
+    maps = _maps(found)
+    has_patches = maps.keys.grid is not None or maps.queries.grid is not None
+    return has_patches and all(trace.picture is not None for trace in found.traces)
+
+
+def over_picture(found: Comparison, view: View | None, style: Style, words: tuple[int, ...] = ()) -> tuple[Sheet, str]:
+    """Both pictures, and over the second the differences of some words, with what is to be said of that.
+
+    `words` are rows of the comparison, or columns where rows are patches: those that changed most unless given. Raises
+    InputError where there are no pictures, and for a word that is not there.
+    """
+    if not is_over_pictures(found):
+        raise InputError("These two hold no pictures that their difference could be drawn over.")
+    maps, (before, after) = _maps(found), found.maps(*_which(found, view))
+    is_read = maps.keys.grid is not None
+    axis, pairs = (maps.keys, found.columns) if is_read else (maps.queries, found.rows)
+    labels = found.row_labels if is_read else found.column_labels
+    apart = after - before if is_read else (after - before).T  # [word, position]
+    if wrong := [word for word in words if not 0 <= word < len(labels)]:
+        raise InputError(f"There is no word {wrong[0]}: words count from 0, to {len(labels) - 1} here.")
+    place = {one: number for number, (one, _) in enumerate(pairs)}
+    patches = [place[int(position)] for position in axis.patches]
+    grids = apart[:, patches].reshape(len(labels), *(axis.grid or (1, 1)))
+    if not words:
+        told = [change.query if is_read else change.key for change in found.changes(*_which(found, view))]
+        largest = np.argsort(-np.abs(np.nan_to_num(grids)).max(axis=(1, 2)), kind="stable")
+        words = tuple(dict.fromkeys([*told, *map(int, largest)]))[:_MOST_WORDS]
+    top = float(np.nanmax(np.abs(grids[list(words)]), initial=0.0)) or 1.0
+    parts = [(visible(named(labels[word])), grids[word]) for word in words]
+    one, other = (np.asarray(trace.picture) for trace in found.traces)
+    pictures = list(zip(found.names, (one, other), strict=True))
+    what = f"difference, {found.names[1]} − {found.names[0]}"
+    sheet = region_sheet(pictures, parts, top, style, title=selected(found, view).title, what=what, apart=True)
+    over = ", ".join(f"“{name}”" for name, _ in parts)
+    opaque = round(100 * colours.OPACITY)
+    return sheet, (
+        f"Over {found.names[1]}, {opaque} % opaque: {what}, of {over}. Blue below 0, red above, up to {top:.2f}."
+    )
+
+
+def _maps(found: Comparison) -> AttentionMaps:
+    return found.traces[0].cross if found.views[0] is None else found.views[0].maps(found.traces[0])
 
 
 def json(found: Comparison, view: View | None = None) -> str:

@@ -270,13 +270,14 @@ def draw(
     head that is not there.
 
     Of a comparison of two traces (`analysis.compare`) a "map" is drawn, the difference of the mean over all where no
-    view names a head: blue below 0, red above, struck out where only one of the two has such a cell.
+    view names a head: blue below 0, red above, struck out where only one of the two has such a cell. Of two pictures
+    "picture" shows both, and the differences of the `words` over the second, or of those that changed most.
     """
     if what not in WHAT:
         raise InputError(f"A figure is one of {', '.join(WHAT)}: got {quoted(what)}.")
     style = _style(options, view)
     if not isinstance(trace, Trace):
-        return _difference(trace, view, what, style, date)
+        return _difference(trace, view, what, style, date, tuple(options.get("words", ())))
     view = replace(view or first_view(trace), colours=style.colour_map)
     heads, words = tuple(options.get("heads", ())), tuple(options.get("words", ()))
     for name, given, wanted in (("heads", heads, "heads"), ("words", words, "picture")):
@@ -310,14 +311,25 @@ def _fitted(made: Callable[[], tuple[Sheet, list[str]]], style: Style) -> tuple[
         ) from None
 
 
-def _difference(found: Comparison, view: View | None, what: What, style: Style, date: datetime.date | None) -> Figure:
+def _difference(
+    found: Comparison,
+    view: View | None,
+    what: What,
+    style: Style,
+    date: datetime.date | None,
+    words: tuple[int, ...],
+) -> Figure:
     from xattn_viz.export import compared  # seldom asked for
 
-    if what != "map":
-        raise InputError(f"Of a comparison a map is drawn, its difference, and not {what}.")
+    if what not in ("map", "picture"):
+        raise InputError(f"Of a comparison a map is drawn, its difference, or a picture, and not {what}.")
     one = compared.selected(compared.checked(found), view)
-    sheet, said = _fitted(lambda: (map_sheet(one, style), compared.lines(found, view, date=date)), style)
     columns = f"Rows: {one.rows_title}. Columns: {one.keys_title}. {one.scale_name.capitalize()}."
+    if what == "picture":
+        sheet, columns = compared.over_picture(found, view, style, words)
+        said = compared.lines(found, view, date=date)
+    else:
+        sheet, said = _fitted(lambda: (map_sheet(one, style), compared.lines(found, view, date=date)), style)
     first, second, *rest, models = said
     lines = [one.title, "", first, second, columns, *rest, models.rpartition(", ")[0]]
     return Figure(what, (sheet.width, sheet.height), _caption(found.traces[0], lines, sheet.notes, date), sheet)
@@ -528,9 +540,8 @@ def _picture(trace: Trace, view: View, style: Style, words: Sequence[int]) -> tu
     grids = [patch_weights(one, word, None) if is_read else patch_weights(one, None, word) for word in words]
     top = max(float(grid.max(initial=0)) for grid in grids) or 1.0
     named = [visible(axis.name(word)) for word in words]
-    sheet = region_sheet(
-        picture, list(zip(named, grids, strict=True)), top, style, title=visible(said.title), what=one.what
-    )
+    parts = list(zip(named, grids, strict=True))
+    sheet = region_sheet([("", picture)], parts, top, style, title=visible(said.title), what=one.what)
     shares = ", ".join(f"“{name}”" for name in named)
     over = f"Over the picture, {round(100 * _colours.OPACITY)} % opaque: the {one.what}s of {shares}."
     return sheet, [said.title, said.pair, over, f"Colours: {style.colour_map}, 0 to {top:.2f}, the largest shown."]

@@ -113,18 +113,27 @@ def colour(number: int, dark: bool) -> str:
 
 
 def overlay(
-    picture: NDArray[np.uint8], weights: NDArray[np.floating], largest: float, *, side: int = 192, name: str = "magma"
+    picture: NDArray[np.uint8],
+    weights: NDArray[np.floating],
+    largest: float,
+    *,
+    side: int = 192,
+    name: str = "magma",
+    apart: bool = False,
 ) -> NDArray[np.uint8]:
     """The picture with weights over it, `[row, column, 3]`, its longer side `side` pixels.
 
     `picture` is `[row, column, 3]`, `weights` `[row, column]` of patches that cover it; `largest` is the weight of the
-    last colour of the map `name`. Between the middles of patches the weights go over smoothly.
+    last colour of the map `name`. Between the middles of patches the weights go over smoothly. Differences (`apart`)
+    have the diverging colours, from -`largest` on; NaN is 0.
     """
     height, width = picture.shape[:2]
     size = round(side * width / max(width, height)), round(side * height / max(width, height))
-    smooth = Image.fromarray(weights.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    share = np.clip(np.asarray(smooth) / (largest or 1.0), 0, 1)
-    coloured = table(name, dark=True)[np.rint(255 * share).astype(int)].astype(np.float32)
+    smooth = Image.fromarray(np.nan_to_num(weights.astype(np.float32))).resize(size, Image.Resampling.BILINEAR)
+    share = np.asarray(smooth) / (largest or 1.0)
+    share = np.clip(share / 2 + 0.5 if apart else share, 0, 1)
+    colours = diverging(dark=True) if apart else table(name, dark=True)
+    coloured = colours[np.rint(255 * share).astype(int)].astype(np.float32)
     below = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST), np.float32)
     mixed: NDArray[np.uint8] = np.rint(OPACITY * coloured + (1 - OPACITY) * below).astype(np.uint8)
     return mixed

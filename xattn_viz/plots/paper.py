@@ -310,41 +310,45 @@ def _grey(mel: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def region_sheet(
-    picture: NDArray[np.uint8],
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]],
     parts: Sequence[tuple[str, NDArray[Any]]],
     top: float,
     style: Style,
     *,
     title: str,
     what: str,
+    apart: bool = False,
 ) -> Sheet:
-    """A picture `[row, column, 3]`, and beside it once for each word with its weights `[row, column]` over it.
+    """Named pictures `[row, column, 3]`, and beside them the last once for each word with its weights over it.
 
-    Colours run up to `top`, over the picture by `colours.OPACITY`.
+    Weights are `[row, column]`, their colours run up to `top`, over the picture by `colours.OPACITY`; those of
+    differences (`apart`) from -`top` on. All pictures are as high as the last.
     """
     f = style.size
     sheet, room = _begun(style, title)
-    gap, count = 0.8 * f, len(parts) + 1
+    picture = pictures[-1][1]
+    gap, count = 0.8 * f, len(parts) + len(pictures)
     across = min(count, max(2, int((room.width + gap) / (9 * f + gap))))
     width = (room.width - gap * (across - 1)) / across
     high = width * picture.shape[0] / picture.shape[1]
-    for place, (name, weights) in enumerate([("", np.zeros(0)), *parts]):
+    for place, (name, shown) in enumerate([*pictures, *parts]):
         x = room.left + place % across * (width + gap)
         y = room.top + 1.5 * f + place // across * (high + 2 * f)
         if name:
             letters = max(3, int(width / (0.58 * f)))
             sheet.add(Text(short_label(name, letters), x + width / 2, y - 0.5 * f, f, "middle"))
-            over = colours.overlay(picture, weights, top, side=400, name=style.colour_map)
-            sheet.add(Picture(over, x, y, width, high))
+        if place < len(pictures):
+            sheet.add(Picture(shown, x, y, width, high, is_sharp=max(shown.shape) < 128))
         else:
-            sheet.add(Picture(picture, x, y, width, high, is_sharp=max(picture.shape) < 128))
+            over = colours.overlay(picture, shown, top, side=400, name=style.colour_map, apart=apart)
+            sheet.add(Picture(over, x, y, width, high))
     sheet.height = room.top + -(-count // across) * (high + 2 * f) + style.margin - 0.5 * f
     if style.bar:
-        over_picture = [f"#{bytes(colour).hex()}" for colour in colours.table(style.colour_map, dark=True)]
+        table = colours.diverging(dark=True) if apart else colours.table(style.colour_map, dark=True)
+        over_picture = [f"#{bytes(colour).hex()}" for colour in table]
         tall = min(max(high, 6 * f), 10 * f)
-        colour_bar(
-            sheet, style, (0.0, top), what, room.left + room.width + f, room.top + 1.8 * f, tall, table=over_picture
-        )
+        ends, left = (-top if apart else 0.0, top), room.left + room.width + f
+        colour_bar(sheet, style, ends, what, left, room.top + 1.8 * f, tall, table=over_picture)
         sheet.height = max(sheet.height, room.top + tall + 3 * f)
     return sheet
 

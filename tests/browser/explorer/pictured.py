@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,3 +85,13 @@ def drawn() -> Trace:
     shares = np.linspace(0.25, 1, STEPS)
     pictures = tuple((share * finished + (1 - share) * noise).astype(np.uint8) for share in shares)
     return Trace(tuple(maps), "a red circle", "", pictures=pictures)
+
+
+def moved(trace: Trace, rows: bool) -> Trace:
+    """The same with the patches in the opposite order, so that each word looks, or is read, elsewhere."""
+    maps = trace.cross
+    weights = maps.weights.copy()
+    weights = weights[:, :, ::-1] if rows else np.concatenate([weights[..., :1], weights[..., :0:-1]], -1)
+    others = tuple(replace(one, weights=weights) if one is maps else one for one in trace.maps)
+    read = trace.input if isinstance(trace.input, str) else 255 - np.asarray(trace.input)
+    return replace(trace, maps=others, input=read, pictures=tuple(255 - one for one in trace.pictures))

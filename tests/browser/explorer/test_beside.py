@@ -119,8 +119,10 @@ def test_both_are_read_out(both: Explorer, other: Trace) -> None:
     ours, theirs = weights_of(both.trace.cross, "2.1")[2, 5], weights_of(other.cross, "2.1")[3, 5]
     numbers = [float(text) for text in both.page.locator(".xv-readout strong").all_inner_texts()]
     np.testing.assert_allclose(numbers, [ours, theirs], atol=PRINTED)
-    both.click_cell(2, 3)  # a row that this output does not have
-    expect(both.page.locator(".xv-check")).to_be_hidden()
+    both.click_cell(2, 3)  # a row that only the other output has: its weight is explained of that one
+    expect(both.page.locator(".xv-check h3")).to_have_text("<b>Mine: velho → .")
+    numbers = both.page.locator(".xv-check dl").evaluate("list => ({ ...list.dataset })")
+    np.testing.assert_allclose(float(numbers["captured"]), weights_of(other.cross, "2.1")[2, 3], atol=1e-6)
 
 
 def test_the_other_map_follows_units_rows_and_special_tokens(both: Explorer) -> None:

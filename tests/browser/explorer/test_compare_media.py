@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from playwright.sync_api import Page, expect
 
 from tests.analysis.test_compare import heard, text_axis
 from tests.browser.explorer.conftest import Explorer
 from tests.browser.explorer.harness import show
-from tests.browser.explorer.pictured import captioned, drawn
+from tests.browser.explorer.pictured import captioned, drawn, moved
 from xattn_viz.analysis.compare import compare
 from xattn_viz.analysis.timing import TimedWord, WarpingPath
 from xattn_viz.core.maps import AttentionMaps
@@ -21,16 +19,6 @@ from xattn_viz.web.explorer import pack
 from xattn_viz.web.explorer.sound import Playback
 
 SECOND = "Map of the other output"
-
-
-def moved(trace: Trace, rows: bool) -> Trace:
-    """The same with the patches in the opposite order, so that each word looks, or is read, elsewhere."""
-    maps = trace.cross
-    weights = maps.weights.copy()
-    weights = weights[:, :, ::-1] if rows else np.concatenate([weights[..., :1], weights[..., :0:-1]], -1)
-    others = tuple(replace(one, weights=weights) if one is maps else one for one in trace.maps)
-    read = trace.input if isinstance(trace.input, str) else 255 - np.asarray(trace.input)
-    return replace(trace, maps=others, input=read, pictures=tuple(255 - one for one in trace.pictures))
 
 
 def test_two_pictures_each_have_their_own_and_changes_are_those_of_python(harness: Page) -> None:
