@@ -6,6 +6,7 @@ Question and answer are one sequence of the decoder, so that each of their words
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ class AnsweringAdapter(CaptionerAdapter):
 
     def __init__(self, card: ModelCard, *parts: Any, known: Detector | None = None) -> None:
         """`parts` are those of a captioner, `known` tells pictures of another kind than it was trained on."""
-        super().__init__(asking(card), *parts)
+        super().__init__(replace(asking(card), knows="shapes"), *parts)
         self._known = known
         # Behind the question there is room for an answer of three words and the end.
         self.questions = Questions(self._tokenizer, self.size.output - 5)
