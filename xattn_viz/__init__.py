@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.alignment_score import AlignmentScores, score
     from xattn_viz.analysis.attribution import Attribution, attribute
     from xattn_viz.analysis.compare import Change, Comparison, compare
-    from xattn_viz.analysis.faithfulness import agreement, deletion_curves
+    from xattn_viz.analysis.faithfulness import Covered, agreement, cover, deletion_curves, insertion_curves
     from xattn_viz.analysis.head_costs import HeadCosts, ablated_output, head_costs, smallest_set
     from xattn_viz.analysis.head_measures import HeadName, head_names, map_grids, surprises
     from xattn_viz.analysis.heads import WordLink, most_attended
@@ -114,6 +114,7 @@ __all__ = [
     "Axis",
     "Change",
     "Comparison",
+    "Covered",
     "CrossAttention",
     "Deletion",
     "HeadCosts",
@@ -139,6 +140,7 @@ __all__ = [
     "attribute",
     "cards",
     "compare",
+    "cover",
     "deletion_curves",
     "edit_row",
     "explore",
@@ -150,6 +152,7 @@ __all__ = [
     "head_costs",
     "head_names",
     "head_profiles",
+    "insertion_curves",
     "layer_steps",
     "load",
     "load_attention",
@@ -189,6 +192,8 @@ _HOMES = {
     "Change": "analysis.compare",
     "compare": "analysis.compare",
     "Comparison": "analysis.compare",
+    "cover": "analysis.faithfulness",
+    "Covered": "analysis.faithfulness",
     "CrossAttention": "attention.layer",
     "deletion_curves": "analysis.faithfulness",
     "Deletion": "analysis.faithfulness",
@@ -208,6 +213,7 @@ _HOMES = {
     "HeadProfiles": "analysis.profiles",
     "Hypothesis": "core.trace",
     "InputError": "inputs",
+    "insertion_curves": "analysis.faithfulness",
     "Intervention": "core.interventions",
     "layer_steps": "lessons.steps",
     "load": "models.registry",

@@ -31,6 +31,8 @@ OnStep = Callable[[int, int], bool | None]
 Asked = int | str | tuple[int | str, int | str]
 #: How long a stretch of sound is that is silenced at a time, in seconds.
 STRETCH = 0.5
+#: A picture is covered by squares of patches at a time, of which it has at most so many a side.
+MOST_SQUARES = 8
 _NOTHING = 1e-9  # a row that sums up to less has nothing to be shared out
 _ABOUT_TOKENS: tuple[Method, ...] = ("input-x-gradient", "integrated-gradients", "occlusion")
 
@@ -106,7 +108,8 @@ def attribute(
       they sum up to what the source adds (Sundararajan et al. 2017); of sound at the frames that the encoder hands
       over, above those that it hands over of silence;
     - `occlusion`: by how many nats the token's log-probability falls without a word of the source, or with `seconds` of
-      its sound silenced (Zeiler and Fergus 2014). Words are removed: what is left is a text that could be given, while
+      its sound silenced, or a square of its picture covered in the picture's median colour (Zeiler and Fergus 2014; at
+      most `MOST_SQUARES` a side). Words are removed: what is left is a text that could be given, while
       a masked or replaced word is something that most models never read. What is behind moves up by that;
     - `rollout`: mean weights of the encoder's layers and of the decoder's, half of each stream kept, multiplied (Abnar
       and Zuidema 2020), and what comes from the source shared out;
@@ -182,7 +185,7 @@ _GRADIENT = {
 
 
 def source_groups(keys: Axis, seconds: float = STRETCH) -> tuple[tuple[int, ...], ...]:
-    """The positions of a source that belong together: the pieces of each word, or stretches of so many `seconds`.
+    """The positions of a source that belong together: the pieces of each word, stretches of `seconds`, or squares.
 
     Special positions, such as `</s>` and padding, belong to none. Raises InputError where a stretch has no length.
     """
@@ -193,16 +196,34 @@ def source_groups(keys: Axis, seconds: float = STRETCH) -> tuple[tuple[int, ...]
         times = np.array(keys.times)[own, 0]
         numbers = np.floor((times - times[:1]) / seconds + 1e-6).astype(int)
         return tuple(tuple(own[numbers == number].tolist()) for number in np.unique(numbers))
+    if keys.grid is not None:
+        return _squares(keys.patches, keys.grid)
     if keys.words is None:
         return tuple((int(position),) for position in own)
     words = ([position for position in group if position in set(own.tolist())] for group in keys.word_groups())
     return tuple(tuple(word) for word in words if word)
 
 
+def _squares(patches: NDArray[np.intp], grid: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+    """The positions of the patches of each square, row by row."""
+    rows, columns = grid
+    side = -(-max(grid) // MOST_SQUARES)
+    numbers = (np.arange(rows) // side)[:, None] * columns + np.arange(columns)[None] // side
+    return tuple(tuple(patches[numbers.ravel() == number].tolist()) for number in np.unique(numbers))
+
+
+def first_asked(trace: Trace) -> int:
+    """The first row of an output that is asked about: behind its prompt and, of an answer, behind the question."""
+    written = next((row for row, step in enumerate(trace.steps) if not step.forced), None)
+    if trace.answers and written is not None:
+        return written
+    special = trace.cross.queries.is_special
+    return 0 if special.all() else int(np.argmin(special))
+
+
 def _pairs(trace: Trace, contrast: str | Mapping[int, Asked] | None) -> tuple[Pairs, str]:
     """The ids that each row is asked about, and the contrast in words. Rows of a prompt are not asked about."""
-    steps, special = trace.steps, trace.cross.queries.is_special
-    prompt = 0 if special.all() else int(np.argmin(special))
+    steps, prompt = trace.steps, first_asked(trace)
     if contrast is None:
         return {row: (step.id, None) for row, step in enumerate(steps) if row >= prompt}, ""
     if contrast == "next":
@@ -264,6 +285,8 @@ def _about_tokens(
         values[rows] = _spread((whole - np.array(parts)).T, groups, count)
         what = "where the stretch is silenced" if is_sound else "where the word is removed"
         over = "frames" if is_sound else "pieces"
+        if cross.keys.grid is not None:
+            what, over = "where the square is covered in the picture’s median colour", "patches"
         how = _OCCLUSION.format(what=what, spread=f"Spread evenly over the {over} that were taken away together.")
     else:
         found, score[rows], nothing[rows] = inspection.gradients(pairs, integrated=method == "integrated-gradients")

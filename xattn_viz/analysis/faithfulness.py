@@ -16,17 +16,27 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.attribution import STRETCH, Array, Attribution, Model, OnStep, attribute, source_groups
-from xattn_viz.core.evidence import MEAN, Deletion, DeletionCurve
+from xattn_viz.analysis.attribution import (
+    STRETCH,
+    Array,
+    Attribution,
+    Model,
+    OnStep,
+    attribute,
+    first_asked,
+    source_groups,
+)
+from xattn_viz.core.evidence import MEAN, Deletion, DeletionCurve, Insertion
 from xattn_viz.core.maps import METHODS, AttentionMaps
 from xattn_viz.core.records import quoted, same, summary
 from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import kind_title, parse_head
-from xattn_viz.inputs import InputError
+from xattn_viz.inputs import InputError, images
 
 Statistic = Literal["spearman", "kendall"]
-#: What `deletion_curves` compares unless told otherwise: each takes at most two passes a token.
+#: What `deletion_curves` compares unless told otherwise: each takes at most two passes a token; and of pictures.
 RANKINGS = (MEAN, "value-norms", "input-x-gradient", "occlusion")
+PICTURE_RANKINGS = (MEAN, "occlusion")
 _RESAMPLES, _SEED = 1000, 0
 _SHOWN = {"spearman": "Spearman ρ", "kendall": "Kendall τ"}
 
@@ -133,7 +143,7 @@ def _quantile(values: Array, share: float) -> Array:
 def deletion_curves(
     model: Model,
     trace: Trace,
-    rankings: Sequence[str | Attribution] = RANKINGS,
+    rankings: Sequence[str | Attribution] | None = None,
     *,
     seeds: int = 10,
     points: int = 10,
@@ -142,7 +152,8 @@ def deletion_curves(
 ) -> Deletion:
     """The deletion curves of a trace: words of its source removed, or stretches of its sound silenced, in some orders.
 
-    A ranking is "attention" (the mean weight of all heads), a head such as "2.1" (layer 2, head 1, from 1), one of the
+    Of a picture squares are covered in its median colour. Rankings are `RANKINGS`, or `PICTURE_RANKINGS`, unless given.
+    One is "attention" (the mean weight of all heads), a head such as "2.1" (layer 2, head 1, from 1), one of the
     `METHODS`, or an `Attribution` of this trace: importance is its value summed over the rows of the output, its nats
     with their sign. `seeds` random orders stand beside them. Each curve has at most `points` steps of equally many
     words, so that a long source costs no more than `(rankings + seeds) * points` passes over it, in batches; what two
@@ -150,29 +161,125 @@ def deletion_curves(
 
     Raises InputError for what is no ranking, and as `attribute` does.
     """
+    groups, named = _orders(model, trace, rankings, seeds, points, seconds, on_step)
+    found = _curves(model, trace, groups, named, points, on_step, is_insertion=False)
+    count = len(found) - seeds
+    return Deletion(found[:count], found[count:], groups)
+
+
+def insertion_curves(
+    model: Model,
+    trace: Trace,
+    rankings: Sequence[str | Attribution] | None = None,
+    *,
+    seeds: int = 10,
+    points: int = 10,
+    seconds: float = STRETCH,
+    on_step: OnStep | None = None,
+) -> Insertion:
+    """The other way round (Petsiuk et al. 2018, RISE): at first nothing of the source, then the most important is back.
+
+    The curve of a ranking that names what the model needs rises sooner than those of random orders. Arguments, costs
+    and errors as `deletion_curves`; the first point of all curves is the same, and so is the last, where all is back.
+    """
+    groups, named = _orders(model, trace, rankings, seeds, points, seconds, on_step)
+    found = _curves(model, trace, groups, named, points, on_step, is_insertion=True)
+    count = len(found) - seeds
+    return Insertion(found[:count], found[count:], groups)
+
+
+def _orders(
+    model: Model,
+    trace: Trace,
+    rankings: Sequence[str | Attribution] | None,
+    seeds: int,
+    points: int,
+    seconds: float,
+    on_step: OnStep | None,
+) -> tuple[tuple[tuple[int, ...], ...], dict[str, NDArray[np.intp]]]:
+    """The groups of a source, and the order of them by each ranking, then by chance."""
     if seeds < 1 or points < 1:
         raise InputError(f"A deletion curve needs a random order and a step at least: got {seeds} and {points}.")
     groups = source_groups(trace.cross.keys, seconds)
     if not groups:
         raise InputError("This source holds nothing but special positions: there is nothing to take away.")
+    rankings = rankings or (RANKINGS if trace.cross.keys.grid is None else PICTURE_RANKINGS)
     importance = {_name(one): _importance(model, trace, one, groups, seconds, on_step) for one in rankings}
-    orders = {name: np.argsort(-scores, kind="stable") for name, scores in importance.items()}
+    orders = {name: np.argsort(-scores, kind="stable").astype(np.intp) for name, scores in importance.items()}
     generator = np.random.default_rng(_SEED)
-    orders |= {f"random {number + 1}": generator.permutation(len(groups)) for number in range(seeds)}
+    return groups, orders | {f"random {number + 1}": generator.permutation(len(groups)) for number in range(seeds)}
+
+
+def _curves(
+    model: Model,
+    trace: Trace,
+    groups: Sequence[Sequence[int]],
+    orders: Mapping[str, NDArray[np.intp]],
+    points: int,
+    on_step: OnStep | None,
+    *,
+    is_insertion: bool,
+) -> tuple[DeletionCurve, ...]:
+    """The curve of each order, of how much is gone, or back; what two orders leave alike is computed once."""
+    every = frozenset(range(len(groups)))
     sizes = np.unique(np.rint(np.linspace(0, len(groups), min(points, len(groups)) + 1)).astype(int))
-    gone = {name: [frozenset(order[:size].tolist()) for size in sizes] for name, order in orders.items()}
+    first = {name: [frozenset(order[:size].tolist()) for size in sizes] for name, order in orders.items()}
+    gone = {name: [every - some for some in curve] for name, curve in first.items()} if is_insertion else first
     different = list(dict.fromkeys(some for curve in gone.values() for some in curve))
-    special = trace.cross.queries.is_special
-    prompt = 0 if special.all() else int(np.argmin(special))
-    asked = {row: (step.id, None) for row, step in enumerate(trace.steps) if row >= prompt}
+    asked = {row: (step.id, None) for row, step in enumerate(trace.steps) if row >= first_asked(trace)}
     taken = [[key for group in sorted(some) for key in groups[group]] for some in different]
     means = model.inspect(trace, on_step).without(taken, asked).mean(-1)
     after = dict(zip(different, means.tolist(), strict=True))
-    curves = [
+    return tuple(
         DeletionCurve(name, tuple(order.tolist()), sizes / len(groups), np.array([after[some] for some in gone[name]]))
         for name, order in orders.items()
-    ]
-    return Deletion(tuple(curves[: len(importance)]), tuple(curves[len(importance) :]), groups)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Covered:
+    """What a model writes where the squares of its picture that a ranking calls most important are covered.
+
+    `groups` are the numbers of those, of `count` in all; `picture` `[row, column, 3]` is what was read, `trace` what
+    came of it, and `before` the output that it was before.
+    """
+
+    ranking: str
+    groups: tuple[int, ...]
+    count: int
+    picture: NDArray[np.uint8]
+    before: str
+    trace: Trace
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the output is another one."""
+        return self.trace.output != self.before
+
+
+def cover(model: Any, trace: Trace, ranking: str | Attribution = MEAN, *, squares: int = 6) -> Covered:
+    """Cover what a ranking calls most important in the picture of a trace, so many `squares`, and write anew.
+
+    One pass for the ranking, where it needs any, and one run of the model. The output may change because the model
+    needed what was there, and because it has never read such a picture: cover other places, or see `deletion_curves`.
+
+    Raises InputError for a trace that is not over the patches of a picture, and as `deletion_curves` does.
+    """
+    keys = trace.cross.keys
+    if keys.grid is None or trace.picture is None:
+        raise InputError("Only the squares of a picture can be covered: this source is none.")
+    groups = source_groups(keys)
+    if not 1 <= squares <= len(groups):
+        raise InputError(f"Of {len(groups)} squares at least one can be covered: got {squares}.")
+    order = np.argsort(-_importance(model, trace, ranking, groups, STRETCH, None), kind="stable")[:squares]
+    chosen = tuple(int(number) for number in order)
+    patches = np.flatnonzero(np.isin(keys.patches, [key for number in chosen for key in groups[number]]))
+    picture = images.covered(trace.picture, keys.grid, patches.tolist())
+    given = ("target", "prefix", "keep_projections", "kinds", "ablate", "hypothesis")
+    options = {name: value for name, value in trace.settings.items() if name not in given}
+    off = [(kind, layer, head) for kind, layer, head in trace.settings.get("ablate", ())]
+    again = model.trace(images.Picture(picture, is_resized=True), ablate=off, **options)
+    return Covered(_name(ranking), chosen, len(groups), picture, trace.output, again)
 
 
 def _name(ranking: str | Attribution) -> str:
@@ -205,7 +312,7 @@ def _importance(
         if layer is None or not isinstance(head, int):
             raise InputError(f"{quoted(ranking)} is no single head: give one such as 2.1, or {MEAN} for all.")
         weights = trace.cross.head(layer, head).astype(np.float64)
-    by_key = weights.sum(0)
+    by_key = weights[first_asked(trace) if trace.answers else 0 :].sum(0)
     return np.array([by_key[list(group)].sum() for group in groups])
 
 
@@ -250,7 +357,7 @@ def summarise(deletions: Sequence[Deletion]) -> DeletionSummary:
 
 
 def deletions(
-    model: Any, inputs: Iterable[Any], rankings: Sequence[str] = RANKINGS, **options: Any
+    model: Any, inputs: Iterable[Any], rankings: Sequence[str] | None = None, **options: Any
 ) -> Iterator[Deletion]:
     """The deletion of each input's trace, one by one, so that one can stop and sum up what there is.
 

@@ -15,14 +15,22 @@ from xattn_viz.analysis import alignment_files
 from xattn_viz.analysis.alignment import align
 from xattn_viz.analysis.alignment_heads import search
 from xattn_viz.analysis.attribution import Attribution, attribute, source_groups
-from xattn_viz.analysis.faithfulness import RANKINGS, agreement, deletion_curves
+from xattn_viz.analysis.faithfulness import (
+    PICTURE_RANKINGS,
+    RANKINGS,
+    Covered,
+    agreement,
+    cover,
+    deletion_curves,
+    insertion_curves,
+)
 from xattn_viz.analysis.word_units import named_heads
 from xattn_viz.app import explorer, head_profiles, interventions, page_state, runner
 from xattn_viz.app.measurement import About, Load, ask, draw, draw_heads, heading, headline, key_of, whose_of
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
 from xattn_viz.app.runner import Kept
-from xattn_viz.core.evidence import Alignment, Deletion, in_a_sentence, ranking_name
+from xattn_viz.core.evidence import Alignment, Deletion, Insertion, in_a_sentence, ranking_name
 from xattn_viz.core.maps import METHODS, Method
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import HeadGrid, Trace
@@ -184,14 +192,17 @@ def _agrees(about: About) -> Method | None:
         "source without a word is one that the model may never have seen the like of.",
     )
     trace, measured = about.trace, runner.asked_of(about.whose)
-    if trace.cross.keys.grid is not None:
-        st.markdown("Other ways of looking are for texts and sound: no part of a picture can be taken away here.")
+    is_picture = trace.cross.keys.grid is not None
+    if not is_picture and not isinstance(trace.input, str) and trace.cross.keys.kind == "text":
+        st.markdown("Other ways of looking are for what the output itself reads: here it reads the question alone.")
         return None
+    methods: tuple[Method, ...] = ("occlusion",) if is_picture else METHODS
     compared = [cast(Method, question[1]) for question in measured if question[0] == "agree"]
-    if st.session_state.get("evidence-method") not in METHODS:
+    if st.session_state.get("evidence-method") not in methods:
         st.session_state["evidence-method"] = compared[0] if compared else "occlusion"
     method: Method = st.session_state["evidence-method"]
     name, rankings = kind_name(method), tuple(one for one in RANKINGS if one not in _GRADIENTS or _has_captum())
+    rankings = PICTURE_RANKINGS if is_picture else rankings
 
     def compare(model: Adapter, on_step: OnStep) -> tuple[Compared, Kept]:
         found = attribute(model, trace, method, on_step=on_step)
@@ -218,11 +229,40 @@ def _agrees(about: About) -> Method | None:
     ask(about, f"Compare with {in_a_sentence(name)}", ("agree", method), _runs(method, trace, groups), compare)
     runs = (len(rankings) + 10) * min(groups, 10)
     parts = "sound" if trace.cross.keys.is_timed else "words"
-    ask(about, f"Take {parts} away, the most important first", ("deletion",), runs, delete)
+    what = "Cover squares" if is_picture else f"Take {parts} away"
+    ask(about, f"{what}, the most important first", ("deletion",), runs, delete)
+    if is_picture:
+        _covers(about, runs)
+        return method
     st.selectbox(
-        "Another way of looking", METHODS, format_func=kind_name, key="evidence-method", label_visibility="collapsed"
+        "Another way of looking", methods, format_func=kind_name, key="evidence-method", label_visibility="collapsed"
     )
     return method
+
+
+def _covers(about: About, runs: int) -> None:
+    """Squares of a picture put back, the most important first, and what is written where they are covered."""
+    trace = about.trace
+
+    def insert(model: Adapter, on_step: OnStep) -> tuple[Insertion, Kept]:
+        return insertion_curves(model, trace, on_step=on_step), ()
+
+    def write(model: Adapter, on_step: OnStep) -> tuple[Covered, Kept]:
+        return cover(model, trace), ()
+
+    insertion: Insertion | None = ask(about, "Put squares back, the most important first", ("insertion",), runs, insert)
+    if insertion is not None:
+        st.markdown(literal(insertion.sentence))
+    covered: Covered | None = ask(about, "Cover where it looked, write anew", ("cover",), 20, write)
+    if covered is not None:
+        how = "writes something else" if covered.is_changed else "writes the same"
+        st.markdown(
+            literal(
+                f"With the {len(covered.groups)} of {covered.count} squares covered that it looked at most, it {how}: "
+                f"{visible(covered.trace.output)}"
+            )
+        )
+        st.image(np.asarray(covered.picture), width=160)
 
 
 def _has_captum() -> bool:
@@ -278,8 +318,12 @@ def _side_by_side(about: About, method: Method) -> None:
         weights = trace.cross.head(layer, head)
         left, right = st.columns(2, gap="large")
         for place, title, key, values in (
-            (left, f"Weights of {head_title(layer, head)}", "weights", weights),
-            (right, f"{name}, shares of each row", "shares", found.maps.weights[own]),
+            ()
+            if trace.cross.keys.grid
+            else (
+                (left, f"Weights of {head_title(layer, head)}", "weights", weights),
+                (right, f"{name}, shares of each row", "shares", found.maps.weights[own]),
+            )
         ):
             with place:
                 st.caption(literal(title))
@@ -291,9 +335,13 @@ def _side_by_side(about: About, method: Method) -> None:
             draw_heads(about, grid, "evidence-agreement", top=1.0)
         with right:
             st.caption(literal(f"{found.how} {grid.method} The map is on the tab Map too."))
+    insertion: Insertion | None = about.found("insertion")
     if deletion is not None:
         _curves(deletion)
-    if pair is not None or deletion is not None:
+    if insertion is not None:
+        st.markdown("#### More and more of the picture, the most important first")
+        draw(pack.curves(insertion), "evidence-insertion")
+    if (pair is not None or deletion is not None) and trace.cross.keys.grid is None:
         _contrast(about)
 
 

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 import xattn_viz as xv
-from xattn_viz.analysis.faithfulness import RANKINGS, deletions, summarise
+from xattn_viz.analysis.faithfulness import PICTURE_RANKINGS, RANKINGS, deletions, summarise
 from xattn_viz.cli import common
 from xattn_viz.cli.alignment import REVERSE, both
 from xattn_viz.cli.common import Progress, Said
@@ -158,16 +158,16 @@ def _shares(found: xv.Attribution, layer: int, head: int) -> tuple[list[str], li
 @click.option("--lines", is_flag=True, help="The input is a file with a sentence a line: all together.")
 @click.option(
     "--rankings",
-    default=",".join(RANKINGS),
     metavar="RANKING,…",
-    help="The word attention, a head such as 2.1 (from 1), or methods.",
+    help="The word attention, a head such as 2.1 (from 1), or methods; "
+    f"{','.join(RANKINGS)} unless given, and {','.join(PICTURE_RANKINGS)} of a picture.",
 )
 @common.parsed("--seeds", by=common.whole, default=10, help="Random orders to compare with.")
 @common.parsed("--points", by=common.whole, default=10, help="The most steps of a curve.")
 @common.SET
 @common.JSON
 def deletion(
-    model: str, input: str, lines: bool, rankings: str, seeds: int, points: int, settings: Said, as_json: bool
+    model: str, input: str, lines: bool, rankings: str | None, seeds: int, points: int, settings: Said, as_json: bool
 ) -> None:
     """Say which ranking of the source the model follows: how the output fares as words are taken away."""
     adapter = common.load(model)
@@ -175,7 +175,8 @@ def deletion(
     inputs: list[Any] = [*common.read_lines(input)] if lines else [common.read_input(adapter, input)]
     step, made = Progress("sentences", in_pipes=lines), []
     traces = (adapter.trace(one, **asked) for one in inputs)
-    for one in deletions(adapter, traces, rankings.split(","), seeds=seeds, points=points):
+    named = rankings.split(",") if rankings else None
+    for one in deletions(adapter, traces, named, seeds=seeds, points=points):
         made.append(one)
         step(len(made), len(inputs))
     said, printed = _of_many(made) if lines else _of_one(made[0])

@@ -203,5 +203,26 @@ class Deletion(Displayed):
         return same(self, other)
 
 
+class Insertion(Deletion):
+    """Insertion curves of one trace, whose fractions are of what is back: good where they rise soon."""
+
+    @property
+    def followed(self) -> DeletionCurve | None:
+        """The curve with the largest area, where that is above all random ones; None where none is."""
+        best = max(self.curves, key=lambda curve: curve.area)
+        return best if best.area > self.random_interval[2] else None
+
+    @property
+    def sentence(self) -> str:
+        """Which ranking brings the output back soonest, in one sentence with its number."""
+        mean, _, most = self.random_interval
+        best = self.followed
+        compared = f"random orders have {_nats(mean)}, the highest of {len(self.random)} {_nats(most)}"
+        if best is None:
+            return f"No ranking brings the output back sooner than chance: {compared} nats a token."
+        name = ranking_name(best.name)
+        return f"{name[:1].upper()}{name[1:]} brings it back soonest: area {_nats(best.area)} nats a token; {compared}."
+
+
 def _nats(value: float) -> str:
     return f"{value:.2f}".replace("-", "\u2212")

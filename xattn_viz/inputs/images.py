@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +116,24 @@ def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
             f"{type(source).__name__}."
         )
     return _of_array(array, max_pixels)
+
+
+def covered(pixels: NDArray[np.uint8], grid: tuple[int, int], patches: Iterable[int]) -> NDArray[np.uint8]:
+    """A picture `[row, column, 3]` with some of its patches, by number row by row, in its own median colour.
+
+    `grid` are the rows and columns of patches; the rest stays as it is.
+
+    >>> import numpy as np
+    >>> covered(np.array([[[9, 9, 9], [8, 1, 0], [8, 1, 0]]], np.uint8), (1, 3), [0])[0].tolist()
+    [[8, 1, 0], [8, 1, 0], [8, 1, 0]]
+    """
+    found = pixels.copy()
+    tall, wide = pixels.shape[:2]
+    gone = np.zeros(grid[0] * grid[1], bool)
+    gone[list(patches)] = True
+    rows, columns = (np.arange(size) * count // size for size, count in zip((tall, wide), grid, strict=True))
+    found[gone.reshape(grid)[rows][:, columns]] = np.rint(np.median(pixels, (0, 1)))
+    return found
 
 
 class _Gate:

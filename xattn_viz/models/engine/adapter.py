@@ -200,30 +200,33 @@ class EncoderDecoderAdapter(Adapter):
         self._check_maps([*dict.fromkeys(head[0] for head in heads)] or ["cross"], heads)
         return [step.id for step in trace.steps]
 
-    def _encode_again(self, trace: Trace, hooks: Hooks, rows: Rows) -> Run:
-        """The source of a trace of this model, with its options and the heads that were off in it."""
+    def _encode_again(self, trace: Trace, hooks: Hooks, rows: Rows, input: Any = None) -> Run:
+        """The source of a trace of this model, or another `input`, with its options and the heads that were off."""
         given = ("target", "prefix", "num_beams", "hypothesis", "max_new_tokens", "keep_projections", "kinds", "ablate")
         options = {name: value for name, value in trace.settings.items() if name not in given}
         ablate = [(kind, layer, head) for kind, layer, head in trace.settings.get("ablate", ())]
         settings = replace(self.check(ablate=ablate, **options), kinds=())
-        return self._encode(self._source(self.read_input(trace), settings), settings, hooks, rows)
+        read = self.read_input(trace) if input is None else input
+        return self._encode(self._source(read, settings), settings, hooks, rows)
 
     def inspect(self, trace: Trace, on_step: OnStep | None = None) -> Inspection:
         """What the output of a trace of this model's owes to its source; heads that were switched off stay so.
 
-        `on_step` is told how far each of its methods is. Raises ModelError for a trace of other weights, for a model
-        that reads pictures and for one that cannot be taken apart; InputError for a trace without tokens.
+        `on_step` is told how far each of its methods is. Raises ModelError for a trace of other weights and for a model
+        that cannot be taken apart; InputError for a trace without tokens.
         """
-        if self.card.input_kind == "image":
-            raise ModelError(f"{self.card.title} reads pictures: text and sound alone can be taken away in parts.")
+        self._check_inspected(trace)
+        with run_slot(on_step), torch.inference_mode():
+            run = self._encode_again(trace, Hooks(on_step), Rows())
+        return self._inspection(run, [step.id for step in trace.steps], on_step)
+
+    def _check_inspected(self, trace: Trace) -> None:
+        """Raise what `inspect` raises for a trace."""
         if not trace.steps:
             raise InputError("This trace holds no tokens of an output whose log-probability could be looked at.")
         digest = str(trace.provenance.get("weights_sha256", self.identity.weights_sha256))
         if digest != self.identity.weights_sha256:
             raise ModelError(f"This trace was made with other weights of {self.card.title} (sha256 {digest[:12]}…).")
-        with run_slot(on_step), torch.inference_mode():
-            run = self._encode_again(trace, Hooks(on_step), Rows())
-        return self._inspection(run, [step.id for step in trace.steps], on_step)
 
     def replayed(self, trace: Trace, kinds: Sequence[MapKind], on_step: OnStep | None = None) -> Trace:
         """The maps of these kinds for the output of a trace of this model's. Raises as `inspect` and `trace` do."""

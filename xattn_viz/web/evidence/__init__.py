@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xattn_viz.analysis.head_costs import AblatedOutput, HeadCosts
 from xattn_viz.analysis.word_units import linked_by
-from xattn_viz.core.evidence import Alignment, Deletion, ranking_name
+from xattn_viz.core.evidence import Alignment, Deletion, Insertion, ranking_name
 from xattn_viz.core.tokens import Span, visible, visible_text
 from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import head_title
@@ -127,14 +127,16 @@ def links(alignment: Alignment, names: tuple[str, str] = ("Source", "Output")) -
 
 
 def curves(deletion: Deletion) -> dict[str, Any]:
-    """How the output fares while the source is taken away, by ranking, beside the mean of random orders."""
+    """How the output fares while the source is taken away, or put back, by ranking, beside the mean of random ones."""
+    is_back = isinstance(deletion, Insertion)
+    how = "put back" if is_back else "taken away"
     chance = np.mean([curve.log_probs for curve in deletion.random], axis=0)
     named = [(ranking_name(curve.name), curve.fractions, curve.log_probs, False) for curve in deletion.curves]
     named.append((f"random orders, mean of {len(deletion.random)}", deletion.random[0].fractions, chance, True))
     return {
         "kind": "curves",
-        "label": f"Log-probability of a token while the source is taken away. {visible_text(deletion.sentence)}",
-        "x": "Share of the source that is gone",
+        "label": f"Log-probability of a token while the source is {how}. {visible_text(deletion.sentence)}",
+        "x": f"Share of the source that is {'back' if is_back else 'gone'}",
         "y": "Log-probability of a token, nats",
         "curves": [
             {"name": visible_text(name), "xs": xs.tolist(), "ys": ys.round(4).tolist(), "dashed": is_chance}

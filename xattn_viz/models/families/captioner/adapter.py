@@ -27,12 +27,15 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_MAPPING
 
 from xattn_viz.attention.capture import NAME, supports
+from xattn_viz.attention.interventions import Rows
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Answer, Note, Trace
 from xattn_viz.inputs import InputError
+from xattn_viz.inputs.images import Picture
 from xattn_viz.models import out_of_distribution
-from xattn_viz.models.base import ModelCard, ModelError, Option
+from xattn_viz.models.base import Hooks, ModelCard, ModelError, OnStep, Option
 from xattn_viz.models.checkpoint import Checkpoint
 from xattn_viz.models.engine.adapter import EncoderDecoderAdapter
 from xattn_viz.models.engine.network import Run, Source, TransformersNetwork
@@ -118,6 +121,30 @@ class CaptionerAdapter(EncoderDecoderAdapter):
                 f"The question has {len(ids)} tokens, and at most {self.size.output - ANSWER} have a place."
             )
         return tuple(ids)
+
+    def inspect(self, trace: Trace, on_step: OnStep | None = None) -> Any:
+        """What the output of a trace of this model's owes to places of its picture (`covering.PictureInspection`).
+
+        Raises InputError for a trace without tokens, ModelError for one of other weights, and where the output does not
+        read the picture itself.
+        """
+        from xattn_viz.models.families.captioner.covering import PictureInspection  # nobody who only traces waits
+
+        self._check_inspected(trace)
+        if trace.cross.keys.grid is None:
+            raise ModelError(f"{self.card.title}: its answer reads the question, and no place of the picture itself.")
+        return PictureInspection(self, trace, on_step)
+
+    def replayed(self, trace: Trace, kinds: Sequence[MapKind], on_step: OnStep | None = None) -> Trace:
+        """Raises ModelError: maps of pictures are traced anew."""
+        raise ModelError(f"{self.card.title} reads pictures: trace it with the kinds of map that are wanted.")
+
+    def read_again(self, trace: Trace, picture: NDArray[np.uint8], ids: Sequence[int]) -> NDArray[np.float64]:
+        """Log-probabilities `[row, id]` of an output, read over another picture in the size of a trace's own."""
+        run = self._encode_again(trace, Hooks(), Rows(), Picture(picture, is_resized=True))
+        _, logits = self.network.replay(run, ids, len(ids))
+        found: NDArray[np.float64] = logits.double().log_softmax(-1).cpu().numpy()
+        return found
 
     def _target(self, text: str, frame: Frame, settings: Settings) -> Tokens:
         """As the model would write it, without the start that its tokenizer puts before any text."""
