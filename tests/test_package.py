@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 import xattn_viz as xv
 from tests.server import ROOT, free_port, start
 
-EXTRAS = ("speech", "diffusion", "notebook", "evidence", "moving", "paper")
+EXTRAS = ("speech", "diffusion", "notebook", "evidence", "moving", "paper", "documents")
 LISTS = [f"requirements/{name}.txt" for name in ("base", *EXTRAS)]
 
 # Run by the installed package's Python: the page's script, as the app would run it.

@@ -30,7 +30,7 @@ from xattn_viz.web import easel
 
 _KEY = "easel"
 #: What the page takes; `images.read` looks at what is in a file, whatever it is called.
-FILES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff")
+FILES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "pdf")
 _CAPTIONS = {example.slug: caption(example.scene).capitalize() for example in SCENES}
 _FALLS = (
     "*Falls without*: by how much the log-probability of the word falls when that source is taken away, the picture "

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from xattn_viz.core.records import read_only, summary
-from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened
+from xattn_viz.inputs import InputError, as_array, is_file, of_mapping, opened, pages
 from xattn_viz.shapes import Scene, draw
 
 #: The most pixels that a picture may have, those of a large camera, and that are decoded at the same time, whoever
@@ -31,7 +31,7 @@ MAX_PIXELS = 64_000_000
 MOST_KEPT = 16_000_000
 #: Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-_READABLE = "PNG, JPEG, WebP, GIF, BMP and TIFF can be read"
+_READABLE = "PNG, JPEG, WebP, GIF, BMP and TIFF can be read, and the first page of a PDF"
 _PAPER = (255, 255, 255)  # what shows through a transparent pixel
 _LARGE = 2048  # pixels: a picture is read at a whole fraction of its size while both its sides stay at least so long
 _STRIP = 1_000_000  # pixels of a large picture that are made smaller at a time
@@ -89,9 +89,10 @@ def read(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     >>> read(Scene((Thing("red", "circle", 0.3, 0.5, 0.2),))).pixels.shape
     (96, 96, 3)
 
-    A photograph is turned as its EXIF says, transparent pixels show white, of an animation the first frame is read, and
-    a very large picture at a whole fraction of its size: while both its sides stay at least 2,048 pixels long, or it
-    has more than `MOST_KEPT`. `Picture.notes` says what people should know. Colour profiles are not applied.
+    Of a PDF the first page is drawn (`inputs.pages`). A photograph is turned as its EXIF says, transparent pixels show
+    white, of an animation the first frame is read, and a very large picture at a whole fraction of its size: while both
+    its sides stay at least 2,048 pixels long, or it has more than `MOST_KEPT`. `Picture.notes` says what people should
+    know. Colour profiles are not applied.
 
     Raises InputError, in one sentence, for what is no picture, is damaged or cut off, or has more than `max_pixels`;
     and for numbers that could be read in two ways.
@@ -189,15 +190,24 @@ def _readable(max_pixels: int) -> Iterator[None]:
 
 
 def _of_file(file: BinaryIO, max_pixels: int) -> Picture:
-    if not file.read(1):
+    beginning = file.read(pages.WITHIN)
+    if not beginning:
         raise InputError(f"The file is empty, so it holds no picture: {_READABLE}.")
     file.seek(0)
+    if pages.is_pdf(beginning):
+        return _of_pdf(file.read(), max_pixels)
     with _readable(max_pixels), Image.open(file, formats=FORMATS) as image:
         _check_size(image, max_pixels)
         image.draft(None, (_LARGE, _LARGE))  # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size
         picture = _let_in(image)
         notes = _SEVERAL if _has_several(image) else ()
     return Picture(picture.pixels, (*picture.notes, *notes))
+
+
+def _of_pdf(data: bytes, max_pixels: int) -> Picture:
+    pixels, count = pages.first_page(data)
+    _check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
+    return Picture(pixels, (f"The PDF has {count:,} pages, and the first of them was read.",) if count > 1 else ())
 
 
 def _has_several(image: Image.Image) -> bool:
