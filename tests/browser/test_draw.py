@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import xattn_viz as xv
@@ -94,6 +95,28 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     # Another process may sum in another order: a pixel is then off by one, a weight by its last digits.
     assert np.abs(drawn.pictures[-1].astype(int) - wanted.pictures[-1]).max() <= 1
     np.testing.assert_allclose(drawn.cross.weights, wanted.cross.weights, atol=2e-3)
+
+    # It begins as a picture, of which a part is drawn anew; the link says that nobody else has it.
+    photo, mask = tmp_path / "photo.png", tmp_path / "mask.png"
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5).save(photo)
+    Image.fromarray(np.eye(4, dtype=np.uint8) * 255).save(mask)
+    page.get_by_role("button", name="Begin as a picture", exact=True).click()
+    page.locator(".st-key-begin-start input[type=file]").set_input_files(photo)
+    expect(page.get_by_text("The drawing began as this")).to_be_visible(timeout=visitor.PATIENCE)
+    page.locator(".st-key-begin-mask input[type=file]").set_input_files(mask)
+    expect(page.get_by_text("Drawn anew where it is not pale")).to_be_visible(timeout=visitor.PATIENCE)
+    page.keyboard.press("Escape")
+    visitor.expect_rest(page)
+    begun = xv.load_trace(visitor.download(page, page.locator(".st-key-NPZ button"), tmp_path))
+    wanted = xv.load(folders / "drawing").trace(PROMPT, seed=41, start=photo, mask=mask)
+    assert (begun.settings["start"], begun.settings["mask"]) == (wanted.settings["start"], wanted.settings["mask"])
+    assert np.abs(begun.pictures[-1].astype(int) - wanted.pictures[-1]).max() <= 1
+    assert np.abs(begun.pictures[-1].astype(int) - drawn.pictures[-1]).max() > 1
+    page.get_by_role("button", name="Begin as a picture", exact=True).click()
+    page.get_by_role("button", name="Begin as noise", exact=True).click()
+    expect(page.get_by_text("The drawing began as this")).to_have_count(0, timeout=visitor.PATIENCE)
+    visitor.expect_said(page, text=PROMPT, **{"option.seed": "41"})
+    page.keyboard.press("Escape")
 
     page.get_by_role("button", name="Compare", exact=True).click()
     second = page.locator(".st-key-compare-items")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +114,13 @@ def with_option(query: Query, name: str, value: str | bool | int) -> Query:
     return replace(
         query, options=tuple(sorted((key, value) for key, value in chosen.items() if value != defaults.get(key)))
     )
+
+
+def leave_out(names: Collection[str]) -> None:
+    """The same is asked without these options."""
+    query = anew(page_state.current().query).best
+    query = replace(query, options=tuple(one for one in query.options if one[0] not in names))
+    ask(query, compared=_following(query))
 
 
 def _following(query: Query) -> Query | None:

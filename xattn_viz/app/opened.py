@@ -6,6 +6,7 @@ that is a model of the page, by its name and its weights.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -14,14 +15,15 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xattn_viz.app import page_state, runner
+from xattn_viz.app import page_state, pictures, runner
 from xattn_viz.app.page_state import OPEN, Own, PageState, Seen, Shown
-from xattn_viz.app.runner import BEAMS, SELF_ATTENTION, Done, Query, Task, Traces
+from xattn_viz.app.runner import BEAMS, MASK, SELF_ATTENTION, START, STRENGTH, Done, Query, Task, Traces
 from xattn_viz.core import store
 from xattn_viz.core.records import quoted
 from xattn_viz.core.trace import Trace
@@ -248,7 +250,8 @@ def _seen(title: str, saved: _Saved) -> Seen:
         shown=shown,
         outcomes=tuple(Done(task, of) for own in given for task, of in own.what.made.items()),
     )
-    return Seen(0, page, state, tuple(given))
+    begun = [one for trace in (traces[0], saved.second) if trace is not None for one in _begun(trace).values()]
+    return Seen(0, page, state, (*given, *begun))
 
 
 def _first_view(trace: Trace) -> View:
@@ -284,10 +287,23 @@ def _options(trace: Trace) -> tuple[tuple[str, str | bool], ...]:
     said: dict[str, Any] = {name: value for name, value in trace.settings.items() if name in usual}
     if BEAMS in said:
         said[BEAMS] = str(said[BEAMS])
+    if START in trace.settings:
+        said |= {name: own.name for name, own in _begun(trace).items()} | {STRENGTH: str(trace.settings.get(STRENGTH))}
     if SELF_ATTENTION in usual:
         said[SELF_ATTENTION] = any(maps.kind == "encoder" for maps in trace.maps)
-    kept = {name: value for name, value in said.items() if isinstance(value, str | bool) and value != usual[name]}
+    kept = {name: value for name, value in said.items() if isinstance(value, str | bool) and value != usual.get(name)}
     return tuple(sorted(kept.items()))
+
+
+def _begun(trace: Trace) -> dict[str, Own]:
+    """The pictures that a drawing began as, by their keywords, as ones that the visitor gave."""
+    found = dict[str, Own]()
+    for name in (START, MASK):
+        if isinstance(url := trace.settings.get(name), str):
+            with suppress(ValueError):  # what is no picture is told where the drawing is run again
+                data = base64.b64decode(url.partition(",")[2], validate=True)
+                found[name] = Own("pictures", page_state.name_of(data), pictures.Given(f"{name}.png", data))
+    return found
 
 
 def pack(entries: Sequence[Seen]) -> bytes:

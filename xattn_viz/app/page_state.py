@@ -309,7 +309,7 @@ class Visit:
 
     def keep(self, store: str, data: bytes, given: Any) -> str:
         """Keep what was made of these bytes; its name. Of older ones the last few stay, and what is in view."""
-        name = hashlib.sha256(data).hexdigest()[:16]
+        name = name_of(data)
         self.keep_named(Own(store, name, given))
         return name
 
@@ -317,8 +317,10 @@ class Visit:
         """Keep what the visitor gave by its name, as `keep` does."""
         states: list[PageState | None] = [st.session_state.get(f"{page}-page") for page in PAGES]
         there = [state for state in states if state is not None]
-        needed = {one.name for one in given} | {state.shown.query.input for state in there if state.shown}
-        needed |= {state.compared.input for state in there if state.compared}
+        queries = [
+            query for state in there for query in (state.query, state.shown and state.shown.query, state.compared)
+        ]
+        needed = {one.name for one in given} | {name for query in queries if query for name in query.names}
         for store, name, what in given:
             kept = self.own.setdefault(store, {})
             kept.setdefault(name, what)
@@ -327,9 +329,14 @@ class Visit:
                 del kept[one]
 
 
+def name_of(data: bytes) -> str:
+    """What bytes that a visitor gave are called: a digest."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
 def given(asked: Iterable[Query]) -> tuple[Own, ...]:
     """What of the inputs of these queries only this visit has."""
-    names = dict.fromkeys(one.input for one in asked if one.source != "text")
+    names = dict.fromkeys(name for one in asked for name in one.names)
     stores = visit().own.items()
     return tuple(Own(store, name, kept[name]) for name in names for store, kept in stores if name in kept)
 

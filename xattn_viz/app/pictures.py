@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xattn_viz.app import page_state
-from xattn_viz.app.runner import Query
+from xattn_viz.app.runner import MASK, START, Query
 from xattn_viz.examples import SCENES
 from xattn_viz.inputs import InputError, images
 from xattn_viz.inputs.images import Picture
@@ -71,6 +71,18 @@ def picture(query: Query) -> Picture:
         raise InputError("This picture is not here any more: upload it again.")
     # A model that is asked learned from larger pictures.
     return Picture(draw(scene, PIXELS)) if page_state.asks(query.model) else images.read(scene)
+
+
+def begun(query: Query) -> dict[str, Picture]:
+    """The pictures that a drawing begins as, by the keywords of `Adapter.trace`; none for a model that cannot.
+
+    Raises InputError where one is not here any more, or cannot be read.
+    """
+    card, options = page_state.card_of(query.model), dict(query.options)
+    if card is None or "begin" not in card.can:
+        return {}
+    asked = {keyword: str(options[keyword]) for keyword in (START, MASK) if keyword in options}
+    return {keyword: picture(Query(query.model, name, "picture")) for keyword, name in asked.items()}
 
 
 def title(name: str) -> str:

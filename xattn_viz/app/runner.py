@@ -41,6 +41,8 @@ Names = Mapping[Source, Callable[[str], bool]]
 _OPTION = "option."
 #: The option of a model that is asked about a picture, which an address says by its name alone.
 QUESTION = "question"
+#: The options of a model that can begin a drawing as a picture: this one, its mask, and how much is drawn over.
+START, MASK, STRENGTH = "start", "mask", "strength"
 # What begins the names of what is said of a second query, which another is compared with.
 _COMPARED = "compare"
 _COMPARED_MODEL, _COMPARED_OPTION, _WITHOUT = "compare-model", "compare-option.", "compare-without"
@@ -91,6 +93,12 @@ class Query:
     whole: bool = False
     output: Output = field(default_factory=Output)
     without: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of what it is about that is no text: what it reads, and the pictures that a drawing begins as."""
+        begun = tuple(str(value) for name, value in self.options if name in (START, MASK))
+        return begun if self.source == "text" else (self.input, *begun)
 
     @property
     def best(self) -> Query:
@@ -273,18 +281,29 @@ class Task:
     """What a run makes: the model's best outputs for all segments of a query, or its other output of one of them.
 
     `segment` names that one, the sentence itself or where the window begins, and `given` is its trace. `named` is the
-    sound or the picture of a query that only names it.
+    sound or the picture of a query that only names it, or the pictures that a drawing begins as, by their keywords.
     """
 
     query: Query
     segment: str | None = None
     given: Trace | None = field(default=None, compare=False)
-    named: Sound | Picture | None = field(default=None, compare=False)
+    named: Sound | Picture | Mapping[str, Picture] | None = field(default=None, compare=False)
 
     @classmethod
     def of_output(cls, query: Query, best: Trace) -> Task:
         """The output of a query for the segment that a trace was made of."""
         return cls(query, best.input if isinstance(best.input, str) else f"from {best.offset} s", best)
+
+    @property
+    def _begun(self) -> Mapping[str, Any]:
+        """The pictures that a drawing begins as, by their keywords."""
+        return self.named if isinstance(self.named, Mapping) else {}
+
+    def most_bytes(self, model: Adapter) -> int | None:
+        """How many bytes the maps of a drawing take at most; None for what is no drawing. Raises as the model does."""
+        if model.card.output_kind != "image":
+            return None
+        return model.most_bytes(self.query.input, **settings(model, self.query.options), **self._begun)
 
     def traces(self, model: Adapter, **callbacks: Any) -> Iterator[Trace]:
         """Make the traces. Raises what the model raises."""
@@ -297,10 +316,10 @@ class Task:
                 options["offset"] = self.given.offset
             trace = model.trace(self.given, **options, **output.settings())
             yield replace(trace, offset=self.given.offset)
+        elif model.card.output_kind == "image":
+            yield model.trace(query.input, **options, **self._begun)
         elif self.named is not None:
             yield from model.traces(self.named, **options)
-        elif model.card.output_kind == "image":
-            yield model.trace(query.input, **options)
         else:
             yield from model.traces(query.input, whole_text=query.whole, **options)
 
@@ -310,7 +329,7 @@ def settings(model: Adapter, chosen: tuple[tuple[str, str | bool], ...]) -> dict
 
     Raises ModelError where an option of the page itself has a value that it cannot have.
     """
-    declared = {option.name for option in model.card.options}
+    declared = {option.name for option in model.card.options} | ({STRENGTH} if "begin" in model.card.can else set())
     found: dict[str, Any] = {name: value for name, value in chosen if name in declared}
     said = dict(chosen)
     beams, with_self = str(said.get(BEAMS, "1")), said.get(SELF_ATTENTION, False)
@@ -392,9 +411,11 @@ class Run(Job[Traces]):
     def _traces(self, load: Callable[[Report], Adapter]) -> Traces:
         registry.share_cores()
         model = load(self._report)
+        taken = self.task.most_bytes(model)
+        room = "" if taken is None else f" · its maps take at most {max(taken / 1e6, 1):,.0f} MB"
 
         def on_step(done: int, total: int) -> bool:
-            so_far = f"{done} tokens written" if "write" in model.card.can else f"step {done} of {total}"
+            so_far = f"{done} tokens written" if "write" in model.card.can else f"step {done} of {total}{room}"
             self._report(done / max(total, 1), f"{self._segment} {len(self.made) + 1}: {so_far}")
             return self.goes_on()
 

@@ -40,7 +40,7 @@ OnProgress = Callable[[int, int], object]
 #: What heads say: `[layer, head, query, d_v]`.
 Outputs = NDArray[np.float32]
 #: What a model can do, as its card declares it (`ModelCard.can`).
-Capability = Literal["write", "align", "time", "draw", "ablate", "project", "compare"]
+Capability = Literal["write", "align", "time", "draw", "begin", "ablate", "project", "compare"]
 
 
 class ModelError(Exception):
@@ -108,10 +108,10 @@ class ModelCard:
     map that a page shows without being asked for them.
 
     `can` is what the model can do: "write" its output token by token, "align" the words of it with those that it read,
-    place them in "time", "draw" pictures; "ablate" heads, "project", which is to hand out the queries and keys behind
-    its maps, and "compare" its sources where it has several (`Adapter.drops`). One that `knows` "shapes" learned
-    nothing but coloured shapes on paper, of which the truth is known (`xattn_viz.shapes`). `most_tokens` is how many
-    tokens it reads at most besides those that it adds itself, where the page is to say so.
+    place them in "time", "draw" pictures and "begin" these as a picture; "ablate" heads, "project", which is to hand
+    out the queries and keys behind its maps, and "compare" its sources where it has several (`Adapter.drops`). One that
+    `knows` "shapes" learned nothing but coloured shapes on paper, of which the truth is known (`xattn_viz.shapes`).
+    `most_tokens` is how many tokens it reads at most besides those that it adds itself, where the page is to say so.
     """
 
     name: str
@@ -232,6 +232,13 @@ class Adapter(ABC):
         read = self.read_input(input, sampling_rate, on_step)
         hooks = Hooks(on_step, on_partial and (lambda partial: on_partial(self._with_fault(partial))))
         return self._with_fault(self._with_notes(self._trace(read, settings, hooks), read, settings))
+
+    def most_bytes(self, input: Any, **options: Any) -> int | None:
+        """How many bytes the maps of a run take at most, as `trace` is asked; None where that is not known before.
+
+        Raises as `trace` does.
+        """
+        return None
 
     def check(
         self,

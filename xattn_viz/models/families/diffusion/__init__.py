@@ -75,7 +75,9 @@ card = partial(
     ModelCard, family="diffusion", output_kind="image", options=options(GUIDANCE), can=frozenset(("draw", "ablate"))
 )
 _stable = partial(
-    card, credit="Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models; Stability AI"
+    card,
+    can=frozenset(("draw", "begin", "ablate")),
+    credit="Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models; Stability AI",
 )
 
 CARDS = (

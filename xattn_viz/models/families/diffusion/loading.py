@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from xattn_viz.core.records import quoted
-from xattn_viz.models.base import ModelCard, ModelError, OnProgress, Option
+from xattn_viz.models.base import Capability, ModelCard, ModelError, OnProgress, Option
 from xattn_viz.models.checkpoint import Checkpoint, device, line, without_bars
 from xattn_viz.models.families.diffusion import (
     FAMILY,
@@ -253,7 +253,8 @@ def _card_of(name: str, model: Pipeline) -> ModelCard:
     if (known := FAMILY.card_of(name)) is not None:
         return replace(known, download_mb=None, options=tuple(own))
     made = card(name, Path(name).name, options=tuple(own), kinds=model.kinds, at_once=model.kinds)
-    return replace(made, most_tokens=model.most_tokens)
+    can: frozenset[Capability] = frozenset(("begin",)) if model.begins_as_pictures else frozenset()
+    return replace(made, most_tokens=model.most_tokens, can=made.can | can)
 
 
 def _has_autoencoder(folder: Folder) -> bool:
