@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import pickle
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import xattn_viz as xv
@@ -53,6 +55,19 @@ def test_files_of_other_programs_open_on_the_page_of_texts(tmp_path: Path) -> No
         assert (one.page, one.shown.trace.cross.title) == ("text", title)
     with pytest.raises(InputError, match=r"^'given': the file, line 1: a link is 0-0"):
         opened.read(b"a\tb\tc\n", "given")
+
+
+def test_what_a_drawing_began_as_is_given_with_its_file() -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (2, 2), "red").save(written, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(written.getvalue()).decode()
+    settings = {"start": url, "mask": "data:image/png;base64,no picture", "strength": 0.3}
+    drawn = replace(BOAT, provenance={**BOAT.provenance, "settings": settings})
+    (one,) = opened.read(to_bytes(drawn), "drawn.npz")
+    name = page_state.name_of(written.getvalue())
+    assert one.state.query.options == (("start", name), ("strength", "0.3"))
+    assert [own.what.data for own in one.given if own.store == "pictures"] == [written.getvalue()]
+    assert name in one.state.query.names
 
 
 def archive(**members: bytes) -> bytes:

@@ -27,6 +27,7 @@ from xattn_viz.examples import EXAMPLES
 from xattn_viz.inputs import InputError
 from xattn_viz.models import base, registry
 from xattn_viz.models.base import Adapter, Cancelled, Hooks, report
+from xattn_viz.models.families import diffusion
 from xattn_viz.models.provenance import Settings
 from xattn_viz.models.registry import families
 
@@ -132,6 +133,19 @@ def test_stop_keeps_the_sentences_that_are_made() -> None:
     assert isinstance(run.outcome, Cancelled)
     assert [trace.input for trace in run.made] == [TEXT]
     assert run.latest is run.made[0]
+
+
+def test_a_drawing_says_what_its_maps_take_before_it_begins() -> None:
+    model = diffusion.FAMILY.example()
+    task = Task(Query("any", "a cat", options=(("steps", "2"),)))
+    said = task.most_bytes(model)
+    assert said == model.most_bytes("a cat", steps="2")
+    run = Run(task, lambda report: model, "prompt")
+    wait(run.look)
+    assert isinstance(run.outcome, tuple), run.outcome
+    assert run.progress[1].endswith("step 1 of 2 · its maps take at most 1 MB")
+    assert 0 < (said or 0) < 1e6
+    assert Task(Query("any", TEXT)).most_bytes(registry.load("firefox-en-pt")) is None
 
 
 def test_an_error_is_the_outcome_of_a_run() -> None:

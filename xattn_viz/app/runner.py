@@ -415,11 +415,12 @@ class Run(Job[Traces]):
         room = "" if taken is None else f" · its maps take at most {max(taken / 1e6, 1):,.0f} MB"
 
         def on_step(done: int, total: int) -> bool:
-            so_far = f"{done} tokens written" if "write" in model.card.can else f"step {done} of {total}{room}"
-            self._report(done / max(total, 1), f"{self._segment} {len(self.made) + 1}: {so_far}")
+            if total:  # otherwise only asked whether it is to go on
+                so_far = f"{done} tokens written" if "write" in model.card.can else f"step {done} of {total}{room}"
+                self._report(done / total, f"{self._segment} {len(self.made) + 1}: {so_far}")
             return self.goes_on()
 
-        on_step(0, 0)
+        self._report(0.0, f"{self._segment} 1: beginning{room}")
         for trace in self.task.traces(model, on_step=on_step, on_partial=self._on_partial):
             self.made.append(trace)
             self.latest = trace
