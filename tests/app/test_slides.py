@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -68,6 +69,13 @@ def test_a_slide_that_compares_shows_both() -> None:
     assert isinstance(found, tuple)
     assert [type(one) for one in found] == [Trace, Trace, Playback, Playback]
     assert export.packed(Story("Two", (heard,)), [found], is_whole=True).count(b'"audio":') == 2
+    without = Slide((*CAT, ("compare-without", "2.1"), ("compare-target", "O gato.")))
+    found = slides.find(without, registry.load)
+    assert isinstance(found, tuple)
+    model = registry.load("firefox-en-pt")
+    wanted = model.trace("The cat sat on the mat.", target="O gato.", ablate=[("cross", 1, 0)])
+    assert isinstance(found[1], Trace)
+    assert np.array_equal(found[1].cross.weights, wanted.cross.weights)
     seen = Slide((("model", "caption-shapes"), ("picture", "alone"), ("compare-picture", "row")))
     found = slides.find(seen, registry.load)
     assert isinstance(found, tuple)

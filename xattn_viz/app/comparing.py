@@ -32,6 +32,7 @@ def compare_with(query: Query | None) -> None:
         query = page_state.kind().completed(query, state.query)
     if (running := state.running) is not None and state.compared in (running.task.query, running.task.query.best):
         running.run.stop()
+    page_state.visit().fault = None, ""  # of a file that was given before
     both = replace(state, compared=query, view=replace(state.view, shows="both", other=""), first=state.view)
     page_state.put(both)
     page_state.write_address(both.address())

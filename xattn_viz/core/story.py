@@ -39,7 +39,7 @@ Source = Literal["text", "sound", "picture", "scene"]
 _SOURCES: tuple[Source, ...] = get_args(Source)
 _QUERY = re.compile(
     r"model|text|sound|picture|scene|whole|hypothesis|target|prefix|sentence|window|compare|compare-model"
-    r"|compare-(?:sound|picture|scene)|(?:compare-)?option\.[\w.-]{1,60}",
+    r"|compare-(?:sound|picture|scene|target|hypothesis|prefix|without)|(?:compare-)?option\.[\w.-]{1,60}",
     re.ASCII,
 )
 _LINK = re.compile(r"[A-Za-z0-9_-]+={0,2}")

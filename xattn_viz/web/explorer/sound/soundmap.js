@@ -95,12 +95,12 @@ export function makeSoundMap(change, playing) {
     const m = panel.matrix;
     const { sound, range } = panel;
     if (!m || !sound || !range || grid.hidden) return;
-    const other = besides(scene, panel) ?? m;
-    const named = m.rows.map((row, r) => [row.label, row.differs, other.rows[r]?.label]);
+    const other = besides(scene, panel);
+    const named = m.rows.map((row, r) => [row.label, row.differs, other?.rows[r]?.label]);
     const layout = JSON.stringify([width, height, most, panel.sheet.kind, named, sound.words.length > 0]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitSoundMap(panel, { width, height, most }, sound.words.length > 0, other);
+      fit = fitSoundMap(panel, { width, height, most }, sound.words.length > 0, other ?? m);
       layOut(panel, m, fit);
     }
     const inView = [layout, range.from, range.to, scene.theme.dark, window.devicePixelRatio].join(" ");

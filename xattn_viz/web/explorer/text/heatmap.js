@@ -149,15 +149,15 @@ export function makeHeatmap(change) {
     shown = panel;
     const m = panel.matrix;
     if (!m || grid.hidden) return;
-    const other = besides(scene, panel) ?? m;
+    const other = besides(scene, panel);
     const layout = JSON.stringify([
       room,
-      m.rows.map((row, r) => [row.label, row.differs, other.rows[r]?.label]),
-      m.columns.map((column, c) => [column.label, column.differs, other.columns[c]?.label]),
+      m.rows.map((row, r) => [row.label, row.differs, other?.rows[r]?.label]),
+      m.columns.map((column, c) => [column.label, column.differs, other?.columns[c]?.label]),
     ]);
     if (layout !== laidOut || !fit) {
       laidOut = layout;
-      fit = fitGrid(m, room, other);
+      fit = fitGrid(m, room, other ?? m);
       layOut(m, fit);
       view.style.setProperty("--xv-pane", fit.scrolls ? `${Math.max(room.height, room.most)}px` : "none");
     }
