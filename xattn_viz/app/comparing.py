@@ -237,32 +237,40 @@ def _of_the_model(state: PageState, other: Query, best: Trace, key_of: Callable[
         st.session_state[target] = other.output.target
         placeholder = "The model\u2019s own; or one of yours"
         st.text_input("Output", key=target, placeholder=placeholder, on_change=_take_target, args=(target,))
-    for option in page_state.options_of(other.model):
+    options = page_state.options_of(other.model)
+    for option in options:
         key = key_of(f"option-{option.name}")
         if option.name == controls.SEED:
             controls.choose_seed(option, other, key, _take_option, width="stretch")
         elif controls.is_text(option):
             controls.text_option(option, other, key, _take_option, width="stretch")
-        else:
+        elif option.choices:
             controls.choose_option(option, other, key, _take_option)
-    if card is None or "ablate" not in card.can:
-        return
+    if card is not None and "ablate" in card.can:
+        _heads(state, other, best, key_of("without"))
+    for option in options:
+        if isinstance(option.default, bool):
+            controls.choose_option(option, other, key_of(f"option-{option.name}"), _take_option)
+
+
+def _heads(state: PageState, other: Query, best: Trace, key: str) -> None:
+    """Which heads the second is made without, of those that its model has as far as it is known."""
     shown = state.shown
     whose = best if other.model == state.query.model else shown.beside if shown is not None else None
-    if whose is not None and not whose.cross.is_whole_model:
-        away = key_of("without")
-        heads = [head_key(layer, head) for layer in whose.cross.layers for head in range(whose.cross.n_heads)]
-        said = [head_key(layer, head) for layer, head in other.without]
-        st.session_state[away] = said
-        st.multiselect(
-            "Heads taken away, as layer.head",
-            list(dict.fromkeys([*heads, *said])),
-            key=away,
-            placeholder="None",
-            help=_AWAY,
-            on_change=_take_away,
-            args=(away,),
-        )
+    if whose is None or whose.cross.is_whole_model:
+        return
+    heads = [head_key(layer, head) for layer in whose.cross.layers for head in range(whose.cross.n_heads)]
+    said = [head_key(layer, head) for layer, head in other.without]
+    st.session_state[key] = said
+    st.multiselect(
+        "Heads taken away, as layer.head",
+        list(dict.fromkeys([*heads, *said])),
+        key=key,
+        placeholder="None",
+        help=_AWAY,
+        on_change=_take_away,
+        args=(key,),
+    )
 
 
 def _given(state: PageState, key_of: Callable[[str], str]) -> None:
@@ -272,19 +280,19 @@ def _given(state: PageState, key_of: Callable[[str], str]) -> None:
 
     here = page_state.kind().name
     past = {one.number: one for one in page_state.seen() if one.page == here and one.state.query != state.query}
-    compared = [number for number, one in past.items() if one.state.query == state.compared]
-    st.session_state[seen] = compared[0] if compared else None
-    st.selectbox(
-        "From the history",
-        list(past),
-        index=None,
-        format_func=lambda number: history.named(past[number]) if number in past else "",
-        placeholder="Seen before on this page" if past else "Nothing else was seen yet",
-        disabled=not past,
-        key=seen,
-        on_change=_take_seen,
-        args=(seen,),
-    )
+    if past:
+        compared = [number for number, one in past.items() if one.state.query == state.compared]
+        st.session_state[seen] = compared[0] if compared else None
+        st.selectbox(
+            "From the history",
+            list(past),
+            index=None,
+            format_func=lambda number: history.named(past[number]) if number in past else "",
+            placeholder="Seen before on this page",
+            key=seen,
+            on_change=_take_seen,
+            args=(seen,),
+        )
     st.file_uploader(
         "From a file",
         type=("npz", "zip", *files.OF_OTHERS),

@@ -144,9 +144,11 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   content: "or drop a sound file"; font-size: 0.875rem; opacity: 0.75;
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
 }
-:is(.st-key-upload, .st-key-file, .st-key-compare-items) [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
-:is(.st-key-upload, .st-key-file, .st-key-compare-items) [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
-:is(.st-key-upload, .st-key-file, .st-key-compare-items) [data-testid="stFileChip"] > :first-child { display: none; }
+:is(.st-key-upload, .st-key-file, .st-key-compare-items) {
+  [data-testid="stFileChips"] { flex-flow: row nowrap; align-items: center; margin: 0; }
+  [data-testid="stFileChip"] { padding: 0 0.5rem; max-width: 10rem; }
+  [data-testid="stFileChip"] > :first-child { display: none; }
+}
 .st-key-panel-own [data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture"; }
 .st-key-file [data-testid="stFileUploaderDropzone"]::after { content: "a saved trace, or drop it on the page"; }
 .st-key-panel-own [data-testid="stAlert"] p { font-size: 0.875rem; line-height: 1.35; }
