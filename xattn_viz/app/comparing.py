@@ -33,9 +33,20 @@ def compare_with(query: Query | None) -> None:
     if (running := state.running) is not None and state.compared in (running.task.query, running.task.query.best):
         running.run.stop()
     page_state.visit().fault = None, ""  # of a file that was given before
-    both = replace(state, compared=query, view=replace(state.view, shows="both", other=""), first=state.view)
+    goes_on = state.compared is not None and query is not None
+    view = replace(state.view, other="", shows=state.view.shows if goes_on else "both")
+    if not _is_as_long(state.compared, query):  # rows of two maps have other numbers than those of one, or of others
+        view = view.afresh()
+    both = replace(state, compared=query, view=view, first=view, first_choices=state.choices)
     page_state.put(both)
     page_state.write_address(both.address())
+
+
+def _is_as_long(one: Query | None, other: Query | None) -> bool:
+    """Whether two seconds stand beside the first row by row alike: two drawings of one prompt do."""
+    if one is None or other is None or page_state.kind().makes != "image":
+        return False
+    return (one.source, one.input, one.model) == (other.source, other.input, other.model)
 
 
 def compare_seen(one: Seen) -> None:
@@ -166,7 +177,7 @@ def show(best: Trace) -> None:
         _given(state, key_of)
         if not is_file:
             _of_the_model(state, other, best, key_of)
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, gap="small", key="compare-ends"):
             if state.compared is None:
                 st.button(
                     "Two heads of this",

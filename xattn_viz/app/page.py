@@ -188,7 +188,9 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: 0.6rem 1rem;
   align-items: end; width: min(34rem, 84vw);
 }
-.st-key-compare-items > :is(:first-child, :last-child, [class*="-text-"], [class*="-count-"]) { grid-column: 1 / -1; }
+.st-key-compare-items > :is(:first-child, [class*="-text-"], [class*="-count-"], :has(> .st-key-compare-ends)) {
+  grid-column: 1 / -1;
+}
 .st-key-compare-items > [class*="-count-"] { margin-top: -0.5rem; }
 .st-key-compare-items [data-testid="stAudioInput"] > div { height: 2.5rem; padding-block: 0; }
 .st-key-compare-items [data-testid="stFileUploaderDropzone"] {

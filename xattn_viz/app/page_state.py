@@ -454,6 +454,8 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
 
         compared = opened.parse(said, "compare-")
     state = replace(state, outcomes=(), tab=tab, compared=compared)
+    if compared is not None and not {"row", "column"} & said.keys():
+        state = replace(state, view=view.afresh(), first=view.afresh())  # rows of two have other numbers
     if compared is None and any(f"compare-{source}" in said for source in ("file", *(page.names or ()))):
         told = (
             "What this address compares with is not here: only the visit that gave it has it. Give it again in Compare."

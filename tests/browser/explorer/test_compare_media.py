@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from playwright.sync_api import Page, expect
 
@@ -11,6 +13,7 @@ from tests.browser.explorer.harness import show
 from tests.browser.explorer.pictured import captioned, drawn, moved
 from xattn_viz.analysis.compare import compare
 from xattn_viz.analysis.timing import TimedWord, WarpingPath
+from xattn_viz.core.axis import Axis
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
@@ -104,3 +107,16 @@ def test_lines_of_a_sound_stay_in_its_rows_and_both_have_one_time_axis(harness: 
             for row in range(4)
         ]
     assert painted == [True] * 4 + [True, False, False, True]
+
+
+def test_the_first_word_of_two_captions_is_one_that_both_have(harness: Page) -> None:
+    """That of the planted head that has most in one place: "circle" (.95 beside [CLS]), of both "red" (.9)."""
+    one = captioned()
+    text = Axis("text", labels=("a", "red"), spans=((0, 1), (2, 5)), words=(0, 1), special=(False, False))
+    maps = AttentionMaps(one.cross.weights[:, :, :2], text, one.cross.keys, "cross", (0, 1))
+    both = Explorer(harness, one, "harness")
+    show(harness, pack(one, beside=one, select={"head": "2.1"}))
+    expect(both.root).not_to_have_attribute("data-row", "1")
+    harness.reload()  # a trace that was looked at before would keep its row
+    show(harness, pack(one, beside=replace(one, maps=(maps,), output="a red"), select={"head": "2.1"}))
+    expect(both.root).to_have_attribute("data-row", "1")

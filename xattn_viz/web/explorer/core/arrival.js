@@ -1,7 +1,7 @@
 import { patchSide, regionOf, regionWords } from "../picture/patches.js";
 import { WHOLE_TIME } from "../sound/time.js";
 import { makePanel } from "./matrix.js";
-import { sheetOf } from "./scene.js";
+import { comparedPanels, sheetOf } from "./scene.js";
 import { addressable, fromAddress, initialState, NOTHING_CHOSEN, wellFormed } from "./state.js";
 import { groups, rowAxis } from "./units.js";
 
@@ -153,10 +153,14 @@ export function firstPictureView(before, fresh, state, wanted) {
   const sheet = sheetOf(fresh, view.map, view.noise);
   const side = patchSide(sheet);
   if (!side) return view;
-  const panel = makePanel(sheet, sheet.views.find(({ name }) => name === view.head) ?? sheet.views[0], view);
+  const alone = makePanel(sheet, sheet.views.find(({ name }) => name === view.head) ?? sheet.views[0], view);
+  const theirs = fresh.beside?.sheets.find(({ kind }) => kind === sheet.kind);
+  const [panel, second] = theirs ? comparedPanels(fresh, alone, theirs, view) : [alone, alone];
+  const others = regionWords(second); // of two that are compared, a word that both have
   let [best, most] = [0, -1];
   regionWords(panel).forEach((word, index) => {
-    const peak = (!word.special && regionOf(sheet, panel.view, word)?.largest) || 0;
+    const isInBoth = others.length === 0 || others[index]?.positions.length;
+    const peak = (isInBoth && !word.special && regionOf(sheet, panel.view, word)?.largest) || 0;
     if (peak > most) [best, most] = [index, peak];
   });
   return side === "columns" ? { ...view, row: best, column: -1 } : { ...view, row: -1, column: best };

@@ -233,7 +233,7 @@ function pinnedPanel(trace, state) {
  * @param {State} state
  * @returns {[Panel, Panel]}
  */
-function comparedPanels(trace, main, whole, state) {
+export function comparedPanels(trace, main, whole, state) {
   const { names, noise } = /** @type {import("./payload.js").Beside} */ (trace.beside);
   const sheet = (main.sheet.step !== undefined && noise(state.noise)) || whole;
   const { pairs = {}, columns } = whole;
