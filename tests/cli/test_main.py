@@ -59,16 +59,24 @@ def test_every_help_begins_with_what_it_does_and_ends_with_an_example_that_is_on
             assert not [one.name for one in command.params if not getattr(one, "help", "")]
 
 
-def test_help_waits_for_no_model_and_a_command_for_no_page() -> None:
-    heavy = ("torch", "transformers", "streamlit")
-    code = f"""import sys
+def test_help_and_completion_wait_for_no_model_and_a_command_for_no_page() -> None:
+    """Nor for what a page or a figure is made of: what a shell asks at each TAB imports little."""
+    heavy = ("torch", "transformers", "streamlit", "plotly", "pandas", "ssl")
+    code = f"""import os, sys
 from xattn_viz.cli import COMMANDS, main
+def imported(*more): return [name for name in (*{heavy}, *more) if name in sys.modules]
+os.environ |= {{"_XATTN_VIZ_COMPLETE": "bash_complete", "COMP_WORDS": "xattn-viz tr", "COMP_CWORD": "1"}}
+try: main([])
+except SystemExit: del os.environ["_XATTN_VIZ_COMPLETE"]
 main(["--help"])
-first = [name for name in ("numpy", "PIL", "plotly", *{heavy}) if name in sys.modules]
+first = imported("numpy")
+for name in ("serve", "trace", "evidence", "align", "compare", "models"): main([name, "--help"])
+second = imported("xattn_viz.models.base", "xattn_viz.export.shown")
 for name in COMMANDS: main([name, "--help"])
-print(first, [name for name in {heavy} if name in sys.modules], file=sys.stderr)"""
+print(first, second, imported(), file=sys.stderr)"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr == "[] []\n"
+    assert done.stdout.startswith("plain,trace\nplain,transcribe\n")
+    assert done.stderr == "[] [] []\n"
 
 
 def test_a_shell_completes_commands_models_options_and_files(tmp_path: Path) -> None:

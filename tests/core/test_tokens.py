@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from xattn_viz.core.tokens import (
-    UNICODE_WORDS,
     joined_words,
     plotly_label,
     short_label,
     span_labels,
+    unicode_words,
     visible,
     whole_graphemes,
     word_indices,
@@ -78,7 +78,7 @@ def test_numbers_addresses_and_joined_words_stay_whole(text: str, wanted: list[s
 def test_the_pattern_of_unicode_words_is_the_library_s(text: str) -> None:
     text = regex.sub("  +", " ", text)  # a run of blanks is one there, and blanks are no words here
     library = [match.group() for match in regex.finditer(r"(?w).+?\b", text, regex.DOTALL)]
-    assert UNICODE_WORDS.findall(text) == library
+    assert unicode_words().findall(text) == library
 
 
 @pytest.mark.parametrize(

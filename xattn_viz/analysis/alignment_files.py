@@ -20,10 +20,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from xattn_viz.core import files
 from xattn_viz.core.evidence import Alignment
@@ -176,7 +176,7 @@ def naacl(linked: Alignment | LinkedPair, pair: int = 1) -> str:
 
 def xml(linked: Alignment | LinkedPair, pair: int = 1) -> str:
     """One pair as an `<s>` with `<source>`, `<target>`, `<sure>` and `<possible>` links; all numbers from 1."""
-    texts = (escape(_NOT_IN_XML.sub("\ufffd", " ".join(words))) for words in _words_of(linked))
+    texts = (escape(_NOT_IN_XML.sub("\ufffd", " ".join(words)), quote=False) for words in _words_of(linked))
     sure, possible = (
         " ".join(f"{s + 1}-{t + 1}" for s, t, is_sure, _ in _links_of(linked) if is_sure == wanted)
         for wanted in (True, False)

@@ -201,7 +201,7 @@ def chosen_head(shown: Shown, view: View) -> None:
 
 
 def _head(trace: Trace, view: View) -> None:
-    from xattn_viz.plots.heatmap import heatmap  # Plotly is slow to load, here and in the browser: only when opened
+    from xattn_viz.plots import heatmap  # Plotly is slow to load, here and in the browser: only when opened
 
     maps, layer, head = view.shown(trace), view.layer or 0, int(view.head)
     numbers, picture = st.columns([2, 3], gap="large")

@@ -18,6 +18,7 @@ _MISSING = (
 
 try:
     import click
+    from click.shell_completion import CompletionItem
 
     import xattn_viz as xv
 except ModuleNotFoundError as error:
@@ -54,6 +55,11 @@ class _Commands(click.Group):
             return None
         found: click.Command = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name)
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, from the table above: to complete a name imports no command."""
+        named = [CompletionItem(name, help=said) for name, (_, said) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -102,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except click.Abort:
         return 130
+    except SystemExit:  # completion ends so, and waits for nothing that the errors below would import
+        raise
     # What bad input raises; anything else is a bug, and its traceback is wanted.
     except (click.ClickException, xv.ModelError, ValueError, OSError) as error:
         return _refuse(error)

@@ -12,12 +12,9 @@ import click
 
 import xattn_viz as xv
 from xattn_viz.analysis.alignment_files import Format
-from xattn_viz.analysis.alignment_score import AlignmentScores
 from xattn_viz.cli import common
 from xattn_viz.core import files
 from xattn_viz.core.evidence import LinkMethod
-from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter
 
 #: Heads from 0, each with its shift.
 Shifted = list[tuple[int, int, int]]
@@ -54,12 +51,14 @@ def _methods(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def both(
     model: str, reverse: str | None, heads: Shifted | None = None, reverse_heads: Shifted | None = None
-) -> tuple[Adapter, Adapter | None]:
+) -> tuple[xv.Adapter, xv.Adapter | None]:
     """The model, and that of the opposite direction where there is one: by itself only beside the one it belongs to.
 
     Raises ValueError for heads that they do not have.
     """
     if reverse is None:
+        from xattn_viz.models import registry
+
         card = next((card for card in xv.cards() if card.name == model), None)
         reverse = (card and registry.opposite(card)) or "none"
     loaded = common.load(model), None if reverse == "none" else common.load(reverse)
@@ -169,7 +168,7 @@ def score(
     common.answer(as_json, _as_json(found, names), *lines)
 
 
-def _as_json(found: AlignmentScores, names: tuple[str, str]) -> dict[str, Any]:
+def _as_json(found: xv.AlignmentScores, names: tuple[str, str]) -> dict[str, Any]:
     rates = ("rates", "low", "high")
     both_grids = zip(names, (found.grids, found.reverse_grids), strict=True)
     return {

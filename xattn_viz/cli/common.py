@@ -23,7 +23,6 @@ from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import parse_head
 from xattn_viz.inputs import InputError
-from xattn_viz.models.base import Adapter, ModelError, ModelWarning
 
 #: What `--set` said: names and values.
 Said = tuple[tuple[str, str], ...]
@@ -151,8 +150,10 @@ SET = parsed(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def load(name: str) -> Adapter:
+def load(name: str) -> xv.Adapter:
     """A model. One that does not do what it should is said on stderr, and runs all the same."""
+    from xattn_viz.models.base import ModelWarning
+
     progress = Progress("MB")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ModelWarning)  # a warning of Python's names a line of this program
@@ -162,13 +163,13 @@ def load(name: str) -> Adapter:
     return model
 
 
-def settings_of(model: Adapter, said: Said) -> dict[str, Any]:
+def settings_of(model: xv.Adapter, said: Said) -> dict[str, Any]:
     """The keywords of `trace` for what `--set` says. Raises ModelError for a name that the model does not have."""
     defaults = {**_SETTINGS, **{option.name: option.default for option in model.card.options}}
     settings: dict[str, Any] = {}
     for name, value in said:
         if name not in defaults:
-            raise ModelError(f"{model.card.title} has no option {quoted(name)}; its options: {', '.join(defaults)}.")
+            raise xv.ModelError(f"{model.card.title} has no option {quoted(name)}; its options: {', '.join(defaults)}.")
         settings[name] = value  # what is no number or no switch `trace` refuses, with the name
         if isinstance(defaults[name], bool) and value.lower() in ("true", "false"):
             settings[name] = value.lower() == "true"
@@ -199,7 +200,7 @@ def load_saved(path: str) -> xv.Trace:
     return xv.load_trace(path) if is_ours else xv.load_attention(path)
 
 
-def traced(model: str, input: str, said: Said) -> tuple[Adapter, xv.Trace]:
+def traced(model: str, input: str, said: Said) -> tuple[xv.Adapter, xv.Trace]:
     """The model and the trace of its input, whose notes are told."""
     adapter = load(model)
     trace = adapter.trace(read_input(adapter, input), **settings_of(adapter, said))
@@ -207,12 +208,12 @@ def traced(model: str, input: str, said: Said) -> tuple[Adapter, xv.Trace]:
     return adapter, trace
 
 
-def saved_or_traced(model: str, input: str | None, said: Said) -> tuple[Adapter | None, xv.Trace]:
+def saved_or_traced(model: str, input: str | None, said: Said) -> tuple[xv.Adapter | None, xv.Trace]:
     """The trace in a file, or a model and the trace of its input."""
     return (None, load_saved(model)) if is_saved(model, input) else traced(model, input or "", said)
 
 
-def read_input(model: Adapter, said: str) -> Any:
+def read_input(model: xv.Adapter, said: str) -> Any:
     """What a model reads: the sentence or the path as it was typed, and for "-" what standard input holds."""
     if said != "-":
         return said

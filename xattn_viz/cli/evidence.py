@@ -18,8 +18,6 @@ from xattn_viz.core.evidence import Deletion
 from xattn_viz.core.maps import METHODS, WHOLE_MODEL, AttentionKind, Method
 from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import visible
-from xattn_viz.examples import clips
-from xattn_viz.models.base import Adapter, ModelError
 
 _KIND = common.choice("--kind", ("cross", "encoder", "decoder"), "cross", "Whose heads.")
 _OUT = common.out(f"A file of the trace that keeps what was found too: {', '.join(xv.export.FORMATS)}.")
@@ -116,7 +114,7 @@ def attribution(
     common.answer(as_json, said, visible(trace.output), "", *lines)
 
 
-def _traced(model: str, input: str, out: Path | None, said: Said) -> tuple[Adapter, xv.Trace]:
+def _traced(model: str, input: str, out: Path | None, said: Said) -> tuple[xv.Adapter, xv.Trace]:
     """The model and the trace of its input; a file that cannot be is said before."""
     if out is not None:
         xv.export.check_ending(out)
@@ -132,7 +130,7 @@ def _contrast(said: tuple[tuple[str, str], ...]) -> str | dict[int, int | str] |
     rows: dict[int, int | str] = {}
     for row, token in said:
         if not re.fullmatch(r"[1-9]\d{0,5}", row, re.ASCII) or not token:
-            raise ModelError(
+            raise xv.ModelError(
                 f"{quoted(f'{row}={token}')} contrasts nothing: give next, or ROW=TOKEN with a row from 1, as 2=cat."
             )
         rows[int(row) - 1] = int(token[1:]) if re.fullmatch(r"#\d{1,9}", token, re.ASCII) else token
@@ -254,7 +252,7 @@ def _with_interval(value: float, low: float, high: float) -> str:
     return f"{'' if np.isnan(value) else f'{value:.3f}'}\t{'' if np.isnan(low) else f'{low:.3f}–{high:.3f}'}"
 
 
-def _texts(said: str | None, model: Adapter, gold: bool) -> list[Any] | None:
+def _texts(said: str | None, model: xv.Adapter, gold: bool) -> list[Any] | None:
     """What heads are profiled over: the lines of a file, pairs with links, or what comes with the package."""
     if gold:
         if said is None:
@@ -263,4 +261,6 @@ def _texts(said: str | None, model: Adapter, gold: bool) -> list[Any] | None:
     if said is not None:
         return list(common.read_lines(said))
     is_heard = model.card.input_kind == "audio"
+    from xattn_viz.examples import clips
+
     return [clips.sound(clip.slug) for clip in clips.CLIPS if clip.text] if is_heard else None

@@ -20,10 +20,7 @@ from xattn_viz.core.maps import MapKind
 from xattn_viz.core.records import quoted
 from xattn_viz.core.story import Story
 from xattn_viz.core.tokens import visible
-from xattn_viz.examples import stories
 from xattn_viz.export import figures, moving
-from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.plots import colours
 
 _place = partial(common.from_one, what="rows and columns count from 1")
@@ -106,8 +103,10 @@ def _view(trace: xv.Trace, layer: int | None, head: int | None, kind: MapKind = 
     return xv.View(kind, trace.of_kind(kind).layers[0] if layer is None else layer, head or 0)
 
 
-def _aligned(model: Adapter, trace: xv.Trace) -> xv.Trace:
+def _aligned(model: xv.Adapter, trace: xv.Trace) -> xv.Trace:
     """The trace with links between its words, of both directions where the opposite model is known."""
+    from xattn_viz.models import registry
+
     back, other = None, registry.opposite(model.card)
     if other is not None and isinstance(trace.input, str):
         back = common.load(other).trace(trace.output, target=trace.input)
@@ -164,6 +163,8 @@ def animate(
 
 
 def _complete_stories(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from xattn_viz.examples import stories
+
     return [*common.complete_files(ctx, param, incomplete), *map(CompletionItem, stories.NAMES)]
 
 
@@ -195,9 +196,9 @@ def story(story: str, out: Path, allow: tuple[str, ...], as_json: bool) -> None:
     told = _told(story)
     listed = {card.name for card in xv.cards()} | set(allow)
 
-    def load_listed(name: str) -> Adapter:
+    def load_listed(name: str) -> xv.Adapter:
         if name not in listed:
-            raise ModelError(f"The model {quoted(name)} is not on the list: load it with --allow {name}.")
+            raise xv.ModelError(f"The model {quoted(name)} is not on the list: load it with --allow {name}.")
         return common.load(name)
 
     shown, progress = [], common.Progress("slides")
@@ -210,6 +211,8 @@ def story(story: str, out: Path, allow: tuple[str, ...], as_json: bool) -> None:
 
 def _told(said: str) -> Story:
     """A story in a file or on standard input, or one that ships, by its name."""
+    from xattn_viz.examples import stories
+
     if said == "-":
         return Story.parse(sys.stdin.buffer.read())
     file = Path(said)

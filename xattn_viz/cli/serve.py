@@ -6,13 +6,12 @@ import dataclasses
 import os
 import runpy
 import sys
+from collections.abc import Mapping
 
 import click
 
 import xattn_viz as xv
-from xattn_viz import doctor as _doctor
 from xattn_viz.cli import common
-from xattn_viz.models import registry
 
 _PORT = click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on; 8501 unless given.")
 _ADDRESS = click.option(
@@ -28,7 +27,6 @@ def serve(port: int | None, address: str | None) -> None:
 
     It runs until Ctrl-C. docs/install.md says what to close where others than yourself can reach it.
     """
-    registry.check_settings()
     _start(port, address)
 
 
@@ -50,14 +48,17 @@ def open(files: tuple[str, ...], port: int | None, address: str | None) -> None:
     """
     from xattn_viz.app import opened  # with all that a page imports
 
-    registry.check_settings()
-    os.environ.update(opened.environment(files))
-    _start(port, address)
+    _start(port, address, opened.environment(files))
 
 
-def _start(port: int | None, address: str | None) -> None:
+def _start(port: int | None, address: str | None, environment: Mapping[str, str] | None = None) -> None:
+    from xattn_viz.doctor import app_script
+    from xattn_viz.models.registry import check_settings
+
+    check_settings()
+    os.environ.update(environment or {})
     # Streamlit reads the configuration beside the script, so this starts like `streamlit run app.py` in the clone.
-    sys.argv = ["streamlit", "run", str(_doctor.app_script())]
+    sys.argv = ["streamlit", "run", str(app_script())]
     if address is not None:
         sys.argv += ["--server.address", address]
     if port is not None:
@@ -87,4 +88,6 @@ def doctor(as_json: bool) -> int:
 
     The exit code is 1 where something is not well.
     """
-    return _doctor.doctor(as_json=as_json)
+    from xattn_viz import doctor
+
+    return doctor.doctor(as_json=as_json)

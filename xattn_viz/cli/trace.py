@@ -14,7 +14,6 @@ from typing import Any, get_args
 import click
 
 import xattn_viz as xv
-from xattn_viz.analysis.compare import LEAST
 from xattn_viz.analysis.timing import Head
 from xattn_viz.analysis.timing import Method as TimingMethod
 from xattn_viz.cli import common
@@ -22,9 +21,7 @@ from xattn_viz.cli.common import Said
 from xattn_viz.core import files
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import SelectedMap, select
-from xattn_viz.export import compared
 from xattn_viz.inputs import audio
-from xattn_viz.models.base import Adapter, ModelError
 from xattn_viz.plots.terminal import text_map
 
 
@@ -80,7 +77,7 @@ def _traces(model: str, input: str | None, said: Said) -> Iterator[xv.Trace]:
     yield from adapter.traces(read, **settings) if _hears(adapter) else [adapter.trace(read, **settings)]
 
 
-def _hears(model: Adapter) -> bool:
+def _hears(model: xv.Adapter) -> bool:
     return model.card.input_kind == "audio"
 
 
@@ -162,6 +159,9 @@ def compare(
     Two inputs are compared, one input of two models (--model-b), or two traces that were saved. Without a layer and a
     head it is the mean over all. A terminal shows the difference, the second less the first.
     """
+    from xattn_viz.analysis.compare import LEAST
+    from xattn_viz.export import compared  # with all that a page is made of
+
     if out is not None:
         xv.export.check_ending(out)
     one, other = _pair(model, first, second, model_b, settings)
@@ -238,7 +238,7 @@ def transcribe(
     adapter = common.load(model)
     if not _hears(adapter):
         reads = "pictures" if adapter.card.input_kind == "image" else "text"
-        raise ModelError(f"{model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en.")
+        raise xv.ModelError(f"{model} reads {reads}: words in time need a model that hears, such as whisper-tiny-en.")
     chosen: Sequence[Head] | None = heads
     if chosen is None and method == "zscores":  # the heads that the checkpoint names are a part of that method
         chosen = getattr(adapter, "alignment_heads", ()) or None

@@ -11,6 +11,7 @@ import html
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import accumulate, pairwise
 
 import regex
@@ -46,8 +47,16 @@ def _unicode_word(inside_numbers: str = "") -> str:
 _OTHER = rf"""\r\n | \p{{WB=Regional_Indicator}}{_MARKS}\p{{WB=Regional_Indicator}}{_MARKS}{_JOINED}
   | [\n\v\f\r\x85\u2028\u2029]
   | .{_MARKS}{_JOINED}"""
-#: The words of UAX 29 and nothing else.
-UNICODE_WORDS = regex.compile(rf"{_unicode_word()}{_JOINED} | {_OTHER}", regex.DOTALL | regex.VERBOSE)
+
+
+@cache
+def unicode_words() -> regex.Pattern[str]:
+    """A pattern that finds the words of UAX 29 and nothing else.
+
+    This one and those below are compiled when they are first needed: it takes as long as a quarter of all imports.
+    """
+    return regex.compile(rf"{_unicode_word()}{_JOINED} | {_OTHER}", regex.DOTALL | regex.VERBOSE)
+
 
 # What readers take for one word and UAX 29 for several. Every repetition is bounded or cannot be given back, so that a
 # text is read in time that grows as it does.
@@ -60,12 +69,19 @@ _NUMBER = rf"""(?:(?<![\w)\]%])[-+\u2212\u00b1](?=[\p{{Sc}}\p{{Nd}}.]))?(?:\p{{L
   (?=\p{{Nd}}){_HYPHENATED}(?:[%\u2030\u2031\u00b0\u2032\u2033]|\p{{Sc}})?"""
 _HANDLE = rf"(?<!\w)[@\#](?=[\p{{L}}_]){_WHOLE}"
 _ABBREVIATION = r"(?<!\w)(?:\p{L}\.){2,16}(?!\w)"
-_WORD = regex.compile(
-    "|".join((_LINK, _MAIL, _PLACE, _NUMBER, _HANDLE, _ABBREVIATION, _HYPHENATED, _OTHER)), regex.DOTALL | regex.VERBOSE
-)
-_GRAPHEME = regex.compile(rf"\p{{Regional_Indicator}}{{2}}{_MARKS}|\X", regex.DOTALL)
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 _HELD_IN_EMOJI = "\u200d"  # the joiner of 👩‍👧: invisible, and part of what people see
+
+
+@cache
+def _words() -> regex.Pattern[str]:
+    found = "|".join((_LINK, _MAIL, _PLACE, _NUMBER, _HANDLE, _ABBREVIATION, _HYPHENATED, _OTHER))
+    return regex.compile(found, regex.DOTALL | regex.VERBOSE)
+
+
+@cache
+def _graphemes() -> regex.Pattern[str]:
+    return regex.compile(rf"\p{{Regional_Indicator}}{{2}}{_MARKS}|\X", regex.DOTALL)
 
 
 def word_spans(text: str) -> list[Span]:
@@ -75,7 +91,7 @@ def word_spans(text: str) -> list[Span]:
     hyphens or `&` inside stay whole. Scripts without spaces are cut as UAX 29 cuts them, into characters where it
     knows no more.
     """
-    return [match.span() for match in _WORD.finditer(text) if not match.group().isspace()]
+    return [match.span() for match in _words().finditer(text) if not match.group().isspace()]
 
 
 def word_indices(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[int, ...]:
@@ -135,7 +151,7 @@ def whole_graphemes(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
 
     Tokens that share such a character each cover it; an empty span stays empty, before what it lay in.
     """
-    edges = [0, *(match.end() for match in _GRAPHEME.finditer(text))]
+    edges = [0, *(match.end() for match in _graphemes().finditer(text))]
     if len(edges) > len(text):  # each is one character
         return tuple(spans)
     return tuple(

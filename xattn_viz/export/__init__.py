@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.alignment_files import as_json
+from xattn_viz.analysis import alignment_files
 from xattn_viz.core import files
 from xattn_viz.core.axis import Axis
 from xattn_viz.core.evidence import Deletion, DeletionCurve
@@ -29,17 +29,31 @@ from xattn_viz.core.records import quoted
 from xattn_viz.core.store import to_bytes as npz
 from xattn_viz.core.trace import HeadGrid, Trace
 from xattn_viz.core.view import View, file_name
-from xattn_viz.export.shown import shown
-from xattn_viz.export.webpage import html
-from xattn_viz.plots.svg import drawn
 
 if TYPE_CHECKING:
     from xattn_viz.analysis.compare import Comparison
+    from xattn_viz.export.shown import ShownMap
+    from xattn_viz.export.webpage import html
 
 __all__ = ["FORMATS", "csv", "file_name", "html", "json", "npz", "svg", "write"]
 
 JSON_VERSION = 2
 _FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet computes begins with one of these, a minus sign among them
+
+
+def __getattr__(name: str) -> Any:
+    """`html`, with all that a page is made of: who only asks what can be written waits for none of it."""
+    if name != "html":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from xattn_viz.export import webpage
+
+    return webpage.html
+
+
+def _shown(trace: Trace, view: View) -> ShownMap:
+    from xattn_viz.export.shown import shown  # with all that a page is made of
+
+    return shown(trace, view)
 
 
 def write(trace: Trace | Comparison, path: str | Path, view: View | None = None) -> None:
@@ -58,9 +72,9 @@ def write(trace: Trace | Comparison, path: str | Path, view: View | None = None)
 
 
 def _write_compared(found: Comparison, path: str | Path, view: View | None) -> None:
-    made = {".html": html, ".json": json, ".csv": csv, ".svg": svg}.get(ending := Path(path).suffix)
-    if made is not None:
-        files.write(path, made(found, view))
+    ending = Path(path).suffix
+    if ending in (".html", ".json", ".csv", ".svg"):
+        files.write(path, FORMATS[ending](found, view))
     elif ending in (".png", ".pdf", ".tex"):
         from xattn_viz.export import figures  # seldom asked for
 
@@ -88,7 +102,9 @@ def svg(trace: Trace | Comparison, view: View | None = None) -> str:
 
         return compared.svg(compared.checked(trace), view)
     view = view or View(layer=trace.cross.layers[0])
-    said = shown(trace, view)
+    from xattn_viz.plots.svg import drawn
+
+    said = _shown(trace, view)
     return drawn(
         said.selected,
         colour_map=view.colours,
@@ -134,7 +150,7 @@ def json(trace: Trace | Comparison, view: View | None = None) -> str:
         "output": trace.output,
     }
     if view is not None:
-        said = shown(trace, view)
+        said = _shown(trace, view)
         value |= {
             "title": said.title,
             "caption": said.caption,
@@ -175,7 +191,7 @@ def _results(trace: Trace) -> dict[str, Any]:
         "alignment_heads": trace.alignment_heads,
         "speech": trace.speech and vars(trace.speech),
         "evidence": [_grid(grid) for grid in trace.evidence],
-        "alignment": trace.alignment and as_json(trace.alignment),
+        "alignment": trace.alignment and alignment_files.as_json(trace.alignment),
         "deletion": trace.deletion and _deletion(trace.deletion),
     }
 
@@ -217,7 +233,7 @@ def csv(trace: Trace | Comparison, view: View | None = None, *, kind: MapKind = 
     elif view is None:
         frame = trace.of_kind(kind).without_padding().to_frame()
     else:
-        said = shown(trace, view)
+        said = _shown(trace, view)
         frame = frame_of(said.selected.weights, said.selected.queries, said.selected.keys)
         frame["about"] = [_cell(" · ".join(said.lines)), *[""] * (len(frame) - 1)]
     for column in frame.columns.intersection(["query_label", "key_label"]):
@@ -267,8 +283,8 @@ def _finite(value: Any) -> Any:
 
 
 #: The functions that write each kind of file, by its ending.
-FORMATS: dict[str, Callable[[Trace, View | None], str | bytes]] = {
-    ".html": html,
+FORMATS: dict[str, Callable[[Any, View | None], str | bytes]] = {
+    ".html": lambda trace, view: __getattr__("html")(trace, view),
     ".npz": lambda trace, _: npz(trace),
     ".json": json,
     ".csv": csv,

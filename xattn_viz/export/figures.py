@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 import numpy as np
 from PIL import Image
 
+from xattn_viz import plots as _plots
 from xattn_viz.analysis.head_measures import map_grids
 from xattn_viz.analysis.timing import timed_words
 from xattn_viz.analysis.word_units import linked_by, links_caption
@@ -38,7 +39,6 @@ from xattn_viz.core.view import SelectedMap, View, head_title, kind_title
 from xattn_viz.export.shown import patch_weights, shown
 from xattn_viz.inputs import InputError
 from xattn_viz.inputs.audio import MEL_RATE, RATE
-from xattn_viz.plots import bars, boxes, heatmap, layer_means, light_row, lines, matrix, name_parts, ring, steps
 from xattn_viz.plots import colours as _colours
 from xattn_viz.plots.paper import (
     evidence_sheet,
@@ -54,6 +54,7 @@ from xattn_viz.web.explorer import about
 
 if TYPE_CHECKING:
     from xattn_viz.analysis.compare import Comparison
+    from xattn_viz.plots import bars, boxes, heatmap, layer_means, light_row, lines, matrix, name_parts, ring, steps
 
 __all__ = [
     "ENDINGS",
@@ -93,6 +94,13 @@ _FINEST = 2.0  # columns of sound a point
 #: Settings of a run that change nothing in a figure.
 _NOT_SAID, _BEST = ("kinds", "keep_projections"), ("hypothesis", 0)
 _PAPER = "{} need the library typst: pip install 'xattn-viz[paper]'. SVG and TikZ do without."
+
+
+def __getattr__(name: str) -> Any:
+    """Figures of Plotly, which are imported when they are asked for."""
+    if name not in _plots.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_plots, name)
 
 
 class Options(TypedDict, total=False):

@@ -15,7 +15,7 @@ from xattn_viz.core.tokens import plotly_label
 from xattn_viz.lessons import tensor_shapes
 from xattn_viz.lessons.tensor_shapes import Setting
 from xattn_viz.plots import colours
-from xattn_viz.plots.heatmap import MAX_TICKS
+from xattn_viz.plots.maps import MAX_TICKS
 
 NASTY = ("", "</s>", "<b>fat</b>", '<a href="x">', "$x^2$", "same", "same", "\u202egato", "&amp;", "x" * 40)
 
