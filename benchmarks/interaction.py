@@ -4,7 +4,8 @@ Head or layer: arrow keys move over the overview, through every head of every la
 end of the painting of the frame that shows the chosen map, by the page's own clock; the page also notes when messages
 of the server arrive, and none may come in between, so that the map cannot have waited for one. Tried on the example
 that the app opens with and on the longest sentence of the tests. To reach: a median of at most 50 ms; the worst is
-reported.
+reported. The same in *Difference*, where the longest sentence is compared with itself without its last word, in turn
+with the plain map of that sentence, key by key. To reach: at most 2, because there are two maps to look at.
 
 Trace: a text of two sentences, traced beforehand; the button for the next or previous one is clicked. From the click to
 the painted map of the other sentence. The peer is an empty rerun of the same page: a click on Translate with nothing
@@ -92,24 +93,49 @@ def click_to_paint(page: Page, buttons: str, ready: str) -> float:
     return float(answer["took"]) / 1000
 
 
+def begin(page: Page, address: str) -> list[str]:
+    """Choose the first map of the page at that address; the keys that lead through all of them and back."""
+    page.goto(address)
+    chosen = page.locator(".xv [role=radio][aria-checked=true]")
+    chosen.wait_for(timeout=120_000)
+    page.wait_for_function(f"() => {RESTING}")
+    page.wait_for_timeout(2 * QUIET)
+    chosen.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(QUIET)
+    steps = page.locator(".xv-tiles button").count() - 1
+    return ["ArrowRight"] * steps + ["ArrowLeft"] * steps
+
+
 def keys(launched: Browser, name: str, address: str) -> None:
     """Print how soon heads and layers change on the page at that address."""
     with cold_page(launched, NOTES) as page:
-        page.goto(address)
-        chosen = page.locator(".xv [role=radio][aria-checked=true]")
-        chosen.wait_for(timeout=120_000)
-        page.wait_for_function(f"() => {RESTING}")
-        page.wait_for_timeout(2 * QUIET)
-        chosen.focus()
-        page.keyboard.press("Home")
-        page.wait_for_timeout(QUIET)
-        steps = page.locator(".xv-tiles button").count() - 1
-        answers = [key_to_paint(page, key) for key in ["ArrowRight"] * steps + ["ArrowLeft"] * steps]
+        answers = [key_to_paint(page, key) for key in begin(page, address)]
         tokens = page.locator(".xv-sentence .xv-text").count()
     times, messages = [took for took, _ in answers], sum(count for _, count in answers)
     said = f"{len(times)} keys, {tokens} tokens, median {milliseconds(times)}, worst {max(times) * 1000:.0f} ms, "
     said += f"messages of the server in between: {messages}"
     figure(f"key to painted map / 50 ms, {name}", median(times) / 0.05, at_most=1, details=said)
+
+
+def differences(launched: Browser, plain: str, compared: str) -> None:
+    """Print how much later a difference of two maps is painted than one map, head by head."""
+    times: dict[str, list[float]] = {"plain": [], "difference": []}
+    messages = 0
+    with cold_page(launched, NOTES) as one, cold_page(launched, NOTES) as both:
+        pages = {"plain": one, "difference": both}
+        ways = [begin(page, address) for page, address in ((one, plain), (both, compared))]
+        if ways[0] != ways[1] or both.get_by_label("Difference of both maps", exact=True).count() != 1:
+            raise SystemExit("The compared page shows no difference of the same heads.")
+        for key in ways[0]:
+            for name, page in pages.items():
+                took, count = key_to_paint(page, key)
+                times[name].append(took)
+                messages += count
+    said = f"{len(ways[0])} pairs, medians {milliseconds(times['difference'])} and {milliseconds(times['plain'])}, "
+    said += f"messages of the server in between: {messages}"
+    ratio = paired_ratio(times["difference"], times["plain"])
+    figure("key to painted difference / key to painted map, a long sentence", ratio, at_most=2, details=said)
 
 
 def clicks(launched: Browser, address: str) -> None:
@@ -145,11 +171,13 @@ def main() -> None:
     longest = max(SENTENCES.read_text(encoding="utf-8").splitlines(), key=len)
     with app() as server, browser() as launched:
 
-        def asking(text: str) -> str:
-            return f"{server.url}/?{urlencode({'model': 'firefox-en-pt', 'text': text})}"
+        def asking(text: str, **more: str) -> str:
+            return f"{server.url}/?{urlencode({'model': 'firefox-en-pt', 'text': text, **more})}"
 
         keys(launched, "the first example", server.url)
         keys(launched, "a long sentence", asking(longest))
+        other = f"{longest.rpartition(' ')[0]}."
+        differences(launched, asking(longest), asking(longest, compare=other, shows="difference"))
         clicks(launched, asking(TWO))
 
 
