@@ -55,6 +55,8 @@ add_module_names = False
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+# Types stand as in the source, and not as NumPy spells out its arrays.
+autodoc_type_aliases = {"NDArray": "numpy.typing.NDArray"}
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 110
 toc_object_entries_show_parents = "hide"
