@@ -214,6 +214,10 @@ def test_a_second_that_only_the_visitor_has_is_kept_with_the_first_and_said_to_b
     upload = control(app, "file_uploader", "From a file")
     upload.set_value(("broken.npz", to_bytes(other)[:-999], "")).run()
     assert refused(app).startswith("'broken.npz' cannot be read as a trace")
+    heard = examples.load("forward")
+    assert heard is not None
+    control(app, "file_uploader", "From a file").set_value(("forward.npz", to_bytes(heard), "")).run()
+    assert refused(app) == "'forward.npz' holds no trace of text: it is compared on the page of its own kind."
     control(app, "file_uploader", "From a file").set_value(("boat.npz", to_bytes(other), "")).run()
     assert beside(app) == other
     compared = state(app).compared

@@ -20,6 +20,7 @@ from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import head_key
 from xattn_viz.inputs import InputError
+from xattn_viz.models.base import READS
 from xattn_viz.shapes.sentence import MOST_CHARACTERS
 
 _AWAY = "The model of B runs without them: what it then reads and writes stands beside A."
@@ -152,8 +153,9 @@ def _take_file(key: str) -> None:
         refuse(str(error))
         return
     if not found:
-        segment = page_state.kind().segment
-        refuse(f"{quoted(file.name)} holds no {segment}: open it on the page of its kind to compare it there.")
+        kind = page_state.kind()
+        what = "drawings" if kind.makes == "image" else READS[kind.reads]
+        refuse(f"{quoted(file.name)} holds no trace of {what}: it is compared on the page of its own kind.")
         return
     compare_seen(found[0])
 

@@ -52,6 +52,8 @@ AnyExample = Example | SpeechExample | SceneExample
 NAMES = ("Chosen", "The model\u2019s best")
 #: What two traces that are compared are called.
 COMPARED = ("A", "B")
+# What an address says of an output.
+_OUTPUTS = ("target", "prefix", "hypothesis")
 #: The names of the kinds.
 PAGES = ("text", "audio", "image", "prompt")
 #: How many of a visitor's own sounds are kept, and as many pictures and opened files.
@@ -441,6 +443,7 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     )
     if page.makes == "image":  # a drawing has no beams and no tokens
         asked = asked.best
+        said = {name: value for name, value in said.items() if name.removeprefix("compare-") not in _OUTPUTS}
     example = example_of(asked)
     asked = page.completed(asked, asked)
     view = View.parse(said, view_of(example) if example else usual_view(asked.model))
@@ -589,7 +592,9 @@ def remember(page: str, state: PageState) -> None:
     asked = [one for one in (state.query, state.compared) if one is not None]
     with _guard:
         before = _seen.get(key)
-        kept = {one.name: one for one in (*(before.given if before else ()), *given(asked))}
+        kept = {
+            one.name: one for one in (*given(asked)[::-1], *(before.given if before else ()))
+        }  # first what all share
         own = tuple(kept[one.input] for one in asked if one.input in kept)
         if before is not None:
             _seen[key] = replace(before, state=left, given=own)
