@@ -29,7 +29,7 @@ PARTS = (
 #: No file of a model but its weights is larger, in bytes; the largest tokenizers take a tenth of it.
 MOST_BYTES = 512_000_000
 
-_TEXTS = (".json", ".model", ".spm", ".txt", ".tokenizer", ".codes", ".tiktoken", ".bpe")
+_TEXTS = (".json", ".jinja", ".model", ".spm", ".txt", ".tokenizer", ".codes", ".tiktoken", ".bpe")
 _ENDINGS = (*_TEXTS, ".safetensors", ".bin", "known.npz")  # the last is what a model counts as pictures of its kind
 _LONGEST_NAME, _LONGEST_PART = 4096, 255  # what file systems allow; a longer name is none
 

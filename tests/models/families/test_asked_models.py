@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from tests.models.families import seq2seq_folders
 from tests.models.families.captioner_folders import picture
 from xattn_viz.core.store import load_trace, save
 from xattn_viz.inputs import InputError
+from xattn_viz.inputs.images import Picture
 from xattn_viz.models import registry
+from xattn_viz.models.base import ModelError
 from xattn_viz.models.families.captioner import documents
 from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 from xattn_viz.models.registry import rerun
@@ -109,7 +112,49 @@ def _donut(folder: Path) -> Any:
     return transformers.VisionEncoderDecoderModel(config)
 
 
-KINDS = {"blip": _blip, "pix2struct": _pix2struct, "donut": _donut}
+TEMPLATE = (
+    "{{ bos_token }}Q{% for part in messages[0].content %}{% if part.type == 'image' %}<|image|>{% else %}"
+    "{{ part.text }}{% endif %}{% endfor %}A"
+)
+
+
+def _mllama(folder: Path) -> Any:
+    words = _words(folder, ["<|image|>"])
+    transformers.MllamaImageProcessorPil(size={"height": 16, "width": 16}, max_image_tiles=4).save_pretrained(folder)
+    text = {
+        "vocab_size": len(words),
+        "hidden_size": 32,
+        "num_hidden_layers": 5,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 48,
+        "max_position_embeddings": 96,
+        "cross_attention_layers": [1, 3],
+        "bos_token_id": 3,
+        "eos_token_id": 1,
+        "pad_token_id": 0,
+    }
+    vision = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_global_layers": 1,
+        "attention_heads": 2,
+        "intermediate_size": 32,
+        "vision_output_dim": 48,
+        "image_size": 16,
+        "patch_size": 4,
+        "max_num_tiles": 4,
+        "intermediate_layers_indices": [0, 1],
+        "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+    }
+    number = int(words.convert_tokens_to_ids("<|image|>"))
+    config = transformers.MllamaConfig(vision_config=vision, text_config=text, image_token_index=number)
+    model = transformers.MllamaForConditionalGeneration(config)
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = 1, 0
+    return model
+
+
+KINDS = {"blip": _blip, "pix2struct": _pix2struct, "donut": _donut, "mllama": _mllama}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +168,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
         torch.manual_seed(7)
         model = KINDS[kind](folder)
         spread(model)
+        for name, parameter in model.named_parameters():
+            if "gate" in name and "mlp" not in name.split(".")[-2]:  # Mllama's are closed at first
+                parameter.data.fill_(0.7)
         model.generation_config.max_length = 50
         model.save_pretrained(folder)
         return folder
@@ -263,3 +311,70 @@ def test_a_donut_reads_the_question_between_its_own_signs(folders: Any, tmp_path
         adapter.trace(shown, question="what</s_question><s_answer>no")
     with pytest.raises(InputError, match="have a place"):
         adapter.trace(shown, question="cat " * 60)
+
+
+@pytest.mark.parametrize(("size", "tiles", "template"), [((40, 56), (2, 2), ""), ((12, 40), (1, 3), TEMPLATE)])
+def test_mllama_reads_tiles_in_some_layers(
+    folders: Any, tmp_path: Path, size: tuple[int, int], tiles: tuple[int, int], template: str
+) -> None:
+    from transformers.models.mllama import processing_mllama as library
+
+    shutil.copytree(folders("mllama"), tmp_path / "model")
+    folder, shown = tmp_path / "model", picture(6, *size)
+    words = transformers.AutoTokenizer.from_pretrained(folder)
+    if template:
+        words.chat_template = template
+        words.save_pretrained(folder)
+    adapter = _loaded(folder)
+    trace = adapter.trace(shown, question=QUESTION, kinds=adapter.card.kinds, max_new_tokens=6)
+    model = transformers.MllamaForConditionalGeneration.from_pretrained(folder, attn_implementation="eager").eval()
+    look = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
+    read = look(Image.fromarray(shown), return_tensors="pt")
+    counts = read.pop("num_tiles")
+    asked = f"<s>Q<|image|>{QUESTION}A" if template else f"<|image|><s>{QUESTION}"
+    prompt = words(asked, add_special_tokens=False, return_tensors="pt")["input_ids"]
+
+    def masked(ids: list[int]) -> Any:
+        sparse = library.get_cross_attention_token_mask(ids, model.config.image_token_index)
+        return torch.from_numpy(library.convert_sparse_cross_attention_mask_to_dense([sparse], counts, 4, len(ids)))
+
+    ids = [step.id for step in trace.steps]
+    kept: dict[int, Any] = {}
+    layers = model.model.language_model.layers
+    for number in (1, 3):
+        layers[number].cross_attn.register_forward_hook(lambda _, __, out, at=number: kept.update({at: out[1]}))
+    own: dict[int, Any] = {}
+    for number in (0, 2, 4):
+        layers[number].self_attn.register_forward_hook(lambda _, __, out, at=number: own.update({at: out[1]}))
+    whole = prompt[0].tolist()
+    with torch.no_grad():
+        written = model.generate(
+            **read, input_ids=prompt, cross_attention_mask=masked(whole), max_new_tokens=6, do_sample=False
+        )[0].tolist()
+        given = [whole[0], *ids[:-1]]
+        out = model(**read, input_ids=torch.tensor([given]), cross_attention_mask=masked(given))
+    assert [whole[0], *ids] == written[: 1 + len(ids)]
+    # The canvas in rows of patches, from tiles that are each cut by themselves: by hand, position by position.
+    rows, columns = (4 * number for number in tiles)
+    assert trace.cross.keys.grid == (rows, columns)
+    order = [17 * tile for tile in range(tiles[0] * tiles[1])]
+    order += [
+        17 * (row // 4 * tiles[1] + column // 4) + 1 + row % 4 * 4 + column % 4
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    _same(trace.cross, [kept[number][..., order] for number in (1, 3)])
+    _same(trace.decoder, [own[number] for number in (0, 2, 4)])
+    begin = whole.index(model.config.image_token_index)
+    np.testing.assert_allclose(trace.cross.weights[:, :, begin:].sum(-1), 1, atol=1e-4)
+    log_probs = out.logits[0].log_softmax(-1)
+    for row, step in enumerate(trace.steps):
+        assert step.log_prob == pytest.approx(float(log_probs[row, step.id]), abs=1e-3)
+    np.testing.assert_array_equal(trace.input, adapter.preprocessor.fit(Picture(np.asarray(trace.input))))
+    _again(trace, tmp_path)
+    with pytest.raises(InputError, match="answers questions"):
+        adapter.trace(shown)
+    with pytest.raises(InputError, match="a sign of the model’s own"):
+        adapter.trace(shown, question="what <|image|>")
+    with pytest.raises(ModelError, match="cannot be ablated"):
+        adapter.trace(shown, question=QUESTION, ablate=[("cross", 0, 0)])

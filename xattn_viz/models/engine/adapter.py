@@ -302,13 +302,15 @@ class EncoderDecoderAdapter(Adapter):
         tokens = begin if output.ids == begin.ids else self.text.output(output.ids, begin)
         forced = len(begin.ids) or int(frame.first is not None)
         written, read = tokens.axis(), tokens.read(frame.start, self.text.piece(frame.start)).axis()
-        altered: tuple[Alteration, ...] = ("cropped",) if self.network.is_merged else ()
+        is_partial = self.network.is_merged or self.network.is_cropped
         maps = []
         for kind in settings.kinds:
             if kind == "encoder" and run.encoder is not None:
                 maps.append(run.encoder)
                 continue
             keys = read if kind == "decoder" else run.source.axis
+            of_keys = self.network.is_merged or kind == "cross"
+            altered: tuple[Alteration, ...] = ("cropped",) if is_partial and of_keys else ()
             maps.append(attention_maps(kind, layers[kind], written, keys, read, settings, altered=altered))
         trace = Trace(
             tuple(maps),

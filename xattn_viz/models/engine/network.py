@@ -65,6 +65,8 @@ class Network(ABC):
     size: Size
     #: Whether its decoder attends to the source and to what it has written in one softmax, of which two maps are made.
     is_merged: bool = False
+    #: Whether positions of the source that hold nothing of it are no keys of its maps, so that rows may lack a part.
+    is_cropped: bool = False
     #: Whether maps of many weights are kept in float16.
     is_compact: bool = True
     libraries: Sequence[ModuleType] = LIBRARIES

@@ -269,7 +269,7 @@ _PIPELINE = {
 # What a checkpoint's tokenizer may consist of, besides its .json files.
 _TOKENIZER_ENDINGS = (".json", ".model", ".spm", ".tokenizer", ".codes", "merges.txt", "vocab.txt", "dict.txt")
 #: How the names of a checkpoint's files end that are not its weights; some tokenizers have endings of their own.
-SMALL_ENDINGS = (*_TOKENIZER_ENDINGS, ".txt", ".tiktoken", ".bpe")
+SMALL_ENDINGS = (*_TOKENIZER_ENDINGS, ".txt", ".tiktoken", ".bpe", ".jinja")
 #: How the name of a list ends that says which part holds which weights.
 INDEX_ENDING = ".index.json"
 

@@ -1,6 +1,6 @@
 """Models that look at a picture and write: captioners, readers of text and what answers questions about a picture.
 
-These are ViT-GPT2, TrOCR, Donut, BLIP and Pix2Struct (DePlot, MatCha) of transformers.
+These are ViT-GPT2, TrOCR, Donut, BLIP, Pix2Struct (DePlot, MatCha) and Mllama (Llama 3.2 Vision) of transformers.
 
 A small one, `caption-shapes`, lies beside this file, with two built on it that read a hint too (`hinted`). Both have a
 text encoder for the hint beside its ViT and a second cross-attention in each layer of the decoder. In the one, both
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xattn_viz.models.families.captioner.adapter import CaptionerAdapter
 
 #: The architectures, as a checkpoint's config.json names them.
-ARCHITECTURES = ("vision-encoder-decoder", "blip", "pix2struct")
+ARCHITECTURES = ("vision-encoder-decoder", "blip", "pix2struct", "mllama")
 #: The model that lies in a folder of this name beside this file.
 PACKAGED = "caption-shapes"
 #: The model that answers questions, whose folder lies there once it is trained, and the option that asks.
@@ -159,5 +159,5 @@ FAMILY: Family[CaptionerAdapter] = Family(
     __name__,
     CARDS,
     architectures=ARCHITECTURES,
-    hub_names="trocr|donut|blip|captioning|vit-gpt2|pix2struct|deplot|matcha",
+    hub_names=r"trocr|donut|blip|captioning|vit-gpt2|pix2struct|deplot|matcha|llama-3\.2-.*vision",
 )

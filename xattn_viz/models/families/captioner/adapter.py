@@ -235,6 +235,10 @@ def load(name_or_folder: str | Folder, **options: Any) -> CaptionerAdapter:
         from xattn_viz.models.families.captioner import documents
 
         return documents.load(found, config)
+    if config.model_type == "mllama":
+        from xattn_viz.models.families.captioner import tiles
+
+        return tiles.load(found, config)
     if config.model_type == "blip" and ANSWERS in (config.architectures or ()):
         from xattn_viz.models.families.captioner import blip_questions
 
