@@ -452,6 +452,7 @@ def said_by(said: Mapping[str, str], before: PageState | None = None) -> PageSta
     tab: Tab = "evidence" if said.get("tab") == "evidence" else "map"
     state = state.begin(asked, view, max(number, 1) - 1, is_beside=said.get("beside") == "true")
     compared = runner.parse_compared(said, asked, lambda name: name in page.models() or may_be_named(name), page.names)
+    compared = compared and page.completed(compared, asked)
     if "compare-file" in said:
         from xattn_viz.app import opened
 
