@@ -56,7 +56,11 @@ autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 # Types stand as in the source, and not as NumPy spells out its arrays.
-autodoc_type_aliases = {"NDArray": "numpy.typing.NDArray"}
+autodoc_type_aliases = {
+    "NDArray": "numpy.typing.NDArray",
+    "Matrix": "NDArray[np.float64]",  # of `lessons.steps`
+    "Outputs": "NDArray[np.float32]",  # of `models.base`
+}
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 110
 toc_object_entries_show_parents = "hide"

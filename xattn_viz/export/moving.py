@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 from xml.etree import ElementTree as ET
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from xattn_viz.core import files
@@ -68,7 +69,7 @@ class Animation:
         """One frame, from 0, as an SVG picture that stands still."""
         return ET.tostring(still(self.drawing, range(self.count)[number]), encoding="unicode")
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[NDArray[np.uint8]]:
         """The frames as pixels, `[row, column, 3]`. Raises InputError where resvg, or a font, is missing."""
         draw = _rasteriser()
         for number in range(self.count):
