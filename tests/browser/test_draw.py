@@ -118,7 +118,9 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     visitor.expect_said(page, text=PROMPT, **{"option.seed": "41"})
     page.keyboard.press("Escape")
 
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Compare", exact=True).click()
+    visitor.expect_rest(page)
     second = page.locator(".st-key-compare-items")
     other = second.get_by_label("Prompt", exact=True)
     other.fill(OTHER)
@@ -127,7 +129,9 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     other.press("Enter")
     expect(page.locator('[aria-label="Map of the other output"] .xv-stage')).to_be_visible(timeout=visitor.PATIENCE)
     visitor.expect_said(page, text=PROMPT, compare=OTHER, **{"option.seed": "41"})
+    visitor.expect_rest(page)
     page.get_by_role("button", name="Compared", exact=True).click()  # it closed behind who compared
+    visitor.expect_rest(page)
     seed = second.get_by_label("Seed", exact=True)
     expect(seed).to_have_value("41")
     seed.fill("7")
