@@ -38,8 +38,8 @@ from xattn_viz.shapes.questions import WORDS, ask, draw_things, random_things
 SEED, UNSEEN = 17, 1_000_003
 BATCH, QUESTIONS, LONGEST = 24, 6, 14
 WIDTH, HEADS, READERS, WRITERS = 128, 4, 3, 3
-RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 40_000, 0.3  # the last 30 % of the steps at falling rates
-CHARTS = 0.7  # of the pictures
+RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 6800, 0.3  # the last 30 % of the steps at falling rates
+CHARTS, MORE_SCENES, FEWER_CHARTS = 0.7, 4050, 0.45  # charts of the pictures, and from which step on there are fewer
 HELP = 1.0  # how much the questions about places count
 WRITTEN = torch.tensor([placed.PARTS.index(part) for part in ("label", "title", "tick")])
 KEPT, MEASURED = 300, 500  # seconds between two states; steps between two measurements
@@ -57,15 +57,18 @@ class Pictures(IterableDataset[dict[str, Tensor]]):
         torch.set_num_threads(1)
         number = self.first
         while True:
-            yield batch(np.random.default_rng((self.seed, number)), self.ids)[0]
+            charts = CHARTS if number < MORE_SCENES else FEWER_CHARTS
+            yield batch(np.random.default_rng((self.seed, number)), self.ids, charts)[0]
             number += 1
 
 
-def batch(chance: np.random.Generator, ids: dict[str, int], size: int = BATCH) -> tuple[dict[str, Tensor], list[Any]]:
-    """A batch, and what was drawn and asked: (truth, drawing, questions) of each picture."""
+def batch(
+    chance: np.random.Generator, ids: dict[str, int], charts: float = FEWER_CHARTS, size: int = BATCH
+) -> tuple[dict[str, Tensor], list[Any]]:
+    """A batch with a share of charts, and what was drawn and asked: (truth, drawing, questions) of each picture."""
     made: list[Any] = []
     for _ in range(size):
-        one = random_chart(chance) if chance.random() < CHARTS else random_things(chance)
+        one = random_chart(chance) if chance.random() < charts else random_things(chance)
         drawing = draw_things(one) if isinstance(one, Scene) else draw_chart(one)
         made.append((one, drawing, ask(one, drawing, QUESTIONS, chance)))
     told = [placed.truth(one, drawing) for one, drawing, _ in made]
