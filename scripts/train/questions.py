@@ -33,13 +33,19 @@ from scripts.train.shared import vit_gpt2, waves, word_tokenizer, write_down
 from xattn_viz.models.families.captioner.answering import build, store
 from xattn_viz.shapes import Scene
 from xattn_viz.shapes.charts import PIXELS, draw_chart, random_chart
-from xattn_viz.shapes.questions import WORDS, ask, draw_things, random_things
+from xattn_viz.shapes.questions import SCENE_KINDS, WORDS, ask, draw_things, random_things
 
 SEED, UNSEEN = 17, 1_000_003
 BATCH, QUESTIONS, LONGEST = 24, 6, 14
 WIDTH, HEADS, READERS, WRITERS = 128, 4, 3, 3
-RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 6800, 0.3  # the last 30 % of the steps at falling rates
-CHARTS, MORE_SCENES, FEWER_CHARTS = 0.7, 4050, 0.45  # charts of the pictures, and from which step on there are fewer
+RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 8400, 0.2  # the last 20 % of the steps at falling rates
+#: From a step on, which share of the pictures are charts, and which kinds of questions are asked about scenes: charts
+#: are read first; questions that need two looks come late, and are asked more often then.
+COURSE = (
+    (0, 0.7, SCENE_KINDS),
+    (4050, 0.45, SCENE_KINDS),
+    (4850, 0.25, (*SCENE_KINDS, "relation", "relation", "beside", "beside", "count alike", "exists")),
+)
 HELP = 1.0  # how much the questions about places count
 WRITTEN = torch.tensor([placed.PARTS.index(part) for part in ("label", "title", "tick")])
 KEPT, MEASURED = 300, 500  # seconds between two states; steps between two measurements
@@ -57,20 +63,28 @@ class Pictures(IterableDataset[dict[str, Tensor]]):
         torch.set_num_threads(1)
         number = self.first
         while True:
-            charts = CHARTS if number < MORE_SCENES else FEWER_CHARTS
-            yield batch(np.random.default_rng((self.seed, number)), self.ids, charts)[0]
+            _, charts, kinds = next(part for part in reversed(COURSE) if number >= part[0])
+            yield batch(np.random.default_rng((self.seed, number)), self.ids, charts, kinds)[0]
             number += 1
 
 
 def batch(
-    chance: np.random.Generator, ids: dict[str, int], charts: float = FEWER_CHARTS, size: int = BATCH
+    chance: np.random.Generator,
+    ids: dict[str, int],
+    charts: float = 0.5,
+    kinds: Sequence[str] = SCENE_KINDS,
+    size: int = BATCH,
 ) -> tuple[dict[str, Tensor], list[Any]]:
-    """A batch with a share of charts, and what was drawn and asked: (truth, drawing, questions) of each picture."""
+    """A batch with a share of charts, and what was drawn and asked: (truth, drawing, questions) of each picture.
+
+    `kinds` are those of the questions about scenes, one of them twice as likely if it is named twice.
+    """
     made: list[Any] = []
     for _ in range(size):
         one = random_chart(chance) if chance.random() < charts else random_things(chance)
         drawing = draw_things(one) if isinstance(one, Scene) else draw_chart(one)
-        made.append((one, drawing, ask(one, drawing, QUESTIONS, chance)))
+        asked = ask(one, drawing, QUESTIONS, chance, kinds if isinstance(one, Scene) else ())
+        made.append((one, drawing, asked))
     told = [placed.truth(one, drawing) for one, drawing, _ in made]
     read = np.zeros((size, QUESTIONS, LONGEST), np.int64)
     wanted = np.full_like(read, placed.NONE)
