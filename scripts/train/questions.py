@@ -83,8 +83,8 @@ def batch(
     for _ in range(size):
         one = random_chart(chance) if chance.random() < charts else random_things(chance)
         drawing = draw_things(one) if isinstance(one, Scene) else draw_chart(one)
-        asked = ask(one, drawing, QUESTIONS, chance, kinds if isinstance(one, Scene) else ())
-        made.append((one, drawing, asked))
+        about = kinds if isinstance(one, Scene) else ()
+        made.append((one, drawing, ask(one, drawing, QUESTIONS, chance, about)))
     told = [placed.truth(one, drawing) for one, drawing, _ in made]
     read = np.zeros((size, QUESTIONS, LONGEST), np.int64)
     wanted = np.full_like(read, placed.NONE)
