@@ -251,6 +251,8 @@ class Covered:
     before: str
     trace: Trace
 
+    __repr__ = summary
+
     @property
     def is_changed(self) -> bool:
         """Whether the output is another one."""

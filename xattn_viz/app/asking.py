@@ -95,10 +95,10 @@ def mark(shown: Shown) -> str:
     return "The answer is right." if is_right else f"The answer is wrong: it is {question.answer}."
 
 
-def answer(trace: Trace) -> str:
-    """The answer with how likely it is, in Markdown."""
+def show_answer(trace: Trace) -> None:
+    """The answer with how likely it is."""
     one = trace.answers[0]
-    return f"**{literal(one.text) or '(nothing)'}** · {one.probability:.0%}"
+    st.markdown(f"**{literal(one.text) or '(nothing)'}** · {one.probability:.0%}", width="content")
 
 
 def panel(shown: Shown, view: View) -> None:

@@ -76,8 +76,12 @@ def _inputs(asked: Query) -> None:
     is_open = page_state.visit().chosen.get("easel", False)
     st.session_state.setdefault("own", is_open)  # widgets forget what they held while another page is shown
     st.toggle("Draw or upload", key="own", on_change=_keep)
-    action = "Ask" if page_state.asks(asked.model) else KIND.action
-    st.button(action, type="primary", key="ask", on_click=actions.run_again)
+    st.button(
+        "Ask" if page_state.asks(asked.model) else KIND.action,
+        type="primary",
+        key="ask",
+        on_click=actions.run_again,
+    )
 
 
 @contextmanager
@@ -274,7 +278,7 @@ def _title(asked: Query) -> str:
 
 def _answer(asked: Query, best: Trace) -> None:
     if best.steps and best.answers:
-        st.markdown(asking.answer(best), width="content")
+        asking.show_answer(best)
 
 
 def _remark(shown: Shown) -> str:
