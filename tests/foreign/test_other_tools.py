@@ -163,7 +163,7 @@ def changed(**fields: Any) -> bytes:
 def array(values: Any, **more: Any) -> dict[str, Any]:
     """As inseq before 0.7 wrote it, packed."""
     held = np.asarray(values, np.float32)
-    packed = base64.b64encode(gzip.compress(held.tobytes())).decode()
+    packed = base64.b64encode(gzip.compress(held.tobytes(), mtime=0)).decode()
     return {"__ndarray__": f"b64.gz:{packed}", "dtype": "float32", "shape": list(held.shape), "Corder": True, **more}
 
 
@@ -178,7 +178,7 @@ COLUMNS = len(WANTED["input_x_gradient"][0]["source"])
         (b'{"story": 1}', "no attribution of inseq"),
         (b'{"sequence_attributions": []}', "there is no sequence 0"),
         (b'{"sequence_attributions": [7]}', "damaged"),
-        (gzip.compress(b'{"sequence_attributions": []}')[:-9], "cut off"),
+        (gzip.compress(b'{"sequence_attributions": []}', mtime=0)[:-9], "cut off"),
         (changed(source_attributions=array(np.full((COLUMNS, ROWS), np.nan))), "hold NaN"),
         (changed(source_attributions=array(np.full((COLUMNS, ROWS), np.inf))), "hold infinity"),
         (changed(source_attributions=array(np.ones((COLUMNS, 2)))), f"the tokens need ({COLUMNS}, {ROWS})"),
