@@ -57,8 +57,9 @@ def merge(networks: Mapping[str, Any], folder: Folder, lora: str | Path | None, 
         pairs = _pairs(state, json.loads(said.get("lora_adapter_metadata", "{}")), str(found))
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"The LoRA in {found} cannot be read: its file is damaged.") from error
+    modules = {part: _by_name(network) for part, network in networks.items() if isinstance(network, nn.Module)}
     for module, (down, up, alpha) in pairs.items():
-        weight = _weight(networks, module)
+        weight = _weight(networks, modules, module)
         if weight is None or weight.numel() != len(up) * down[0].numel():
             raise ModelError(f"The LoRA is of another model: there is no {module} of its shape in this one.")
         change = (up.flatten(1).float() @ down.flatten(1).float()) * (alpha / len(down) * share)
@@ -95,20 +96,26 @@ def _pairs(state: Mapping[str, Tensor], said: Mapping[str, Any], where: str) -> 
     return found
 
 
-def _weight(networks: Mapping[str, Any], module: str) -> Tensor | None:
-    """The weight of a module, by its part and path, or by its name in kohya's scripts; None where there is none."""
+def _by_name(network: nn.Module) -> dict[str, nn.Module]:
+    """The modules of a network by their paths, and by these with underscores for dots, as kohya's scripts name them."""
+    modules = dict(network.named_modules())
+    return modules | {path.replace(".", "_"): module for path, module in modules.items()}
+
+
+def _weight(networks: Mapping[str, Any], modules: Mapping[str, Mapping[str, nn.Module]], module: str) -> Tensor | None:
+    """The weight of a module, by its part and path, or by its name in kohya's scripts; None where there is none.
+
+    `modules` are those of each part that is a network, as `_by_name` gives them.
+    """
     part, _, path = module.partition(".")
     for prefix, of in _KOHYA.items():
         if module.startswith(prefix):
             part, path = of, module.removeprefix(prefix)
-    network = networks.get(part)
-    if not isinstance(network, nn.Module):
+    if (there := modules.get(part)) is None:
         return None
-    # By their names with underscores, too. CLIP's modules were one level lower in older releases of transformers.
-    modules = dict(network.named_modules())
-    modules |= {name.replace(".", "_"): each for name, each in modules.items()}
-    names = (path, re.sub(r"^text_model[._]", "", path), _today(path, network))
-    weight = next((getattr(modules[name], "weight", None) for name in names if name in modules), None)
+    # CLIP's modules were one level lower in older releases of transformers.
+    names = (path, re.sub(r"^text_model[._]", "", path), _today(path, networks[part]))
+    weight = next((getattr(there[name], "weight", None) for name in names if name in there), None)
     return weight if isinstance(weight, Tensor) else None
 
 
