@@ -6,7 +6,6 @@ that is a model of the page, by its name and its weights.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
@@ -297,12 +296,16 @@ def _options(trace: Trace) -> tuple[tuple[str, str | bool], ...]:
 
 def _begun(trace: Trace) -> dict[str, Own]:
     """The pictures that a drawing began as, by their keywords, as ones that the visitor gave."""
+    urls = {name: url for name in (START, MASK) if isinstance(url := trace.settings.get(name), str)}
+    if not urls:
+        return {}
+    from xattn_viz.models.families.diffusion.start import data_of  # nobody else waits for it
+
     found = dict[str, Own]()
-    for name in (START, MASK):
-        if isinstance(url := trace.settings.get(name), str):
-            with suppress(ValueError):  # what is no picture is told where the drawing is run again
-                data = base64.b64decode(url.partition(",")[2], validate=True)
-                found[name] = Own("pictures", page_state.name_of(data), pictures.Given(f"{name}.png", data))
+    for name, url in urls.items():
+        with suppress(InputError):  # what is no picture is told where the drawing is run again
+            data = data_of(url)
+            found[name] = Own("pictures", page_state.name_of(data), pictures.Given(f"{name}.png", data))
     return found
 
 

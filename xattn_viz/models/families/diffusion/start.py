@@ -62,13 +62,17 @@ class Start:
         return f"The drawing began as a picture: {what} was drawn anew, with strength {self.strength:g}."
 
 
-def read(url: str) -> NDArray[np.uint8]:
-    """The pixels `[row, column, 3]` that a URL holds. Raises InputError for what is none."""
+def data_of(url: str) -> bytes:
+    """The bytes that a URL holds. Raises InputError where it is damaged."""
     try:
-        file = io.BytesIO(base64.b64decode(url.removeprefix(_URL), validate=True))
+        return base64.b64decode(url.removeprefix(_URL), validate=True)
     except ValueError as error:
         raise InputError("The picture that the drawing began as is damaged.") from error
-    return images.read(file).pixels
+
+
+def read(url: str) -> NDArray[np.uint8]:
+    """The pixels `[row, column, 3]` that a URL holds. Raises InputError for what is none."""
+    return images.read(io.BytesIO(data_of(url))).pixels
 
 
 def is_anew(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
