@@ -131,14 +131,14 @@ def _donut(folder: Path) -> Any:
     return _joined(encoder, decoder, start=int(start), end=2, pad=1)
 
 
-def _blip(folder: Path) -> Any:
+def blip_text(folder: Path, encoder_width: int) -> transformers.BlipTextConfig:
+    """Write a tokenizer into the folder of a BLIP; the configuration of its text part, over pictures of this width."""
     seq2seq_folders.KINDS["bert2bert"][1](folder)
     words = transformers.AutoTokenizer.from_pretrained(folder)
-    transformers.BlipImageProcessorPil(size=_size("blip")).save_pretrained(folder)
-    text = transformers.BlipTextConfig(
+    return transformers.BlipTextConfig(
         vocab_size=len(words) + 2,
         hidden_size=32,
-        encoder_hidden_size=24,
+        encoder_hidden_size=encoder_width,
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=48,
@@ -149,6 +149,11 @@ def _blip(folder: Path) -> Any:
         sep_token_id=words.sep_token_id,
         is_decoder=True,
     )
+
+
+def _blip(folder: Path) -> Any:
+    text = blip_text(folder, 24)
+    transformers.BlipImageProcessorPil(size=_size("blip")).save_pretrained(folder)
     vision = transformers.BlipVisionConfig(image_size=24, patch_size=8, **_VIT)
     config = transformers.BlipConfig(text_config=text.to_dict(), vision_config=vision.to_dict())
     return transformers.BlipForConditionalGeneration(config)

@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from tests.checkpoints import spread
-from tests.models.families import seq2seq_folders
+from tests.models.families import captioner_folders
 from tests.models.families.captioner_folders import picture
 from xattn_viz.core.store import load_trace, save
 from xattn_viz.inputs import InputError
@@ -34,23 +34,8 @@ QUESTION = "the cat sat on which mat?"
 
 
 def _blip(folder: Path) -> Any:
-    seq2seq_folders.KINDS["bert2bert"][1](folder)
-    words = transformers.AutoTokenizer.from_pretrained(folder)
+    text = captioner_folders.blip_text(folder, 32)
     transformers.BlipImageProcessorPil(size={"height": 24, "width": 24}).save_pretrained(folder)
-    text = transformers.BlipTextConfig(
-        vocab_size=len(words) + 2,
-        hidden_size=32,
-        encoder_hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=40,
-        bos_token_id=len(words),  # a token that the tokenizer does not know, as in BLIP
-        pad_token_id=words.pad_token_id,
-        eos_token_id=2,
-        sep_token_id=words.sep_token_id,
-        is_decoder=True,
-    )
     vision = transformers.BlipVisionConfig(image_size=24, patch_size=8, **VIT)
     return transformers.BlipForQuestionAnswering(
         transformers.BlipConfig(text_config=text.to_dict(), vision_config=vision.to_dict())
