@@ -161,10 +161,9 @@ def deletion_curves(
 
     Raises InputError for what is no ranking, and as `attribute` does.
     """
-    groups, named = _orders(model, trace, rankings, seeds, points, seconds, on_step)
-    found = _curves(model, trace, groups, named, points, on_step, is_insertion=False)
-    count = len(found) - seeds
-    return Deletion(found[:count], found[count:], groups)
+    groups, orders = _orders(model, trace, rankings, seeds, points, seconds, on_step)
+    found = _curves(model, trace, groups, orders, points, on_step, is_insertion=False)
+    return Deletion(found[:-seeds], found[-seeds:], groups)
 
 
 def insertion_curves(
@@ -182,10 +181,9 @@ def insertion_curves(
     The curve of a ranking that names what the model needs rises sooner than those of random orders. Arguments, costs
     and errors as `deletion_curves`; the first point of all curves is the same, and so is the last, where all is back.
     """
-    groups, named = _orders(model, trace, rankings, seeds, points, seconds, on_step)
-    found = _curves(model, trace, groups, named, points, on_step, is_insertion=True)
-    count = len(found) - seeds
-    return Insertion(found[:count], found[count:], groups)
+    groups, orders = _orders(model, trace, rankings, seeds, points, seconds, on_step)
+    found = _curves(model, trace, groups, orders, points, on_step, is_insertion=True)
+    return Insertion(found[:-seeds], found[-seeds:], groups)
 
 
 def _orders(
