@@ -116,6 +116,7 @@ def with_option(query: Query, name: str, value: str | bool | int) -> Query:
     )
 
 
+@while_here
 def leave_out(names: Collection[str]) -> None:
     """The same is asked without these options."""
     query = anew(page_state.current().query).best

@@ -58,7 +58,7 @@ def _begin(asked: Query) -> None:
             on_change=actions.take_option,
             args=(STRENGTH,),
         )
-        st.button("Begin as noise", key="begin-anew", on_click=_leave_out, args=((START, MASK, STRENGTH),))
+        st.button("Begin as noise", key="begin-anew", on_click=actions.leave_out, args=((START, MASK, STRENGTH),))
 
 
 def _give(name: str, title: str, asked: Query) -> None:
@@ -78,11 +78,6 @@ def _take(name: str, key: str) -> None:
     """A file was uploaded to begin as, or as its mask."""
     if (file := st.session_state[key]) is not None:
         actions.choose_option(name, pictures.give(file.getvalue(), file.name))
-
-
-@page_state.while_here
-def _leave_out(names: tuple[str, ...]) -> None:
-    actions.leave_out(names)
 
 
 def begun(shown: Shown, view: View) -> None:
