@@ -116,7 +116,9 @@ def test_a_model_from_a_folder_draws_by_prompt_and_seed(
     page.get_by_role("button", name="Begin as noise", exact=True).click()
     expect(page.get_by_text("The drawing began as this")).to_have_count(0, timeout=visitor.PATIENCE)
     visitor.expect_said(page, text=PROMPT, **{"option.seed": "41"})
+    visitor.expect_rest(page)
     page.keyboard.press("Escape")
+    expect(page.locator(".st-key-begin-start")).to_have_count(0, timeout=visitor.PATIENCE)
 
     visitor.expect_rest(page)
     page.get_by_role("button", name="Compare", exact=True).click()
