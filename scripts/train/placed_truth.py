@@ -5,13 +5,15 @@ The truth comes from the code that drew the picture (`xattn_viz.shapes.charts`, 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from xattn_viz.shapes import COLOURS, SHAPES, Scene
 from xattn_viz.shapes.charts import LABELS, PIXELS, TENTHS, TITLE_ENDS, TITLE_STARTS, TOPS, Chart, Drawing
-from xattn_viz.shapes.questions import MOST_THINGS, NUMBERS, lies, trend
-from xattn_viz.shapes.scene import RELATIONS
+from xattn_viz.shapes.questions import MOST_THINGS, NUMBERS, Question, lies, trend
+from xattn_viz.shapes.scene import RELATIONS, Thing
 
 PLACE = 8  # pixels along a side of a place
 SIDE = PIXELS // PLACE
@@ -37,6 +39,9 @@ ASKED = {
 }
 #: What a thing lies beside, and how: a relation and a colour or a shape.
 BESIDE = len(RELATIONS) * (len(COLOURS) + len(SHAPES))
+#: What is asked of a word that names a thing: the row and the column of the thing's middle, and how the thing that the
+#: question named before lies to it.
+FOLLOWED = {"row": SIDE, "column": SIDE, "relation": len(RELATIONS)}
 _COLOURS, _WORDS, _NAMES = list(COLOURS), {word: i for i, word in enumerate(READ)}, list(ASKED)
 
 
@@ -113,3 +118,22 @@ def _beside(scene: Scene, number: int) -> NDArray[np.int8]:
         else:
             found[RELATIONS.index(how), names] = 1
     return found.ravel()
+
+
+def followed(scene: Scene, question: Question) -> NDArray[np.int64]:
+    """Answers to `FOLLOWED` at each word of a question, `[word, asked]`: known where a shape names one thing."""
+    words = question.text.split()
+    answers = np.full((len(words), len(FOLLOWED)), NONE)
+    before: Thing | None = None
+    for at, (last, word) in enumerate(pairwise(["", *words])):
+        alike = [
+            thing for thing in scene.things if thing.shape == word and (last not in COLOURS or last == thing.colour)
+        ]
+        if len(alike) != 1:
+            continue
+        thing = alike[0]
+        answers[at, :2] = int(thing.y * SIDE), int(thing.x * SIDE)
+        if before and (how := lies(before, thing)):
+            answers[at, 2] = RELATIONS.index(how)
+        before = thing
+    return answers

@@ -5,6 +5,8 @@
 A ViT behind convolutions reads the picture, a GPT-2 with cross-attention reads the question and writes the answer, in
 one sequence. So that the encoder learns to read before it is asked, a layer that is thrown away afterwards tells at
 each place what lies there (`scripts.train.placed_truth`): which part, its word, colour, value, whether it is highest.
+So that the decoder learns to look up what a question names before it compares, two more such layers tell, behind its
+first and its second layer, where the thing lies that a word names, and how the thing named before lies to it.
 A picture is encoded once and asked several questions at once: they are one sequence of the decoder, each apart from
 the others by the mask. With --state, all that is needed to go on is kept in that file every five minutes. Weights are
 stored in float16 with the evaluation beside them.
@@ -46,7 +48,8 @@ COURSE = (
     (4050, 0.45, SCENE_KINDS),
     (4850, 0.25, (*SCENE_KINDS, "relation", "relation", "beside", "beside", "count alike", "exists")),
 )
-HELP = 1.0  # how much the questions about places count
+HELP = 1.0  # how much the questions about places and names count
+FOLLOW_FROM = 6756  # the step from which it is asked where the things are that a question names
 WRITTEN = torch.tensor([placed.PARTS.index(part) for part in ("label", "title", "tick")])
 KEPT, MEASURED = 300, 500  # seconds between two states; steps between two measurements
 FOLDER = Path(__file__).parents[2] / "xattn_viz/models/families/captioner/answer-shapes"
@@ -88,18 +91,22 @@ def batch(
     told = [placed.truth(one, drawing) for one, drawing, _ in made]
     read = np.zeros((size, QUESTIONS, LONGEST), np.int64)
     wanted = np.full_like(read, placed.NONE)
-    for row, (_, _, questions) in enumerate(made):
+    followed = np.full((*read.shape, len(placed.FOLLOWED)), placed.NONE)
+    for row, (one, _, questions) in enumerate(made):
         for column, question in enumerate(questions):
             words = [ids["<s>"], *(ids[word] for word in f"{question.text} {question.answer}".split()), ids["</s>"]]
             read[row, column, : len(words)] = words
             asked = 1 + len(question.text.split())
             wanted[row, column, asked - 1 : len(words) - 1] = words[asked:]
+            if isinstance(one, Scene):
+                followed[row, column, 1:asked] = placed.followed(one, question)
     arrays = {
         "pictures": np.stack([drawing.picture for _, drawing, _ in made]),
         "places": np.stack([answers for answers, _ in told]),
         "beside": np.stack([beside for _, beside in told]),
         "read": read,
         "wanted": wanted,
+        "followed": followed,
     }
     return {name: torch.from_numpy(array) for name, array in arrays.items()}, made
 
@@ -123,20 +130,24 @@ def untrained(words: PreTrainedTokenizerFast) -> Any:
     return model
 
 
-def answered(model: Any, states: Tensor, read: Tensor) -> Tensor:
-    """Logits `[picture, question, token, word]` for ids `[picture, question, token]`, each question by itself."""
+def answered(model: Any, states: Tensor, read: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Logits `[picture, question, token, word]` for ids `[picture, question, token]`, each question by itself.
+
+    And what each layer of the decoder hands to the next, `[picture, question, token, width]`.
+    """
     size, count, length = read.shape
     apart = torch.kron(torch.eye(count), torch.ones(length, length).tril()).bool()
     positions = torch.arange(length).repeat(count)[None].expand(size, -1)
-    logits = model.decoder(
+    said = model.decoder(
         input_ids=read.flatten(1),
         position_ids=positions,
         attention_mask=apart[None, None].expand(size, 1, -1, -1),
         encoder_hidden_states=states,
         use_cache=False,
-    ).logits
-    made: Tensor = logits.view(size, count, length, -1)
-    return made
+        output_hidden_states=True,
+    )
+    logits, *layers = (state.view(size, count, length, -1) for state in (said.logits, *said.hidden_states[1:-1]))
+    return logits, tuple(layers)
 
 
 def _mean_loss(logits: Tensor, right: Tensor) -> Tensor:
@@ -175,6 +186,29 @@ class Asker(nn.Module):
         return torch.stack(losses).sum(), {**said, "beside": (beside, so)}
 
 
+class Follower(nn.Module):
+    """Asks words that name things, behind each layer of the decoder but the last, what `placed_truth.followed` knows.
+
+    How two things lie to each other is asked behind the second layer only: the first finds one thing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) for _ in range(WRITERS - 1))
+        self.heads = nn.ModuleList(nn.Linear(WIDTH, sum(placed.FOLLOWED.values())) for _ in range(WRITERS - 1))
+
+    def forward(self, layers: Sequence[Tensor], wanted: Tensor) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """The loss for states `[picture, question, token, width]`, and what was answered and wanted, by question."""
+        losses, said = [], {}
+        for number, (norm, head, states) in enumerate(zip(self.norms, self.heads, layers, strict=True)):
+            parts = torch.split(head(norm(states)).float(), [*placed.FOLLOWED.values()], -1)
+            for column, (name, part) in enumerate(zip(placed.FOLLOWED, parts, strict=True)):
+                if name != "relation" or number:
+                    said[f"{name} {number + 1}"] = part.flatten(0, 2), wanted[..., column].flatten()
+                    losses.append(_mean_loss(*said[f"{name} {number + 1}"]))
+        return torch.stack(losses).sum(), said
+
+
 def places_right(said: dict[str, tuple[Tensor, Tensor]]) -> dict[str, float]:
     """How many answers about places are right, by question."""
     found = {}
@@ -182,23 +216,25 @@ def places_right(said: dict[str, tuple[Tensor, Tensor]]) -> dict[str, float]:
         guess = (part > 0).long() if name == "beside" else part.argmax(1)
         if (asked := wanted >= 0).any():
             found[name] = (guess == wanted)[asked].float().mean().item()
-    is_label = said["part"][1][said["part"][1] > 0] == placed.PARTS.index("label")
-    if is_label.any():
+    if "part" in said and (is_label := said["part"][1][said["part"][1] > 0] == placed.PARTS.index("label")).any():
         guess, wanted = said["word"][0].argmax(1), said["word"][1]
         found["label"] = (guess == wanted)[is_label].float().mean().item()
     return found
 
 
-def forward(model: Any, asker: Asker, given: dict[str, Tensor]) -> tuple[Any, Tensor]:
-    """What `Asker` gives, and logits of the answers' words `[picture, question, token, word]`."""
+def forward(model: Any, asker: Asker, follower: Follower, given: dict[str, Tensor]) -> tuple[Any, Any, Tensor]:
+    """What `Asker` and `Follower` give, and logits of the answers' words `[picture, question, token, word]`."""
     pixels = given["pictures"].permute(0, 3, 1, 2).float() / 127.5 - 1
     states = model.encoder(pixels).last_hidden_state
-    return asker(states[:, 1:], given), answered(model, states, given["read"][:, :, :-1])
+    logits, layers = answered(model, states, given["read"][:, :, :-1])
+    return asker(states[:, 1:], given), follower(layers, given["followed"][:, :, :-1]), logits
 
 
 @torch.inference_mode()
-def accuracy(model: Any, asker: Asker, number: int, ids: dict[str, int], batches: int = 8) -> dict[str, float]:
-    """The share of unseen questions whose answer is right to the last word, by kind; and of places, by question.
+def accuracy(
+    model: Any, asker: Asker, follower: Follower, number: int, ids: dict[str, int], batches: int = 8
+) -> dict[str, float]:
+    """The share of unseen questions whose answer is right to the last word, by kind; of places and names, by question.
 
     An answer is right if each of its words, and the end, is the likeliest behind the right ones: then it is what is
     written.
@@ -207,14 +243,15 @@ def accuracy(model: Any, asker: Asker, number: int, ids: dict[str, int], batches
     found: dict[str, list[float]] = defaultdict(list)
     for turn in range(batches):
         given, made = batch(np.random.default_rng((UNSEEN, number, turn)), ids)
-        about, logits = forward(model, asker, given)
+        about, named, logits = forward(model, asker, follower, given)
         wanted = given["wanted"][:, :, :-1]
         right = ((logits.argmax(-1) == wanted) | (wanted == placed.NONE)).all(-1)
         for row, (one, _, questions) in enumerate(made):
             for column, question in enumerate(questions):
                 found[f"{getattr(one, 'kind', 'scene')}: {question.kind}"].append(float(right[row, column]))
-        for name, share in places_right(about[1]).items():
-            found[f"place: {name}"].append(share)
+        for of, said in (("place", about[1]), ("name", named[1])):
+            for name, share in places_right(said).items():
+                found[f"{of}: {name}"].append(share)
     model.train()
     return {name: round(float(np.mean(found[name])), 3) for name in sorted(found)}
 
@@ -228,8 +265,8 @@ def train(asked: argparse.Namespace, words: PreTrainedTokenizerFast) -> tuple[An
     """The trained model, the steps it had and the minutes that took."""
     torch.manual_seed(SEED)
     model = untrained(words)
-    asker = Asker()
-    every = nn.ModuleList([model, asker])
+    asker, follower = Asker(), Follower()
+    every = nn.ModuleList([model, asker, follower])
     optimizer = torch.optim.AdamW(every.parameters(), lr=RATE, weight_decay=0.02, betas=(0.9, 0.98), fused=True)
     step, spent = 0, 0.0
     if asked.state and asked.state.exists():
@@ -247,12 +284,12 @@ def train(asked: argparse.Namespace, words: PreTrainedTokenizerFast) -> tuple[An
         given = next(source)
         for group in optimizer.param_groups:
             group["lr"] = RATE * share_of_rate(step, asked.steps)
-        about, logits = forward(model, asker, given)
+        about, named, logits = forward(model, asker, follower, given)
         wanted = given["wanted"][:, :, :-1]
         said = functional.cross_entropy(logits.float().flatten(0, 2), wanted.flatten(), ignore_index=placed.NONE)
-        helped = about[0]
+        helped = (about[0] + (step >= FOLLOW_FROM) * named[0]) / 4
         optimizer.zero_grad()
-        (said + HELP * helped / 4).backward()
+        (said + HELP * helped).backward()
         torch.nn.utils.clip_grad_norm_(every.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -264,7 +301,7 @@ def train(asked: argparse.Namespace, words: PreTrainedTokenizerFast) -> tuple[An
             losses.clear()
             print(f"step {step}: answers {said_now:.3f}, places {helped_now:.3f}, {spent:.0f} s", flush=True)
         if step % MEASURED == 0:
-            print(json.dumps({"step": step, **accuracy(model, asker, step, ids)}), flush=True)
+            print(json.dumps({"step": step, **accuracy(model, asker, follower, step, ids)}), flush=True)
         if asked.state and (now - kept_at > KEPT or step == asked.steps):
             keep(asked.state, every, optimizer, step, spent)
             kept_at = now

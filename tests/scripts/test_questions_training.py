@@ -10,9 +10,10 @@ from scripts.train import questions as training
 from scripts.train import questions_evaluation as evaluation
 from scripts.train.shared import word_tokenizer
 from xattn_viz.models.families.captioner.answering import read, store
-from xattn_viz.shapes import COLOURS
+from xattn_viz.shapes import COLOURS, SHAPES
 from xattn_viz.shapes.charts import draw_chart, random_chart
-from xattn_viz.shapes.questions import NUMBERS, WORDS
+from xattn_viz.shapes.questions import NUMBERS, WORDS, ask, draw_things, random_things
+from xattn_viz.shapes.scene import RELATIONS
 
 
 def test_questions_in_one_sequence_are_answered_as_each_by_itself_and_as_stored(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_questions_in_one_sequence_are_answered_as_each_by_itself_and_as_stored(
     given, made = training.batch(np.random.default_rng(0), words.get_vocab(), size=2)
     with torch.inference_mode():
         pixels = given["pictures"].permute(0, 3, 1, 2).float() / 127.5 - 1
-        together = training.answered(model, model.encoder(pixels).last_hidden_state, given["read"])
+        together, _ = training.answered(model, model.encoder(pixels).last_hidden_state, given["read"])
     store(model, tmp_path)
     words.save_pretrained(tmp_path)
     stored = read(tmp_path)
@@ -83,3 +84,26 @@ def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert step == torch.load(file, weights_only=True)["step"] == 2
     kept = torch.load(file, weights_only=True)["model"]
     torch.testing.assert_close(kept["0.encoder.layernorm.weight"], model.encoder.layernorm.weight.data)
+
+
+def test_words_that_name_a_thing_are_followed_to_it_and_from_one_to_the_other() -> None:
+    chance = np.random.default_rng(3)
+    relations = 0
+    for _ in range(60):
+        scene = random_things(chance)
+        for question in ask(scene, draw_things(scene), 6, chance, ("relation", "colour", "exists", "beside")):
+            words, answers = question.text.split(), placed.followed(scene, question)
+            named = np.flatnonzero(answers[:, 0] != placed.NONE)
+            assert all(words[at] in SHAPES for at in named)
+            if question.kind in ("relation", "colour"):
+                lies_at = [(int(16 * scene.things[i].y), int(16 * scene.things[i].x)) for i in question.about]
+                assert [tuple(answers[at, :2]) for at in named] == lies_at
+            is_said = " ".join(words[named[0] + 1 : -1]) if question.kind == "relation" else ""
+            if question.answer == "yes" and is_said:
+                relations += 1
+                assert is_said.startswith(RELATIONS[answers[named[1], 2]])
+            if question.kind in ("colour", "beside", "exists"):
+                assert (answers[:, 2] == placed.NONE).all()
+            if question.answer == "no" and question.kind == "exists":
+                assert not len(named)
+    assert relations > 20
