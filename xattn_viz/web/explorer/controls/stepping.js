@@ -143,7 +143,8 @@ export function makeStepping(change, proceeding) {
 
   /** @param {Scene} scene */
   function paint(scene) {
-    if (last && last.trace !== scene.trace) pause();
+    // A cell or a word that was clicked shows all that is written: the next step would close what it opened.
+    if (last && (last.trace !== scene.trace || (timer !== undefined && scene.state.step < 0))) pause();
     last = scene;
     element.hidden = count() === 0 || scene.trace.growing;
     const at = scene.state.step;
