@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from xattn_viz.analysis.patching import edit_row, patch_heads
     from xattn_viz.analysis.profiles import HeadProfiles, head_profiles
     from xattn_viz.analysis.timing import TimedWord, timed_words
+    from xattn_viz.analysis.word_scores import WordScores, score_times
     from xattn_viz.attention.layer import CrossAttention
     from xattn_viz.core.axis import Axis
     from xattn_viz.core.evidence import Alignment, AlignmentHead, Deletion
@@ -132,6 +133,7 @@ __all__ = [
     "Trace",
     "View",
     "WordLink",
+    "WordScores",
     "ablated_output",
     "agreement",
     "align",
@@ -163,6 +165,7 @@ __all__ = [
     "rerun",
     "save",
     "score",
+    "score_times",
     "show",
     "smallest_set",
     "subtitles",
@@ -228,6 +231,7 @@ _HOMES = {
     "rerun": "models.registry",
     "save": "core.store",
     "score": "analysis.alignment_score",
+    "score_times": "analysis.word_scores",
     "show": "export.notebook",
     "smallest_set": "analysis.head_costs",
     "Step": "core.trace",
@@ -239,6 +243,7 @@ _HOMES = {
     "trace_many": "corpus",
     "View": "core.view",
     "WordLink": "analysis.heads",
+    "WordScores": "analysis.word_scores",
 }
 _MODULES = {"alignment_files", "export", "figures", "layer_steps", "subtitles"}
 

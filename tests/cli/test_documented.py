@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shlex
 import shutil
@@ -48,6 +49,9 @@ def prepare() -> None:
     """Put the files that the page names into the current folder."""
     shutil.copy(Path(clips.__file__).with_name("forward.ogg"), "talk.ogg")
     Image.fromarray(draw(Scene((Thing("red", "circle", 0.3, 0.3, 0.17),)), 150)).save("scene.png")
+    true = [("Go", 0.22, 0.5), ("forward", 0.5, 1.06), ("ten", 1.06, 1.5), ("meters.", 1.5, 2.2)]
+    spoken = [{"text": text, "start": start, "end": end} for text, start, end in true]
+    Path("true.json").write_text(json.dumps(spoken), encoding="utf-8")
     Path("pairs.tsv").write_text(PAIRS, encoding="utf-8")
     Path("gold.tsv").write_text(GOLD, encoding="utf-8")
     Path("sentences.txt").write_text("The cat sat.\nMy brother works in a small hospital.\n", encoding="utf-8")

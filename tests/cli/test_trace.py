@@ -171,6 +171,27 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out.strip() == xv.subtitles.to_json(named, seconds)
 
 
+def test_words_are_scored_by_true_times_of_a_recording_and_of_a_saved_trace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = xv.load("whisper-tiny-en").trace(FORWARD, target="Go forward ten meters.")
+    words, files = xv.timed_words(trace), [str(tmp_path / name) for name in ("true.json", "t.npz", "true.TextGrid")]
+    moved = [{"text": word.text, "start": word.start + 0.03, "end": word.end} for word in words]
+    Path(files[0]).write_text(json.dumps(moved), encoding="utf-8")
+    Path(files[2]).write_text(xv.subtitles.textgrid(words, 3.0), encoding="utf-8")
+    xv.save(trace, files[1])
+    assert main(["score-times", files[1], "--truth", files[0], "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["starts"]["mean"], said["ends"]["mean"], said["f1"]) == (pytest.approx(0.03), 0, 1)
+    assert [match["found"]["text"] for match in said["matches"]] == [word.text for word in words]
+    assert main(["score-times", "whisper-tiny-en", str(FORWARD), "--truth", files[2], "--force"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "starts\t4\t0\t0\t100%\t100%\t100%"
+    assert len(lines) == 9 + len(words)
+    assert main(["score-times", files[1], "--truth", files[0], "--force"]) == 2
+    assert "has its words already" in capsys.readouterr().err
+
+
 def test_silence_gives_no_words_and_settings_say_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "silence.wav"
     file.write_bytes(audio.wav(np.zeros(31 * 16_000, np.float32)))

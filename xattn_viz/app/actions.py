@@ -244,6 +244,14 @@ def turn_segment(step: int) -> None:
 
 
 @while_here
+def look_at_row(segment: int, row: int) -> None:
+    """A row of the map of a segment was chosen elsewhere than in it; both from 0."""
+    state = page_state.current()
+    query = state.query if segment == state.segment else state.query.best
+    _choose(query, segment, replace(state.view.afresh(), kind="cross", units="pieces", query=row, key=None))
+
+
+@while_here
 def take_output(key: str) -> None:
     """Another output of the segment was chosen from the list, which lives under this key."""
     state, chosen = page_state.current(), st.session_state[key]

@@ -118,6 +118,16 @@ def word_panel(shown: Shown) -> None:
         st.dataframe(rows, hide_index=True)
 
 
+def score_panel(shown: Shown) -> None:
+    """How far the words of the whole sound are from true times, where the visitor has some."""
+    opened = st.expander("Score against true times", key="true-times", on_change="rerun")
+    if opened.open:
+        from xattn_viz.app import true_times  # few have some
+
+        with opened:
+            true_times.draw(shown, [timed(trace) for trace in shown.traces])
+
+
 def _settings_said() -> dict[str, str]:
     """What was chosen in this visit."""
     said: dict[str, str] = page_state.visit().chosen.setdefault("word_times", {"timing": _UPPER, "timing_heads": ""})
@@ -343,5 +353,5 @@ KIND = Kind(
     playback=_playback,
     other_playback=_other_playback,
     panels=(explorer.chosen_head, explorer.downloads),
-    below=(word_panel,),
+    below=(word_panel, score_panel),
 )

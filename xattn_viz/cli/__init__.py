@@ -31,6 +31,7 @@ COMMANDS = {
     "serve": ("serve", "Start the app, as without a command."),
     "trace": ("trace", "Trace a sentence, a sound or a picture: print the output and the map, or write it."),
     "transcribe": ("trace", "Write the words of a recording with their times, as subtitles or a table."),
+    "score-times": ("times", "Measure words in time by true times: errors of starts and ends, word F1, the worst."),
     "align": ("alignment", "Link the words of pairs of sentences and their translations."),
     "score": ("alignment", "Measure alignments, and every head, by pairs with links that people made."),
     "evidence": ("evidence", "Ask a model what its heads and its source bring: costs, attribution and more."),
@@ -53,7 +54,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name)
+        found: click.Command = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name.replace("-", "_"))
         return found
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
