@@ -281,11 +281,3 @@ def test_a_stop_leaves_the_windows_that_are_done(app_url: str, page: Page) -> No
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text(re.compile(r"Stopped after \d+ windows\. Press Transcribe"))).to_be_visible()
     expect(page.get_by_text(re.compile("Window 1 of [23]: 0:00"))).to_be_visible()
-
-
-def test_a_loop_of_the_model_is_told_with_where_it_begins(app_url: str, page: Page) -> None:
-    speech.open_speech(page, app_url, sound="forward")
-    speech.give(page, "five times.wav", audio.wav(np.tile(clips.sound("forward").samples, 5)))
-    expect(page.get_by_text(re.compile("The model repeats itself from .* s on"))).to_be_visible(
-        timeout=visitor.PATIENCE
-    )

@@ -23,6 +23,7 @@ import regex
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from xattn_viz.core.loops import repeated_rows
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import Displayed, summary
 from xattn_viz.core.tokens import Span, word_spans
@@ -155,7 +156,8 @@ class TimedWord:
     """A word with the punctuation at it, its `start` and `end` in seconds of the whole, and where it was read.
 
     `span` is the characters in the output, `rows` the first and last row of the cross map; `confidence` is the
-    geometric mean of its tokens' probabilities, from 0 to 1.
+    geometric mean of its tokens' probabilities, from 0 to 1. `is_repeated` where the model wrote it in a loop and did
+    not hear it so often (`core.loops`): then its times say nothing.
     """
 
     text: str
@@ -164,6 +166,7 @@ class TimedWord:
     confidence: float
     span: Span
     rows: tuple[int, int]
+    is_repeated: bool = False
 
 
 class TimedWords(Displayed, tuple[TimedWord, ...]):
@@ -233,8 +236,16 @@ def timed_words(
     begin, end = times[own[0]][0], sound_end(trace)
     edges = [start for start, _ in times] + [times[-1][1]]
     placed = in_order([(edges[a], edges[b]) for a, b in stretches], begin=begin, end=end, shortest=frame)
+    repeated = repeated_rows(trace)
     return TimedWords(
-        TimedWord(trace.output[span[0] : span[1]], *seconds, _confidence(trace, rows), span, (rows[0], rows[-1]))
+        TimedWord(
+            trace.output[span[0] : span[1]],
+            *seconds,
+            _confidence(trace, rows),
+            span,
+            (rows[0], rows[-1]),
+            is_repeated=bool(repeated[rows].mean() > 0.5),
+        )
         for (span, rows), seconds in zip(found, placed, strict=True)
     )
 

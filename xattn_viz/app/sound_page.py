@@ -106,12 +106,14 @@ def word_panel(shown: Shown) -> None:
             for name, mime in _SUBTITLES.items():
                 make = partial(subtitles.FORMATS[name.lower()], found, seconds)
                 st.download_button(name, make, f"words.{name.lower()}", mime, on_click="ignore", key=f"words-{name}")
+        is_looping = any(word.is_repeated for word in found)
         rows = [
             {
                 "word": visible(word.text),
                 "start (s)": round(word.start, 2),
                 "end (s)": round(word.end, 2),
                 "probability": round(word.confidence, 3),
+                **({"repeated by the model": word.is_repeated} if is_looping else {}),
             }
             for word in found
         ]

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,7 +30,9 @@ from tests.browser.explorer.clip import (
     view_of,
 )
 from tests.browser.explorer.conftest import PACKED, PRINTED, Explorer, assert_painted
+from tests.browser.explorer.harness import show
 from xattn_viz.analysis.timing import loud_frames
+from xattn_viz.web.explorer import pack
 
 MAP = '[aria-label="Chosen map"]'
 
@@ -292,3 +295,17 @@ def test_the_saved_picture_has_the_sound_the_seconds_and_the_map(clip: Explorer,
     size = (int(3 * float(root.get("width") or 0)), int(3 * float(root.get("height") or 0)))
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.size == size
+
+
+def test_words_of_a_loop_are_marked(clip: Explorer) -> None:
+    trace, playback = spoken()
+    words = tuple(replace(word, is_repeated=i >= 20) for i, word in enumerate(playback.words))
+    show(clip.page, pack(trace, playback=replace(playback, words=words), select={"head": "3.5"}, full_limit=None))
+    marked = clip.page.locator(".xv-rows .xv-repeated")
+    expect(marked.first).to_be_visible()
+    said_again = "".join(marked.all_text_contents())
+    assert "".join(said_again.split()) == "".join(word.text for word in words[20:])
+    expect(clip.page.locator(".xv-mark.xv-repeated")).to_have_text("repeated by the model, not heard so often")
+    said = clip.page.locator(f"{MAP} .xv-said.xv-repeated")
+    expect(said).to_have_count(len(words) - 20)
+    assert (said.first.get_attribute("title") or "").endswith(" s, repeated by the model")

@@ -1,38 +1,15 @@
-"""Notes on an output: planted loops are found as they were planted, and said from the moment that they begin at."""
+"""Notes on an output: a loop is said, from the moment that it begins at, and how often it was heard."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from tests.models.families.whisper_folders import sound
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.models.families.whisper import FAMILY
-from xattn_viz.models.families.whisper.adapter import Loop, WhisperAdapter, loop_in
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_planted_loop_is_found(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    before, after = (generator.permutation(100)[: generator.integers(0, 40)].tolist() for _ in range(2))
-    for period in (1, 2, 5, 17):
-        phrase = (200 + generator.permutation(100)[:period]).tolist()
-        times, part = int(np.ceil(12 / period)) + 3, period // 2
-        ids = [*before, *phrase * times, *phrase[:part], *after]
-        found = loop_in(ids)
-        assert found == Loop(len(before), len(before) + times * period + part, period)
-        assert found.times == times
-
-
-@pytest.mark.parametrize(
-    "ids",
-    [[], [1], list(range(400)), [1] * 11, [1, 2, 3] * 3, list(range(30)) * 2, [*range(9), *range(9), *range(50, 70)]],
-    ids=range(7),
-)
-def test_what_is_said_twice_is_no_loop(ids: list[int]) -> None:
-    assert loop_in(ids) is None
+from xattn_viz.models.families.whisper.adapter import WhisperAdapter
 
 
 def test_a_loop_is_said_with_its_moment() -> None:
@@ -53,10 +30,11 @@ def test_a_loop_is_said_with_its_moment() -> None:
     moment = trace.cross.keys.times[int(heads.argmax())][0]
     assert moment >= 60
     notes = trace.remarks
-    assert [note for note in notes if "repeats" in note] == [
-        f"The model repeats itself from {moment:.1f} s on: “t” 15 times in a row. "
-        "Unless it is said so often, this is a loop."
-    ]
+    (note,) = (note for note in notes if "repeats" in note)
+    assert note.startswith(
+        f"The model repeats itself from {moment:.1f} s on: “t” 15 times in a row. It is heard about "
+    )
+    assert note.endswith("the rest is a loop, and its words are marked.")
     without = looping.trace(Sound(sound(1)), kinds=("decoder",), max_new_tokens=15)
     assert any("repeats itself: “t” 15 times" in note for note in without.remarks)
 

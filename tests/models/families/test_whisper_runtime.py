@@ -62,7 +62,7 @@ def test_the_tokens_are_those_of_the_runtime(path: Path, adapter: WhisperAdapter
     # The runtime writes half of `max_length`; the other half is for a text before.
     expected = runtime.generate(audio, [PROMPT], beam_size=1, max_length=2 * limit)[0].sequences_ids[0]
     assert [step.id for step in trace.steps if not step.forced and step.id != 50256] == expected
-    assert any("repeats itself" in note for note in trace.remarks) == (path.stem == "monkeys")
+    assert not any("repeats itself" in note for note in trace.remarks)
 
 
 def test_maps_of_real_speech_equal_eager_attention(adapter: WhisperAdapter) -> None:
@@ -96,14 +96,13 @@ def test_silence_and_loops_are_said(adapter: WhisperAdapter) -> None:
     speech = adapter.trace(CLIP)
     assert speech.output == "Go forward 10 meters."
     assert speech.remarks == ()
-    said_eight_times = adapter.trace(Sound(np.tile(read(CLIP).samples, 8)))
-    (note,) = said_eight_times.remarks
-    match = re.fullmatch(
-        r"The model repeats itself from (.*) s on: “Go forward 10 meters\.” (\d+) times in a row\..*", note
-    )
+    eight_times = np.tile(read(ROOT / "tests/clips/clubs.ogg").samples, 8)
+    assert adapter.trace(Sound(eight_times)).remarks == ()
+    loop = adapter.trace(Sound(eight_times), kinds=("decoder",))  # without its map nobody knows what was heard
+    (note,) = loop.remarks
+    match = re.fullmatch(r"The model repeats itself: “10 of close,” (\d+) times in a row\. Unless it is said .*", note)
     assert match
-    assert int(match[2]) == said_eight_times.output.count("Go forward 10 meters.")
-    assert float(match[1]) == pytest.approx(0.6, abs=0.4)  # where "Go" is said first
+    assert int(match[1]) == loop.output.count("10 of close")
 
 
 def wav_file(samples: NDArray[np.floating], rate: int = RATE) -> bytes:

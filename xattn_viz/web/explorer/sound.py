@@ -126,12 +126,13 @@ def _cells(values: NDArray[np.float32], seconds: float, data: Data, *, low: floa
 
 
 def _words(words: tuple[TimedWord, ...], rows: int) -> list[list[Any]]:
-    """[text, start, end, first row, last row, confidence] of each word."""
+    """[text, start, end, first row, last row, confidence] of each word, and true behind them where it is repeated."""
     for word in words:
         if not 0 <= word.rows[0] <= word.rows[1] < rows:
             raise ValueError(f"The word {word.text!r} is of another trace: it has rows {word.rows}, here are {rows}.")
     return [
         [visible(word.text), round(word.start, 4), round(word.end, 4), *word.rows, round(word.confidence, 4)]
+        + [True] * word.is_repeated
         for word in words
     ]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xattn_viz.core.axis import Axis
+from xattn_viz.core.loops import NO_SPEECH, Heard, Loop, loop_in, loops_heard
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import visible
@@ -41,11 +42,10 @@ from xattn_viz.models.provenance import Identity, Settings
 DETECT = "detect"
 #: Written without spaces between words, so that a text does not begin with one either (OpenAI's own list).
 UNSPACED = frozenset(("zh", "ja", "th", "lo", "my", "yue"))
-#: Above these OpenAI's own transcription distrusts an output (`openai/whisper`, `transcribe.py`).
-NO_SPEECH, COMPRESSION = 0.6, 2.4
-#: A loop comes at least so often, and has at least so many tokens in all: speech says "no, no, no" too. (Consecutive
-#: repetition is how Xu et al. 2022, Learning to Break the Loop, measure it.)
-LOOP_TIMES, LOOP_TOKENS = 3, 12
+#: Above this OpenAI's own transcription takes a text for a loop (`openai/whisper`, `transcribe.py`).
+COMPRESSION = 2.4
+#: Nobody says more tokens a second: 7 are quick speech. Text that packs so small may else be a sentence said again.
+FASTEST = 10
 _NO_SPEECH_TOKENS = ("<|nospeech|>", "<|nocaptions|>")
 _QUOTED = 60  # characters
 
@@ -218,37 +218,8 @@ class WhisperAdapter(EncoderDecoderAdapter):
         ).with_notes(*(silence_notes(silence) if frame.is_silent else no_speech_notes(silence)))
 
     def _notes(self, run: Run, trace: Trace, ids: Sequence[int], given: int) -> list[str]:
-        cross = trace.cross if "cross" in run.settings.kinds else None
-        loops = loop_notes(ids, given, self.text, cross, self.alignment_heads)
+        loops = loop_notes(trace, given, self.text, self.alignment_heads)
         return [*super()._notes(run, trace, ids, given), *loops]
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A stretch of tokens, `[start, end)`, that is its first `period` tokens again and again, the last time in part."""
-
-    start: int
-    end: int
-    period: int
-
-    @property
-    def times(self) -> int:
-        """How often it comes as a whole."""
-        return (self.end - self.start) // self.period
-
-
-def loop_in(ids: Sequence[int]) -> Loop | None:
-    """The longest loop in an output, in its shortest period; None where there is none."""
-    array, best = np.asarray(ids), None
-    for period in range(1, len(ids) // LOOP_TIMES + 1):
-        # Where a token is the same as the one a period before: the edges of each such stretch.
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], array[period:] == array[:-period], [0]])))
-        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            found = Loop(start, stop + period, period)
-            longest = best is None or found.end - found.start > best.end - best.start
-            if found.times >= LOOP_TIMES and found.end - found.start >= LOOP_TOKENS and longest:
-                best = found
-    return best
 
 
 def no_speech_notes(probability: float | None) -> list[str]:
@@ -268,29 +239,52 @@ def silence_notes(probability: float | None) -> list[Note]:
     return [Note(f"{why}: no words were written. {shows}", "silence")]
 
 
-def loop_notes(
-    output: Sequence[int], begin: int, text: Text, cross: AttentionMaps | None, heads: Sequence[tuple[int, int]]
-) -> list[str]:
-    """A note where the output repeats itself behind the first `begin` tokens, which were given.
+def loop_notes(trace: Trace, begin: int, text: Text, heads: Sequence[tuple[int, int]]) -> list[str]:
+    """A note where the output repeats itself behind the first `begin` tokens, which were given, and was not heard so.
 
-    Where `cross` is there, it says from which moment on: where `heads`, or all of them where none are named, look
-    most while the loop's first token is predicted.
+    It says from which moment on: where `heads`, or all of them where none are named, look most while the loop's first
+    token is predicted. Without a cross map there is no moment, and nobody knows how often it was heard.
     """
-    ids = output[begin:]
-    loop = loop_in(ids)
-    if loop is not None:
-        # A stretch often begins with the full stop of the sentence before.
-        spoken = (i for i in range(loop.start, loop.start + loop.period) if any(map(str.isalnum, text.plain([ids[i]]))))
-        first = next(spoken, loop.start)
-        phrase = visible(text.plain(ids[first : first + loop.period]))
-        phrase = phrase if len(phrase) <= _QUOTED else f"{phrase[: _QUOTED - 1]}…"
-        when = "" if cross is None else f" from {_moment(cross, begin + first, heads):.1f} s on"
-        how_often = f"{loop.times} times in a row"
-        return [f"The model repeats itself{when}: “{phrase}” {how_often}. Unless it is said so often, this is a loop."]
-    data = text.plain(ids).encode()
-    if data and (ratio := len(data) / len(zlib.compress(data))) > COMPRESSION:
-        return [f"The model repeats itself: the text can be packed {ratio:.1f} times smaller, as loops of Whisper can."]
-    return []
+    ids, cross = [step.id for step in trace.steps], trace.cross if any(m.kind == "cross" for m in trace.maps) else None
+    written = ids[begin:]
+    if cross is None:
+        loop = loop_in(written)
+        if loop is not None:
+            said = f"“{_phrase(written, loop, text)[1]}” {loop.times} times in a row"
+            return [f"The model repeats itself: {said}. Unless it is said so often, this is a loop."]
+    elif (found := next((each for each in loops_heard(trace) if not each.is_whole), None)) is not None:
+        first, phrase = _phrase(ids, found.loop, text)
+        when = f"{_moment(cross, first, heads):.1f} s"
+        said = f"The model repeats itself from {when} on: “{phrase}” {found.loop.times} times in a row."
+        return [f"{said} {_told(found)}"]
+    data = text.plain(written).encode()
+    ratio = len(data) / len(zlib.compress(data)) if data else 0.0
+    if ratio <= COMPRESSION or (cross is not None and len(written) <= FASTEST * _seconds(cross)):
+        return []
+    return [f"The model repeats itself: the text can be packed {ratio:.1f} times smaller, as loops of Whisper can."]
+
+
+def _told(found: Heard) -> str:
+    """How often a loop was heard, and what became of its words."""
+    if not found.times:
+        return "It is not heard at all: this is a loop, and its words are marked."
+    often = "once" if found.times == 1 else f"{found.times} times"
+    return f"It is heard about {often}: the rest is a loop, and its words are marked."
+
+
+def _phrase(ids: Sequence[int], loop: Loop, text: Text) -> tuple[int, str]:
+    """Where the words of a loop begin, and what they say: a loop often begins with the full stop before them."""
+    spoken = (i for i in range(loop.start, loop.start + loop.period) if any(map(str.isalnum, text.plain([ids[i]]))))
+    first = next(spoken, loop.start)
+    phrase = visible(text.plain(ids[first : first + loop.period]))
+    return first, phrase if len(phrase) <= _QUOTED else f"{phrase[: _QUOTED - 1]}…"
+
+
+def _seconds(cross: AttentionMaps) -> float:
+    """How long the sound under a map is, without its padding."""
+    return sum(
+        end - start for (start, end), pad in zip(cross.keys.times or (), cross.keys.is_special, strict=True) if not pad
+    )
 
 
 def _moment(cross: AttentionMaps, row: int, heads: Sequence[tuple[int, int]]) -> float:

@@ -263,6 +263,9 @@ export function makeLegend() {
         : [mark("unattended", `${wordsOf(scene.main.sheet).unattended} that no token attends to, all < 0.1`)]),
       ...(overSound ? [mark("parked", "weight rests on padding")] : []),
       ...(scene.main.sheet.keys.special.includes(true) ? [mark("parked", "weight rests on special tokens")] : []),
+      ...(overSound && scene.main.sound?.words.some(({ repeated }) => repeated)
+        ? [mark("repeated", "repeated by the model, not heard so often")]
+        : []),
       ...(overSound ? [make("span", {}, "each pixel shows the largest weight in it")] : []),
       ...(scene.main.linked.length ? [mark("linked", "linked words")] : []),
       ...(scene.compared ? [mark("differs", "differs from the other output")] : []),

@@ -20,6 +20,7 @@ import { readingOf } from "../core/matrix.js";
  * @property {number} first the first of its rows in the cross map, by the token predicted
  * @property {number} last
  * @property {number} confidence 0 … 1
+ * @property {boolean} repeated whether it is of a loop of the model, and was not heard so often
  *
  * @typedef {object} Sound
  * @property {number} start
@@ -59,11 +60,11 @@ export function openSound(packed, data) {
 }
 
 /**
- * @param {[string, number, number, number, number, number]} word
+ * @param {[string, number, number, number, number, number, boolean?]} word
  * @returns {SpokenWord}
  */
-function wordOf([text, start, end, first, last, confidence]) {
-  return { text, start, end, first, last, confidence };
+function wordOf([text, start, end, first, last, confidence, repeated = false]) {
+  return { text, start, end, first, last, confidence, repeated };
 }
 
 /** @param {number} time */

@@ -327,8 +327,10 @@ export function fillWords(element, sound, range, width) {
     const right = Math.min((word.end - range.from) * scale, width);
     if (right - left < 1) return [];
     const fits = widthOf(word.text, WORD_FONT * rem()) + 4 <= right - left;
-    const title = `${word.text}: ${word.start.toFixed(2)}–${word.end.toFixed(2)} s`;
-    const button = make("button", { type: "button", class: "xv-said", title, "data-word": number, tabindex: -1 });
+    const doubt = word.repeated ? ", repeated by the model" : "";
+    const title = `${word.text}: ${word.start.toFixed(2)}–${word.end.toFixed(2)} s${doubt}`;
+    const look = word.repeated ? "xv-said xv-repeated" : "xv-said";
+    const button = make("button", { type: "button", class: look, title, "data-word": number, tabindex: -1 });
     if (fits) button.append(isolated(word.text));
     Object.assign(button.style, { left: `${left}px`, width: `${right - left}px` });
     return [button];

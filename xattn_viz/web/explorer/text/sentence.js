@@ -17,6 +17,7 @@ import { WORD_COLOURS } from "../picture/region.js";
  * @property {number} tint 0 … 1
  * @property {boolean} [unattended]
  * @property {boolean} [unsure]
+ * @property {boolean} [repeated]
  * @property {boolean} [parked]
  * @property {boolean} [differs]
  */
@@ -135,6 +136,7 @@ export function makeSentence(side, name, change, pressed) {
         token.classList.toggle("xv-focus", index >= 0 && index === focused);
         token.classList.toggle("xv-unattended", Boolean(look.unattended));
         token.classList.toggle("xv-unsure", Boolean(look.unsure));
+        token.classList.toggle("xv-repeated", Boolean(look.repeated));
         token.classList.toggle("xv-parked", Boolean(look.parked));
         token.classList.toggle("xv-differs", Boolean(look.differs));
         token.setAttribute("aria-selected", String(index >= 0 && index === focused));

@@ -193,14 +193,16 @@ export function makeSentences(change, player, otherPlayer) {
     const apart = isOverSound(panel) || isOverPicture(panel);
     const top = isOverPicture(panel) ? largestOnPatches(panel) : panel.top;
     const shift = readingOf(panel.sheet, scene.state);
-    const words = panel.sheet.kind === "cross" && panel.sound ? panel.sound.words.filter(isUnsure) : [];
-    const inUnsure = (/** @type {number} */ r) => {
+    const words = panel.sheet.kind === "cross" && panel.sound ? panel.sound.words : [];
+    const [unsure, repeated] = [words.filter(isUnsure), words.filter((word) => word.repeated)];
+    const isIn = (/** @type {typeof words} */ some, /** @type {number} */ r) => {
       const row = (m.rows[r].positions[0] ?? -1) - shift;
-      return words.some(({ first, last }) => first <= row && row <= last);
+      return some.some(({ first, last }) => first <= row && row <= last);
     };
     text.paint(scene, m.rowOf, row, (r) => ({
       tint: (row < 0 || apart) && column >= 0 ? Math.min(m.values[r * m.columns.length + column] / top, 1) : 0,
-      unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE || inUnsure(r),
+      unsure: probability(panel.sheet, m.rows[r], scene.state) < UNSURE || isIn(unsure, r),
+      repeated: isIn(repeated, r),
       parked: m.parked[r] >= PARKED,
       differs: m.rows[r].differs,
     }));
