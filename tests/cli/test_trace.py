@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,16 +153,13 @@ def test_words_are_written_in_time_in_each_format(tmp_path: Path, capsys: pytest
     trace = adapter.trace(FORWARD)
     words = xv.timed_words(trace)
     seconds = clips.sound("forward").seconds
-    wanted = {
-        "srt": xv.subtitles.srt(words, seconds),
-        "vtt": xv.subtitles.vtt(words, seconds),
-        "json": xv.subtitles.to_json(words, seconds),
-        "textgrid": xv.subtitles.textgrid(words, seconds),
-    }
-    for name, text in wanted.items():
+    for name in set(xv.subtitles.FORMATS) - {"elan"}:  # which says when it was written
         out = tmp_path / f"forward.{name}"
         assert main(["transcribe", "whisper-tiny-en", str(FORWARD), "--format", name, "-o", str(out)]) == 0
-        assert out.read_text(encoding="utf-8") == text
+        assert out.read_text(encoding="utf-8") == xv.subtitles.FORMATS[name](words, seconds)
+    for name, begins in {"f.ass": "[Script Info]", "f.eaf": "<?xml", "f.TextGrid": "File type", "f.txt": "0."}.items():
+        assert main(["transcribe", "whisper-tiny-en", str(FORWARD), "-o", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     capsys.readouterr()
     ask = ["transcribe", "whisper-tiny-en", str(FORWARD), "--format", "json"]
     assert main([*ask, "--heads", "3.5,2.6"]) == 0
@@ -190,6 +188,27 @@ def test_words_are_scored_by_true_times_of_a_recording_and_of_a_saved_trace(
     assert len(lines) == 9 + len(words)
     assert main(["score-times", files[1], "--truth", files[0], "--force"]) == 2
     assert "has its words already" in capsys.readouterr().err
+
+
+def test_subtitles_have_the_style_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    words, seconds = xv.timed_words(xv.load("whisper-tiny-en").trace(FORWARD)), clips.sound("forward").seconds
+    ask = ["transcribe", "whisper-tiny-en", str(FORWARD)]
+    told = ["--preset", "netflix", "--width", "12", "--words-per-line", "2", "--lines", "1"]
+    told += ["--min-gap", "0.5", "--reading-speed", "none"]
+    assert main([*ask, *told]) == 0
+    style = replace(
+        xv.subtitles.PRESETS["netflix"], width=12, words_per_line=2, lines=1, min_gap=0.5, reading_speed=None
+    )
+    assert capsys.readouterr().out.strip() == xv.subtitles.srt(words, seconds, style).strip()
+    for mistaken, said in (
+        (["--width", "2"], "Subtitles cannot have width=2"),
+        (["--width", "none"], "Subtitles cannot have width=None"),
+        (["--lines", "1.5"], "lines=1.5: it is a whole number from 1 to 20"),
+        (["--min-gap", "x"], "'x' is no number"),
+        (["-o", "talk.doc"], "'talk.doc' ends in none of .ass, .csv, .eaf, .json, .srt, .textgrid, .txt, .vtt"),
+    ):
+        assert main([*ask, *mistaken]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_silence_gives_no_words_and_settings_say_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +21,7 @@ from xattn_viz.analysis.timing import Method as TimingMethod
 from xattn_viz.cli import common
 from xattn_viz.cli.common import Said
 from xattn_viz.core import files
+from xattn_viz.core.records import quoted
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.view import SelectedMap, select
 from xattn_viz.inputs import audio
@@ -203,6 +206,63 @@ def _texts(trace: xv.Trace) -> str:
     return f"{read}{visible(trace.output)}"
 
 
+def _number(text: str) -> float | None:
+    """A number, or None for "none". Raises ValueError."""
+    if text == "none":
+        return None
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
+        raise ValueError(f"{quoted(text)} is no number.")
+    return float(text) if "." in text else int(text)
+
+
+_STYLE = {
+    "width": "Characters in a line",
+    "lines": "Lines of a subtitle",
+    "max_duration": "Seconds that one is shown at most",
+    "min_duration": "Seconds that one is shown at least",
+    "min_gap": "Seconds between two",
+    "words_per_line": "Words in a line; none for no bound",
+    "reading_speed": "Characters a second that people read; none for no bound",
+    "words_per_minute": "Words a minute that people read; none for no bound",
+}
+
+
+def _style(make: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a subtitle's style, as a keyword `style` that holds a `SubtitleStyle`."""
+
+    def styled(preset: str, keep_repeated: bool, **said: Any) -> Any:
+        given = {name: value for name in _STYLE if (value := said.pop(name)) is not _UNSAID}
+        return make(style=replace(xv.subtitles.PRESETS[preset], keep_repeated=keep_repeated, **given), **said)
+
+    made: Callable[..., Any] = functools.update_wrapper(styled, make)
+    said = "Write the words that the model repeated in a loop, too."
+    made = click.option("--keep-repeated", is_flag=True, help=said)(made)
+    for name, what in reversed(_STYLE.items()):
+        option = f"--{name.replace('_', '-')}"
+        made = common.parsed(option, by=_number, default=_UNSAID, show_default=False, metavar="N", help=f"{what}.")(
+            made
+        )
+    said = "Whose conventions: ours, or the numbers of Netflix, BBC or TED; the options below come before it."
+    return common.choice("--preset", xv.subtitles.PRESETS, "default", said)(made)
+
+
+_UNSAID: Any = object()
+
+
+def _format_of(out: Path | None, format: str | None) -> str:
+    """The format that is written: the one that was said, else that of the file's ending."""
+    if format or out is None:
+        return format or "srt"
+    endings: dict[str, str] = {}
+    for name, ending in xv.subtitles.ENDINGS.items():
+        endings.setdefault(ending.lower(), name)  # of two, the plainer one comes first
+    if (found := endings.get(out.suffix.lower())) is None:
+        raise xv.InputError(
+            f"{quoted(str(out))} ends in none of {', '.join(sorted(endings))}: say what to write with --format."
+        )
+    return found
+
+
 @common.command("xattn-viz transcribe whisper-tiny-en talk.wav -o talk.srt")
 @common.MODEL
 @click.argument(
@@ -210,7 +270,7 @@ def _texts(trace: xv.Trace) -> str:
     help="The sound file: wav, flac, mp3, ogg, m4a, webm; - for standard input.",
     shell_complete=common.complete_files,
 )
-@common.choice("--format", xv.subtitles.FORMATS, "srt", "What to write.")
+@common.choice("--format", xv.subtitles.FORMATS, None, "What to write; by the ending of -o, or srt, unless given.")
 @common.out("Where to write; printed unless given.")
 @common.parsed(
     "--heads",
@@ -219,15 +279,17 @@ def _texts(trace: xv.Trace) -> str:
     help="The heads to listen to, both numbers from 1, such as 3.5,2.6; those of the method unless given.",
 )
 @common.choice("--method", get_args(TimingMethod), "shares", "How times are found.")
+@_style
 @common.SET
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def transcribe(
     model: str,
     recording: str,
-    format: str,
+    format: str | None,
     out: Path | None,
     heads: list[tuple[int, int]] | None,
     method: TimingMethod,
+    style: xv.subtitles.SubtitleStyle,
     settings: Said,
     as_json: bool,
 ) -> None:
@@ -235,6 +297,7 @@ def transcribe(
 
     How exact the times are, docs/speech.md says.
     """
+    written = "json" if as_json else _format_of(out, format)
     adapter = common.load(model)
     if not _hears(adapter):
         reads = "pictures" if adapter.card.input_kind == "image" else "text"
@@ -255,7 +318,7 @@ def transcribe(
             progress(round(end), round(sound.seconds))
     if out is None and sys.stdout.isatty():
         words = [replace(word, text=visible(word.text)) for word in words]
-    text = xv.subtitles.FORMATS["json" if as_json else format](words, sound.seconds)
+    text = xv.subtitles.FORMATS[written](words, sound.seconds, style)
     if out is None:
         print(text.rstrip("\n"))
     else:

@@ -235,14 +235,14 @@ def csv(trace: Trace | Comparison, view: View | None = None, *, kind: MapKind = 
     else:
         said = _shown(trace, view)
         frame = frame_of(said.selected.weights, said.selected.queries, said.selected.keys)
-        frame["about"] = [_cell(" · ".join(said.lines)), *[""] * (len(frame) - 1)]
+        frame["about"] = [safe_cell(" · ".join(said.lines)), *[""] * (len(frame) - 1)]
     for column in frame.columns.intersection(["query_label", "key_label"]):
-        cells = {label: _cell(label) for label in set(frame[column])}
+        cells = {label: safe_cell(label) for label in set(frame[column])}
         frame[column] = [cells[label] for label in frame[column]]
     return str(frame.to_csv(index=False, quoting=_csv.QUOTE_NONNUMERIC, lineterminator="\n"))
 
 
-def _cell(label: str) -> str:
+def safe_cell(label: str) -> str:
     """A text that no spreadsheet computes, and that UTF-8 can hold."""
     label = label.encode("utf-8", "backslashreplace").decode()
     first = next((c for c in label if unicodedata.category(c)[0] not in "CZ"), " ")  # what is seen, behind blanks

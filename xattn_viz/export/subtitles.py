@@ -1,6 +1,6 @@
-"""Words in time as files that players and phoneticians read: SRT, WebVTT, JSON, and Praat's TextGrid.
+"""Words in time as files that players, editors and phoneticians read; how they are parted, `export.cues` says.
 
-Sources: SRT as players read it (SubRip), W3C WebVTT, and Praat's manual, "TextGrid file formats" (the long text).
+SRT, WebVTT and ASS are written by pysubs2, Praat's TextGrid by praatio, ELAN's EAF by pympi, all of the extra [speech].
 
 The text of a recogniser is data. Every word stands once in every file, in order and inside the sound, whatever its
 times are; what would be markup is escaped where a format has a way to, and elsewhere written by another character.
@@ -8,204 +8,298 @@ times are; what would be markup is escaped where a format has a way to, and else
 
 from __future__ import annotations
 
+import csv
 import html
+import importlib
+import io
 import json
-import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from xattn_viz.analysis.timing import SHORTEST, TimedWord, in_order
+from xattn_viz.analysis.timing import TimedWord
+from xattn_viz.export import safe_cell
+from xattn_viz.export.cues import (
+    DEFAULT,
+    PRESETS,
+    Cue,
+    SubtitleStyle,
+    behind,
+    cues,
+    gap,
+    in_sound,
+    milliseconds,
+    plain,
+)
+from xattn_viz.inputs import InputError
 
-#: A cue holds no more characters, and is shown at least and at most so long (seconds); a pause this long ends one.
-MAX_CHARACTERS, MIN_SECONDS, MAX_SECONDS, PAUSE = 80, 0.7, 6.0, 0.8
-_FRAME, _LEAST, _MOST = (round(seconds * 1000) for seconds in (SHORTEST, MIN_SECONDS, MAX_SECONDS))
-_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # lone surrogates too: no file of UTF-8 can hold them
+__all__ = [
+    "DEFAULT",
+    "ENDINGS",
+    "FORMATS",
+    "PRESETS",
+    "Cue",
+    "SubtitleStyle",
+    "audacity",
+    "cues",
+    "elan",
+    "karaoke_ass",
+    "karaoke_vtt",
+    "srt",
+    "textgrid",
+    "to_csv",
+    "to_json",
+    "vtt",
+]
+
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-# SRT has no escapes, and players read <i>, {\an8} and \N as markup: the full-width forms of these are text to all.
+# SRT and ASS have no escapes, and players read <i>, {\an8} and \N as markup: their full-width forms are text to all.
 _FULL_WIDTH = str.maketrans("<>{}\\", "＜＞｛｝＼")
+_NO_TAGS = {ord(mark): wide for mark, wide in zip("{}\\", "｛｝＼", strict=True)}
+_BACKSLASH = "\ufdd0"  # no character, and so none that `plain` leaves: what pysubs2 would take for a line break
+_MISSING = "{} files are written by {}, which is not installed: pip install 'xattn-viz[speech]'."
 
 
-@dataclass(frozen=True)
-class Cue:
-    """Words that are shown together, from `start` to `end` in whole milliseconds."""
+class _Seconds(float):
+    """Seconds in whole microseconds: praatio writes the repr of a float, and does not read one as 6e-05."""
 
-    start: int
-    end: int
-    words: tuple[TimedWord, ...]
+    def __new__(cls, seconds: float) -> _Seconds:
+        return super().__new__(cls, round(seconds, 6))
 
-    @property
-    def text(self) -> str:
-        """The words as they are written: with a space where the output had one."""
-        return "".join(_gap(before, word) + _line(word.text) for before, word in _behind(self.words))
+    def __repr__(self) -> str:
+        return f"{self:.6f}".rstrip("0").rstrip(".")
 
 
-def cues(words: Sequence[TimedWord], duration: float) -> list[Cue]:
-    """The words of a sound of `duration` seconds in cues that can be read, in order and none over another.
+class _Write(Protocol):
+    def __call__(self, words: Sequence[TimedWord], duration: float, style: SubtitleStyle = ...) -> str: ...
 
-    A cue is shown for `MIN_SECONDS` at least where the words leave so much time: into the pause behind or before it,
-    or with the sentence beside it. It ends with a sentence or a pause, and what is too long for one is parted as evenly
-    as the fewest cues allow. Raises ValueError as `in_order` does.
+
+def srt(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    r"""The words of a sound of `duration` seconds as SubRip subtitles.
+
+    `<`, `>`, `{`, `}` and the backslash are written full-width, because players read markup from them. Raises
+    InputError where pysubs2 is missing; ValueError, as all of these functions, as `in_order` does.
     """
-    placed = _placed(words, duration)
-    starts = [*(_milliseconds(word.start) for word in placed), int(duration * 1000)]
-    ends = [_milliseconds(word.end) for word in placed]
-    gaps = [len(_gap(before, word)) for before, word in _behind(placed)]
-    lengths = [gap + len(_line(word.text)) for gap, word in zip(gaps, placed, strict=True)]
-    breaks = list(accumulate((_breaks(before, word) for before, word in pairwise(placed)), initial=0))
-    # The cheapest way to part the first words, by how many they are: what it costs, and its last cue.
-    costs: list[tuple[int, ...]] = [(0, 0, 0, 0)]
-    lasts = [(0, 0, 0)]  # start, end, first word
-    for stop in range(1, len(placed) + 1):
-        found: list[tuple[tuple[int, ...], tuple[int, int, int]]] = []
-        length = 0
-        for first in reversed(range(stop)):
-            length += lengths[first]
-            letters, spoken = length - gaps[first], ends[stop - 1] - starts[first]
-            too_much = letters > MAX_CHARACTERS or spoken > _MOST
-            if too_much and first < stop - 1 and spoken >= _FRAME:
-                break
-            end = min(max(ends[stop - 1], starts[first] + _LEAST), starts[stop], starts[first] + _MOST)
-            start = max(min(starts[first], end - _LEAST), lasts[first][1])
-            # First all must be readable, then sentences apart, then cues few, then even.
-            added = (max(0, _LEAST - (end - start)), breaks[stop - 1] - breaks[first], 1, letters * letters)
-            cost = tuple(map(operator.add, costs[first], added))
-            found.append((cost, (start, end, first)))
-        cost, last = min(found)
-        costs.append(cost)
-        lasts.append(last)
-    parted, stop = list[Cue](), len(placed)
-    while stop:
-        start, end, first = lasts[stop]
-        parted.append(Cue(start, end, tuple(placed[first:stop])))
-        stop = first
-    return parted[::-1]
+    parted = cues(words, duration, style)
+    texts = [[plain(word.text).translate(_FULL_WIDTH) for word in cue.words] for cue in parted]
+    return _subtitles("srt", parted, texts)
 
 
-def srt(words: Sequence[TimedWord], duration: float) -> str:
-    """The words of a sound of `duration` seconds as SubRip subtitles.
+def vtt(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as WebVTT."""
+    parted = cues(words, duration, style)
+    return _subtitles("vtt", parted, [list(map(_escaped, cue.words)) for cue in parted])
 
-    `<`, `>`, `{`, `}` and the backslash are written full-width, because players read markup from them.
+
+def karaoke_vtt(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as WebVTT, with the start of each word inside its cue.
+
+    Players show by it what has been said yet (`::cue(:past)`). A time inside a cue lies behind those before it, and
+    before its end.
     """
-    blocks = [
-        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text.translate(_FULL_WIDTH)}\n"
-        for number, cue in enumerate(cues(words, duration), 1)
-    ]
-    return "\n".join(blocks)
+    parted, texts = cues(words, duration, style), list[list[str]]()
+    for cue in parted:
+        shown, written = cue.start, list[str]()
+        for word in cue.words:
+            start, is_first = milliseconds(word.start), not written
+            is_later = not is_first and shown < start < cue.end
+            shown = start if is_later else shown
+            written.append(f"<{_clock(start)}>" * is_later + _escaped(word))
+        texts.append(written)
+    return _subtitles("vtt", parted, texts)
 
 
-def vtt(words: Sequence[TimedWord], duration: float) -> str:
-    """The words of a sound of `duration` seconds as WebVTT, with the start of each word inside its cue."""
-    blocks = []
-    for cue in cues(words, duration):
-        parts, shown = list[str](), cue.start
-        for before, word in _behind(cue.words):
-            # A time inside a cue must lie behind those before it, and before its end.
-            if parts and shown < _milliseconds(word.start) < cue.end:
-                shown = _milliseconds(word.start)
-                parts.append(f"<{_clock(shown, '.')}>")
-            parts.append(_gap(before, word) + html.escape(_line(word.text), quote=False))
-        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{''.join(parts)}\n")
-    return "\n".join(["WEBVTT\n", *blocks])
+def karaoke_ass(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    r"""The words of a sound of `duration` seconds as ASS, which colours each when it is said (`{\k}`, hundredths).
+
+    `{`, `}` and the backslash are written full-width.
+    """
+    parted, texts = list[Cue](), list[list[str]]()
+    for cue in cues(words, duration, style):
+        at, written = _hundredths(cue.start), list[str]()
+        last = max(_hundredths(cue.end), at + 1)
+        parted.append(replace(cue, start=at * 10, end=last * 10))
+        for word in cue.words:
+            begin, end = (min(_hundredths(milliseconds(time)), last) for time in (word.start, word.end))
+            begin = max(begin, at)
+            end = max(begin, end)
+            wait = f"{{\\k{begin - at}}}" * (begin > at)
+            written.append(f"{wait}{{\\k{end - begin}}}{plain(word.text).translate(_NO_TAGS)}")
+            at = end
+        texts.append(written)
+    return _subtitles("ass", parted, texts)
 
 
-def to_json(words: Sequence[TimedWord], duration: float) -> str:
-    """The words of a sound of `duration` seconds as a JSON list of {"text", "start", "end", "confidence"}, in seconds.
+def to_json(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as a JSON list of objects.
 
-    Texts are as they are, each character of them.
+    Their keys are `text` (as it is, each character), `start` and `end` (seconds), `confidence` and `is_repeated`: words
+    of a loop are in it whatever the style says.
     """
     values = [
-        {"text": word.text, "start": word.start, "end": word.end, "confidence": round(word.confidence, 4)}
-        for word in _placed(words, duration)
+        {
+            "text": word.text,
+            "start": word.start,
+            "end": word.end,
+            "confidence": round(word.confidence, 4),
+            "is_repeated": word.is_repeated,
+        }
+        for word in in_sound(words, duration)
     ]
     written = json.dumps(values, ensure_ascii=False, indent=1)
     return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
-def textgrid(words: Sequence[TimedWord], duration: float) -> str:
-    """The words of a sound of `duration` seconds as one interval tier of a Praat TextGrid.
+def to_csv(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as CSV, with the columns that JSON has as keys.
 
-    Pauses are empty intervals, so that it has no gaps.
+    No spreadsheet computes a text: `export.csv` says how.
     """
-    placed, intervals = _placed(words, duration), list[tuple[float, float, str]]()
-    at, last = 0.0, int(duration * 1e6) / 1e6  # in whole microseconds, as all of its times are
-    for word in placed:
-        if word.start > at:
-            intervals.append((at, word.start, ""))
-        intervals.append((word.start, word.end, _line(word.text)))
-        at = word.end
-    if at < last:
-        intervals.append((at, last, ""))
-    lines = [
-        'File type = "ooTextFile"',
-        'Object class = "TextGrid"',
-        "",
-        "xmin = 0",
-        f"xmax = {last:.6f}",
-        "tiers? <exists>",
-        "size = 1",
-        "item []:",
-        "    item [1]:",
-        '        class = "IntervalTier"',
-        '        name = "words"',
-        "        xmin = 0",
-        f"        xmax = {last:.6f}",
-        f"        intervals: size = {len(intervals)}",
+    out = io.StringIO()
+    table = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    table.writerow(["text", "start", "end", "confidence", "is_repeated"])
+    for word in in_sound(words, duration):
+        seconds = round(word.start, 6), round(word.end, 6)
+        table.writerow([safe_cell(plain(word.text)), *seconds, round(word.confidence, 4), int(word.is_repeated)])
+    return out.getvalue()
+
+
+def audacity(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as a label track of Audacity: start, end and text between tabs."""
+    return "".join(
+        f"{word.start:.6f}\t{word.end:.6f}\t{plain(word.text)}\n"
+        for cue in cues(words, duration, style)
+        for word in cue.words
+    )
+
+
+def textgrid(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as a Praat TextGrid (the long text), in two tiers.
+
+    "segments" holds what one cue shows, from its first word to the end of its last, "words" each word. Pauses are empty
+    intervals, so that neither has gaps. Raises InputError where praatio is missing.
+    """
+    written = _library("praatio.utilities.textgrid_io", "TextGrid", "praatio")
+    held = _tiers(words, duration, style)
+    last = int(duration * 1e6) / 1e6  # in whole microseconds, as all of its times are
+    tiers = [
+        {
+            "class": "IntervalTier",
+            "name": name,
+            "xmin": 0,
+            "xmax": last,
+            "entries": [(_Seconds(start), _Seconds(end), text) for start, end, text in entries],
+        }
+        for name, entries in held.items()
     ]
-    for number, (start, end, text) in enumerate(intervals, 1):
-        quoted = text.replace('"', '""')
-        lines += [
-            f"        intervals [{number}]:",
-            f"            xmin = {start:.6f}",
-            f"            xmax = {end:.6f}",
-            f'            text = "{quoted}"',
+    grid = {"xmin": 0, "xmax": last, "tiers": tiers}
+    return str(written.getTextgridAsStr(grid, "long_textgrid", includeBlankSpaces=True, minimumIntervalLength=None))
+
+
+def elan(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
+    """The words of a sound of `duration` seconds as an annotation document of ELAN (EAF 2.8), in two tiers.
+
+    They are as in `textgrid`, "words" included in "segments", in whole milliseconds; each is one long at least. Raises
+    InputError where pympi is missing.
+    """
+    library = _library("pympi.Elan", "ELAN", "pympi-ling")
+    document = library.Eaf(author="xattn_viz")
+    document.remove_tier("default")
+    document.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
+    document.properties = []
+    document.linguistic_types = {}
+    document.add_linguistic_type("segment")
+    document.add_linguistic_type("word", constraints="Included_In")
+    document.add_tier("segments", "segment")
+    document.add_tier("words", "word", parent="segments")
+    for name, entries in _tiers(words, duration, style).items():
+        at = 0
+        for start, end, text in entries:
+            begin = max(milliseconds(start), at)
+            at = max(milliseconds(end), begin + 1)
+            document.add_annotation(name, begin, at, text)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{library.to_string(document)}\n'
+
+
+#: Each format by its name: from the words, the duration of the sound in seconds and a style to the file's text.
+FORMATS: MappingProxyType[str, _Write] = MappingProxyType(
+    {
+        "srt": srt,
+        "vtt": vtt,
+        "karaoke-vtt": karaoke_vtt,
+        "karaoke-ass": karaoke_ass,
+        "json": to_json,
+        "csv": to_csv,
+        "audacity": audacity,
+        "textgrid": textgrid,
+        "elan": elan,
+    }
+)
+#: What a file of each format ends in.
+ENDINGS = MappingProxyType(
+    {
+        "srt": ".srt",
+        "vtt": ".vtt",
+        "karaoke-vtt": ".vtt",
+        "karaoke-ass": ".ass",
+        "json": ".json",
+        "csv": ".csv",
+        "audacity": ".txt",
+        "textgrid": ".TextGrid",
+        "elan": ".eaf",
+    }
+)
+
+
+def _library(module: str, format: str, name: str) -> Any:
+    """A library of the extra [speech], which nobody loads who writes no such file."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise InputError(_MISSING.format(format, name)) from None
+
+
+def _subtitles(format: str, parted: Sequence[Cue], texts: Sequence[Sequence[str]]) -> str:
+    """A file of cues; `texts` are their words as they are to stand there, markup escaped, tags before them."""
+    library = _library("pysubs2", {"ass": "ASS", "srt": "SRT", "vtt": "WebVTT"}[format], "pysubs2")
+    file = library.SSAFile()
+    for cue, written in zip(parted, texts, strict=True):
+        begin = (0, *cue.breaks)
+        between = ["" if i in begin else gap(*pair) for i, pair in enumerate(behind(cue.words))]
+        parts = [
+            r"\N" * (i in cue.breaks) + space + text
+            for i, (space, text) in enumerate(zip(between, written, strict=True))
         ]
-    return "\n".join(lines) + "\n"
+        file.append(library.SSAEvent(cue.start, cue.end, "".join(parts)))
+    # The tags that there are are ours, and stay.
+    written = str(file.to_string(format) if format == "ass" else file.to_string(format, keep_ssa_tags=True))
+    return f"{written.rstrip()}\n".lstrip("\n").replace(_BACKSLASH, "\\")
 
 
-#: Each format by its name: from the words and the duration of the sound, in seconds, to the file's text.
-FORMATS: dict[str, Callable[[Sequence[TimedWord], float], str]] = {
-    "srt": srt,
-    "vtt": vtt,
-    "json": to_json,
-    "textgrid": textgrid,
-}
+def _escaped(word: TimedWord) -> str:
+    """A word in WebVTT."""
+    return html.escape(plain(word.text), quote=False).replace("\\", _BACKSLASH)
 
 
-def _placed(words: Sequence[TimedWord], duration: float) -> list[TimedWord]:
-    """The words with times that lie inside the sound and follow each other."""
-    times = in_order([(word.start, word.end) for word in words], end=duration)
-    return [replace(word, start=start, end=end) for word, (start, end) in zip(words, times, strict=True)]
+def _tiers(
+    words: Sequence[TimedWord], duration: float, style: SubtitleStyle
+) -> dict[str, list[tuple[float, float, str]]]:
+    """What stands in each tier, as (start, end, text): first the segments, then their words."""
+    parted = cues(words, duration, style)
+    return {
+        "segments": [(c.words[0].start, c.words[-1].end, replace(c, breaks=()).text) for c in parted],
+        "words": [(word.start, word.end, plain(word.text)) for cue in parted for word in cue.words],
+    }
 
 
-def _breaks(before: TimedWord, word: TimedWord) -> bool:
-    """Whether a sentence ends between two words, or somebody pauses."""
-    return word.start - before.end >= PAUSE or before.text.rstrip("\"'”’)»").endswith(_SENTENCE_ENDS)
+def _hundredths(whole_milliseconds: int) -> int:
+    return (whole_milliseconds + 5) // 10
 
 
-def _behind(words: Sequence[TimedWord]) -> Iterator[tuple[TimedWord | None, TimedWord]]:
-    """Each word with the one before it."""
-    return zip((None, *words), words, strict=False)
-
-
-def _gap(before: TimedWord | None, word: TimedWord) -> str:
-    """What is written between two words: nothing where the output had nothing (they may be of two windows)."""
-    return "" if before is None or word.span[0] == before.span[1] else " "
-
-
-def _line(text: str) -> str:
-    """A word in one line: white space is a blank, and what no file of text can hold is the replacement character."""
-    return _CONTROLS.sub("\ufffd", " ".join(text.split())) or "\ufffd"
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _clock(milliseconds: int, mark: str) -> str:
-    seconds, thousandths = divmod(milliseconds, 1000)
+def _clock(whole_milliseconds: int) -> str:
+    seconds, thousandths = divmod(whole_milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{thousandths:03}"
+    return f"{hours:02}:{minutes:02}:{seconds:02}.{thousandths:03}"
