@@ -8,11 +8,9 @@ places words between pauses (`analysis.pauses`) on the same lines with pauses. T
 of new clips (`--chosen-on` prints those of the clips that both were chosen on). The true text is forced, so that only
 the alignment is measured.
 
-Printed is the distance of word starts and ends from the truth, in milliseconds, mean and median; how many words are
-wrong by more than 0.5 s; and the ratio of "DTW" to ours. DTW is dynamic time warping over z-scores with the heads that
-the checkpoint names. It is what `openai/whisper` does in `timing.py` without two of its rules: there a mark of
-punctuation has a row of its own, whose time is not its word's, and words at the ends of sentences are cut to twice the
-median. So it is not that program; docs/speech.md says how a real one compares.
+Printed is the distance of word starts and ends from the truth, in milliseconds, mean and median, and how many words are
+wrong by more than 0.5 s, for each way to read them off the same maps. How the programs do that people use, on these and
+other sets, `benchmarks.peers` measures. "zscores" is none of them (docs/speech.md).
 
 Needs Debian's packages libespeak-ng1 and asterisk-core-sounds-en-wav.
 """
@@ -33,7 +31,6 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks._espeak import Speaker, SpokenWord
-from benchmarks._measure import figure
 from xattn_viz.analysis.timing import Head, Method, timed_words
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import RATE, Sound, read
@@ -114,7 +111,7 @@ def synthetic(*, chosen_on: bool) -> Iterator[Clip]:
 def human(*, chosen_on: bool) -> Iterator[Clip]:
     """Five to ten words a clip, each as it was recorded, without the silence around it."""
     chance = random.Random(int(chosen_on))  # noqa: S311
-    recorded = {word: _trimmed(PROMPTS / f"{name}.wav") for word, name in FILES.items()}
+    recorded = {word: trimmed(PROMPTS / f"{name}.wav") for word, name in FILES.items()}
     for number in range(HUMAN_CLIPS):
         said = [chance.choice(list(FILES)) for _ in range(chance.randint(5, 10))]
         pause = np.zeros(int(PAUSES[number % len(PAUSES)] * RATE), np.float32)
@@ -186,7 +183,7 @@ def _figures(line: str) -> bool:
     return any(character.isdigit() for character in line)
 
 
-def _trimmed(path: Path) -> NDArray[np.float32]:
+def trimmed(path: Path) -> NDArray[np.float32]:
     """A recording without the silence around it: 30 dB below its loudest 20 ms."""
     samples = read(path).samples
     power = np.convolve(samples**2, np.ones(320) / 320, "same")
@@ -204,14 +201,13 @@ def main() -> None:
     assert isinstance(adapter, WhisperAdapter)
     chosen_on = "--chosen-on" in sys.argv[1:]
     every, named = [(layer, head) for layer in range(4) for head in range(6)], adapter.alignment_heads
-    dtw, bare, ours = "DTW, the checkpoint's heads", "shares, not placed between pauses", "shares"
     variants: dict[str, tuple[Sequence[Head] | None, Method, bool]] = {
-        dtw: (named, "zscores", True),
-        "DTW, all heads": (every, "zscores", True),
+        "zscores, the checkpoint's heads": (named, "zscores", True),
+        "zscores, all heads": (every, "zscores", True),
         "shares, the checkpoint's heads": (named, "shares", True),
         "shares, all heads": (every, "shares", True),
-        bare: (None, "shares", False),
-        ours: (None, "shares", True),
+        "shares, not placed between pauses": (None, "shares", False),
+        "shares": (None, "shares", True),
     }
     spoken, words = list(synthetic(chosen_on=chosen_on)), list(human(chosen_on=chosen_on))
     sets = {
@@ -228,14 +224,6 @@ def main() -> None:
         }
         for variant, errors_of in found.items():
             print(f"{name}: {variant}: {errors_of} ({len(cases)} clips)", flush=True)
-        for edge in ("starts", "ends"):
-            peer, own = (float(getattr(found[variant], edge).mean()) for variant in (dtw, ours))
-            figure(
-                f"{name}: DTW / shares, {edge}",
-                peer / own,
-                at_least=1.5,
-                details=f"{peer:.0f} and {own:.0f} ms, {len(cases)} clips",
-            )
 
 
 if __name__ == "__main__":
