@@ -40,7 +40,7 @@ from xattn_viz.shapes.questions import SCENE_KINDS, WORDS, ask, draw_things, ran
 SEED, UNSEEN = 17, 1_000_003
 BATCH, QUESTIONS, LONGEST = 24, 6, 14
 WIDTH, HEADS, READERS, WRITERS = 128, 4, 3, 3
-RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 8400, 0.2  # the last 20 % of the steps at falling rates
+RATE, WARM_UP, STEPS, FALLING = 1e-3, 400, 10_000, 0.2  # the last 20 % of the steps at falling rates
 #: From a step on, which share of the pictures are charts, and which kinds of questions are asked about scenes: charts
 #: are read first; questions that need two looks come late, and are asked more often then.
 COURSE = (

@@ -58,27 +58,49 @@ def measured(folder: Path, count: int = COUNT) -> dict[str, Any]:
         states, other = (seen(model, each.drawing) for each in (one, others[id(one)]))
         where = owners(one.drawing)
         for question in one.questions:
-            for name in (f"{one.kind}: {question.kind}", "scenes" if one.kind == "scene" else "charts"):
-                answer, weights = answer_of(model, words, states, question.text)
-                right[name].append(answer == question.answer)
-                blind[name].append(answer_of(model, words, other, question.text)[0] == question.answer)
-                inside = np.isin(where, question.about)
-                if answer == question.answer and inside.any():
+            answer, weights = answer_of(model, words, states, question.text)
+            is_right = answer == question.answer
+            is_known = answer_of(model, words, other, question.text)[0] == question.answer
+            own, every_one = f"{one.kind}: {question.kind}", "scenes" if one.kind == "scene" else "charts"
+            for name in (own, every_one):
+                right[name].append(is_right)
+                blind[name].append(is_known)
+            places = {
+                own: question.about,
+                every_one: question.about,
+                f"{own}, or its label": _with_labels(one, question),
+            }
+            for name, parts in places.items():
+                inside = np.isin(where, parts)
+                if is_right and inside.any():
                     hits[name].append(inside[weights.argmax(-1)])
                     areas[name].append(float(inside.mean()))
-    heads = np.mean(hits["scenes"], 0) + np.mean(hits["charts"], 0)
-    best = np.unravel_index(heads.argmax(), heads.shape)
+    heads = {name: _best_head(found) for name, found in hits.items()}
     return {
         "unseen_pictures_of_each_kind": count,
         "right": _means(right),
         "right_with_another_picture": _means(blind),
-        "pointing": {
-            "best_head": [int(number) + 1 for number in best],
-            "inside": {name: round(float(np.mean([hit[best] for hit in found])), 3) for name, found in hits.items()},
-            "best_head_of_each": {name: round(float(np.mean(found, 0).max()), 3) for name, found in hits.items()},
-            "area": _means(areas),
-        },
+        "pointing": {name: {**heads[name], "area": round(float(np.mean(areas[name])), 3)} for name in sorted(heads)},
     }
+
+
+def _with_labels(one: Asked, question: Question) -> tuple[int, ...]:
+    """The parts that a chart's colour is asked of, and the labels of these: reading one, an encoder may carry it there.
+
+    None for other questions, which are about labels too where there are any.
+    """
+    if question.kind != "colour" or one.kind in ("scene", "line"):
+        return ()
+    marks = {one.drawing.parts[number].mark for number in question.about}
+    labels = (number for number, part in enumerate(one.drawing.parts) if part.kind == "label" and part.mark in marks)
+    return (*question.about, *labels)
+
+
+def _best_head(hits: list[NDArray[np.bool_]]) -> dict[str, Any]:
+    """The head, numbers from 1, that is inside most often in every second answer; and how often it is in the others."""
+    chosen_on = np.mean(hits[::2], 0)
+    layer, head = np.unravel_index(chosen_on.argmax(), chosen_on.shape)
+    return {"head": [int(layer) + 1, int(head) + 1], "inside": round(float(np.mean(hits[1::2], 0)[layer, head]), 3)}
 
 
 def _means(found: dict[str, list[float]]) -> dict[str, float]:

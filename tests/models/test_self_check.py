@@ -22,6 +22,7 @@ from xattn_viz.models.base import Adapter, ModelWarning
 from xattn_viz.models.families.captioner import JOINS
 from xattn_viz.models.families.captioner.hinted import TwoCrossAttentions
 from xattn_viz.models.self_check import FILE, difference, find_fault, fingerprint, probes
+from xattn_viz.shapes.asked import named
 from xattn_viz.shapes.judge import count_right, drawing_verdict
 from xattn_viz.shapes.prompts import hinted_caption, parse_hint
 from xattn_viz.shapes.scene import from_link
@@ -102,6 +103,9 @@ def test_what_is_expected_is_right(name: str) -> None:
             found = count_right([answer.text for answer in trace.answers], scene)
             assert expected["output"] == "a red circle at the top and a blue star at the bottom"
             assert found.places >= 0.95 * found.of_places
+    elif kind == "asked":
+        question = next(one for one in named(value).questions.values() if one.kind == "highest")
+        assert expected["output"] == f"{question.text} {question.answer}".replace(" ?", "?")
     elif trace.pictures:
         assert drawing_verdict(value, trace.pictures[-1]) == "Drawn as asked."
     else:

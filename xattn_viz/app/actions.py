@@ -152,9 +152,12 @@ def choose_model() -> None:
 
 
 @while_here
-def turn_to(name: str) -> None:
-    """A listed model was chosen elsewhere than in the list of models."""
-    _turn_to(name)
+def begin_with(example: page_state.AnyExample) -> None:
+    """What an example's model was asked last is shown again; where it was asked nothing yet, the example."""
+    wanted = page_state.current().history.get(example.model) or page_state.query_of(example)
+    known = page_state.example_of(wanted)
+    ask(wanted, page_state.view_of(known) if known else page_state.usual_view(example.model))
+    page_state.fill_in()
 
 
 @while_here

@@ -30,13 +30,6 @@ _RULE = (
 )
 
 
-def offered() -> str | None:
-    """The model that answers questions and is here already; None where there is none, or it is the one in use."""
-    found = (page_state.card_of(name) for name in page_state.kind().models() if page_state.asks(name))
-    name = next((card.name for card in found if card is not None and card.download_mb is None), None)
-    return None if name == page_state.current().query.model else name
-
-
 def subject_of(query: Query) -> Subject | None:
     """What is known of the picture of a query; None where nothing is, or there is too much in it to be asked about."""
     if query.source == "picture" and asked_about.is_name(query.input):

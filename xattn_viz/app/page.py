@@ -23,7 +23,7 @@ NAME = "xattn_viz"
 SENTENCES = {
     "Translate": "Type a sentence and see which words a model reads while it writes each word of the translation.",
     "Speech": "Speak or choose a clip, and see for each written word the moment of sound that it was heard in.",
-    "Images": "Give a picture and see where a model looks in it while it writes each word of a caption.",
+    "Images": "Give a picture and see where a model looks in it while it writes each word of a caption or an answer.",
     "Draw": "Watch a picture form out of noise from a prompt, and see which word went where.",
     "Layer": "Attention taken apart: change its numbers, and watch what follows.",
     "About": "What attention is, idea by idea, each with a small map to try it in.",
@@ -156,7 +156,7 @@ html { font-size: max(16px, 0.4vw + 8px) !important; }
 .st-key-two-ways { flex: none; }
 .st-key-two-ways p { font-size: 0.875rem; }
 .st-key-two-ways { align-items: center; }
-.st-key-ask-mode button { min-height: 0; padding: 0.25rem 0.5rem; }
+.st-key-two-ways button { min-height: 0; padding: 0.25rem 0.5rem; }
 [data-testid="stLayoutWrapper"]:has(> :is(.st-key-history, .st-key-typing, .st-key-dropping)) { display: none; }
 .xv-dropping [data-testid="stMain"] { outline: 3px dashed light-dark(#a34a00, #ffb454); outline-offset: -6px; }
 /* As wide as what they say. */

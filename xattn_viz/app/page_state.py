@@ -39,7 +39,7 @@ from xattn_viz.app.runner import (
 from xattn_viz.core.tokens import visible_text
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
-from xattn_viz.examples import Example, PromptExample, SceneExample, SpeechExample
+from xattn_viz.examples import Example, PromptExample, QuestionExample, SceneExample, SpeechExample
 from xattn_viz.inputs.text import LANGUAGES
 from xattn_viz.models import hub, registry
 from xattn_viz.models.base import ModelCard, Option
@@ -47,7 +47,7 @@ from xattn_viz.models.base import ModelCard, Option
 _P = ParamSpec("_P")
 #: The map, or what was measured of its heads.
 Tab = Literal["map", "evidence"]
-AnyExample = Example | SpeechExample | SceneExample
+AnyExample = Example | SpeechExample | SceneExample | QuestionExample
 #: What two outputs beside each other are called, the chosen one first.
 NAMES = ("Chosen", "The model\u2019s best")
 #: What two traces that are compared are called.
@@ -490,7 +490,7 @@ def query_of(example: AnyExample) -> Query:
     """What an example asks."""
     if isinstance(example, SpeechExample):
         return Query(example.model, example.slug, "sound")
-    if isinstance(example, SceneExample):
+    if isinstance(example, SceneExample | QuestionExample):
         return Query(example.model, example.slug, "picture", example.options)
     return Query(example.model, example.text)
 
@@ -498,7 +498,7 @@ def query_of(example: AnyExample) -> Query:
 def view_of(example: AnyExample) -> View:
     """What is worth seeing in an example."""
     view = View(layer=example.layer, head=example.head)
-    if isinstance(example, SceneExample):
+    if isinstance(example, SceneExample | QuestionExample):
         return replace(view, query=example.word)
     if isinstance(example, PromptExample):
         return replace(view, key=example.token)

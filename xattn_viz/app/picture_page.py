@@ -19,7 +19,7 @@ from xattn_viz.app.runner import QUESTION, Query
 from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.core.view import View
-from xattn_viz.examples import HINTS, SCENES
+from xattn_viz.examples import HINTS, QUESTIONS, SCENES
 from xattn_viz.models import registry
 from xattn_viz.models.base import ModelError
 from xattn_viz.shapes import Scene, Thing, sentence
@@ -50,11 +50,21 @@ def _component() -> ComponentRenderer:
 
 
 def two_ways() -> None:
-    """The two pages about pictures, which share a place in the header, and what answers questions, where it is here."""
+    """The two pages about pictures, which share a place in the header, and the model that answers questions."""
+    images, is_here = PAGES / "images.py", page_state.kind() is KIND
+    captions, questions = SCENES[0], QUESTIONS[0]
     with st.container(horizontal=True, gap=None, width="content", key="two-ways"):
-        st.page_link(PAGES / "images.py", label="Read a picture")
-        if KIND is page_state.kind() and (asked := asking.offered()) is not None:
-            st.button("Ask about one", key="ask-mode", type="tertiary", on_click=actions.turn_to, args=(asked,))
+        if is_here and page_state.asks(page_state.current().query.model):
+            st.button("Read a picture", key="read", type="tertiary", on_click=actions.begin_with, args=(captions,))
+            st.page_link(images, label="Ask about one")
+        else:
+            st.page_link(images, label="Read a picture")
+            if is_here:
+                st.button(
+                    "Ask about one", key="asked-of", type="tertiary", on_click=actions.begin_with, args=(questions,)
+                )
+            else:
+                st.page_link(images, label="Ask about one", query_params={"model": questions.model})
         st.page_link(PAGES / "draw.py", label="Draw from a prompt")
 
 
@@ -294,7 +304,7 @@ KIND = Kind(
     action="Read",
     own="A caption of your own",
     refusal="does not read pictures: this page is for models that do.",
-    examples=(*SCENES, *HINTS),
+    examples=(*SCENES, *QUESTIONS, *HINTS),
     view=View(layer=None, head="mean"),
     before=two_ways,
     choice=_choice,

@@ -90,6 +90,28 @@ class SceneExample:
     options: tuple[tuple[str, str | bool], ...] = ()
 
 
+@dataclass(frozen=True)
+class QuestionExample:
+    """A picture by its name (`shapes.asked`), a question about it, and the rest as in `SceneExample`."""
+
+    slug: str
+    model: str
+    question: str
+    layer: int
+    head: int
+    notice: str
+
+    @property
+    def options(self) -> tuple[tuple[str, str | bool], ...]:
+        """Those of the model: the question."""
+        return (("question", self.question),)
+
+    @property
+    def word(self) -> int:
+        """The row that read the question's last word and chose the answer's first."""
+        return len(self.question.split())
+
+
 EXAMPLES: tuple[Example, ...] = (
     Example(
         "cat",
@@ -256,6 +278,33 @@ HINTS: tuple[SceneExample, ...] = (
         word=2,
         notice="Layer 4 sees the hint only, and here “red” and “blue” read the same words of it.",
         options=_TOLD,
+    ),
+)
+
+QUESTIONS: tuple[QuestionExample, ...] = (
+    QuestionExample(
+        "bar-2",
+        "answer-shapes",
+        "which bar is highest ?",
+        layer=1,
+        head=3,
+        notice="The answer’s row puts most of its weight on the highest bar and the label below it.",
+    ),
+    QuestionExample(
+        "scene-1",
+        "answer-shapes",
+        "what is above the yellow square ?",
+        layer=1,
+        head=2,
+        notice="The answer was chosen with most of the weight on what lies above, not on the square that was named.",
+    ),
+    QuestionExample(
+        "pie-1",
+        "answer-shapes",
+        "what share has eva ?",
+        layer=2,
+        head=0,
+        notice="The answer’s row finds the slice by its label.",
     ),
 )
 

@@ -132,6 +132,10 @@ def _input(probe: Mapping[str, Any]) -> str | bytes | NDArray[np.uint8]:
         from xattn_viz.shapes.scene import draw, from_link
 
         return draw(from_link(value))
+    if kind == "asked":
+        from xattn_viz.shapes.asked import named
+
+        return named(value).drawing.picture
     return str(value)
 
 

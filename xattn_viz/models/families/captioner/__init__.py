@@ -7,6 +7,8 @@ text encoder for the hint beside its ViT and a second cross-attention in each la
 cross-attentions look at picture and hint as one sequence of keys under one softmax; in the other the first looks at the
 picture and the second at the hint. Nothing else is different.
 
+`answer-shapes` answers questions about such scenes and about charts (`answering`).
+
 Other models come from the Hugging Face hub or from a folder that transformers' `save_pretrained` wrote. Code in a
 checkpoint is never run.
 """
@@ -15,7 +17,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from xattn_viz.core.maps import MapKind
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("vision-encoder-decoder", "blip", "pix2struct", "mllama")
 #: The model that lies in a folder of this name beside this file.
 PACKAGED = "caption-shapes"
-#: The model that answers questions, whose folder lies there once it is trained, and the option that asks.
+#: The model that answers questions, whose folder lies there too, and the option that asks.
 ANSWERING, QUESTION = "answer-shapes", "question"
 #: A parameter that only networks such as its have (`answering.Stem`).
 STEM = "encoder.embeddings.patch_embeddings.projection.first.weight"
@@ -83,11 +84,7 @@ def asking(known: ModelCard, usual: str = "") -> ModelCard:
 
 CARDS = (
     _OURS(PACKAGED, "Captions of coloured shapes (small ViT-GPT2)"),
-    *(
-        (asking(_OURS(ANSWERING, "Answers on shapes and charts")),)
-        if (Path(__file__).with_name(ANSWERING) / "model.safetensors").is_file()
-        else ()
-    ),
+    asking(_OURS(ANSWERING, "Answers about shapes and charts (small ViT-GPT2)")),
     *(
         _HINTED(name, f"Captions with a hint, {how}")
         for name, how in zip(JOINS, ("one sequence of keys", "two cross-attentions"), strict=True)
