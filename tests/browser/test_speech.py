@@ -92,6 +92,22 @@ def test_an_uploaded_file_is_written_down_and_its_words_can_be_downloaded(
     file.goto(written("HTML").as_uri())
     expect(file.locator(".xv audio")).to_have_count(1)
     file.close()
+    # A word that is written anew is looked for in the sound, goes to the files, and comes back.
+    cue_words, first = page.locator(".xv-cue-word"), words[0].text
+    cue_words.first.click()
+    page.locator(".xv-cue-field").fill("For <b>you</b> to")
+    page.locator(".xv-cue-field").press("Enter")
+    expect(cue_words).to_have_count(len(words) + 2, timeout=visitor.PATIENCE)
+    visitor.expect_rest(page)
+    text = "For <b>you</b> to" + trace.output[words[0].span[1] :]
+    forced = timed_words(xv.load("whisper-tiny-en").trace(clips.sound("muted"), target=text, crop=True))
+    said = json.loads(written("words-JSON").read_text(encoding="utf-8"))
+    assert [word["text"] for word in said] == [word.text for word in forced]
+    assert [word["start"] for word in said] == pytest.approx([word.start for word in forced], abs=0.021)
+    assert "&lt;b&gt;you&lt;/b&gt;" in written("words-VTT").read_text(encoding="utf-8")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(cue_words.first).to_have_text(first)
+    expect(cue_words).to_have_count(len(words))
     # By the heads that the checkpoint names the same words have other times, here and where they are played.
     visitor.expect_rest(page)
     page.get_by_role("button", name="Word times").click()

@@ -103,7 +103,7 @@ def ask(about: About, label: str, question: Question, runs: int, work: Work, *, 
         if not isinstance(asked.outcome, Exception):
             _settle(asked)  # it ended just now
             st.rerun()
-        _explain(asked.outcome)
+        explain(asked.outcome)
     st.button(
         literal(f"{label} · {_cost(about.card, question[0], runs)}"),
         key=f"ask-{'-'.join(question[:1])}",
@@ -139,7 +139,7 @@ def _settle(measurement: Measurement) -> None:
     page_state.put(page_state.current().with_measured(measurement))
 
 
-def _explain(error: Exception) -> None:
+def explain(error: Exception) -> None:
     """Say why there is no answer."""
     if isinstance(error, Cancelled):
         st.info("Stopped: nothing was measured.")

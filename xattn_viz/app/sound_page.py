@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from itertools import chain
+from functools import cached_property, lru_cache
 from weakref import WeakKeyDictionary
 
 import streamlit as st
@@ -21,10 +20,8 @@ from xattn_viz.app.controls import Shelved
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Kind, Shown
 from xattn_viz.app.runner import Query
-from xattn_viz.core.tokens import visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.examples import SPEECH, clips
-from xattn_viz.export import subtitles
 from xattn_viz.inputs import InputError, audio
 from xattn_viz.inputs.audio import Sound
 from xattn_viz.web.explorer.sound import Playback, stretch
@@ -40,8 +37,6 @@ _METHODS_HELP = (
     "Word times come from the attention of these heads. On sentences with known times the first choice was off by "
     "about 50 ms on average; the heads that the checkpoint names, by more than 100 ms."
 )
-# The forms of `subtitles.FORMATS` as the buttons name them, and what each is.
-_SUBTITLES = {"SRT": "application/x-subrip", "VTT": "text/vtt", "JSON": "application/json", "TextGrid": "text/plain"}
 _Timed = tuple[tuple[TimedWord, ...], WarpingPath | None]
 _TIMED: WeakKeyDictionary[Trace, dict[object, _Timed]] = WeakKeyDictionary()
 _HEAD_PATTERN = re.compile(r"(\d{1,3})\.(\d{1,3})")
@@ -95,29 +90,13 @@ def word_playback(trace: Trace, name: str) -> tuple[str, Callable[[], Playback]]
 
 
 def word_panel(shown: Shown) -> None:
-    """The words of the whole sound, filled when it is opened, and its subtitles."""
+    """The words of the whole sound, filled when it is opened: subtitles that run, and their files."""
     opened = st.expander("Words in time", key="words", on_change="rerun")
-    if not opened.open:
-        return
-    found, seconds = tuple(chain.from_iterable(map(timed, shown.traces))), _seconds(shown)
-    with opened:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown("Download the whole sound\u2019s words:", width="content")
-            for name, mime in _SUBTITLES.items():
-                make = partial(subtitles.FORMATS[name.lower()], found, seconds)
-                st.download_button(name, make, f"words.{name.lower()}", mime, on_click="ignore", key=f"words-{name}")
-        is_looping = any(word.is_repeated for word in found)
-        rows = [
-            {
-                "word": visible(word.text),
-                "start (s)": round(word.start, 2),
-                "end (s)": round(word.end, 2),
-                "probability": round(word.confidence, 3),
-                **({"repeated by the model": word.is_repeated} if is_looping else {}),
-            }
-            for word in found
-        ]
-        st.dataframe(rows, hide_index=True)
+    if opened.open:
+        from xattn_viz.app import subtitling, trace_page  # few open it
+
+        with opened:
+            subtitling.draw(shown, _seconds(shown), trace_page.loader(shown.query))
 
 
 def score_panel(shown: Shown) -> None:
@@ -184,6 +163,11 @@ class Given:
         """Its samples. Raises InputError where it cannot be read or is too long for the page."""
         return audio.read(self.data, max_seconds=MAX_SECONDS)
 
+    @cached_property
+    def played(self) -> bytes:
+        """A file that browsers play, of the very samples that the model hears."""
+        return audio.flac(self.sound.samples)
+
 
 def give(data: bytes, title: str) -> str:
     """Keep a sound of the visitor's, by a digest of its bytes; of older ones the last few stay, and the one in view."""
@@ -214,6 +198,11 @@ def sound(name: str) -> Sound:
     raise InputError("This sound is not here any more: upload or record it again.")
 
 
+def played(name: str) -> bytes:
+    """The whole of a sound as a file that browsers play. Raises InputError as `sound` does."""
+    return _given()[name].played if name in _given() else _played_clip(name)
+
+
 def clock(seconds: float) -> str:
     """Minutes and whole seconds: "1:05"."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
@@ -226,6 +215,11 @@ def _given() -> Mapping[str, Given]:
 @lru_cache(maxsize=4)
 def _clip(slug: str) -> Sound:
     return clips.sound(slug)
+
+
+@lru_cache(maxsize=8)
+def _played_clip(slug: str) -> bytes:
+    return audio.flac(sound(slug).samples)
 
 
 #: What the page takes; `audio.read` looks at what is in a file, whatever it is called.

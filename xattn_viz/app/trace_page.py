@@ -151,7 +151,7 @@ def _show(shown: Shown, line: DeltaGenerator) -> None:
     if state.tab == "evidence" and has_evidence(shown):
         from xattn_viz.app import evidence  # nobody who looks at maps alone waits for it
 
-        evidence.show(shown, _loader(shown.query))
+        evidence.show(shown, loader(shown.query))
         return
     if state.measurement is not None and state.measurement.outcome is None:
         from xattn_viz.app import measurement
@@ -220,10 +220,10 @@ def _begin(task: Task) -> Running | Failed:
         return Failed(task, error)
     task = replace(task, named=named)
     is_watched = bool(st.session_state.get("live"))
-    return Running(task, Run(task, _loader(query), kind.segment, is_watched=is_watched))
+    return Running(task, Run(task, loader(query), kind.segment, is_watched=is_watched))
 
 
-def _loader(query: Query) -> Callable[[runner.Report], Adapter]:
+def loader(query: Query) -> Callable[[runner.Report], Adapter]:
     """What loads the model of a query, in any thread; it raises NotAgreed where the visitor has to say so first."""
     kind, name = page_state.kind(), query.model
     is_agreed, is_allowed = page_state.is_agreed(name), name in page_state.visit().weights_allowed

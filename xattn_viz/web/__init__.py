@@ -32,6 +32,7 @@ STYLES = {
         "explorer/talk.css",
     ),
     "guide": (_BASE, "guide/guide.css"),
+    "subtitles": (_BASE, "subtitles/subtitles.css"),
     "stepper": (_BASE, "explorer/talk.css", "stepper/stepper.css"),
 }
 #: Parts of the explorer that few traces need, each with the beginnings of its files.

@@ -78,7 +78,9 @@ export const WIDGETS = {
   "stop-progress": ["Stop", "Ends the run; what was made until then stays."],
   "stop-progress-output": ["Stop", "Ends the run; what was made until then stays."],
   "stop-writing": ["Stop", "Ends the run; what was made until then stays."],
-  words: ["Words in time", "When each word was said, as a table and as subtitles."],
+  words: ["Words in time", "When each word was said: as subtitles that run, as files and as a table."],
+  "subtitle-style": ["Style", "How long lines are, how long each subtitle stays, and whose conventions these are."],
+  "subtitle-sound": ["Sound with subtitles", "Plays the whole sound; its subtitles run below, a word at a time."],
   finding: ["Inside the object", "How much of each word’s weight lies inside of the object that it names."],
   notebook: ["In a notebook", "These few lines of Python give the same numbers."],
   "two-ways": [
