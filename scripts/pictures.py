@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 import xattn_viz  # noqa: E402
 from scripts import browser  # noqa: E402 - found through the line above
 from tests.server import free_port, start, streamlit_command  # noqa: E402
-from xattn_viz.examples import PROMPTS  # noqa: E402
+from xattn_viz.examples import PROMPTS, QUESTIONS  # noqa: E402
 
 LONG = "The old fisherman who lived by the harbour told us that the storm had taken two boats and most of his nets."
 THREE = "The museum opens at nine. Tickets for students cost less. We waited in the rain, but nobody complained."
@@ -28,6 +28,7 @@ THREE = "The museum opens at nine. Tickets for students cost less. We waited in 
 SWAPPED = PROMPTS[1].text.replace("above", "below")
 BESIDE = "The letter that she wrote last night is still on the table."
 EVIDENCE = {"model": "firefox-en-pt", "text": BESIDE, "head": "2.1", "tab": "evidence"}
+ASKED = {"picture": QUESTIONS[2].slug, "question": QUESTIONS[2].question}
 COMPARED = {
     "model": "firefox-en-pt",
     "text": "We sat by the bank and talked.",
@@ -238,6 +239,8 @@ SHOTS: list[tuple[str, dict[str, str], tuple[int, int], str, Callable[[Page], No
     ("images-hint-words", {"model": "hint-concatenated"}, (1280, 720), "light", _sources),
     ("images-latents", {"model": "perceive-shapes"}, (1280, 720), "dark", _latent),
     ("images-places", {"model": "perceive-shapes", "picture": "row"}, (1280, 720), "light", _place),
+    ("images-asked", {"model": "answer-shapes"}, (1280, 720), "dark", _scene),
+    ("images-asked-share", {"model": "answer-shapes", **ASKED}, (1280, 720), "light", _scene),
     ("draw-dark", {}, (1280, 720), "dark", _formed),
     ("draw-pair", {"text": PROMPTS[1].text}, (1280, 720), "light", _formed),
     ("draw-words", {"text": PROMPTS[2].text}, (1280, 720), "dark", _both),
