@@ -172,7 +172,7 @@ def errors(cases: Sequence[Case], heads: Sequence[Head] | None, method: Method, 
 
 
 def _unplaced() -> AbstractContextManager[object]:
-    return mock.patch("xattn_viz.analysis.timing.between_pauses", lambda stretches, *_: list(stretches))
+    return mock.patch("xattn_viz.analysis.timing._laid_out", return_value=None)
 
 
 def _later(seconds: float | None, by: float) -> float | None:

@@ -1,14 +1,15 @@
 """Words in time: when each word was spoken, read off the cross-attention of a speech recogniser.
 
-Two methods, both by dynamic time warping through how much the heads point at a frame in each row:
+Two methods:
 
-- "zscores": z-scores over the rows, of the heads that the checkpoint names; a word lasts until the next one begins. So
-  does `openai/whisper` (`timing.py`), which has two rules besides that are left out here (docs/speech.md).
-- "shares": each frame's weights as shares of the rows, of all heads but those of the lowest quarter of layers; pauses
-  in and around a word do not belong to it. Chosen on one set of sentences with known times and better on another
+- "zscores": dynamic time warping through z-scores over the rows, of the heads that the checkpoint names; a word lasts
+  until the next one begins. So does `openai/whisper` (`timing.py`), which has two rules besides that are left out here
   (docs/speech.md).
+- "shares": each frame's weights as shares of the rows, of the heads that follow this very sound best, and beside them
+  the sound itself: how loud it is, where it changes, how long a word may last (`word_places`). Chosen on one set of
+  clips with known times and better on another (docs/speech.md).
 
-The times are readings of attention, not measurements of sound; that page says how far they are off.
+That page says how far the times are off.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import regex
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from xattn_viz.analysis.word_places import STEP, Places, fine_scores, fine_sound, following, place_words
 from xattn_viz.core.loops import repeated_rows
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import Displayed, summary
@@ -32,12 +34,6 @@ from xattn_viz.inputs.audio import MEL_RATE, RATE
 
 #: Louder than this share of the way from the quietest to the loudest (2nd and 95th percentile) is no pause.
 THRESHOLD = 0.2
-#: A word goes on over less quiet than this, in seconds: the closure of a "t" is quiet too.
-PAUSE = 0.3
-#: What sound that no word lies in counts against a way to place the words, a frame; a word's own frames count its share
-#: of the heads' weight for it, 1 at most. On the clips with pauses that `benchmarks.words --chosen-on` prints, none of
-#: which docs/speech.md measures, all from 0.1 to 0.5 do the same, and a `PAUSE` of 0.2 to 0.4 the same to 10 ms.
-_UNCLAIMED = 0.2
 _REACH = 0.0125  # seconds that a frame of a log-mel covers before and behind its middle (25 ms in all)
 
 
@@ -85,60 +81,8 @@ def sound_end(trace: Trace) -> float:
     return max(min(end, last), keys.times[0][1])
 
 
-def between_pauses(
-    stretches: Sequence[tuple[int, int]], scores: NDArray[np.floating], loud: NDArray[np.bool_], pause: int
-) -> list[tuple[int, int]]:
-    """The words' stretches (first frame, frame behind the last), in order, without the pauses in and around them.
-
-    The loud frames fall into parts, with `pause` quiet ones or more between two. Each word lies in one part, the next
-    word in the same or a later one: so that the heads point there as much as can be (`scores` `[word, frame]`, looked
-    at within the word's stretch) and few loud frames belong to no word. The words of a part share all of it: the first
-    begins and the last ends where it does. Without any loud frame the stretches stay.
-    """
-    frames = np.flatnonzero(loud)
-    if not len(stretches) or not len(frames):
-        return list(stretches)
-    parts = [(int(p[0]), int(p[-1]) + 1) for p in np.split(frames, np.flatnonzero(np.diff(frames) > pause) + 1)]
-    own = _parts_of(stretches, scores * loud, parts, loud)
-    placed = list[tuple[int, int]]()
-    for i, ((first, last), part) in enumerate(zip(stretches, own, strict=True)):
-        begin, end = parts[part]
-        first = begin if not i or own[i - 1] != part else min(max(first, begin), end)
-        last = end if i + 1 == len(own) or own[i + 1] != part else min(max(last, begin), end)
-        inside = np.flatnonzero(loud[first:last])
-        placed.append((first + int(inside[0]), first + int(inside[-1]) + 1) if len(inside) else (first, last))
-    return placed
-
-
-def _parts_of(
-    stretches: Sequence[tuple[int, int]],
-    scores: NDArray[np.floating],
-    parts: Sequence[tuple[int, int]],
-    loud: NDArray[np.bool_],
-) -> list[int]:
-    """The part that each word lies in, never falling: the best way by dynamic programming."""
-    gains = np.array(
-        [
-            [row[max(first, begin) : max(first, min(last, end))].sum() for begin, end in parts]
-            for (first, last), row in zip(stretches, scores, strict=True)
-        ]
-    )
-    lengths = np.array([loud[begin:end].sum() for begin, end in parts])
-    before = np.concatenate([[0], np.cumsum(lengths)])  # loud frames before each part, and in all
-    parts_in_order = np.arange(len(parts))
-    skipped = np.maximum(before[:-1][None, :] - before[1:][:, None], 0)  # between part j and part k, [j, k]
-    steps = np.where(parts_in_order[:, None] <= parts_in_order, -_UNCLAIMED * skipped, -np.inf)
-    best, came = gains[0] - _UNCLAIMED * before[:-1], list[NDArray[np.int64]]()
-    for gain in gains[1:]:
-        ways = best[:, None] + steps
-        came.append(ways.argmax(axis=0))
-        best = ways.max(axis=0) + gain
-    own = [int(np.argmax(best - _UNCLAIMED * (before[-1] - before[1:])))]
-    for step in reversed(came):
-        own.append(int(step[own[-1]]))
-    return own[::-1]
-
-
+#: How many heads "shares" listens to: those that follow a sound best.
+FOLLOWING = 8
 #: A (layer, head), both from 0.
 Head = tuple[int, int]
 Method = Literal["shares", "zscores"]
@@ -218,24 +162,22 @@ def timed_words(
     text = _text_rows(maps)
     if not len(text) or maps.keys.is_special.all():
         return TimedWords()
-    path = path or warping_path(maps, heads, method=method)
-    starts, times, spans = path.starts(len(maps.queries)), maps.keys.times or (), maps.queries.spans or ()
+    times, spans = maps.keys.times or (), maps.queries.spans or ()
     own = np.flatnonzero(~maps.keys.is_special)
     found = [
         (span, rows)
         for span in spoken_spans(trace.output)
         if (rows := [int(row) for row in text if spans[row][0] < span[1] and spans[row][1] > span[0]])
     ]
-    stretches = [(int(starts[rows[0]]), int(starts[rows[-1] + 1])) for _, rows in found]
-    frame = times[0][1] - times[0][0]
-    if method == "shares":
-        scores = np.zeros((len(found), len(times)))
-        for row, (_, rows) in zip(scores, found, strict=True):
-            row[own] = path.scores[np.array(rows) - path.first_row].sum(axis=0)
-        stretches = between_pauses(stretches, scores, loud_frames(trace), round(PAUSE / frame))
-    begin, end = times[own[0]][0], sound_end(trace)
-    edges = [start for start, _ in times] + [times[-1][1]]
-    placed = in_order([(edges[a], edges[b]) for a, b in stretches], begin=begin, end=end, shortest=frame)
+    begin, end, frame = times[own[0]][0], sound_end(trace), times[0][1] - times[0][0]
+    laid = _laid_out(trace, heads, found) if method == "shares" else None
+    if laid is not None:
+        stretches = [(begin + a, begin + b) for a, b in laid.seconds]
+    else:
+        starts = (path or warping_path(maps, heads, method=method)).starts(len(maps.queries))
+        edges = [start for start, _ in times] + [times[-1][1]]
+        stretches = [(edges[starts[rows[0]]], edges[starts[rows[-1] + 1]]) for _, rows in found]
+    placed = in_order(stretches, begin=begin, end=end, shortest=frame)
     repeated = repeated_rows(trace)
     return TimedWords(
         TimedWord(
@@ -248,6 +190,65 @@ def timed_words(
         )
         for (span, rows), seconds in zip(found, placed, strict=True)
     )
+
+
+def _laid_out(trace: Trace, heads: Sequence[Head] | None, words: Sequence[tuple[Span, Sequence[int]]]) -> Places | None:
+    """The best way to lay the words out in the sound; None where it is all quiet, or has no room for them."""
+    maps, texts = trace.cross, [trace.output[start:end] for (start, end), _ in words]
+    shares, seconds = word_shares(maps, heads, [rows for _, rows in words]), _frame_seconds(maps)
+    count = round(shares.shape[-1] * seconds / STEP)
+    sound = fine_sound(trace, count)
+    laid = place_words(fine_scores(shares.mean(axis=0), seconds, count), sound, texts)
+    if heads is not None or laid is None:
+        return laid
+    follows = following(shares, laid, seconds)
+    best = np.sort(np.argsort(-follows, kind="stable")[:FOLLOWING])
+    return place_words(fine_scores(shares[best].mean(axis=0), seconds, count), sound, texts)
+
+
+def word_shares(
+    maps: AttentionMaps, heads: Sequence[Head] | None, words: Sequence[Sequence[int]]
+) -> NDArray[np.float32]:
+    """How much of all rows' weight on a frame each word's rows have, `[head, word, frame]` of the frames of sound.
+
+    `words` are the rows of each; `heads` are those of the method unless given.
+    """
+    own = np.flatnonzero(~maps.keys.is_special)
+    weights = _weights_of(maps, heads, "shares")
+    found = np.empty((len(weights), len(words), len(own)), np.float32)
+    for head, each in zip(found, weights, strict=True):  # one by one: large models have hundreds
+        scores = saliency(each[None][:, :, own].astype(np.float32), "shares")
+        for word, rows in zip(head, words, strict=True):
+            word[:] = scores[np.array(rows)].sum(axis=0)
+    return found
+
+
+def following_heads(trace: Trace) -> list[tuple[Head, float]]:
+    """The heads that "shares" listens to in a trace, best first, each with its share.
+
+    It is the mean over the words of what share of all rows' weight the head gives to a word in the frames where all
+    heads of the method together find it: 1 for a head that points at each word while it is spoken, and at none else.
+    Nothing but the sound itself chooses them. Empty where there are no words. Raises ValueError as `timed_words` does.
+    """
+    maps = trace.cross
+    _check(maps)
+    lowest = len(maps.layers) // 4
+    every = [(layer, head) for layer in maps.layers[lowest:] for head in range(maps.n_heads)]
+    words = timed_words(trace, every)
+    if not words:
+        return []
+    shares = word_shares(maps, every, [range(word.rows[0], word.rows[1] + 1) for word in words])
+    begin = (maps.keys.times or ((0.0, 0.0),))[np.flatnonzero(~maps.keys.is_special)[0]][0]
+    edges = np.array([[round((edge - begin) / STEP) for edge in (word.start, word.end)] for word in words])
+    nothing = np.zeros((len(words), 0))
+    follows = following(shares, Places(edges[:, 0], edges[:, 1], nothing, nothing), _frame_seconds(maps))
+    best = np.argsort(-follows, kind="stable")[:FOLLOWING]
+    return [(every[number], float(follows[number])) for number in best]
+
+
+def _frame_seconds(maps: AttentionMaps) -> float:
+    start, end = (maps.keys.times or ((0.0, 0.0),))[0]
+    return end - start
 
 
 def words_and_path(
