@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain
 from typing import Any
 
@@ -17,17 +17,17 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import web
 from xattn_viz.analysis.timing import TimedWord, words_and_path
-from xattn_viz.app import actions, measurement, page_state, runner, sound_page
+from xattn_viz.app import actions, measurement, page_state, sound_page
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
 from xattn_viz.app.runner import Measurement, Output, Task, Whose
 from xattn_viz.core.tokens import Span, visible
 from xattn_viz.core.trace import Trace
 from xattn_viz.export import subtitles
-from xattn_viz.export.cues import BOUNDS, DEFAULT, PRESETS, SubtitleStyle, behind, cues, gap, plain
+from xattn_viz.export.cues import BOUNDS, DEFAULT, PRESETS, Cue, SubtitleStyle, behind, cues, gap, plain
 from xattn_viz.inputs import InputError
 from xattn_viz.models import registry
-from xattn_viz.models.base import Adapter, OnStep
+from xattn_viz.models.base import Adapter, Cancelled, OnStep
 from xattn_viz.web import subtitles as packing
 
 #: The formats as the buttons name them, and what each is.
@@ -59,8 +59,10 @@ _PRESETS_HELP = (
 _OLD_TIMES = "A word that you wrote has the time of the word that stood there."
 _KEY, _PLAYER = "subtitles", "subtitle-sound"
 _LONGEST = 200  # characters of a word that is written anew
-_MOST_UNDO = 100
+_MOST_UNDO, _MOST_TIMES = 100, 200
 _Heads = tuple[Any, Any]
+#: A window, and the text that is looked for in it by certain heads.
+_Sought = tuple[Whose, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def _running(
 ) -> None:
     """The sound with its subtitles, and the list of them."""
     asked, edits = page_state.current().measurement, _history(shown, heads)
-    if asked is not None and asked.question[0] == _KEY:
+    is_old = bool(edits) and any(_timed(shown, number, edit, heads) is None for number, edit in edits[-1].items())
+    if is_old and asked is not None and asked.question[0] == _KEY:
         _told(asked)
     has_sound = shown.query.source != "file"
     if has_sound:
@@ -129,7 +132,7 @@ def _running(
         for word in words
     ]
     data = packing.pack(
-        cues([replace(word, text=plain(word.text)) for word in found], seconds, style),
+        _cues(found, seconds, style),
         numbers,
         gaps=[gap(before, word) for before, word in behind([found[i] for i in numbers])],
         player=f"st-key-{_PLAYER}" if has_sound else "",
@@ -141,10 +144,15 @@ def _running(
         data=data,
         key=_KEY,
         on_edited_change=partial(_take_edit, shown, heads, load),
-        on_undone_change=partial(_take_undo, shown, heads),
+        on_undone_change=partial(_take_undo, shown, heads, load),
     )
-    if edits and any(_timed(shown, number, edit, heads) is None for number, edit in edits[-1].items()):
+    if is_old:
         st.caption(_OLD_TIMES)
+
+
+@lru_cache(maxsize=8)  # ten minutes take a second
+def _cues(found: tuple[TimedWord, ...], seconds: float, style: SubtitleStyle) -> list[Cue]:
+    return cues([replace(word, text=plain(word.text)) for word in found], seconds, style)
 
 
 def _told(asked: Measurement) -> None:
@@ -188,8 +196,13 @@ def _words(shown: Shown, number: int, heads: _Heads) -> tuple[TimedWord, ...]:
 
 def _timed(shown: Shown, number: int, edit: _Edit, heads: _Heads) -> tuple[TimedWord, ...] | None:
     """The words that were found in the sound for a text; None where nobody looked yet."""
-    found: tuple[TimedWord, ...] | None = runner.measured(_whose(shown, number), _question(edit, heads))
-    return found
+    return _times().get((_whose(shown, number), _question(edit, heads)))
+
+
+def _times() -> dict[_Sought, tuple[TimedWord, ...]]:
+    """The words that were found in this visit."""
+    times: dict[_Sought, tuple[TimedWord, ...]] = page_state.visit().chosen.setdefault("subtitle-times", {})
+    return times
 
 
 def _whose(shown: Shown, number: int) -> Whose:
@@ -236,19 +249,38 @@ def take_edit(shown: Shown, heads: _Heads, load: measurement.Load, told: Any) ->
     edit = _edited(words, at, text, [i == at or bool(known and known.holds(word)) for i, word in enumerate(words)])
     history.append({**before, number: edit})
     del history[:-_MOST_UNDO]
-    if edit.text.strip() and _timed(shown, number, edit, heads) is None:
-        work = partial(_find, shown, shown.traces[number], edit.text, heads)
-        actions.measure(Measurement(_whose(shown, number), _question(edit, heads), 1, load, work))
+    _look(shown, heads, load)
 
 
-def _find(
-    shown: Shown, best: Trace, text: str, heads: _Heads, model: Adapter, on_step: OnStep
-) -> tuple[tuple[TimedWord, ...], tuple[()]]:
+def _look(shown: Shown, heads: _Heads, load: measurement.Load) -> None:
+    """Begin to look for the words of the windows that the visitor wrote, where nobody did."""
+    history, times = _history(shown, heads), _times()
+    sought = {
+        (_whose(shown, number), _question(edit, heads)): (shown.traces[number], edit.text)
+        for number, edit in (history[-1].items() if history else ())
+        if edit.text.strip() and _timed(shown, number, edit, heads) is None
+    }
+    for spare in list(times)[: len(times) - _MOST_TIMES]:
+        del times[spare]
+
+    def work(model: Adapter, on_step: OnStep) -> tuple[int, tuple[()]]:
+        for done, (each, (best, text)) in enumerate(sought.items()):
+            if not on_step(done, len(sought)):
+                raise Cancelled("Cancelled between two windows.")
+            times[each] = _find(shown, best, text, heads, model)
+        return len(sought), ()
+
+    if sought:
+        whose, question = list(sought)[-1]
+        actions.measure(Measurement(whose, question, len(sought), load, work))
+
+
+def _find(shown: Shown, best: Trace, text: str, heads: _Heads, model: Adapter) -> tuple[TimedWord, ...]:
     """The words of a text in the sound of a trace."""
     query = replace(shown.query.best, output=Output(target=text))
     (trace,) = Task.of_output(query, best).traces(model)
     chosen, method = heads
-    return tuple(words_and_path(trace, chosen, method=method)[0]), ()
+    return tuple(words_and_path(trace, chosen, method=method)[0])
 
 
 def _edited(words: Sequence[TimedWord], at: int, text: str, is_new: Sequence[bool]) -> _Edit:
@@ -264,18 +296,19 @@ def _edited(words: Sequence[TimedWord], at: int, text: str, is_new: Sequence[boo
     return _Edit(tuple(made), tuple(written))
 
 
-def _take_undo(shown: Shown, heads: _Heads) -> None:
-    take_undo(shown, heads)
+def _take_undo(shown: Shown, heads: _Heads, load: measurement.Load) -> None:
+    take_undo(shown, heads, load)
 
 
 @page_state.while_here
-def take_undo(shown: Shown, heads: _Heads) -> None:
+def take_undo(shown: Shown, heads: _Heads, load: measurement.Load) -> None:
     """The last word that was written anew is as it was before."""
     if history := _history(shown, heads):
         history.pop()
         asked = page_state.current().measurement
         if asked is not None and asked.question[0] == _KEY:
             asked.stop()
+        _look(shown, heads, load)
 
 
 # The style
