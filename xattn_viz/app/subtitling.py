@@ -338,23 +338,28 @@ def _style_popover() -> None:
             on_change=_take_preset,
         )
         for pair in zip(*[iter(_OPTIONS.items())] * 2, strict=True):
-            for column, (name, label) in zip(st.columns(2), pair, strict=True):
-                low, high = BOUNDS[name]
-                is_whole = name in _WHOLE
-                column.number_input(
-                    label,
-                    int(low) if is_whole else float(low),
-                    int(high) if is_whole else float(high),
-                    None,
-                    step=1 if is_whole else 1.0 if high >= 1000 else 0.1,
-                    format=None if is_whole else "%.3g",
-                    key=f"subtitle-{name}",
-                    placeholder="no bound",
-                    on_change=_take_style,
-                )
+            with st.container(horizontal=True, gap="small"):
+                for name, label in pair:
+                    _number(name, label)
         st.checkbox("Words that the model repeated", key="subtitle-keep_repeated", on_change=_take_style)
         if fault := page_state.visit().chosen.get("subtitle-fault"):
             st.error(literal(fault))
+
+
+def _number(name: str, label: str) -> None:
+    (low, high), is_whole = BOUNDS[name], name in _WHOLE
+    st.number_input(
+        label,
+        int(low) if is_whole else float(low),
+        int(high) if is_whole else float(high),
+        None,
+        step=1 if is_whole else 1.0 if high >= 1000 else 0.1,
+        format=None if is_whole else "%.3g",
+        key=f"subtitle-{name}",
+        placeholder="no bound",
+        on_change=_take_style,
+        width=152,  # two beside each other on a phone
+    )
 
 
 def _preset_of(style: SubtitleStyle) -> str | None:

@@ -118,8 +118,12 @@ def test_a_word_is_written_anew_in_its_place(page: Page) -> None:
         ("edited", "Walk"),
         ("undone", None),
     ]
+    page.locator(".xv-cue-word").nth(0).press("ControlOrMeta+z")
+    assert page.evaluate("told.length") == 4
     page.evaluate("data => show(data)", packed())
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    page.locator(".xv-cue-word").nth(0).press("ControlOrMeta+z")
+    assert page.evaluate("told.length") == 4
 
 
 def test_the_list_says_how_fast_each_is_to_be_read_and_is_accessible(page: Page) -> None:

@@ -56,6 +56,12 @@ function makeSubtitles(root) {
   });
   const undo = make("button", { type: "button", class: "xv-button", "data-help": UNDO_HELP }, "Undo");
   undo.addEventListener("click", () => told("undone", {}));
+  root.addEventListener("keydown", (event) => {
+    const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+    if (!isUndo || undo.disabled) return;
+    event.preventDefault();
+    told("undone", {});
+  });
   const help = make("p", { class: "xv-remark" }, "Click a time to hear it, a word to write it anew.");
   root.classList.add("xv-subtitles");
   root.replaceChildren(screen.element, make("div", { class: "xv-acts" }, undo, help), list.element);
