@@ -154,3 +154,16 @@ def test_scores_between_frames_are_linear_and_heads_are_told_by_their_share() ->
     assert found is not None
     follows, late = pointed(*spoken), pointed((50, 70), (110, 150))
     np.testing.assert_allclose(following(np.stack([late, follows]), found, STEP), [0.05, 0.6], atol=0.03)
+
+
+def test_a_boundary_that_nothing_marks_has_a_wide_margin() -> None:
+    clear, steady = heard((10, 50), (90, 130)), heard((10, 130))
+    sure = place_words(pointed((10, 50), (90, 130)), clear, ["word", "word"])
+    unsure = place_words(np.full((2, 200), 0.3), steady, ["word", "word"])
+    assert sure is not None
+    assert unsure is not None
+    # 0.02 s is the least that is told, and a frame either way costs a word that stands between pauses.
+    assert np.max(sure.margins) <= 0.04
+    assert unsure.margins[0][1] > 0.15
+    assert unsure.margins[1][0] > 0.15
+    assert unsure.margins[0][0] <= 0.04

@@ -174,7 +174,7 @@ def test_every_word_stands_once_in_every_format(made: list[TimedWord], duration:
     labels = [line.split("\t") for line in files["audacity"].split("\n")[:-1]]
     assert [word["text"] for word in in_json] == [word.text for word in made]
     assert [text for *_, text in in_grid["words"]] == [text for *_, text in labels] == plain
-    assert head == ["text", "start", "end", "confidence", "is_repeated"]
+    assert head == ["text", "start", "end", "confidence", "is_repeated", "start_margin", "end_margin"]
     assert list(map(unguarded, (row[0] for row in rows))) == list(map(unguarded, plain))
     assert not any(unicodedata.normalize("NFKC", row[0])[:1] in "=+-@\u2212" for row in rows)
     for stretches in (
@@ -233,7 +233,11 @@ def test_files_read_back(text: str, tmp_path: Path) -> None:
     assert [said for *_, said in parents] == [joined(cue.words) for cue in cues(made, seconds)]
     found = json.loads(to_json(made, seconds))
     assert [item["start"] for item in found] == pytest.approx([word.start for word in made], abs=1e-6)
-    assert set(found[0]) == {"text", "start", "end", "confidence", "is_repeated"}
+    assert set(found[0]) == {"text", "start", "end", "confidence", "is_repeated", "start_margin", "end_margin"}
+    unsure = [replace(made[0], start_margin=0.03, end_margin=0.25)]
+    assert [json.loads(to_json(unsure, seconds))[0][edge] for edge in ("start_margin", "end_margin")] == [0.03, 0.25]
+    assert to_csv(unsure, seconds).endswith(",0,0.03,0.25\n")
+    assert unsure[0].is_unsure > made[0].is_unsure
 
 
 def test_markup_is_text() -> None:
@@ -244,7 +248,7 @@ def test_markup_is_text() -> None:
     assert event.plaintext == "An ＜i＞italic＜/i＞ ｛＼an8｝ C:＼new --＞ &lt;\n=1+1 end"
     assert "An &lt;i&gt;italic&lt;/i&gt; {\\an8} C:\\new --&gt; &amp;lt;\n=1+1 end" in vtt(made, 10)
     assert "{\\k40}<i>italic</i> {\\k40}｛＼an8｝ {\\k40}C:＼new {\\k40}--> {\\k40}&lt;" in karaoke_ass(made, 10)
-    assert '\n"\'=1+1",2.9,3.3,0.5,0\n' in to_csv(made, 10)
+    assert '\n"\'=1+1",2.9,3.3,0.5,0,"",""\n' in to_csv(made, 10)
     assert "\n2.100000\t2.500000\t-->\n" in audacity(made, 10)
 
 

@@ -86,6 +86,8 @@ FOLLOWING = 8
 #: A (layer, head), both from 0.
 Head = tuple[int, int]
 Method = Literal["shares", "zscores"]
+#: A word is unsure whose start or end may be off by more than this, in seconds.
+UNSURE = 0.15
 #: The shortest that a word is, in seconds: a frame of Whisper's.
 SHORTEST = 0.02
 #: Frames that the median is taken over: 0.14 s of Whisper's 0.02 s.
@@ -101,7 +103,9 @@ class TimedWord:
 
     `span` is the characters in the output, `rows` the first and last row of the cross map; `confidence` is the
     geometric mean of its tokens' probabilities, from 0 to 1. `is_repeated` where the model wrote it in a loop and did
-    not hear it so often (`core.loops`): then its times say nothing.
+    not hear it so often (`core.loops`): then its times say nothing. `start_margin` and `end_margin` are how far `start`
+    and `end` may be off, in seconds: on clips with known times nine of ten true starts lay within (docs/speech.md).
+    They are None where the method tells none.
     """
 
     text: str
@@ -111,6 +115,13 @@ class TimedWord:
     span: Span
     rows: tuple[int, int]
     is_repeated: bool = False
+    start_margin: float | None = None
+    end_margin: float | None = None
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it is told that a start or an end may be off by more than `UNSURE`."""
+        return max(self.start_margin or 0.0, self.end_margin or 0.0) > UNSURE
 
 
 class TimedWords(Displayed, tuple[TimedWord, ...]):
@@ -178,6 +189,7 @@ def timed_words(
         edges = [start for start, _ in times] + [times[-1][1]]
         stretches = [(edges[starts[rows[0]]], edges[starts[rows[-1] + 1]]) for _, rows in found]
     placed = in_order(stretches, begin=begin, end=end, shortest=frame)
+    margins: Sequence[tuple[float | None, float | None]] = laid.margins if laid else [(None, None)] * len(found)
     repeated = repeated_rows(trace)
     return TimedWords(
         TimedWord(
@@ -186,9 +198,10 @@ def timed_words(
             _confidence(trace, rows),
             span,
             (rows[0], rows[-1]),
-            is_repeated=bool(repeated[rows].mean() > 0.5),
+            bool(repeated[rows].mean() > 0.5),
+            *margin,
         )
-        for (span, rows), seconds in zip(found, placed, strict=True)
+        for (span, rows), seconds, margin in zip(found, placed, margins, strict=True)
     )
 
 

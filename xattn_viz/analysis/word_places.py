@@ -39,6 +39,9 @@ _DEVIATION, _LENGTH, _OVERHEAD = 0.35, 1.45, 0.5
 _FURTHEST = 4.0  # deviations
 #: A frame reaches beyond its middle: a sound seems to end so much later than it does, in seconds.
 _BLUR = 0.01
+#: A way is nearly as good that gains this much less, and no boundary is surer than this, in seconds: chosen so that
+#: nine of ten true starts of the clips above lie within.
+_NEARLY, _LEAST_MARGIN = 2.5, 0.02
 _SPOKEN, _FIGURE = regex.compile(r"[\p{L}\p{M}]"), regex.compile(r"\p{N}")
 _LETTERS_OF_A_FIGURE = 3  # "3" is read "three"
 _MARKS = (".", ",", ";", ":", "!", "?", "…", "。", "，", "、", "！", "？")
@@ -77,6 +80,16 @@ class Places:
         paused = np.append(self.starts[1:] > self.ends[:-1], True)
         ends = self.ends * STEP - np.where(paused, _BLUR, 0)
         return list(zip((self.starts * STEP).tolist(), ends.tolist(), strict=True))
+
+    @property
+    def margins(self) -> list[tuple[float, float]]:
+        """How far each word's start and end may be off, in seconds: as far as ways that are nearly as good put them."""
+        found = []
+        for gains, places in ((self.start_gains, self.starts), (self.end_gains, self.ends)):
+            near = gains >= -_NEARLY
+            first, last = near.argmax(axis=1), near.shape[1] - 1 - near[:, ::-1].argmax(axis=1)
+            found.append(np.maximum(places - first, last - places) * STEP + _LEAST_MARGIN)
+        return list(zip(*(margins.tolist() for margins in found), strict=True))
 
 
 def fine_sound(trace: Trace, count: int) -> FineSound:
@@ -136,8 +149,8 @@ def place_words(
 ) -> Places | None:
     """The best way to lay `words` out in a sound; `scores` `[word, frame]` are how much the heads point there, 0 to 1.
 
-    A draft knows nothing of other ways: its gains are empty. None where nothing is loud, or there is no room for so many
-    words.
+    A draft knows nothing of other ways: its gains are empty. None where nothing is loud, or there is no room for so
+    many words.
     """
     loud = sound.levels > THRESHOLD
     if not len(words) or not loud.any():

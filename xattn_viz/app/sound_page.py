@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import streamlit as st
 
-from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, words_and_path
+from xattn_viz.analysis.timing import Head, Method, TimedWord, WarpingPath, following_heads, words_and_path
 from xattn_viz.app import actions, controls, explorer, page_state
 from xattn_viz.app.controls import Shelved
 from xattn_viz.app.page import literal
@@ -39,6 +39,7 @@ _METHODS_HELP = (
 )
 _Timed = tuple[tuple[TimedWord, ...], WarpingPath | None]
 _TIMED: WeakKeyDictionary[Trace, dict[object, _Timed]] = WeakKeyDictionary()
+_FOLLOWED: WeakKeyDictionary[Trace, str] = WeakKeyDictionary()
 _HEAD_PATTERN = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
 
@@ -60,6 +61,17 @@ def alignment_heads(trace: Trace) -> None:
         st.text_input(label, key="timing_heads", placeholder="3.1, 4.2", disabled=not own, on_change=_keep_settings)
         if problem := _read_heads(trace)[1]:
             st.caption(literal(problem))
+        if _settings_said()["timing"] == _UPPER and (followed := _followed(trace)):
+            st.caption(literal(f"Here they are {followed}: head, and its mean share for a word while it is spoken."))
+
+
+def _followed(trace: Trace) -> str:
+    """The heads that the words of a trace are read off, with their shares; kept with the trace."""
+    kept = _FOLLOWED.get(trace)
+    if kept is None:
+        named = (f"{layer + 1}.{head + 1} ({share:.2f})" for (layer, head), share in following_heads(trace))
+        kept = _FOLLOWED[trace] = ", ".join(named)
+    return kept
 
 
 def timed(trace: Trace) -> tuple[TimedWord, ...]:

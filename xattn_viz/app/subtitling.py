@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from xattn_viz import web
-from xattn_viz.analysis.timing import TimedWord, words_and_path
+from xattn_viz.analysis.timing import UNSURE, TimedWord, words_and_path
 from xattn_viz.app import actions, measurement, page_state, sound_page
 from xattn_viz.app.page import literal
 from xattn_viz.app.page_state import Shown
@@ -168,14 +168,20 @@ def _table(found: Sequence[TimedWord]) -> None:
     rows = [
         {
             "word": visible(word.text),
-            "start (s)": round(word.start, 2),
-            "end (s)": round(word.end, 2),
+            "start (s)": _time(word.start, word.start_margin),
+            "end (s)": _time(word.end, word.end_margin),
             "probability": round(word.confidence, 3),
             **({"repeated by the model": word.is_repeated} if is_looping else {}),
         }
         for word in found
     ]
     st.dataframe(rows, hide_index=True)
+    if unsure := [f"{visible(word.text)} ({word.start:.2f} s)" for word in found if word.is_unsure]:
+        st.caption(literal(f"Their times may be off by more than {UNSURE} s: {', '.join(unsure)}."))
+
+
+def _time(seconds: float, margin: float | None) -> str:
+    return f"{seconds:.2f}" if margin is None else f"{seconds:.2f} ± {margin:.2f}"
 
 
 # What is written anew

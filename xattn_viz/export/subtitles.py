@@ -135,8 +135,8 @@ def karaoke_ass(words: Sequence[TimedWord], duration: float, style: SubtitleStyl
 def to_json(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
     """The words of a sound of `duration` seconds as a JSON list of objects.
 
-    Their keys are `text` (as it is, each character), `start` and `end` (seconds), `confidence` and `is_repeated`: words
-    of a loop are in it whatever the style says.
+    Their keys are `text` (as it is, each character), `start` and `end` (seconds), `confidence`, `is_repeated` (words of
+    a loop are in it whatever the style says), `start_margin` and `end_margin` (seconds, null where none is told).
     """
     values = [
         {
@@ -145,6 +145,8 @@ def to_json(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = 
             "end": word.end,
             "confidence": round(word.confidence, 4),
             "is_repeated": word.is_repeated,
+            "start_margin": _rounded(word.start_margin),
+            "end_margin": _rounded(word.end_margin),
         }
         for word in in_sound(words, duration)
     ]
@@ -159,11 +161,17 @@ def to_csv(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = D
     """
     out = io.StringIO()
     table = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    table.writerow(["text", "start", "end", "confidence", "is_repeated"])
+    table.writerow(["text", "start", "end", "confidence", "is_repeated", "start_margin", "end_margin"])
     for word in in_sound(words, duration):
         seconds = round(word.start, 6), round(word.end, 6)
-        table.writerow([safe_cell(plain(word.text)), *seconds, round(word.confidence, 4), int(word.is_repeated)])
+        margins = _rounded(word.start_margin), _rounded(word.end_margin)
+        said = safe_cell(plain(word.text)), *seconds, round(word.confidence, 4), int(word.is_repeated), *margins
+        table.writerow(said)
     return out.getvalue()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
 
 
 def audacity(words: Sequence[TimedWord], duration: float, style: SubtitleStyle = DEFAULT) -> str:
