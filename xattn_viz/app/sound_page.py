@@ -45,7 +45,7 @@ _HEAD_PATTERN = re.compile(r"(\d{1,3})\.(\d{1,3})")
 
 def alignment_heads(trace: Trace) -> None:
     """The choice of heads, behind a button."""
-    with st.popover("Word times", key="word-times"):
+    with (opened := st.popover("Word times", key="word-times", on_change="rerun")):
         for name, value in _settings_said().items():  # widgets forget what they held while another page is shown
             st.session_state.setdefault(name, value)
         st.radio(
@@ -61,7 +61,7 @@ def alignment_heads(trace: Trace) -> None:
         st.text_input(label, key="timing_heads", placeholder="3.1, 4.2", disabled=not own, on_change=_keep_settings)
         if problem := _read_heads(trace)[1]:
             st.caption(literal(problem))
-        if _settings_said()["timing"] == _UPPER and (followed := _followed(trace)):
+        if opened.open and _settings_said()["timing"] == _UPPER and (followed := _followed(trace)):
             st.caption(literal(f"Here they are {followed}: head, and its mean share for a word while it is spoken."))
 
 
