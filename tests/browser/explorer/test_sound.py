@@ -309,3 +309,8 @@ def test_words_of_a_loop_are_marked(clip: Explorer) -> None:
     said = clip.page.locator(f"{MAP} .xv-said.xv-repeated")
     expect(said).to_have_count(len(words) - 20)
     assert (said.first.get_attribute("title") or "").endswith(" s, repeated by the model")
+    # An edge is soft over its margin, on the scale of the word's own width, and never over more than 0.45 of it.
+    first, soft = words[20], said.first.evaluate("e => [e.style.getPropertyValue('--xv-from'), e.style.width]")
+    share = min((first.start_margin or 0) / (first.end - first.start), 0.45)
+    assert float(soft[0][:-2]) == pytest.approx(share * float(soft[1][:-2]), abs=0.5)
+    assert share > 0.02

@@ -107,7 +107,8 @@ def test_the_spectrogram_the_words_and_the_file_come_back() -> None:
     assert sound["speech"] == pytest.approx([loud[0] * 0.02, (loud[-1] + 1) * 0.02], abs=1e-4)
     assert [word[0] for word in sound["words"]] == [word.text for word in playback.words]
     for packed, word in zip(sound["words"], playback.words, strict=True):
-        assert packed[1:] == pytest.approx([word.start, word.end, *word.rows, word.confidence], abs=1e-4)
+        told = [word.start, word.end, *word.rows, word.confidence, False, word.start_margin, word.end_margin]
+        assert packed[1:] == pytest.approx(told, abs=1e-4)
     path = playback.path
     assert path is not None
     for row, start, end in sound["path"]:

@@ -126,15 +126,29 @@ def _cells(values: NDArray[np.float32], seconds: float, data: Data, *, low: floa
 
 
 def _words(words: tuple[TimedWord, ...], rows: int) -> list[list[Any]]:
-    """[text, start, end, first row, last row, confidence] of each word, and true behind them where it is repeated."""
+    """[text, start, end, first row, last row, confidence] of each word; whether it is repeated, and its margins.
+
+    The last three only where there is something to tell: true alone, or with the margins of start and end.
+    """
     for word in words:
         if not 0 <= word.rows[0] <= word.rows[1] < rows:
             raise ValueError(f"The word {word.text!r} is of another trace: it has rows {word.rows}, here are {rows}.")
     return [
-        [visible(word.text), round(word.start, 4), round(word.end, 4), *word.rows, round(word.confidence, 4)]
-        + [True] * word.is_repeated
+        [
+            visible(word.text),
+            *(round(seconds, 4) for seconds in (word.start, word.end)),
+            *word.rows,
+            round(word.confidence, 4),
+            *_further(word),
+        ]
         for word in words
     ]
+
+
+def _further(word: TimedWord) -> list[Any]:
+    if word.start_margin is None or word.end_margin is None:
+        return [True] * word.is_repeated
+    return [word.is_repeated, round(word.start_margin, 4), round(word.end_margin, 4)]
 
 
 def _path(path: WarpingPath | None, keys: Axis) -> list[list[float]]:

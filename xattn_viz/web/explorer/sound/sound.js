@@ -21,6 +21,8 @@ import { readingOf } from "../core/matrix.js";
  * @property {number} last
  * @property {number} confidence 0 … 1
  * @property {boolean} repeated whether it is of a loop of the model, and was not heard so often
+ * @property {number} startMargin how far the start may be off, in seconds; 0 where none is told
+ * @property {number} endMargin
  *
  * @typedef {object} Sound
  * @property {number} start
@@ -60,11 +62,11 @@ export function openSound(packed, data) {
 }
 
 /**
- * @param {[string, number, number, number, number, number, boolean?]} word
+ * @param {[string, number, number, number, number, number, boolean?, number?, number?]} word
  * @returns {SpokenWord}
  */
-function wordOf([text, start, end, first, last, confidence, repeated = false]) {
-  return { text, start, end, first, last, confidence, repeated };
+function wordOf([text, start, end, first, last, confidence, repeated = false, startMargin = 0, endMargin = 0]) {
+  return { text, start, end, first, last, confidence, repeated, startMargin, endMargin };
 }
 
 /** @param {number} time */

@@ -328,11 +328,17 @@ export function fillWords(element, sound, range, width) {
     if (right - left < 1) return [];
     const fits = widthOf(word.text, WORD_FONT * rem()) + 4 <= right - left;
     const doubt = word.repeated ? ", repeated by the model" : "";
-    const title = `${word.text}: ${word.start.toFixed(2)}–${word.end.toFixed(2)} s${doubt}`;
+    const margins = [word.startMargin, word.endMargin];
+    const off = Math.max(...margins) ? `, give or take ${margins.map((each) => each.toFixed(2)).join(" and ")} s` : "";
+    const title = `${word.text}: ${word.start.toFixed(2)}–${word.end.toFixed(2)} s${off}${doubt}`;
     const look = word.repeated ? "xv-said xv-repeated" : "xv-said";
     const button = make("button", { type: "button", class: look, title, "data-word": number, tabindex: -1 });
     if (fits) button.append(isolated(word.text));
     Object.assign(button.style, { left: `${left}px`, width: `${right - left}px` });
+    // An edge is as soft as it is unsure, and the middle of a word stays.
+    const soft = (/** @type {number} */ margin) => `${Math.min(margin * scale, 0.45 * (right - left))}px`;
+    button.style.setProperty("--xv-from", soft(word.startMargin));
+    button.style.setProperty("--xv-to", soft(word.endMargin));
     return [button];
   });
   element.replaceChildren(...shown);
