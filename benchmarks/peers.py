@@ -108,8 +108,8 @@ def main() -> None:
         if wanted and not any(part in speech.name for part in wanted):
             continue
         clips = [(clip.samples, clip.text if speech.is_forced else None) for clip in speech.clips]
-        for name, program in programs.items():
-            found = program(clips)
+        for name in (OURS, *speech.peers):
+            found = programs[name](clips)
             has_words = all(clip.words for clip in speech.clips)
             result = told(scores(speech, found)) if has_words else count(speech, found)
             failed = sum(words is None for words in found)
