@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,9 @@ class SpeechSet:
     peers: Sequence[str] = tuple(PEERS)
 
 
+@cache
 def sets() -> list[SpeechSet]:
-    """All sets of the report."""
+    """All sets of the report, made once: espeak-ng remembers what it said, and says it a little otherwise again."""
     spoken, recorded = list(synthetic(chosen_on=False)), list(human(chosen_on=False))
     few = [spoken[4], *recorded[:3]]
     made = [
