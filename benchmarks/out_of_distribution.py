@@ -42,7 +42,7 @@ def files(folders: list[str]) -> Iterator[Picture]:
         if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif"):
             continue
         try:
-            picture = Image.fromarray(np.asarray(images.read(path)))
+            picture = Image.fromarray(images.read(path).pixels)
         except InputError as error:
             print(f"{path}: {error}", file=sys.stderr)
             continue

@@ -18,6 +18,7 @@ import regex
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from xattn_viz.core.records import summary
 from xattn_viz.core.trace import Trace
 from xattn_viz.inputs.audio import MEL_RATE, RATE
 
@@ -60,6 +61,8 @@ class FineSound:
     levels: NDArray[np.float64]
     changes: NDArray[np.float64]
 
+    __repr__ = summary
+
 
 @dataclass(frozen=True, eq=False)
 class Places:
@@ -73,6 +76,8 @@ class Places:
     ends: NDArray[np.int64]
     start_gains: NDArray[np.float64]
     end_gains: NDArray[np.float64]
+
+    __repr__ = summary
 
     @property
     def seconds(self) -> list[tuple[float, float]]:
