@@ -60,8 +60,6 @@ def test_axe_finds_nothing_serious(app_url: str, open_page: Callable[..., Page],
     visitor.open_app(page, app_url)
     for name, reach in STATES.items():
         reach(page)
-        visitor.expect_rest(page)  # until then what stood before is dimmed
-        page.wait_for_timeout(400)  # colours fade in
         found[name] = visitor.serious(page)
     assert not any(found.values()), "\n".join(f"{name}: {line}" for name, lines in found.items() for line in lines)
 

@@ -162,7 +162,13 @@ def tick(page: Page, title: str) -> None:
 
 
 def serious(page: Page) -> list[str]:
-    """The serious and critical violations that axe-core finds, each with what it is about."""
+    """The serious and critical violations that axe-core finds, each with what it is about.
+
+    Of a page of the app where its script has ended: until then what stood before is dimmed, and fades in afterwards.
+    """
+    if page.get_by_test_id("stApp").count():
+        expect_rest(page)
+        page.wait_for_timeout(400)
     found = Axe().run(page).response
     return [
         f"{violation['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:300]}"
