@@ -109,6 +109,8 @@ def test_heads_that_follow_the_sound_are_found() -> None:
     for start, end in ((5, 15), (25, 50), (56, 80)):
         mel[:, 2 * start : 2 * end] = 1.0
     found = following_heads(planted(sound=mel))
+    # They are those that the words were read off: these alone give the same words.
+    assert timed_words(planted(sound=mel), sorted(head for head, _ in found)) == timed_words(planted(sound=mel))
     # Layers 1 and 2 have two heads each; those of the first look a word late, so their share for a word is low.
     assert [head for head, _ in found[:2]] == [(1, 0), (1, 1)]
     assert found[1][1] > 0.8 > 0.6 > found[2][1]

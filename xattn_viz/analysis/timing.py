@@ -24,7 +24,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from xattn_viz.analysis.word_places import STEP, Places, fine_scores, fine_sound, following, place_words
+from xattn_viz.analysis.word_places import STEP, FineSound, Places, fine_scores, fine_sound, following, place_words
 from xattn_viz.core.loops import repeated_rows
 from xattn_viz.core.maps import AttentionMaps
 from xattn_viz.core.records import Displayed, summary
@@ -173,13 +173,9 @@ def timed_words(
     text = _text_rows(maps)
     if not len(text) or maps.keys.is_special.all():
         return TimedWords()
-    times, spans = maps.keys.times or (), maps.queries.spans or ()
+    times = maps.keys.times or ()
     own = np.flatnonzero(~maps.keys.is_special)
-    found = [
-        (span, rows)
-        for span in spoken_spans(trace.output)
-        if (rows := [int(row) for row in text if spans[row][0] < span[1] and spans[row][1] > span[0]])
-    ]
+    found = _spoken_rows(trace)
     begin, end, frame = times[own[0]][0], sound_end(trace), times[0][1] - times[0][0]
     laid = _laid_out(trace, heads, found) if method == "shares" else None
     if laid is not None:
@@ -205,18 +201,55 @@ def timed_words(
     )
 
 
+def _spoken_rows(trace: Trace) -> list[tuple[Span, list[int]]]:
+    """The words of a trace, as characters of the output and rows of the cross map."""
+    text, spans = _text_rows(trace.cross), trace.cross.queries.spans or ()
+    return [
+        (span, rows)
+        for span in spoken_spans(trace.output)
+        if (rows := [int(row) for row in text if spans[row][0] < span[1] and spans[row][1] > span[0]])
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Spoken:
+    """Words to be laid out: `texts`, the heads' `shares` `[head, word, frame]` for them, and the sound."""
+
+    texts: list[str]
+    shares: NDArray[np.float32]
+    seconds: float  # of a frame of `shares`
+    sound: FineSound
+
+    __repr__ = summary
+
+    @classmethod
+    def of(cls, trace: Trace, heads: Sequence[Head] | None, words: Sequence[tuple[Span, Sequence[int]]]) -> _Spoken:
+        """Those of a trace, by `heads` or by all of the method."""
+        maps, texts = trace.cross, [trace.output[start:end] for (start, end), _ in words]
+        shares, seconds = word_shares(maps, heads, [rows for _, rows in words]), _frame_seconds(maps)
+        return cls(texts, shares, seconds, fine_sound(trace, round(shares.shape[-1] * seconds / STEP)))
+
+    def placed(self, heads: NDArray[np.intp] | slice = slice(None), *, is_draft: bool = False) -> Places | None:
+        """The best way to lay the words out by some of the heads; None where all is quiet or there is no room."""
+        scores = fine_scores(self.shares[heads].mean(axis=0), self.seconds, len(self.sound.levels))
+        return place_words(scores, self.sound, self.texts, is_draft=is_draft)
+
+    def following(self) -> tuple[NDArray[np.intp], NDArray[np.float64]] | None:
+        """The `FOLLOWING` heads that follow the words best, best first, and the share of every head, by a draft."""
+        draft = self.placed(is_draft=True)
+        if draft is None:
+            return None
+        follows = following(self.shares, draft, self.seconds)
+        return np.argsort(-follows, kind="stable")[:FOLLOWING], follows
+
+
 def _laid_out(trace: Trace, heads: Sequence[Head] | None, words: Sequence[tuple[Span, Sequence[int]]]) -> Places | None:
     """The best way to lay the words out in the sound; None where it is all quiet, or has no room for them."""
-    maps, texts = trace.cross, [trace.output[start:end] for (start, end), _ in words]
-    shares, seconds = word_shares(maps, heads, [rows for _, rows in words]), _frame_seconds(maps)
-    count = round(shares.shape[-1] * seconds / STEP)
-    sound = fine_sound(trace, count)
-    laid = place_words(fine_scores(shares.mean(axis=0), seconds, count), sound, texts, is_draft=heads is None)
-    if heads is not None or laid is None:
-        return laid
-    follows = following(shares, laid, seconds)
-    best = np.sort(np.argsort(-follows, kind="stable")[:FOLLOWING])
-    return place_words(fine_scores(shares[best].mean(axis=0), seconds, count), sound, texts)
+    spoken = _Spoken.of(trace, heads, words)
+    if heads is not None:
+        return spoken.placed()
+    chosen = spoken.following()
+    return None if chosen is None else spoken.placed(np.sort(chosen[0]))
 
 
 def word_shares(
@@ -241,21 +274,18 @@ def following_heads(trace: Trace) -> list[tuple[Head, float]]:
 
     It is the mean over the words of what share of all rows' weight the head gives to a word in the frames where all
     heads of the method together find it: 1 for a head that points at each word while it is spoken, and at none else.
-    Nothing but the sound itself chooses them. Empty where there are no words. Raises ValueError as `timed_words` does.
+    Nothing but the sound itself chooses them. Empty where there are no words, or none can be laid out. Raises
+    ValueError as `timed_words` does.
     """
     maps = trace.cross
     _check(maps)
+    words = [] if maps.keys.is_special.all() else _spoken_rows(trace)
+    chosen = _Spoken.of(trace, None, words).following() if words else None
+    if chosen is None:
+        return []
     lowest = len(maps.layers) // 4
     every = [(layer, head) for layer in maps.layers[lowest:] for head in range(maps.n_heads)]
-    words = timed_words(trace, every)
-    if not words:
-        return []
-    shares = word_shares(maps, every, [range(word.rows[0], word.rows[1] + 1) for word in words])
-    begin = (maps.keys.times or ((0.0, 0.0),))[np.flatnonzero(~maps.keys.is_special)[0]][0]
-    edges = np.array([[round((edge - begin) / STEP) for edge in (word.start, word.end)] for word in words])
-    nothing = np.zeros((len(words), 0))
-    follows = following(shares, Places(edges[:, 0], edges[:, 1], nothing, nothing), _frame_seconds(maps))
-    best = np.argsort(-follows, kind="stable")[:FOLLOWING]
+    best, follows = chosen
     return [(every[number], float(follows[number])) for number in best]
 
 

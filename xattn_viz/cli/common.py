@@ -147,6 +147,13 @@ SET = parsed(
     metavar="NAME=VALUE",
     multiple=True,
 )
+#: For a command that finds words in time.
+TIMING_HEADS = parsed(
+    "--heads",
+    by=some_heads,
+    metavar="LAYER.HEAD,…",
+    help="The heads to listen to, both numbers from 1, such as 3.5,2.6; those of the method unless given.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

@@ -31,12 +31,7 @@ _SHOWN = 20  # of the worst words
     shell_complete=common.complete_files,
 )
 @click.option("--tier", help='Of a TextGrid: the tier of words; "words" or the only one unless given.')
-@common.parsed(
-    "--heads",
-    by=common.some_heads,
-    metavar="LAYER.HEAD,…",
-    help="The heads to listen to, both numbers from 1, such as 3.5,2.6; those of the method unless given.",
-)
+@common.TIMING_HEADS
 @common.choice("--method", get_args(TimingMethod), "shares", "How times are found.")
 @click.option("--force", is_flag=True, help="Let the model hear the true words (30 s at most), not write its own.")
 @common.SET

@@ -272,12 +272,7 @@ def _format_of(out: Path | None, format: str | None) -> str:
 )
 @common.choice("--format", xv.subtitles.FORMATS, None, "What to write; by the ending of -o, or srt, unless given.")
 @common.out("Where to write; printed unless given.")
-@common.parsed(
-    "--heads",
-    by=common.some_heads,
-    metavar="LAYER.HEAD,…",
-    help="The heads to listen to, both numbers from 1, such as 3.5,2.6; those of the method unless given.",
-)
+@common.TIMING_HEADS
 @common.choice("--method", get_args(TimingMethod), "shares", "How times are found.")
 @_style
 @common.SET
